@@ -1,0 +1,13 @@
+//! Sessions that renew themselves.
+pub mod account;
+pub mod claims;
+pub mod id;
+pub mod policy;
+pub mod random;
+pub mod retry;
+pub mod secret;
+pub mod session;
+pub mod store;
+pub mod time;
+
+pub use crate::session::Session;

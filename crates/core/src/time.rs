@@ -1,0 +1,250 @@
+//! Instants, lifetimes and the one rule of expiry.
+//!
+//! Nothing here reads a clock: `now` is an argument everywhere, taken from a [`Clock`] once per
+//! request by whoever stands outermost, so that one request sees one instant.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// An instant as milliseconds since 1970-01-01T00:00:00Z.
+///
+/// Tokens carry whole seconds (RFC 7519 §2, NumericDate): [`Timestamp::floor`] says which one an
+/// instant falls in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The instant `millis` milliseconds after the epoch.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// The instant `seconds` seconds after the epoch; saturates at the ends of the range.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// The start of the second this instant falls in.
+    #[must_use]
+    pub const fn floor(self) -> Self {
+        Self::from_seconds(self.seconds())
+    }
+
+    /// This instant moved forward by `span`, saturating.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// This instant moved back by `span`, saturating.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
+    /// Whole seconds from `now` until this instant, zero once it has passed.
+    #[must_use]
+    pub fn seconds_after(self, now: Self) -> u64 {
+        u64::try_from(self.seconds().saturating_sub(now.seconds())).unwrap_or(0)
+    }
+
+    /// RFC 3339 in UTC with milliseconds, as in `2026-11-22T08:00:00.250Z`.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let nanos = i128::from(self.0).saturating_mul(1_000_000);
+        let Ok(instant) = OffsetDateTime::from_unix_timestamp_nanos(nanos) else {
+            return "9999-12-31T23:59:59.999Z".to_owned();
+        };
+        let (date, clock) = (instant.date(), instant.time());
+        format!(
+            "{date}T{:02}:{:02}:{:02}.{:03}Z",
+            clock.hour(),
+            clock.minute(),
+            clock.second(),
+            clock.millisecond()
+        )
+    }
+
+    /// Reads RFC 3339, any offset; `None` for anything else.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
+        i64::try_from(nanos.div_euclid(1_000_000)).ok().map(Self)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_rfc3339())
+    }
+}
+
+impl Serialize for Timestamp {
+    /// A NumericDate (RFC 7519 §2): whole seconds.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.seconds())
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    /// A NumericDate: a JSON number, fractions allowed and kept to the millisecond. Any other JSON
+    /// type is an error, never "absent", and so is a number no calendar holds.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        /// 9999-12-31T23:59:59Z.
+        const LAST_SECOND: f64 = 253_402_300_799.0;
+        let number = serde_json::Number::deserialize(deserializer)?;
+        if let Some(seconds) = number.as_i64().filter(|s| (0..=253_402_300_799).contains(s)) {
+            return Ok(Self::from_seconds(seconds));
+        }
+        match number.as_f64() {
+            // The cast is exact enough: the range is checked and a millisecond is the resolution.
+            Some(seconds) if (0.0..=LAST_SECOND).contains(&seconds) =>
+            {
+                #[allow(clippy::cast_possible_truncation, reason = "the range is checked above")]
+                Ok(Self((seconds * 1000.0).floor() as i64))
+            }
+            _ => Err(D::Error::custom("a date outside 1970..9999")),
+        }
+    }
+}
+
+/// How far a checker's clock may lag behind the issuer's before a token counts as expired.
+///
+/// The issuer's own checks have [`Leeway::NONE`]; nobody's exceeds [`Leeway::MAX`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leeway(Duration);
+
+impl Leeway {
+    /// No leeway: what the issuer itself uses.
+    pub const NONE: Self = Self(Duration::ZERO);
+    /// The most a verifier may allow: a minute.
+    pub const MAX: Self = Self(Duration::from_secs(60));
+
+    /// A leeway of `span`; `None` above [`Leeway::MAX`].
+    #[must_use]
+    pub fn new(span: Duration) -> Option<Self> {
+        (span <= Self::MAX.0).then_some(Self(span))
+    }
+
+    /// The span itself.
+    #[must_use]
+    pub const fn span(self) -> Duration {
+        self.0
+    }
+}
+
+/// Whether something that ends at `expiry` is over at `now`.
+///
+/// RFC 7519 §4.1.4: the token must not be accepted *on or after* its expiry, so at `expiry` itself
+/// it is over. Every expiry in this system is decided here.
+#[must_use]
+pub fn expired(expiry: Timestamp, leeway: Leeway, now: Timestamp) -> bool {
+    expiry.plus(leeway.0) <= now
+}
+
+/// How long something lives: whole seconds, at least one, at most a hundred years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lifetime(u64);
+
+impl Lifetime {
+    const MAX_SECONDS: u64 = 100 * 365 * 86_400;
+
+    /// A lifetime of `seconds`; `None` for zero or more than a hundred years.
+    #[must_use]
+    pub const fn from_seconds(seconds: u64) -> Option<Self> {
+        if seconds == 0 || seconds > Self::MAX_SECONDS { None } else { Some(Self(seconds)) }
+    }
+
+    /// A lifetime of `days`, for constants; at least one day, at most a hundred years.
+    #[must_use]
+    pub const fn from_days(days: u64) -> Self {
+        let days = if days == 0 { 1 } else { days };
+        let seconds = days.saturating_mul(86_400);
+        Self(if seconds > Self::MAX_SECONDS { Self::MAX_SECONDS } else { seconds })
+    }
+
+    /// Whole seconds.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0
+    }
+
+    /// The same as a [`Duration`].
+    #[must_use]
+    pub const fn span(self) -> Duration {
+        Duration::from_secs(self.0)
+    }
+
+    /// When something that begins at `start` ends: whole seconds, as tokens need it.
+    #[must_use]
+    pub fn from(self, start: Timestamp) -> Timestamp {
+        start.floor().plus(self.span())
+    }
+}
+
+/// Where the time comes from. Read once per request, at the outermost layer.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expired_means_expired_at_its_second() {
+        let expiry = Timestamp::from_seconds(1000);
+        assert!(!expired(expiry, Leeway::NONE, Timestamp::from_millis(999_999)));
+        assert!(expired(expiry, Leeway::NONE, Timestamp::from_millis(1_000_000)));
+        let minute = Leeway::MAX;
+        assert!(!expired(expiry, minute, Timestamp::from_millis(1_059_999)));
+        assert!(expired(expiry, minute, Timestamp::from_seconds(1060)));
+    }
+
+    #[test]
+    fn no_leeway_exceeds_a_minute() {
+        assert!(Leeway::new(Duration::from_secs(60)).is_some());
+        assert!(Leeway::new(Duration::from_millis(60_001)).is_none());
+    }
+
+    #[test]
+    fn numeric_dates_are_numbers_and_nothing_else() {
+        let read = |json: &str| serde_json::from_str::<Timestamp>(json).ok();
+        assert_eq!(read("1790000000"), Some(Timestamp::from_seconds(1_790_000_000)));
+        assert_eq!(read("1790000000.5"), Some(Timestamp::from_millis(1_790_000_000_500)));
+        for bad in ["\"1790000000\"", "null", "true", "[1]", "-1", "1e300", "18446744073709551615"]
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn rfc_3339_there_and_back() {
+        let instant = Timestamp::from_millis(1_790_000_000_250);
+        assert_eq!(instant.to_rfc3339(), "2026-09-21T14:13:20.250Z");
+        assert_eq!(Timestamp::from_rfc3339(&instant.to_rfc3339()), Some(instant));
+        assert_eq!(Timestamp::from_rfc3339("yesterday"), None);
+    }
+}
