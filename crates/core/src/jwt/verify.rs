@@ -1,0 +1,175 @@
+//! Checking: a compact token to claims, or the reason why not.
+//!
+//! The order is that of RFC 8725: what it claims to be, whose key, the signature, and only then
+//! what it says. Nothing in the header is believed but the name of the key.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::json;
+use super::key::VerifyingKey;
+use super::{Algorithm, MAX_TOKEN_BYTES, TokenError, TokenType, Verified};
+use crate::claims::{AccessClaims, RefreshClaims};
+use crate::id::{Audience, Issuer, KeyId};
+use crate::time::{Leeway, Timestamp, expired};
+
+/// Where the checking finds keys: in memory, by name.
+pub trait Keys {
+    /// The key of that name, if it is good for the tokens in question.
+    fn verifying(&self, kid: &KeyId) -> Option<&VerifyingKey>;
+}
+
+/// What makes an access token good.
+#[derive(Clone, Debug)]
+pub struct AccessCheck {
+    /// Who must have issued it.
+    pub issuer: Issuer,
+    /// One of these must be in its `aud`.
+    pub audiences: Vec<Audience>,
+    /// How far the checker's clock may be behind.
+    pub leeway: Leeway,
+}
+
+impl AccessCheck {
+    /// Checks `token` at `now`: form, type, key, signature, issuer, audience, `nbf`, `exp`.
+    /// `iat` is never a reason to refuse.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check(
+        &self,
+        token: &str,
+        keys: &(impl Keys + ?Sized),
+        now: Timestamp,
+    ) -> Result<Verified<AccessClaims>, TokenError> {
+        let claims: AccessClaims = verified_claims(token, TokenType::Access, keys)?;
+        if claims.iss != self.issuer {
+            return Err(TokenError::Issuer);
+        }
+        if !self.audiences.iter().any(|name| claims.aud.contains(name)) {
+            return Err(TokenError::Audience);
+        }
+        if claims.nbf.is_some_and(|nbf| now.plus(self.leeway.span()) < nbf) {
+            return Err(TokenError::NotYet);
+        }
+        if expired(claims.exp, self.leeway, now) {
+            return Err(TokenError::Expired);
+        }
+        Ok(Verified(claims))
+    }
+}
+
+/// What makes a refresh token one of this issuer's. Whether it may still be used is for
+/// [`judge`](crate::succession::judge) to say, its `exp` included.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshCheck<'a> {
+    /// Who must have issued it, for itself.
+    pub issuer: &'a Issuer,
+}
+
+impl RefreshCheck<'_> {
+    /// Checks form, type, key, signature, issuer and audience of `token`.
+    ///
+    /// # Errors
+    /// The first rule that it breaks; never [`TokenError::Expired`].
+    pub fn check(
+        &self,
+        token: &str,
+        keys: &(impl Keys + ?Sized),
+    ) -> Result<Verified<RefreshClaims>, TokenError> {
+        let claims: RefreshClaims = verified_claims(token, TokenType::Refresh, keys)?;
+        if claims.iss != *self.issuer {
+            return Err(TokenError::Issuer);
+        }
+        if claims.aud != Audience::from(self.issuer) {
+            return Err(TokenError::Audience);
+        }
+        Ok(Verified(claims))
+    }
+}
+
+/// The header members that mean something here. `jku`, `jwk`, `x5u` and their like are ignored
+/// (RFC 8725 §3.10).
+#[derive(Debug, Deserialize)]
+struct Header {
+    alg: String,
+    typ: Option<String>,
+    kid: Option<KeyId>,
+    #[serde(default)]
+    crit: Option<Value>,
+}
+
+struct Parts<'a> {
+    header: Header,
+    claims: Vec<u8>,
+    signature: Vec<u8>,
+    message: &'a [u8],
+}
+
+fn parts(token: &str) -> Result<Parts<'_>, TokenError> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(TokenError::TooLong);
+    }
+    let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+    let (header, claims) = message.split_once('.').ok_or(TokenError::Malformed)?;
+    // The engine refuses padding, foreign characters (a third dot too) and stray trailing bits.
+    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed);
+    Ok(Parts {
+        header: json::object(&decode(header)?).ok_or(TokenError::Malformed)?,
+        claims: decode(claims)?,
+        signature: decode(signature)?,
+        message: message.as_bytes(),
+    })
+}
+
+fn verified_claims<T: DeserializeOwned>(
+    token: &str,
+    token_type: TokenType,
+    keys: &(impl Keys + ?Sized),
+) -> Result<T, TokenError> {
+    let Parts { header, claims, signature, message } = parts(token)?;
+    if header.crit.is_some() {
+        return Err(TokenError::Critical);
+    }
+    if !header.typ.is_some_and(|typ| token_type.is_named(&typ)) {
+        return Err(TokenError::Type);
+    }
+    let kid = header.kid.ok_or(TokenError::UnknownKey)?;
+    let key = keys.verifying(&kid).ok_or(TokenError::UnknownKey)?;
+    if Algorithm::from_word(&header.alg) != Some(key.algorithm) {
+        return Err(TokenError::Algorithm);
+    }
+    (DEFAULT_PROVIDER.verifier_factory)(&key.algorithm.into(), &key.decoding)
+        .map_err(|_| TokenError::Signature)?
+        .verify(message, &signature)
+        .map_err(|_| TokenError::Signature)?;
+    json::object(&claims).ok_or(TokenError::Claims)
+}
+
+/// A token taken apart for a person to look at. Nothing in it is proven.
+#[derive(Clone, Debug)]
+pub struct Unverified {
+    /// The header as it stands.
+    pub header: Map<String, Value>,
+    /// The claims as they stand.
+    pub claims: Map<String, Value>,
+}
+
+/// Takes `token` apart without checking anything about it.
+///
+/// # Errors
+/// [`TokenError::TooLong`] and [`TokenError::Malformed`].
+pub fn inspect(token: &str) -> Result<Unverified, TokenError> {
+    let Parts { claims, message, .. } = parts(token)?;
+    let header = message.split(|byte| *byte == b'.').next().unwrap_or_default();
+    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenError::Malformed)?;
+    let read = |part: &[u8]| json::object(part).ok_or(TokenError::Malformed);
+    Ok(Unverified { header: read(&header)?, claims: read(&claims)? })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! The use cases, written against the ports: what every server of this system does, whatever its
+//! transport. Handlers parse, call one of these, and answer.
+//!
+//! [`Sessions`] renews and ends what exists and needs no accounts, so a team with its own login
+//! takes it alone. [`Accounts`] is the login, sign-up and password side.
+
+mod accounts;
+mod authority;
+mod refresh;
+mod sessions;
+
+use thiserror::Error;
+
+pub use self::accounts::{
+    Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
+};
+pub use self::authority::Authority;
+pub use self::refresh::{RefreshError, Renewal};
+pub use self::sessions::{AuthError, Caller, NewSession, Sessions};
+use crate::id::SessionId;
+use crate::jwt::SignError;
+use crate::secret::{AccessToken, RefreshToken};
+use crate::session::Session;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// What a login or a refresh gives.
+#[derive(Debug)]
+pub struct Granted {
+    /// For the resource servers.
+    pub access: AccessToken,
+    /// When the access token ends.
+    pub access_expires_at: Timestamp,
+    /// For the next refresh; none where the client keeps the one it has, or may not refresh.
+    pub refresh: Option<GrantedRefresh>,
+    /// The session as it now stands.
+    pub session: Session,
+}
+
+/// A refresh token and its end.
+#[derive(Debug)]
+pub struct GrantedRefresh {
+    /// The token.
+    pub token: RefreshToken,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// What can go wrong once everything presented is good.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The store has no outcome to tell.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys can't sign.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// A new session's random name is taken: the randomness is broken.
+    #[error("session name {0} is taken")]
+    NameTaken(SessionId),
+}

@@ -1,0 +1,157 @@
+//! Renewal: one store operation where nothing is unusual, and a way out of everything that is.
+
+use thiserror::Error;
+
+use super::sessions::Sessions;
+use super::{Failure, Granted};
+use crate::id::SessionId;
+use crate::jwt::TokenError;
+use crate::policy::{Grant, Rotation};
+use crate::retry::{Mark, RetryKey};
+use crate::session::{EndReason, Session};
+use crate::store::{Outcome, StoreError};
+use crate::succession::{Attempt, Verdict, judge};
+use crate::time::Timestamp;
+
+/// How a refresh succeeded: for the metrics, clients can't tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Renewal {
+    /// The session moved on by one.
+    Advanced,
+    /// The refresh token stays.
+    Kept,
+    /// The answer was given before, and is given again.
+    Repeated,
+    /// The store had lost writes; the session moved past the presented token.
+    Healed,
+}
+
+/// Why a refresh token gets nothing.
+#[derive(Debug, Error)]
+pub enum RefreshError {
+    /// It isn't one of this issuer's.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// There is no such session.
+    #[error("the session is not known")]
+    Unknown,
+    /// Too late.
+    #[error("the refresh token has expired")]
+    Expired,
+    /// It was superseded: somebody else has a copy. The session is over by this.
+    #[error("a superseded refresh token was used again")]
+    Reused,
+    /// The session ended earlier.
+    #[error("the session has ended")]
+    Ended(EndReason),
+    /// Its client may not refresh here.
+    #[error("the client may not refresh here")]
+    NotAllowed,
+    /// Everything presented is good, but.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+impl From<StoreError> for RefreshError {
+    fn from(error: StoreError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+/// More steps than any honest race takes.
+const MOST_STEPS: usize = 8;
+
+impl Sessions {
+    /// Renews a session: http-api.md, *Succession*; the rules are [`judge`]'s.
+    ///
+    /// The step is tried before the record is read: where the token is the live one, that is the
+    /// only store operation. Where it isn't, the step's own answer is the record to judge by. An
+    /// answer that got lost between here and the store is found again by the attempt's mark.
+    ///
+    /// # Errors
+    /// [`RefreshError`]. After [`RefreshError::Failure`] the token presented still works, or its
+    /// retry gets the successor.
+    pub async fn refresh(
+        &self,
+        token: &str,
+        retry_key: Option<&RetryKey>,
+        now: Timestamp,
+    ) -> Result<(Granted, Renewal), RefreshError> {
+        let authority = self.authority();
+        let claims = authority.check_refresh(token, now)?;
+        let profile = authority
+            .policy()
+            .client(&claims.client_id)
+            .filter(|profile| profile.allows(Grant::RefreshToken) && !profile.is_confidential())
+            .ok_or(RefreshError::NotAllowed)?;
+        let attempt = Attempt {
+            presented: (&claims).into(),
+            mark: Mark::of(retry_key, &claims.sid, &*self.random),
+            profile,
+            now,
+        };
+        let (session, renewal) = self.settle(&claims.sid, &attempt).await?;
+        // A client that keeps its token has this very generation in hand.
+        let kept = profile.rotation == Rotation::Never
+            && session.generation == attempt.presented.generation;
+        Ok((self.grant(&authority, profile, session, !kept, now)?, renewal))
+    }
+
+    /// Does what the verdicts ask until the session stands where the answer can be given.
+    async fn settle(
+        &self,
+        id: &SessionId,
+        attempt: &Attempt<'_>,
+    ) -> Result<(Session, Renewal), RefreshError> {
+        let mut verdict = attempt.opening();
+        let mut seen = None;
+        for _ in 0..MOST_STEPS {
+            let outcome = match (verdict, seen) {
+                (Verdict::Advance(step), _) => self.store.advance(id, &step).await,
+                (Verdict::Keep, _) => {
+                    self.store.touch(id, attempt.presented.generation, attempt.now).await
+                }
+                (Verdict::Repeat, Some(session)) => return Ok((session, Renewal::Repeated)),
+                (Verdict::Repeat, None) => return Err(RefreshError::Unknown),
+                (Verdict::Reuse, _) => {
+                    self.end(id, EndReason::Reuse, attempt.now).await?;
+                    return Err(RefreshError::Reused);
+                }
+                (Verdict::Expired, _) => return Err(RefreshError::Expired),
+                (Verdict::Ended(reason), _) => return Err(RefreshError::Ended(reason)),
+            };
+            let session = match outcome {
+                Ok(Outcome::Done(session)) => return Ok((session, renewal(verdict, attempt))),
+                Ok(Outcome::Standing(session)) => session,
+                Ok(Outcome::Absent) => return Err(RefreshError::Unknown),
+                Err(error) if error.is_unknown() => self.read_back(id, error).await?,
+                Err(error) => return Err(error.into()),
+            };
+            verdict = judge(&session, attempt);
+            seen = Some(session);
+        }
+        Err(StoreError::Unreachable("the session would not stand still".into()).into())
+    }
+
+    /// The step's answer got lost: whether it was taken, the record tells.
+    async fn read_back(&self, id: &SessionId, lost: StoreError) -> Result<Session, RefreshError> {
+        const TRIES: usize = 3;
+        let mut last = lost;
+        for _ in 0..TRIES {
+            match self.store.find(id).await {
+                Ok(Some(session)) => return Ok(session),
+                Ok(None) => return Err(RefreshError::Unknown),
+                Err(error) => last = error,
+            }
+        }
+        Err(last.into())
+    }
+}
+
+fn renewal(verdict: Verdict, attempt: &Attempt<'_>) -> Renewal {
+    match verdict {
+        Verdict::Advance(step) if step.from == attempt.presented.generation => Renewal::Advanced,
+        Verdict::Advance(_) => Renewal::Healed,
+        _ => Renewal::Kept,
+    }
+}
