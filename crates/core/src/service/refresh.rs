@@ -4,8 +4,9 @@ use thiserror::Error;
 
 use super::sessions::Sessions;
 use super::{Failure, Granted};
+use crate::claims::RefreshClaims;
 use crate::id::SessionId;
-use crate::jwt::TokenError;
+use crate::jwt::{TokenError, Verified};
 use crate::policy::{Grant, Rotation};
 use crate::retry::{Mark, RetryKey};
 use crate::session::{EndReason, Session};
@@ -62,6 +63,33 @@ impl From<StoreError> for RefreshError {
 const MOST_STEPS: usize = 8;
 
 impl Sessions {
+    /// Renews a session by its refresh token as it came: [`Sessions::check_refresh`] and
+    /// [`Sessions::renew`].
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub async fn refresh(
+        &self,
+        token: &str,
+        retry_key: Option<&RetryKey>,
+        now: Timestamp,
+    ) -> Result<(Granted, Renewal), RefreshError> {
+        let claims = self.check_refresh(token, now)?;
+        self.renew(&claims, retry_key, now).await
+    }
+
+    /// Checks that `token` is a refresh token of this issuer. No store.
+    ///
+    /// # Errors
+    /// [`RefreshError::Token`].
+    pub fn check_refresh(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Verified<RefreshClaims>, RefreshError> {
+        Ok(self.authority().check_refresh(token, now)?)
+    }
+
     /// Renews a session: http-api.md, *Succession*; the rules are [`judge`]'s.
     ///
     /// The step is tried before the record is read: where the token is the live one, that is the
@@ -71,21 +99,20 @@ impl Sessions {
     /// # Errors
     /// [`RefreshError`]. After [`RefreshError::Failure`] the token presented still works, or its
     /// retry gets the successor.
-    pub async fn refresh(
+    pub async fn renew(
         &self,
-        token: &str,
+        claims: &Verified<RefreshClaims>,
         retry_key: Option<&RetryKey>,
         now: Timestamp,
     ) -> Result<(Granted, Renewal), RefreshError> {
         let authority = self.authority();
-        let claims = authority.check_refresh(token, now)?;
         let profile = authority
             .policy()
             .client(&claims.client_id)
             .filter(|profile| profile.allows(Grant::RefreshToken) && !profile.is_confidential())
             .ok_or(RefreshError::NotAllowed)?;
         let attempt = Attempt {
-            presented: (&claims).into(),
+            presented: claims.into(),
             mark: Mark::of(retry_key, &claims.sid, &*self.random),
             profile,
             now,
