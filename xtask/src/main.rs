@@ -1,2 +1,88 @@
-//! .
-fn main() {}
+//! Developer commands, run as `cargo xtask COMMAND`.
+//!
+//! Only the command line lives here; each command has a file of its own. They are written in Rust
+//! and need nothing but the toolchain, so that a fresh clone on any machine can run all of them.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+
+mod cargo;
+mod deny;
+mod failure;
+mod layers;
+mod lint;
+mod report;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// Developer commands of Aquaware.
+///
+/// Before a change goes in, `cargo xtask lint` and `cargo xtask test` must both pass.
+/// Exit status: 0 all is well, 1 something failed, 2 wrong use.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Task {
+    /// Build the program and run every test there is, end to end and in documentation included.
+    ///
+    /// The end-to-end tests find the built program through AQUAWARE_BIN, which this command sets.
+    Test,
+    /// Run every static check: fmt, layers, tidy, clippy, rustdoc, cargo-deny.
+    ///
+    /// All of them run even if one fails; a summary comes last. cargo-deny is taken from the PATH
+    /// or from target/tools, and installed into the latter if it is in neither.
+    Lint,
+    /// Check that crates depend on each other, and on outside crates, only as the layers allow.
+    Layers,
+    /// Check the text of tracked files: size, openings, banned words, links, decision records.
+    Tidy,
+}
+
+impl Task {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Test => test::run(),
+            Self::Lint => lint::run(),
+            Self::Layers => layers::run(),
+            Self::Tidy => tidy::run(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match CommandLine::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_does() {
+        for command in CommandLine::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `cargo xtask lint`: every static check, the quick ones first.
+
+use crate::cargo::{cargo, run as run_program};
+use crate::failure::Failure;
+use crate::report::Report;
+use crate::{deny, layers, tidy};
+
+/// Runs the command.
+///
+/// # Errors
+/// Any check failed; all of them have run.
+pub(crate) fn run() -> Result<(), Failure> {
+    let mut report = Report::default();
+    report.step("fmt", fmt);
+    report.step("layers", layers::run);
+    report.step("tidy", tidy::run);
+    report.step("clippy", clippy);
+    report.step("doc", doc);
+    report.step("deny", deny::run);
+    report.finish()
+}
+
+fn fmt() -> Result<(), Failure> {
+    run_program(&mut cargo(&["fmt", "--all", "--", "--check"]))
+}
+
+fn clippy() -> Result<(), Failure> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    run_program(&mut cargo(&arguments))
+}
+
+/// Public items only: with private ones included, rustdoc would let public text link to them.
+fn doc() -> Result<(), Failure> {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
+    run_program(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
