@@ -7,7 +7,9 @@
 mod generate;
 mod record;
 mod ring;
+mod rotation;
 
 pub use self::generate::generate;
 pub use self::record::{KeyRecord, RecordError};
 pub use self::ring::{KeyRing, Phase, RingError, missing};
+pub use self::rotation::{Schedule, due};
