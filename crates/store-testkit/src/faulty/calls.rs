@@ -1,0 +1,51 @@
+//! The calls of both ports, and how often each was made.
+
+use std::collections::BTreeMap;
+
+/// A method of a port. `ping`, `list` and `set_claims` are on both, and say whose they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "each is the method of its name")]
+pub enum Call {
+    Insert,
+    Find,
+    Advance,
+    Touch,
+    End,
+    EndAll,
+    ListSessions,
+    SetSessionClaims,
+    Purge,
+    PingSessions,
+    Create,
+    ByLogin,
+    ById,
+    ReplacePassword,
+    SetPassword,
+    SetDisabled,
+    SetAccountClaims,
+    Delete,
+    ListAccounts,
+    PingAccounts,
+}
+
+/// How often each call was made. Two of them are equal if the same calls were made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls(BTreeMap<Call, u64>);
+
+impl Calls {
+    /// How often this one.
+    #[must_use]
+    pub fn of(&self, call: Call) -> u64 {
+        self.0.get(&call).copied().unwrap_or(0)
+    }
+
+    /// How often any: what a request costs.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    pub(super) fn count(&mut self, call: Call) {
+        *self.0.entry(call).or_insert(0) += 1;
+    }
+}

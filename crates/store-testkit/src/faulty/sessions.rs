@@ -1,0 +1,62 @@
+//! The port of sessions, each call through the faults.
+
+use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::session::{Ended, ExtraClaims, Session};
+use aquaware_core::store::{Advance, Outcome, SessionStore, StoreError};
+use aquaware_core::time::Timestamp;
+use async_trait::async_trait;
+
+use super::{Call, FaultyStore};
+
+#[async_trait]
+impl<S: SessionStore + ?Sized> SessionStore for FaultyStore<S> {
+    async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
+        self.through(Call::Insert, self.inner.insert(session)).await
+    }
+
+    async fn find(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        self.through(Call::Find, self.inner.find(id)).await
+    }
+
+    async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
+        self.through(Call::Advance, self.inner.advance(id, step)).await
+    }
+
+    async fn touch(
+        &self,
+        id: &SessionId,
+        generation: Generation,
+        at: Timestamp,
+    ) -> Result<Outcome, StoreError> {
+        self.through(Call::Touch, self.inner.touch(id, generation, at)).await
+    }
+
+    async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
+        self.through(Call::End, self.inner.end(id, ended)).await
+    }
+
+    async fn end_all(
+        &self,
+        subject: &Subject,
+        except: Option<&SessionId>,
+        ended: Ended,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.through(Call::EndAll, self.inner.end_all(subject, except, ended)).await
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
+        self.through(Call::ListSessions, self.inner.list(subject)).await
+    }
+
+    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
+        self.through(Call::SetSessionClaims, self.inner.set_claims(subject, claims)).await
+    }
+
+    async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        self.through(Call::Purge, self.inner.purge(expired_before, at_most)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.through(Call::PingSessions, self.inner.ping()).await
+    }
+}

@@ -1,0 +1,454 @@
+//! A store of sessions of its own making, right with no flaw and wrong with any.
+//! The crudest way of being wrong will do: it is the checks that are under test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::session::{EndReason, Ended, ExtraClaims, Session};
+use aquaware_core::store::{Advance, Outcome, SessionStore, StoreError};
+use aquaware_core::time::Timestamp;
+use async_trait::async_trait;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    None,
+    PingFails,
+    DeviceDropsTheAddress,
+    ReasonsAreTwo,
+    NamesAreCut,
+    IdsIgnoreCase,
+    FindMakesUp,
+    AdvanceByOneOnly,
+    AdvanceReportsChangedRows,
+    AdvanceReachesOthers,
+    TouchMovesExpiry,
+    TouchIgnoresGeneration,
+    TouchReachesTheDead,
+    EndMovesExpiry,
+    EndCreates,
+    EndAllIgnoresTheSubject,
+    ClientsIgnoreCase,
+    PurgeLeavesTheIndex,
+    PurgeApart,
+    ExpiredIsAbsent,
+    ActsApart,
+    LocksInTheProcess,
+    AdvanceCreates,
+    AdvanceRevives,
+    AdvanceReportsFoundRows,
+    AdvanceComparesTimes,
+    AdvanceKeepsTheMark,
+    AdvanceMovesLastUseBack,
+    TouchReportsChangedRows,
+    TouchMovesBack,
+    TouchCreates,
+    LastReasonWins,
+    EndAllIgnoresTheException,
+    EndAllGivesTheDead,
+    ListHidesTheDead,
+    ListStopsAtAHundred,
+    RowPerRefresh,
+    ClaimsReachTheDead,
+    ClaimsWriteBack,
+    SubjectsIgnoreCase,
+    SubjectsAreTrimmed,
+    InsertOverwrites,
+    InsertApart,
+    TimesAreSeconds,
+    GenerationsAreShort,
+    EmptyTextIsNull,
+    TextEndsAtNul,
+    EmptyListIsObject,
+    PurgeForgetsAbsoluteEnd,
+    PurgeDropsTheDead,
+    PurgeDropsTheInstantItself,
+    PurgeIgnoresTheLimit,
+    FindIsStale,
+    ForgetsEndsOnReopening,
+    ForgetsAdvancesOnReopening,
+    CorruptIsAbsent,
+}
+
+pub(super) type Records = BTreeMap<SessionId, Session>;
+
+#[derive(Debug)]
+pub(super) struct Flawed {
+    flaw: Flaw,
+    pub(super) records: Arc<Mutex<Records>>,
+    former: Mutex<Records>,
+    pub(super) damaged: Mutex<BTreeSet<SessionId>>,
+    lock: tokio::sync::Mutex<()>,
+}
+
+impl Flawed {
+    pub(super) fn over(flaw: Flaw, records: Arc<Mutex<Records>>) -> Self {
+        let (former, damaged, lock) = Default::default();
+        Self { flaw, records, former, damaged, lock }
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap()
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    fn whole(&self, id: &SessionId) -> Result<(), StoreError> {
+        if self.damaged.lock().unwrap().contains(id) {
+            return Err(StoreError::corrupt(id.to_string(), "damaged"));
+        }
+        Ok(())
+    }
+
+    fn theirs(&self, session: &Session, subject: &Subject) -> bool {
+        let (one, other) = (session.subject.as_str(), subject.as_str());
+        match self.flaw {
+            Flaw::SubjectsIgnoreCase => one.eq_ignore_ascii_case(other),
+            Flaw::SubjectsAreTrimmed => one.trim() == other.trim(),
+            _ => one == other,
+        }
+    }
+
+    fn step(
+        &self,
+        id: &SessionId,
+        holds: impl FnOnce(&Session) -> bool,
+        change: impl FnOnce(&mut Session),
+    ) -> Result<Outcome, StoreError> {
+        self.whole(id)?;
+        Ok(match self.records().get_mut(id) {
+            None => Outcome::Absent,
+            Some(session) if holds(session) => {
+                self.former.lock().unwrap().insert(*id, session.clone());
+                change(session);
+                Outcome::Done(session.clone())
+            }
+            Some(session) => Outcome::Standing(session.clone()),
+        })
+    }
+
+    /// Reads, looks away, and writes: a lock of the process's own hides it from its own tasks.
+    async fn advance_apart(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
+        let _guard = match self.flaw {
+            Flaw::LocksInTheProcess => Some(self.lock.lock().await),
+            _ => None,
+        };
+        let Some(mut session) = self.records().get(id).cloned() else {
+            return Ok(Outcome::Absent);
+        };
+        if session.generation != step.from || session.ended.is_some() {
+            return Ok(Outcome::Standing(session));
+        }
+        look_away().await;
+        self.change(&mut session, step);
+        self.records().insert(*id, session.clone());
+        Ok(Outcome::Done(session))
+    }
+
+    fn change(&self, session: &mut Session, step: &Advance) {
+        session.generation = step.to;
+        if !self.has(Flaw::AdvanceKeepsTheMark) {
+            session.mark = Some(step.mark);
+        }
+        session.issued_at = step.issued_at;
+        session.expires_at = step.expires_at;
+        session.last_used_at = match self.flaw {
+            Flaw::AdvanceMovesLastUseBack => step.issued_at,
+            _ => session.last_used_at.max(step.issued_at),
+        };
+        if self.has(Flaw::AdvanceRevives) {
+            session.ended = None;
+        }
+    }
+
+    fn kept(&self, session: &Session) -> Session {
+        let mut session = session.clone();
+        let name = session.device.name.clone();
+        match self.flaw {
+            Flaw::DeviceDropsTheAddress => session.device.ip = None,
+            Flaw::NamesAreCut => session.device.name = name.map(|n| n.chars().take(200).collect()),
+            Flaw::ClientsIgnoreCase => {
+                session.client = session.client.as_str().to_lowercase().parse().unwrap();
+            }
+            Flaw::TimesAreSeconds => session.created_at = session.created_at.floor(),
+            Flaw::GenerationsAreShort => {
+                let short = session.generation.number() & 0xFFFF_FFFF;
+                session.generation = Generation::new(short).unwrap_or(Generation::FIRST);
+            }
+            Flaw::EmptyTextIsNull => session.device.name = name.filter(|name| !name.is_empty()),
+            Flaw::TextEndsAtNul => {
+                session.device.name =
+                    name.map(|name| name.split('\0').next().unwrap_or_default().to_owned());
+            }
+            Flaw::EmptyListIsObject => {
+                for claim in session.claims.values_mut() {
+                    if claim.as_array().is_some_and(Vec::is_empty) {
+                        *claim = serde_json::json!({});
+                    }
+                }
+            }
+            _ => {}
+        }
+        session
+    }
+}
+
+#[async_trait]
+impl SessionStore for Flawed {
+    async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
+        if self.has(Flaw::InsertApart) {
+            let known = self.records().contains_key(&session.id);
+            look_away().await;
+            self.records().insert(session.id, session.clone());
+            return Ok(!known);
+        }
+        let mut records = self.records();
+        let known = match self.flaw {
+            Flaw::IdsIgnoreCase => {
+                let id = session.id.to_string();
+                records.keys().any(|other| other.to_string().eq_ignore_ascii_case(&id))
+            }
+            _ => records.contains_key(&session.id),
+        };
+        if !known || self.has(Flaw::InsertOverwrites) {
+            records.insert(session.id, self.kept(session));
+        }
+        Ok(!known)
+    }
+
+    async fn find(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        if self.has(Flaw::CorruptIsAbsent) && self.whole(id).is_err() {
+            return Ok(None);
+        }
+        self.whole(id)?;
+        if self.has(Flaw::FindMakesUp) {
+            return Ok(Some(self.records().get(id).cloned().unwrap_or_else(|| somebodys(*id))));
+        }
+        if self.has(Flaw::ExpiredIsAbsent) {
+            let now = Timestamp::from_seconds(1_800_000_000);
+            return Ok(self.records().get(id).filter(|s| s.expires_at > now).cloned());
+        }
+        if self.has(Flaw::FindIsStale)
+            && let Some(former) = self.former.lock().unwrap().get(id)
+        {
+            return Ok(Some(former.clone()));
+        }
+        Ok(self.records().get(id).cloned())
+    }
+
+    async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
+        if matches!(self.flaw, Flaw::ActsApart | Flaw::LocksInTheProcess) {
+            return self.advance_apart(id, step).await;
+        }
+        if self.has(Flaw::AdvanceReportsFoundRows) {
+            let found = self.step(id, |s| s.generation != step.from, |_| ())?;
+            if let Outcome::Done(_) = found {
+                return Ok(found);
+            }
+        }
+        let outcome = self.step(
+            id,
+            |session| match self.flaw {
+                Flaw::AdvanceRevives => session.generation == step.from,
+                Flaw::AdvanceByOneOnly if step.from.next() != step.to => false,
+                Flaw::AdvanceReportsChangedRows if session.mark == Some(step.mark) => false,
+                Flaw::AdvanceComparesTimes => {
+                    session.ended.is_none() && session.issued_at <= step.issued_at
+                }
+                _ => session.ended.is_none() && session.generation == step.from,
+            },
+            |session| self.change(session, step),
+        )?;
+        if self.has(Flaw::AdvanceReachesOthers) {
+            for other in self.records().values_mut().filter(|s| s.generation == step.from) {
+                self.change(other, step);
+            }
+        }
+        if self.has(Flaw::AdvanceCreates) && outcome == Outcome::Absent {
+            let mut session = somebodys(*id);
+            self.change(&mut session, step);
+            self.records().insert(*id, session.clone());
+            return Ok(Outcome::Done(session));
+        }
+        Ok(outcome)
+    }
+
+    async fn touch(
+        &self,
+        id: &SessionId,
+        generation: Generation,
+        at: Timestamp,
+    ) -> Result<Outcome, StoreError> {
+        if self.has(Flaw::TouchCreates) {
+            self.records().entry(*id).or_insert_with(|| somebodys(*id));
+        }
+        self.step(
+            id,
+            |session| {
+                let changes = !self.has(Flaw::TouchReportsChangedRows) || session.last_used_at < at;
+                let lives = session.ended.is_none() || self.has(Flaw::TouchReachesTheDead);
+                let stands =
+                    session.generation == generation || self.has(Flaw::TouchIgnoresGeneration);
+                lives && stands && changes
+            },
+            |session| {
+                session.last_used_at = match self.flaw {
+                    Flaw::TouchMovesBack => at,
+                    _ => session.last_used_at.max(at),
+                };
+                if self.has(Flaw::TouchMovesExpiry) {
+                    session.expires_at = session.expires_at.max(at);
+                    session.issued_at = at;
+                }
+            },
+        )
+    }
+
+    async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
+        let again = self.has(Flaw::LastReasonWins);
+        if self.has(Flaw::EndCreates) {
+            self.records().entry(*id).or_insert_with(|| somebodys(*id));
+        }
+        self.step(
+            id,
+            |session| again || session.ended.is_none(),
+            |session| {
+                session.ended = Some(ended);
+                match self.flaw {
+                    Flaw::EndMovesExpiry => session.expires_at = ended.at,
+                    Flaw::ReasonsAreTwo if ended.reason != EndReason::Logout => {
+                        session.ended = Some(Ended { reason: EndReason::Revoked, ..ended });
+                    }
+                    _ => {}
+                }
+            },
+        )
+    }
+
+    async fn end_all(
+        &self,
+        subject: &Subject,
+        except: Option<&SessionId>,
+        ended: Ended,
+    ) -> Result<Vec<Session>, StoreError> {
+        let except = except.filter(|_| !self.has(Flaw::EndAllIgnoresTheException));
+        let mut given = Vec::new();
+        for session in self.records().values_mut() {
+            let theirs = self.theirs(session, subject) || self.has(Flaw::EndAllIgnoresTheSubject);
+            if theirs && Some(&session.id) != except {
+                if session.ended.is_none() {
+                    session.ended = Some(ended);
+                } else if !self.has(Flaw::EndAllGivesTheDead) {
+                    continue;
+                }
+                given.push(session.clone());
+            }
+        }
+        Ok(given)
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
+        let records = self.records();
+        let list = records.values().filter(|session| {
+            self.theirs(session, subject)
+                && !(self.has(Flaw::ListHidesTheDead) && session.ended.is_some())
+        });
+        let mut list: Vec<Session> = list.cloned().collect();
+        for session in &list {
+            self.whole(&session.id)?;
+        }
+        match self.flaw {
+            Flaw::ListStopsAtAHundred => list.truncate(100),
+            Flaw::RowPerRefresh | Flaw::PurgeLeavesTheIndex => {
+                list.extend(self.former.lock().unwrap().values().cloned())
+            }
+            _ => {}
+        }
+        Ok(list)
+    }
+
+    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
+        let dead = self.has(Flaw::ClaimsReachTheDead);
+        let before = self.records().clone();
+        if self.has(Flaw::ClaimsWriteBack) {
+            look_away().await;
+        }
+        let mut records = self.records();
+        let before = if self.has(Flaw::ClaimsWriteBack) { before } else { records.clone() };
+        for (id, session) in before {
+            if self.theirs(&session, subject) && (dead || session.ended.is_none()) {
+                records.insert(id, Session { claims: claims.clone(), ..session });
+            }
+        }
+        Ok(())
+    }
+
+    async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        let most = if self.has(Flaw::PurgeIgnoresTheLimit) { u32::MAX } else { at_most };
+        let dead = |session: &Session| match self.flaw {
+            Flaw::PurgeForgetsAbsoluteEnd => session.expires_at < expired_before,
+            Flaw::PurgeDropsTheDead => session.ended.is_some(),
+            Flaw::PurgeDropsTheInstantItself => {
+                session.expires_at.min(session.ends_at) <= expired_before
+            }
+            _ => session.expires_at.min(session.ends_at) < expired_before,
+        };
+        let look = || -> Vec<Session> {
+            let records = self.records();
+            records.values().filter(|session| dead(session)).take(most as usize).cloned().collect()
+        };
+        if self.has(Flaw::PurgeApart) {
+            let seen = look();
+            look_away().await;
+            self.records().retain(|id, _| !seen.iter().any(|session| session.id == *id));
+            return Ok(seen.len() as u64);
+        }
+        let mut records = self.records();
+        let seen = records.values().filter(|session| dead(session)).take(most as usize);
+        let seen: Vec<Session> = seen.cloned().collect();
+        for session in &seen {
+            records.remove(&session.id);
+            if self.has(Flaw::PurgeLeavesTheIndex) {
+                self.former.lock().unwrap().insert(session.id, session.clone());
+            }
+        }
+        Ok(seen.len() as u64)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        match self.flaw {
+            Flaw::PingFails => Err(StoreError::Unreachable("no answer".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The record that a store makes up where there is none.
+fn somebodys(id: SessionId) -> Session {
+    let now = Timestamp::from_seconds(4_102_488_000);
+    Session {
+        id,
+        subject: Subject::new("ann").unwrap(),
+        client: "web".parse().unwrap(),
+        scope: aquaware_core::claims::Scope::default(),
+        claims: ExtraClaims::new(),
+        device: aquaware_core::session::Device::default(),
+        created_at: now,
+        ends_at: now,
+        generation: Generation::FIRST,
+        issued_at: now,
+        expires_at: now,
+        last_used_at: now,
+        mark: None,
+        ended: None,
+    }
+}
+
+/// Long enough for somebody else to come in between.
+async fn look_away() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,82 @@
+//! The reference passes, also behind a wrapper that could fail but doesn't.
+
+use aquaware_core::store::MemoryStore;
+use aquaware_store_testkit::{FaultyStore, Harness, conformance};
+use async_trait::async_trait;
+
+use aquaware_core::id::{SessionId, Subject};
+
+/// A harness of a store that lives in memory.
+macro_rules! in_memory {
+    ($harness:ident, $store:ty, $fresh:expr) => {
+        pub(super) struct $harness;
+
+        #[async_trait]
+        impl Harness for $harness {
+            type Store = $store;
+
+            async fn fresh(&self) -> $store {
+                $fresh
+            }
+
+            async fn replica(&self, _: &$store) -> Option<$store> {
+                None
+            }
+
+            async fn reopen(&self, _: $store) -> Option<$store> {
+                None
+            }
+
+            async fn corrupt_session(&self, _: &$store, _: &SessionId) -> bool {
+                false
+            }
+
+            async fn corrupt_account(&self, _: &$store, _: &Subject) -> bool {
+                false
+            }
+        }
+    };
+}
+
+in_memory!(Memory, MemoryStore, MemoryStore::new());
+in_memory!(Wrapped, FaultyStore<MemoryStore>, FaultyStore::new(MemoryStore::new()));
+
+mod reference {
+    use super::*;
+    conformance!(Memory);
+}
+
+mod wrapped {
+    use super::*;
+    conformance!(Wrapped);
+}
+
+mod lists {
+    use super::*;
+    use aquaware_store_testkit::{
+        ACCOUNT_CHECKS, SESSION_CHECKS, account_conformance, prove_sessions, session_conformance,
+    };
+
+    mod apart {
+        use super::*;
+        // Both may stand in one module, as no check of sessions is called like one of accounts.
+        session_conformance!(Memory);
+        account_conformance!(super::Memory);
+    }
+
+    #[test]
+    fn every_check_has_a_name_of_its_own() {
+        let sessions = SESSION_CHECKS.iter().map(|check| check.name());
+        let mut names: Vec<_> =
+            sessions.chain(ACCOUNT_CHECKS.iter().map(|check| check.name())).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn a_check_that_does_not_exist_fails() {
+        assert!(prove_sessions("a_check_that_does_not_exist", || Memory).is_err());
+    }
+}
