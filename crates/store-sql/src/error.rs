@@ -1,0 +1,208 @@
+//! How opening a store fails, and what stands behind a step that failed.
+//!
+//! No text here holds a statement, a value or anything else from a record: causes go to logs, and
+//! logs are read by more people than the database is.
+
+use std::io;
+use std::path::PathBuf;
+
+use aquaware_core::store::StoreError;
+use thiserror::Error;
+
+/// Why a store can't be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// An option is out of its range.
+    #[error("{0}")]
+    Option(&'static str),
+    /// The path can't be handed to the engine.
+    #[error("the path {} {what}", path.display())]
+    Path {
+        /// The path as given.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// There is something else under that name, a directory for example.
+    #[error("{} is not a file", path.display())]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The file or its directory may not be read and written.
+    #[error("{} and its directory must be readable and writable for this user", path.display())]
+    NoPermission {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The file is there but something other than a database, or damaged.
+    #[error("{} is not an SQLite database, or a damaged one", path.display())]
+    NotADatabase {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The tables aren't there, or older than this program, and it was told to leave them.
+    #[error("{} is not migrated: run `aquaware store migrate` first", path.display())]
+    NotMigrated {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The tables are newer than this program.
+    #[error(
+        "{} was migrated by a newer version of this program (step {version}): use that one",
+        path.display()
+    )]
+    Newer {
+        /// Where.
+        path: PathBuf,
+        /// The first step this program doesn't know.
+        version: String,
+    },
+    /// The file system can't carry a write-ahead log: it has no shared memory, as most network
+    /// file systems.
+    #[error(
+        "{} lies on a file system without write-ahead logging: use a local disk",
+        path.display()
+    )]
+    NoWriteAheadLog {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The engine said no.
+    #[error("{} cannot be opened", path.display())]
+    Engine {
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        source: Failure,
+    },
+    /// The operating system said no.
+    #[error("{} cannot be opened", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What lies behind a failed step: the cause inside a [`StoreError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Somebody else has held the database for longer than the timeout.
+    #[error("another connection kept the database locked")]
+    Busy,
+    /// Reading or writing failed.
+    #[error("the disk reported an error")]
+    Io,
+    /// No room.
+    #[error("the disk or the quota is full: make room on the database's file system")]
+    Full,
+    /// The file may not be written.
+    #[error("the database is read-only: check owner, mode and mount of the file and its directory")]
+    ReadOnly,
+    /// The file is damaged.
+    #[error("the database file is damaged: stop the server and put back a copy")]
+    Damaged,
+    /// The file is something else.
+    #[error("the file is not a database")]
+    NotADatabase,
+    /// The file, or the log beside it, can't be opened.
+    #[error("the database file, or the log beside it, cannot be opened")]
+    CannotOpen,
+    /// The tables are not those of this program.
+    #[error("a table or column is missing: run `aquaware store migrate`")]
+    NotMigrated,
+    /// The engine got no memory.
+    #[error("the engine is out of memory")]
+    NoMemory,
+    /// More steps are waiting than the queue holds.
+    #[error("too many steps are waiting")]
+    Crowded,
+    /// The step was handed over, and its answer hasn't come within the timeout.
+    #[error("no answer within the timeout")]
+    Elapsed,
+    /// The thread that should have answered is gone.
+    #[error("the store has stopped")]
+    Stopped,
+    /// A mistake of ours ended the step halfway; nothing of it remains.
+    #[error("the step broke off by a mistake in this program")]
+    Panicked,
+    /// Anything else, by kind.
+    #[error("unexpected: {0}")]
+    Unexpected(&'static str),
+}
+
+impl Failure {
+    /// As the answer to a step that surely didn't happen: it failed before its commit, and was
+    /// rolled back.
+    pub(crate) fn before_commit(self) -> StoreError {
+        if self.passes() {
+            StoreError::Unreachable(Box::new(self))
+        } else {
+            StoreError::Refused(Box::new(self))
+        }
+    }
+
+    /// As the answer to a step whose commit failed.
+    ///
+    /// A commit that the disk failed may have left all of it in the log, for a restart to find.
+    pub(crate) fn in_commit(self) -> StoreError {
+        match self {
+            Self::Io | Self::NoMemory | Self::Unexpected(_) => self.after_sending(),
+            _ => self.before_commit(),
+        }
+    }
+
+    /// As the answer to a step that may yet happen.
+    pub(crate) fn after_sending(self) -> StoreError {
+        StoreError::Interrupted(Box::new(self))
+    }
+
+    /// Whether it may be gone soon.
+    const fn passes(self) -> bool {
+        match self {
+            Self::Busy
+            | Self::Io
+            | Self::CannotOpen
+            | Self::NoMemory
+            | Self::Crowded
+            | Self::Elapsed
+            | Self::Stopped => true,
+            Self::Full
+            | Self::ReadOnly
+            | Self::Damaged
+            | Self::NotADatabase
+            | Self::NotMigrated
+            | Self::Panicked
+            | Self::Unexpected(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_transient_and_the_rest_is_not() {
+        for failure in [Failure::Busy, Failure::Io, Failure::Crowded, Failure::Elapsed] {
+            assert!(failure.before_commit().is_transient(), "{failure}");
+            assert!(!failure.before_commit().is_unknown(), "{failure}");
+        }
+        for failure in [Failure::Full, Failure::ReadOnly, Failure::Damaged, Failure::NotMigrated] {
+            assert!(!failure.before_commit().is_transient(), "{failure}");
+            assert!(!failure.in_commit().is_transient(), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_commit_that_the_disk_failed_may_have_happened() {
+        assert!(Failure::Io.in_commit().is_unknown());
+        assert!(!Failure::Busy.in_commit().is_unknown());
+        assert!(!Failure::Full.in_commit().is_unknown());
+    }
+}

@@ -1,0 +1,298 @@
+//! The port of sessions.
+
+use std::sync::Arc;
+
+use aquaware_core::id::SessionId;
+use aquaware_core::session::{EndReason, Session};
+use aquaware_core::store::{Advance, Outcome, SessionStore};
+use aquaware_core::time::Timestamp;
+
+use crate::sample::{
+    Place, at, claims, done, ended, full_session, generation, id, run, session, standing, step,
+    subject,
+};
+
+#[test]
+fn a_session_comes_back_as_it_went_in() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        for session in [session(1), full_session(2)] {
+            assert!(store.insert(&session).await.unwrap());
+            assert_eq!(store.find(&session.id).await.unwrap(), Some(session));
+        }
+        assert_eq!(store.find(&id(3)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_taken_name_changes_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        assert!(store.insert(&session(1)).await.unwrap());
+        let other = Session { subject: subject("bob"), ..session(1) };
+        assert!(!store.insert(&other).await.unwrap());
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));
+    });
+}
+
+#[test]
+fn an_advance_changes_what_it_says_and_nothing_else() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        let before = Session { ended: None, generation: generation(7), ..full_session(1) };
+        store.insert(&before).await.unwrap();
+        let step = step(7, 2_000);
+        let after = done(store.advance(&id(1), &step).await.unwrap());
+        let expected = Session {
+            generation: step.to,
+            mark: Some(step.mark),
+            issued_at: step.issued_at,
+            expires_at: step.expires_at,
+            last_used_at: step.issued_at,
+            ..before
+        };
+        assert_eq!(after, expected);
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(expected));
+    });
+}
+
+#[test]
+fn an_advance_from_elsewhere_shows_what_stands() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        let stands = Session { generation: generation(5), ..session(1) };
+        store.insert(&stands).await.unwrap();
+        for from in [4, 6] {
+            let outcome = store.advance(&id(1), &step(from, 2_000)).await.unwrap();
+            assert_eq!(standing(outcome), stands);
+        }
+        assert_eq!(store.advance(&id(2), &step(1, 2_000)).await.unwrap(), Outcome::Absent);
+        assert_eq!(store.find(&id(2)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn an_advance_may_skip_generations() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        store.insert(&session(1)).await.unwrap();
+        let far = Advance { to: generation(1_000), ..step(1, 2_000) };
+        assert_eq!(done(store.advance(&id(1), &far).await.unwrap()).generation, far.to);
+    });
+}
+
+#[test]
+fn of_64_concurrent_advances_one_is_done() {
+    let place = Place::new();
+    let store = Arc::new(place.open());
+    run(async {
+        store.insert(&session(1)).await.unwrap();
+        let tasks: Vec<_> = (0..64)
+            .map(|n| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move { store.advance(&id(1), &step(1, 2_000 + n)).await })
+            })
+            .collect();
+        let mut winners = Vec::new();
+        let mut losers = Vec::new();
+        for task in tasks {
+            match task.await.unwrap().unwrap() {
+                Outcome::Done(session) => winners.push(session),
+                Outcome::Standing(session) => losers.push(session),
+                Outcome::Absent => panic!("it is there"),
+            }
+        }
+        assert_eq!((winners.len(), losers.len()), (1, 63));
+        assert!(losers.iter().all(|seen| *seen == winners[0]), "losers see the winner's result");
+        assert_eq!(store.find(&id(1)).await.unwrap().as_ref(), winners.first());
+    });
+}
+
+#[test]
+fn a_touch_moves_the_last_use_forward_only() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        store.insert(&session(1)).await.unwrap();
+        for (touched, seen) in [(5_000, 5_000), (4_000, 5_000), (6_000, 6_000)] {
+            let outcome = store.touch(&id(1), generation(1), at(touched)).await.unwrap();
+            assert_eq!(done(outcome), Session { last_used_at: at(seen), ..session(1) });
+        }
+        let outcome = store.touch(&id(1), generation(2), at(9_000)).await.unwrap();
+        assert_eq!(standing(outcome).last_used_at, at(6_000));
+        let outcome = store.touch(&id(2), generation(1), at(9_000)).await.unwrap();
+        assert_eq!(outcome, Outcome::Absent);
+    });
+}
+
+#[test]
+fn an_advance_never_moves_the_last_use_back() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        store.insert(&Session { last_used_at: at(9_000), ..session(1) }).await.unwrap();
+        let after = done(store.advance(&id(1), &step(1, 2_000)).await.unwrap());
+        assert_eq!((after.last_used_at, after.issued_at), (at(9_000), at(2_000)));
+    });
+}
+
+#[test]
+fn an_end_is_for_ever_and_keeps_its_first_reason() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        store.insert(&session(1)).await.unwrap();
+        let first = ended(3_000, EndReason::Logout);
+        let over = Session { ended: Some(first), ..session(1) };
+        assert_eq!(done(store.end(&id(1), first).await.unwrap()), over);
+        let again = store.end(&id(1), ended(4_000, EndReason::Reuse)).await.unwrap();
+        assert_eq!(standing(again), over);
+        assert_eq!(standing(store.advance(&id(1), &step(1, 5_000)).await.unwrap()), over);
+        assert_eq!(standing(store.touch(&id(1), generation(1), at(5_000)).await.unwrap()), over);
+        assert!(!store.insert(&session(1)).await.unwrap());
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(over));
+        assert_eq!(store.end(&id(2), first).await.unwrap(), Outcome::Absent);
+    });
+}
+
+#[test]
+fn ending_all_gives_those_it_ended() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        let bobs = Session { subject: subject("bob"), ..session(4) };
+        let over = Session { ended: Some(ended(1, EndReason::Reuse)), ..session(3) };
+        for session in [session(1), session(2), over.clone(), bobs.clone()] {
+            store.insert(&session).await.unwrap();
+        }
+        let all = ended(3_000, EndReason::LogoutAll);
+        let others = store.end_all(&subject("ann"), Some(&id(1)), all).await.unwrap();
+        assert_eq!(others, vec![Session { ended: Some(all), ..session(2) }]);
+        let rest = store.end_all(&subject("ann"), None, all).await.unwrap();
+        assert_eq!(rest, vec![Session { ended: Some(all), ..session(1) }]);
+        assert!(store.end_all(&subject("ann"), None, all).await.unwrap().is_empty());
+        assert_eq!(store.find(&id(3)).await.unwrap(), Some(over));
+        assert_eq!(store.find(&id(4)).await.unwrap(), Some(bobs));
+    });
+}
+
+#[test]
+fn a_list_has_the_subjects_sessions_ended_ones_too() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        let over = Session { ended: Some(ended(1, EndReason::Reuse)), ..session(2) };
+        for session in [session(1), over.clone(), Session { subject: subject("Ann"), ..session(3) }]
+        {
+            store.insert(&session).await.unwrap();
+        }
+        let mut theirs = store.list(&subject("ann")).await.unwrap();
+        theirs.sort_by_key(|session| session.id);
+        assert_eq!(theirs, vec![session(1), over]);
+        assert!(store.list(&subject("nobody")).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn claims_are_set_on_what_has_not_ended() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        let over = Session { ended: Some(ended(1, EndReason::Reuse)), ..session(2) };
+        let bobs = Session { subject: subject("bob"), ..session(3) };
+        for session in [&session(1), &over, &bobs] {
+            store.insert(session).await.unwrap();
+        }
+        for new in [serde_json::json!({"roles": ["admin"]}), serde_json::json!({})] {
+            let new = claims(&new);
+            SessionStore::set_claims(&store, &subject("ann"), &new).await.unwrap();
+            assert_eq!(store.find(&id(1)).await.unwrap().unwrap().claims, new);
+        }
+        assert_eq!(store.find(&id(2)).await.unwrap(), Some(over));
+        assert_eq!(store.find(&id(3)).await.unwrap(), Some(bobs));
+    });
+}
+
+async fn left(store: &impl SessionStore) -> Vec<SessionId> {
+    let mut left: Vec<SessionId> =
+        store.list(&subject("ann")).await.unwrap().iter().map(|session| session.id).collect();
+    left.sort();
+    left
+}
+
+#[test]
+fn a_purge_drops_what_expired_before_and_no_more() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        let expiry = |number, expires_at, ends_at| Session {
+            expires_at: at(expires_at),
+            ends_at: at(ends_at),
+            ..session(number)
+        };
+        for session in
+            [expiry(1, 99, 500), expiry(2, 500, 99), expiry(3, 100, 500), expiry(4, 500, 100)]
+        {
+            store.insert(&session).await.unwrap();
+        }
+        assert_eq!(store.purge(at(100), 10).await.unwrap(), 2);
+        assert_eq!(left(&store).await, [id(3), id(4)]);
+        assert_eq!(store.purge(at(100), 10).await.unwrap(), 0);
+        assert_eq!(store.purge(at(101), 0).await.unwrap(), 0);
+        assert_eq!(store.purge(at(101), 1).await.unwrap(), 1);
+        assert_eq!(store.purge(at(101), u32::MAX).await.unwrap(), 1);
+        assert!(left(&store).await.is_empty());
+    });
+}
+
+#[test]
+fn a_purge_finds_what_lies_far_behind_the_living() {
+    let place = Place::new();
+    let store = Arc::new(place.open());
+    run(async {
+        // More than one stretch of the table, with the dead at both of its ends.
+        let inserts: Vec<_> = (0..9_000_u16)
+            .map(|number| {
+                let store = Arc::clone(&store);
+                let expires_at = if (300..8_700).contains(&number) { at(500) } else { at(50) };
+                tokio::spawn(async move {
+                    store.insert(&Session { expires_at, ..session(number) }).await
+                })
+            })
+            .collect();
+        for insert in inserts {
+            assert!(insert.await.unwrap().unwrap());
+        }
+        assert_eq!(store.purge(at(100), 400).await.unwrap(), 400);
+        assert_eq!(store.purge(at(100), 400).await.unwrap(), 200);
+        assert_eq!(left(&*store).await.len(), 8_400);
+    });
+}
+
+#[test]
+fn the_ends_of_time_are_kept() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        let session = Session {
+            created_at: Timestamp::from_millis(i64::MIN),
+            ends_at: Timestamp::from_millis(i64::MAX),
+            ..session(1)
+        };
+        store.insert(&session).await.unwrap();
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(session));
+        assert_eq!(store.purge(at(i64::MIN), 10).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn the_store_answers_while_it_is_there() {
+    let place = Place::new();
+    let store = place.open();
+    run(async { SessionStore::ping(&store).await.unwrap() });
+}

@@ -1,0 +1,191 @@
+//! Trouble: rows nobody here wrote, a damaged file, a lock that stays.
+
+use std::error::Error as StdError;
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::time::Duration;
+
+use aquaware_core::session::EndReason;
+use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
+use aquaware_store_sql::{Failure, SqliteOptions, SqliteStore};
+use diesel::RunQueryDsl as _;
+use diesel::connection::SimpleConnection as _;
+use diesel::deserialize::QueryableByName;
+use diesel::sql_types::BigInt;
+
+use crate::sample::{Place, account, at, ended, generation, hash, id, run, session, step, subject};
+
+/// All that an error says, its causes included.
+fn story(error: &StoreError) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(" {cause} {cause:?}"));
+        next = cause.source();
+    }
+    text
+}
+
+fn cause(error: &StoreError) -> Failure {
+    *error.source().unwrap().downcast_ref().unwrap()
+}
+
+fn assert_corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>, key: &str) {
+    let error = result.unwrap_err();
+    assert!(!error.is_transient());
+    let StoreError::Corrupt { key: named, .. } = &error else { panic!("{error:?}") };
+    assert!(named.contains(key), "{named} should name {key}");
+    assert!(!story(&error).contains("s3cret"), "{}", story(&error));
+}
+
+#[test]
+fn a_bad_session_is_named_wherever_it_turns_up() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        for number in 1..=3 {
+            store.insert(&session(number)).await.unwrap();
+        }
+        let hex: String = id(2).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        place.execute(&format!("UPDATE sessions SET client = 's3cret!' WHERE id = x'{hex}'"));
+        let key = id(2).to_string();
+        assert_corrupt(store.find(&id(2)).await, &key);
+        assert_corrupt(SessionStore::list(&store, &subject("ann")).await, &key);
+        assert_corrupt(store.advance(&id(2), &step(1, 2_000)).await, &key);
+        assert_corrupt(store.advance(&id(2), &step(9, 2_000)).await, &key);
+        assert_corrupt(store.touch(&id(2), generation(1), at(2_000)).await, &key);
+
+        place.execute("UPDATE sessions SET client = 'web'");
+        assert_eq!(store.find(&id(2)).await.unwrap(), Some(session(2)), "nothing has changed");
+    });
+}
+
+#[test]
+fn a_bad_session_can_be_ended_all_the_same() {
+    let place = Place::new();
+    let store = place.open();
+    let logout = ended(3_000, EndReason::LogoutAll);
+    run(async {
+        for number in 1..=3 {
+            store.insert(&session(number)).await.unwrap();
+        }
+        place.execute("UPDATE sessions SET client = 's3cret!'");
+        assert_corrupt(store.end(&id(1), logout).await, &id(1).to_string());
+        assert_corrupt(store.end_all(&subject("ann"), None, logout).await, "session");
+        place.execute("UPDATE sessions SET client = 'web'");
+        for number in 1..=3 {
+            let outcome = store.advance(&id(number), &step(1, 4_000)).await.unwrap();
+            let Outcome::Standing(session) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(session.ended, Some(logout));
+        }
+    });
+}
+
+#[test]
+fn a_bad_account_is_named_wherever_it_turns_up() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        for name in ["ann", "bob"] {
+            store.create(&account(name)).await.unwrap();
+        }
+        place.execute("UPDATE accounts SET claims = '[\"s3cret\"]' WHERE id = 'id-of-bob'");
+        assert_corrupt(store.by_id(&account("bob").id).await, "id-of-bob");
+        assert_corrupt(store.by_login(&account("bob").login).await, "id-of-bob");
+        assert_corrupt(AccountStore::list(&store, None, 10).await, "id-of-bob");
+        assert!(store.by_id(&account("ann").id).await.unwrap().is_some());
+        assert!(store.set_password(&account("bob").id, &hash("$new")).await.unwrap());
+    });
+}
+
+#[test]
+fn the_tables_take_no_value_of_another_type() {
+    let place = Place::new();
+    let store = place.open();
+    run(async { store.insert(&session(1)).await.unwrap() });
+    let mut connection = place.connect();
+    for change in ["generation = 'two'", "expires_at = 1.5", "mark = 'text'", "subject = NULL"] {
+        let result = connection.batch_execute(&format!("UPDATE sessions SET {change}"));
+        assert!(result.is_err(), "{change}");
+    }
+}
+
+#[derive(QueryableByName)]
+struct Page {
+    #[diesel(sql_type = BigInt)]
+    page: i64,
+    #[diesel(sql_type = BigInt)]
+    size: i64,
+}
+
+#[test]
+fn a_damaged_file_is_refused_and_told_from_absence() {
+    let place = Place::new();
+    let store = place.open();
+    run(async { store.insert(&session(1)).await.unwrap() });
+    drop(store);
+    let page: Page = diesel::sql_query(
+        "SELECT rootpage AS page, page_size AS size FROM sqlite_schema, pragma_page_size \
+         WHERE name = 'sessions'",
+    )
+    .get_result(&mut place.connect())
+    .unwrap();
+    let mut file = fs::OpenOptions::new().write(true).open(place.path()).unwrap();
+    let offset = u64::try_from((page.page - 1) * page.size).unwrap();
+    file.seek(SeekFrom::Start(offset)).unwrap();
+    file.write_all(&vec![0xFF; usize::try_from(page.size).unwrap()]).unwrap();
+    drop(file);
+
+    let store = place.open();
+    run(async {
+        for error in [
+            store.find(&id(1)).await.unwrap_err(),
+            store.advance(&id(1), &step(1, 2_000)).await.unwrap_err(),
+            SessionStore::ping(&store).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+            assert_eq!(cause(&error), Failure::Damaged);
+        }
+    });
+}
+
+#[test]
+fn tables_that_vanish_are_refused_without_a_word_of_sql() {
+    let place = Place::new();
+    let store = place.open();
+    place.execute("DROP TABLE sessions");
+    run(async {
+        for error in [
+            store.find(&id(1)).await.unwrap_err(),
+            store.insert(&session(1)).await.unwrap_err(),
+            SessionStore::list(&store, &subject("s3cret")).await.unwrap_err(),
+            store.purge(at(1), 1).await.unwrap_err(),
+            SessionStore::ping(&store).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+            assert_eq!(cause(&error), Failure::NotMigrated);
+            let story = story(&error);
+            for word in ["SELECT", "INSERT", "sessions", "s3cret", "ann"] {
+                assert!(!story.contains(word), "{story}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_lock_that_stays_fails_writes_for_now_and_no_reads() {
+    let place = Place::new();
+    let options = SqliteOptions { timeout: Duration::from_millis(400), ..place.options() };
+    let store = SqliteStore::open(options).unwrap();
+    run(async {
+        store.insert(&session(1)).await.unwrap();
+        let mut other = place.connect();
+        other.batch_execute("BEGIN IMMEDIATE").unwrap();
+        let error = store.advance(&id(1), &step(1, 2_000)).await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));
+        other.batch_execute("COMMIT").unwrap();
+        let outcome = store.advance(&id(1), &step(1, 2_000)).await.unwrap();
+        assert!(!matches!(outcome, Outcome::Absent));
+    });
+}
