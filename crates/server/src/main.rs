@@ -1,5 +1,21 @@
 //! The bundled server, `aquaware`: configuration, composition, HTTP mapping, command line.
-mod config;
-mod http;
+//!
+//! Nothing happens here: the command line decides what the program does, and its answer is the
+//! exit status.
 
-fn main() {}
+mod causes;
+mod cli;
+mod clock;
+mod compose;
+mod config;
+mod demo;
+mod hashing;
+mod http;
+mod key_directory;
+mod telemetry;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

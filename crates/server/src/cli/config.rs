@@ -1,0 +1,36 @@
+//! `aquaware config`: check it, show it.
+
+use serde_json::json;
+
+use super::CommandError;
+use super::arguments::ConfigCommand;
+use super::output::Output;
+use crate::config::{Request, load};
+
+/// Does `command` with the configuration that `request` names.
+///
+/// # Errors
+/// The mistakes in it, which are the answer of `check` too: they go to standard error, so that
+/// standard output never holds half a configuration.
+pub(super) fn run(
+    command: ConfigCommand,
+    request: &Request,
+    json: bool,
+    output: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    match command {
+        ConfigCommand::Check => check(request, json, output),
+        ConfigCommand::Show if json => Ok(output.json(&load(request)?.json())?),
+        ConfigCommand::Show => Ok(output.bytes(load(request)?.toml().as_bytes())?),
+    }
+}
+
+fn check(request: &Request, json: bool, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let loaded = load(request)?;
+    let file = loaded.file.as_ref().map(|file| file.display().to_string());
+    if json {
+        return Ok(output.json(&json!({ "ok": true, "file": file }))?);
+    }
+    let file = file.unwrap_or_else(|| "no file".to_owned());
+    Ok(output.line(&format!("the configuration is good ({file}, and the environment)"))?)
+}

@@ -1,0 +1,125 @@
+//! What a running server does by itself: look after its keys, drop dead sessions, and, when told,
+//! read keys and client profiles again.
+//!
+//! All of it on the main thread, between requests of nobody: what fails is logged, leaves things as
+//! they are, and is tried again.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use aquaware_core::id::KeyId;
+use aquaware_core::keys::KeyRing;
+use aquaware_core::service::Authority;
+use aquaware_core::time::Timestamp;
+use tokio::time::{interval, sleep};
+
+use super::parts::{self, KEEP_KEYS_EVERY, StartError};
+use crate::causes::chain;
+use crate::config::{Config, Request, load};
+use crate::http::state::State;
+
+/// How often dead sessions are looked for.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// How many of them go at once.
+const PURGE_AT_MOST: u32 = 1000;
+
+/// Looks after a server's keys and sessions.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    config: RefCell<Config>,
+    public: SocketAddr,
+    state: web::Data<State>,
+    seen: RefCell<Option<Keys>>,
+}
+
+/// Which keys there are, and from when on each of them signs.
+type Keys = Vec<(KeyId, Option<Timestamp>)>;
+
+impl Keeper {
+    /// The keeper of a server with this configuration, whose public listener is bound to `public`.
+    pub(super) fn new(config: Config, public: SocketAddr, state: web::Data<State>) -> Self {
+        Self { config: RefCell::new(config), public, state, seen: RefCell::default() }
+    }
+
+    /// Who issues.
+    pub(super) fn issuer(&self) -> String {
+        self.state.sessions.authority().policy().issuer().to_string()
+    }
+
+    /// Reads the configuration again and puts its keys and client profiles in force. The rest of
+    /// it needs a restart.
+    pub(super) fn reload(&self, request: &Request) {
+        let config = match load(request) {
+            Ok(loaded) => loaded.config,
+            Err(problems) => {
+                tracing::error!(cause = %problems, "not reloaded: the configuration is wrong");
+                return;
+            }
+        };
+        let before = self.config.replace(config);
+        self.seen.replace(None);
+        match self.look_at_keys() {
+            Ok(_) => tracing::info!("reloaded keys and client profiles"),
+            Err(error) => {
+                self.config.replace(before);
+                tracing::error!(cause = %chain(&error), "not reloaded");
+            }
+        }
+    }
+
+    /// Follows the key directory, where other replicas and commands change things too, and rotates
+    /// on schedule.
+    pub(super) async fn keep_keys(self: Rc<Self>) {
+        loop {
+            sleep(KEEP_KEYS_EVERY).await;
+            match self.look_at_keys() {
+                Ok(false) => {}
+                Ok(true) => tracing::info!("keys changed"),
+                Err(error) => tracing::error!(cause = %chain(&error), "keys stay as they are"),
+            }
+        }
+    }
+
+    /// Puts the keys on the disk in force if they aren't those seen before.
+    fn look_at_keys(&self) -> Result<bool, StartError> {
+        let config = self.config.borrow();
+        let now = self.state.now();
+        let records = parts::keys(&config, now)?;
+        let mut keys: Keys = records.iter().map(|it| (it.kid.clone(), it.active_from)).collect();
+        keys.sort();
+        if self.seen.borrow().as_ref() == Some(&keys) {
+            return Ok(false);
+        }
+        let policy = config.policy(self.public).ok_or(StartError::Issuer(self.public))?;
+        let ring = KeyRing::new(&records, &policy, now)?;
+        self.state.sessions.replace_authority(Arc::new(Authority::new(policy, ring)));
+        self.seen.replace(Some(keys));
+        Ok(true)
+    }
+
+    /// Drops sessions that no token can need any more, now and then.
+    pub(super) async fn keep_sessions(self: Rc<Self>) {
+        let mut every = interval(PURGE_EVERY);
+        loop {
+            every.tick().await;
+            self.purge().await;
+        }
+    }
+
+    async fn purge(&self) {
+        loop {
+            match self.state.sessions.purge(PURGE_AT_MOST, self.state.now()).await {
+                Ok(0) => return,
+                Ok(purged) => tracing::info!(purged, "dropped dead sessions"),
+                Err(error) => {
+                    tracing::warn!(cause = %chain(&error), "dead sessions stay for now");
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The parts of a server, made from its configuration: stores, keys, hashing, limits.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aquaware_core::keys::{KeyRecord, KeyRing, RingError, Schedule};
+use aquaware_core::password::{HashCost, InvalidCost};
+use aquaware_core::random::{Random, SystemRandom};
+use aquaware_core::service::{Accounts, Authority, Sessions};
+use aquaware_core::store::{AccountStore, MemoryStore, SessionStore};
+use aquaware_core::time::{Clock, Timestamp};
+use aquaware_store_sql::{OpenError, SqliteOptions, SqliteStore};
+use thiserror::Error;
+
+use crate::clock::SystemClock;
+use crate::config::{self, Config, Origin, Signup, StoreUrl};
+use crate::hashing::{HashingPool, PoolSize};
+use crate::http::client_addr::TrustedProxies;
+use crate::http::cookie::RefreshCookie;
+use crate::http::failed_logins::FailedLogins;
+use crate::http::key_set;
+use crate::http::origin::OwnOrigins;
+use crate::http::rates::Rates;
+use crate::http::state::State;
+use crate::http::tls::TlsError;
+use crate::key_directory::{self, KeyDirectoryError, KeyPlan};
+
+/// How often a running server looks after its keys.
+pub(super) const KEEP_KEYS_EVERY: Duration = Duration::from_secs(60);
+
+/// More threads than these don't make SQLite read faster.
+const MOST_READERS: usize = 16;
+
+/// Why a server can't start.
+#[derive(Debug, Error)]
+pub(crate) enum StartError {
+    /// A listener can't have its address.
+    #[error("can't listen on {address} ({key})")]
+    Listen {
+        /// Which setting.
+        key: &'static str,
+        /// What it says.
+        address: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The data directory can't be made.
+    #[error("can't make the data directory {}", path.display())]
+    DataDirectory {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The address can't stand in an issuer.
+    #[error("the address {0} can't be an issuer: set issuer in the configuration")]
+    Issuer(SocketAddr),
+    /// The keys can't be used.
+    #[error(transparent)]
+    Keys(#[from] KeyDirectoryError),
+    /// The keys don't make a ring.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// A store can't be opened.
+    #[error("can't open the store")]
+    Store(#[from] OpenError),
+    /// A store that isn't built in.
+    #[error("the store isn't available")]
+    NoSuchStore,
+    /// TLS can't be had with these files.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The hashing can't be had.
+    #[error(transparent)]
+    HashCost(#[from] InvalidCost),
+    /// The operating system gives no thread, runtime or signal.
+    #[error("the operating system refuses a thread or a signal")]
+    System(#[source] io::Error),
+}
+
+/// The two ports, filled.
+type Ports = (Arc<dyn SessionStore>, Arc<dyn AccountStore>);
+
+/// The session store and the account store; one and the same where the configuration says so.
+fn stores(stores: &config::Stores) -> Result<Ports, StartError> {
+    if stores.sessions == stores.accounts {
+        return Ok(match &stores.sessions {
+            StoreUrl::Memory => both(MemoryStore::new()),
+            StoreUrl::Sqlite(_) => both(sqlite(&stores.sessions, stores)?),
+            StoreUrl::Server(..) => return Err(StartError::NoSuchStore),
+        });
+    }
+    let sessions: Arc<dyn SessionStore> = match &stores.sessions {
+        StoreUrl::Memory => Arc::new(MemoryStore::new()),
+        url => Arc::new(sqlite(url, stores)?),
+    };
+    let accounts: Arc<dyn AccountStore> = match &stores.accounts {
+        StoreUrl::Memory => Arc::new(MemoryStore::new()),
+        url => Arc::new(sqlite(url, stores)?),
+    };
+    Ok((sessions, accounts))
+}
+
+fn both<S: SessionStore + AccountStore + 'static>(store: S) -> Ports {
+    let store = Arc::new(store);
+    (store.clone(), store)
+}
+
+fn sqlite(url: &StoreUrl, stores: &config::Stores) -> Result<SqliteStore, StartError> {
+    let StoreUrl::Sqlite(path) = url else { return Err(StartError::NoSuchStore) };
+    // One connection writes, the others read.
+    let readers = usize::try_from(stores.pool_size.get()).unwrap_or(usize::MAX) - 1;
+    let readers = readers.clamp(1, MOST_READERS);
+    let options = SqliteOptions { timeout: stores.timeout, readers, ..SqliteOptions::new(path) };
+    Ok(SqliteStore::open(options)?)
+}
+
+/// Policy and keys as they are now on the disk; what keys are missing is made.
+pub(super) fn authority(
+    config: &Config,
+    public: SocketAddr,
+    now: Timestamp,
+) -> Result<Authority, StartError> {
+    let policy = config.policy(public).ok_or(StartError::Issuer(public))?;
+    let ring = KeyRing::new(&keys(config, now)?, &policy, now)?;
+    Ok(Authority::new(policy, ring))
+}
+
+/// The keys as they are on the disk, brought to what the configuration asks for.
+pub(super) fn keys(config: &Config, now: Timestamp) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
+    let schedule = config.keys.rotate_every.map(|every| Schedule {
+        every,
+        published_for: Duration::from_secs(u64::from(key_set::MAX_AGE)),
+        // Two chances to read them again before it comes.
+        announced: KEEP_KEYS_EVERY * 2,
+    });
+    let plan = KeyPlan { algorithm: config.keys.algorithm, schedule };
+    key_directory::keep(&config.keys.directory, &plan, &SystemRandom, now)
+}
+
+/// Everything that handlers use, for a server whose public listener is bound to `public`.
+pub(super) fn state(config: &Config, public: SocketAddr) -> Result<State, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let authority = authority(config, public, clock.now())?;
+    let issuer = authority.policy().issuer().clone();
+    let (session_store, account_store) = stores(&config.store)?;
+    let sessions = Arc::new(Sessions::new(session_store, random.clone(), Arc::new(authority)));
+    let hasher = Arc::new(hashing(&config.accounts)?);
+    let limits = config.limits;
+    Ok(State {
+        accounts: Accounts::new(account_store, hasher, random, Arc::clone(&sessions)),
+        sessions,
+        clock,
+        signup_open: config.accounts.signup == Signup::Open,
+        cookie: RefreshCookie::new(config.insecure_cookies),
+        origins: OwnOrigins::new(issuer.as_str(), config.allow_origins.iter().map(Origin::as_str)),
+        proxies: TrustedProxies::new(config.listen.trusted_proxies.clone()),
+        rates: Rates::new(&limits),
+        failed_logins: FailedLogins::new(limits.failed_logins_per_account),
+    })
+}
+
+fn hashing(accounts: &config::Accounts) -> Result<HashingPool, StartError> {
+    let argon2 = &accounts.argon2;
+    let cost = HashCost::new(argon2.memory_kib, argon2.iterations, argon2.parallelism)?;
+    let size = PoolSize { threads: argon2.max_concurrent.get(), waiting: argon2.max_waiting };
+    HashingPool::start(&cost, accounts.password_min_length, &size).map_err(StartError::System)
+}

@@ -1,0 +1,244 @@
+//! Section by section from typed to checked, and the combinations that can't be.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+
+use super::super::parse;
+use super::super::reader::Reader;
+use super::super::schema::Key;
+use super::super::types::{LogFormat, Signup};
+use super::clients::clients;
+use super::{Accounts, Argon2, Config, Keys, Limits, Listen, Log, Stores, Tls};
+
+/// The most that all password hashes at one time may take.
+const MOST_HASHING_MEMORY_KIB: u64 = 8 * 1024 * 1024;
+
+/// Everything; `None` after any problem that leaves a hole.
+pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config> {
+    let data_dir = reader.read("data_dir", parse::path(directory));
+    let base = data_dir.clone().unwrap_or_else(|| directory.to_owned());
+    reader.base.clone_from(&base);
+    let issuer = reader.optional(&Key::plain("issuer"), parse::issuer);
+    let listen = listen(reader, &base);
+    let store = stores(reader, &base);
+    let keys = keys(reader, &base);
+    let accounts = accounts(reader);
+    let clients = clients(reader, keys.as_ref().map(|keys| keys.algorithm));
+    let limits = limits(reader);
+    let insecure_cookies = reader.read("cookies.insecure", parse::boolean);
+    let allow_origins = reader.read("cors.allow_origins", parse::origins);
+    let log = log(reader);
+    // Read to be judged; nothing is done with it yet.
+    reader.read("telemetry.otlp_endpoint", parse::endpoint);
+    Some(Config {
+        issuer: issuer?,
+        data_dir: data_dir?,
+        listen: listen?,
+        store: store?,
+        keys: keys?,
+        accounts: accounts?,
+        clients: clients?,
+        limits: limits?,
+        insecure_cookies: insecure_cookies?,
+        allow_origins: allow_origins?,
+        log: log?,
+    })
+}
+
+fn listen(reader: &mut Reader<'_>, base: &Path) -> Option<Listen> {
+    let public = reader.read("listen.public", parse::address);
+    let management = reader.read("listen.management", parse::address);
+    let workers = reader.read("listen.workers", parse::whole(0, 1024));
+    let trusted_proxies = reader.read("listen.trusted_proxies", parse::networks);
+    let tls = tls(reader, base);
+    if let (Some(public), Some(management)) = (public, management)
+        && overlap(public, management)
+    {
+        let other = Key::plain("listen.management");
+        let (key, other) = if reader.is_typed(&other) {
+            (other, format!("listen.public, {public}"))
+        } else {
+            (Key::plain("listen.public"), format!("listen.management, {management}"))
+        };
+        reader.conflict(&key, format_args!("expected another port than that of {other}"));
+    }
+    Some(Listen {
+        public: public?,
+        management: management?,
+        workers: per_core(workers?),
+        trusted_proxies: trusted_proxies?,
+        tls: tls?,
+    })
+}
+
+/// Whether two listeners would want the same port of the same interface.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || everywhere)
+}
+
+fn tls(reader: &mut Reader<'_>, base: &Path) -> Option<Option<Tls>> {
+    let mut file = |path| -> (Key, Option<Option<PathBuf>>) {
+        let key = Key::plain(path);
+        let value = reader.optional(&key, parse::path(base));
+        (key, value)
+    };
+    let (certificate_key, certificate) = file("listen.tls.certificate");
+    let (private_key_key, private_key) = file("listen.tls.private_key");
+    match (certificate?, private_key?) {
+        (Some(certificate), Some(private_key)) => Some(Some(Tls { certificate, private_key })),
+        (None, None) => Some(None),
+        (Some(_), None) => {
+            reader.conflict(&certificate_key, "expected listen.tls.private_key beside it");
+            None
+        }
+        (None, Some(_)) => {
+            reader.conflict(&private_key_key, "expected listen.tls.certificate beside it");
+            None
+        }
+    }
+}
+
+fn stores(reader: &mut Reader<'_>, base: &Path) -> Option<Stores> {
+    let sessions = reader.read("store.sessions", parse::store(base));
+    let accounts = reader.read("store.accounts", parse::store(base));
+    let pool_size = reader.read("store.pool_size", parse::whole::<u32>(1, 10_000));
+    let timeout = reader.read("store.timeout", parse::some_time);
+    Some(Stores {
+        sessions: sessions?,
+        accounts: accounts?,
+        pool_size: NonZeroU32::new(pool_size?)?,
+        timeout: timeout?,
+    })
+}
+
+fn keys(reader: &mut Reader<'_>, base: &Path) -> Option<Keys> {
+    let directory = reader.read("keys.directory", parse::path(base));
+    let algorithm = reader.read("keys.algorithm", parse::algorithm);
+    let rotate_every = reader.read("keys.rotate_every", parse::rotation);
+    Some(Keys { directory: directory?, algorithm: algorithm?, rotate_every: rotate_every? })
+}
+
+fn accounts(reader: &mut Reader<'_>) -> Option<Accounts> {
+    let words = [("open", Signup::Open), ("closed", Signup::Closed)];
+    let signup = reader.read("accounts.signup", parse::word(&words));
+    // NIST SP 800-63B-4 §3.1.1.2: no less than 8. It asks for 64 to be accepted at the least, so
+    // more than 128 as the minimum is a slip.
+    let length = reader.read("accounts.password_min_length", parse::whole(8, 128));
+    let argon2 = argon2(reader);
+    Some(Accounts { signup: signup?, password_min_length: length?, argon2: argon2? })
+}
+
+/// The ranges are those of RFC 9106 §3.1, which the argon2 crate keeps too.
+fn argon2(reader: &mut Reader<'_>) -> Option<Argon2> {
+    let memory_kib = reader.read_key(&MEMORY, parse::whole(8, u32::MAX.into()));
+    let iterations = reader.read("accounts.argon2.iterations", parse::whole(1, u32::MAX.into()));
+    let parallelism = reader.read("accounts.argon2.parallelism", parse::whole(1, 0x00FF_FFFF));
+    let concurrent = reader.read("accounts.argon2.max_concurrent", parse::whole(0, 65_536));
+    let max_waiting = reader.read("accounts.argon2.max_waiting", parse::whole(0, 1_000_000));
+    let max_concurrent = concurrent.map(per_core);
+    check_lanes(reader, memory_kib, parallelism);
+    check_sum(reader, memory_kib, max_concurrent);
+    Some(Argon2 {
+        memory_kib: memory_kib?,
+        iterations: iterations?,
+        parallelism: parallelism?,
+        max_concurrent: max_concurrent?,
+        max_waiting: max_waiting?,
+    })
+}
+
+const MEMORY: Key = Key::plain("accounts.argon2.memory_kib");
+
+/// The memory of one hash; what is wrong is told of the value that somebody typed.
+fn check_lanes(reader: &mut Reader<'_>, memory_kib: Option<u32>, lanes: Option<u32>) {
+    let (Some(kib), Some(lanes)) = (memory_kib.map(u64::from), lanes.map(u64::from)) else {
+        return;
+    };
+    if kib >= 8 * lanes {
+        return;
+    }
+    let (key, bound, of) = if reader.is_typed(&MEMORY) {
+        (MEMORY, format!("at least {}", 8 * lanes), format!("parallelism = {lanes}"))
+    } else {
+        let lanes = Key::plain("accounts.argon2.parallelism");
+        (lanes, format!("at most {}", kib / 8), format!("memory_kib = {kib}"))
+    };
+    reader.conflict(&key, format_args!("expected {bound}: each lane needs 8 KiB, and {of}"));
+}
+
+/// The memory of all hashes.
+fn check_sum(reader: &mut Reader<'_>, memory_kib: Option<u32>, hashes: Option<NonZeroUsize>) {
+    let (Some(kib), Some(hashes)) = (memory_kib.map(u64::from), hashes) else {
+        return;
+    };
+    let hashes = hashes.get() as u64;
+    if kib.saturating_mul(hashes) <= MOST_HASHING_MEMORY_KIB {
+        return;
+    }
+    let (key, most, of) = if reader.is_typed(&MEMORY) {
+        (MEMORY, MOST_HASHING_MEMORY_KIB / hashes, format!("max_concurrent = {hashes}"))
+    } else {
+        let hashes = Key::plain("accounts.argon2.max_concurrent");
+        (hashes, MOST_HASHING_MEMORY_KIB / kib, format!("memory_kib = {kib}"))
+    };
+    let what = format_args!("expected at most {most}: all hashes may take 8 GiB, and {of}");
+    reader.conflict(&key, what);
+}
+
+fn limits(reader: &mut Reader<'_>) -> Option<Limits> {
+    let login_per_address = reader.read("limits.login_per_address", parse::rate);
+    let signup_per_address = reader.read("limits.signup_per_address", parse::rate);
+    let refresh_per_session = reader.read("limits.refresh_per_session", parse::rate);
+    let failed_logins = reader.read("limits.failed_logins_per_account", parse::rate);
+    Some(Limits {
+        login_per_address: login_per_address?,
+        signup_per_address: signup_per_address?,
+        refresh_per_session: refresh_per_session?,
+        failed_logins_per_account: failed_logins?,
+    })
+}
+
+fn log(reader: &mut Reader<'_>) -> Option<Log> {
+    let words = [("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let format = reader.read("log.format", parse::word(&words));
+    let level = reader.read("log.level", parse::level);
+    Some(Log { format: format?, level: level? })
+}
+
+/// `count`, or one for each core where it is 0.
+fn per_core(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count)
+        .or_else(|| std::thread::available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_overlap_on_one_port_of_one_interface() {
+        for (one, other, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "[::]:80", true),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!(
+                overlap(one.parse().unwrap(), other.parse().unwrap()),
+                expected,
+                "{one} {other}"
+            );
+        }
+    }
+
+    #[test]
+    fn none_means_one_per_core() {
+        assert_eq!(per_core(3).get(), 3);
+        assert_eq!(Some(per_core(0)), std::thread::available_parallelism().ok());
+    }
+}

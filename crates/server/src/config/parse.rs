@@ -1,0 +1,382 @@
+//! From a typed value to a meant one, kind by kind. What can't be meant gets an [`Expected`] that
+//! says what would be right and never repeats the value.
+
+mod urls;
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aquaware_core::claims::Scope;
+use aquaware_core::id::Audience;
+use aquaware_core::jwt::Algorithm;
+use aquaware_core::policy::Grant;
+use aquaware_core::secret::PasswordHash;
+use aquaware_core::time::Lifetime;
+use ipnet::IpNet;
+
+pub(super) use self::urls::{endpoint, issuer, origins, store};
+use super::problem::Expected;
+use super::types::Rate;
+use super::value::Value;
+
+/// A value that was understood, or what would have been right.
+pub(super) type Parsed<T> = Result<T, Expected>;
+
+const DURATION: &str =
+    "a duration with its unit, such as \"500ms\", \"10s\", \"5m\", \"12h\" or \"30d\"";
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+fn text(value: &Value, expected: impl Display) -> Parsed<&str> {
+    value.text().ok_or_else(|| Expected::new(expected))
+}
+
+fn span(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis).filter(|span| *span <= LONGEST)
+}
+
+/// A span of at most a hundred years, nothing included.
+pub(super) fn duration(value: &Value) -> Parsed<Duration> {
+    value.text().and_then(span).ok_or_else(|| Expected::new(DURATION))
+}
+
+/// A span of at least a millisecond.
+pub(super) fn some_time(value: &Value) -> Parsed<Duration> {
+    duration(value)
+        .ok()
+        .filter(|span| !span.is_zero())
+        .ok_or_else(|| Expected::new(format_args!("{DURATION}, more than nothing")))
+}
+
+/// What a token's life is counted in.
+pub(super) fn lifetime(value: &Value) -> Parsed<Lifetime> {
+    let whole = duration(value).ok().filter(|span| span.subsec_nanos() == 0);
+    whole.and_then(|span| Lifetime::from_seconds(span.as_secs())).ok_or_else(|| {
+        Expected::new("a duration of whole seconds, at least \"1s\", such as \"5m\" or \"30d\"")
+    })
+}
+
+/// A span of at least an hour, or none for "never".
+pub(super) fn rotation(value: &Value) -> Parsed<Option<Duration>> {
+    const HOUR: Duration = Duration::from_secs(3600);
+    if value.text() == Some("never") {
+        return Ok(None);
+    }
+    duration(value).ok().filter(|span| *span >= HOUR).map(Some).ok_or_else(|| {
+        Expected::new("a duration of at least \"1h\", such as \"90d\", or \"never\"")
+    })
+}
+
+/// `COUNT/SPAN`, or none for "unlimited".
+pub(super) fn rate(value: &Value) -> Parsed<Option<Rate>> {
+    let parse = |text: &str| {
+        let (count, per) = text.split_once('/')?;
+        let per = span(per).filter(|per| !per.is_zero())?;
+        Some(Rate { count: count.parse::<NonZeroU32>().ok()?, per })
+    };
+    match value.text() {
+        Some("unlimited") => Ok(None),
+        text => text.and_then(parse).map(Some).ok_or_else(|| {
+            Expected::new("a count and a span, such as \"30/1m\", or \"unlimited\"")
+        }),
+    }
+}
+
+/// A whole number from `least` to `most`.
+pub(super) fn whole<T: TryFrom<i64>>(least: i64, most: i64) -> impl Fn(&Value) -> Parsed<T> {
+    move |value| {
+        let number = match value {
+            Value::Integer(number) if (least..=most).contains(number) => T::try_from(*number).ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| Expected::new(format_args!("a whole number from {least} to {most}")))
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn boolean(value: &Value) -> Parsed<bool> {
+    if let Value::Boolean(boolean) = value {
+        Ok(*boolean)
+    } else {
+        Err(Expected::new("true or false"))
+    }
+}
+
+/// One of `words`.
+pub(super) fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Value) -> Parsed<T> {
+    move |value| {
+        let text = value.text();
+        let meant = words.iter().find(|(word, _)| Some(*word) == text);
+        meant.map(|(_, meaning)| *meaning).ok_or_else(|| Expected::new(one_of(words)))
+    }
+}
+
+fn one_of<T>(words: &[(&'static str, T)]) -> String {
+    let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+    format!("one of {}", words.join(", "))
+}
+
+/// The name of an algorithm, spelled as JOSE spells it.
+pub(super) fn algorithm(value: &Value) -> Parsed<Algorithm> {
+    word(&Algorithm::ALL.map(|algorithm| (algorithm.word(), algorithm)))(value)
+}
+
+/// A list of what `item` reads. The items that it doesn't are named.
+pub(super) fn list<T>(
+    item: impl Fn(&Value) -> Parsed<T>,
+    what: &str,
+) -> impl Fn(&Value) -> Parsed<Vec<T>> {
+    move |value| {
+        let Value::List(items) = value else {
+            return Err(Expected::new(format_args!("a list of {what}")));
+        };
+        let mut wrong = Vec::new();
+        let mut good = Vec::new();
+        for typed in items {
+            match item(typed) {
+                Ok(meant) => good.push(meant),
+                Err(expected) => wrong.push(format!("{typed}: {expected}")),
+            }
+        }
+        if wrong.is_empty() { Ok(good) } else { Err(Expected(wrong.join("; ").into())) }
+    }
+}
+
+/// The grants of a client.
+pub(super) fn grants(value: &Value) -> Parsed<BTreeSet<Grant>> {
+    let words = Grant::ALL.map(|grant| (grant.word(), grant));
+    list(word(&words), "grants such as \"login\"")(value).map(BTreeSet::from_iter)
+}
+
+/// Scope tokens (RFC 6749 §3.3).
+pub(super) fn scopes(value: &Value) -> Parsed<Scope> {
+    let token = |value: &Value| {
+        let token = value.text().filter(|token| Scope::from_tokens([*token].into_iter()).is_ok());
+        token.map(ToOwned::to_owned).ok_or_else(|| {
+            Expected::new("a scope token: visible ASCII without space, quote and backslash")
+        })
+    };
+    let tokens = list(token, "scope tokens such as \"read\"")(value)?;
+    Scope::from_tokens(tokens.iter().map(String::as_str))
+        .map_err(|_| Expected::new("no more than 1024 bytes of scope tokens"))
+}
+
+/// Names of resource servers.
+pub(super) fn audiences(value: &Value) -> Parsed<Vec<Audience>> {
+    let name = |value: &Value| {
+        let expected = "1 to 255 bytes without control characters";
+        Audience::new(text(value, expected)?).map_err(|_| Expected::new(expected))
+    };
+    list(name, "names such as \"https://api.example.com\"")(value)
+}
+
+/// An address to listen on.
+pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
+    value.text().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Expected::new("an IP address and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"")
+    })
+}
+
+/// Networks; an address alone stands for itself.
+pub(super) fn networks(value: &Value) -> Parsed<Vec<IpNet>> {
+    let network = |value: &Value| {
+        let address = |text: &str| text.parse::<IpAddr>().ok().map(IpNet::from);
+        let parse = |text: &str| text.parse::<IpNet>().ok().or_else(|| address(text));
+        value.text().and_then(parse).map(|network| network.trunc()).ok_or_else(|| {
+            Expected::new("an address or a network such as \"10.0.0.0/8\" or \"fd00::/8\"")
+        })
+    };
+    list(network, "networks such as \"10.0.0.0/8\"")(value)
+}
+
+/// A path; a relative one starts at `base`.
+pub(super) fn path(base: &Path) -> impl Fn(&Value) -> Parsed<PathBuf> {
+    move |value| {
+        let text = value.text().filter(|text| !text.is_empty() && !text.contains('\0'));
+        text.map(|text| base.join(text)).ok_or_else(|| Expected::new("a path"))
+    }
+}
+
+/// The hash of a client's secret; none where it is empty.
+pub(super) fn secret_hash(value: &Value) -> Parsed<Option<PasswordHash>> {
+    let expected = "an argon2 hash in PHC form, which begins with $argon2id$, or file:PATH";
+    match text(value, expected)? {
+        "" => Ok(None),
+        hash if hash.starts_with("$argon2id$v=19$") && hash.split('$').count() == 6 => {
+            Ok(Some(PasswordHash::new(hash.to_owned())))
+        }
+        _ => Err(Expected::new(expected)),
+    }
+}
+
+/// What is logged: a level, or directives of `tracing`.
+pub(super) fn level(value: &Value) -> Parsed<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    // A lone word that is no level would be taken for a module's name, and all of it be logged.
+    let known = |part: &str| part.contains(['=', '[']) || LEVELS.contains(&part);
+    let good = |text: &&str| {
+        text.split(',').all(known) && tracing_subscriber::EnvFilter::builder().parse(text).is_ok()
+    };
+    value.text().filter(good).map(ToOwned::to_owned).ok_or_else(|| {
+        Expected::new(
+            "one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or directives \
+             such as \"info,aquaware=debug\"",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn typed(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    pub(super) fn good<T>(parse: impl Fn(&Value) -> Parsed<T>, texts: &[&str]) -> Vec<T> {
+        texts
+            .iter()
+            .map(|text| parse(&typed(text)).unwrap_or_else(|e| panic!("{text}: {e}")))
+            .collect()
+    }
+
+    pub(super) fn bad<T>(parse: impl Fn(&Value) -> Parsed<T>, texts: &[&str]) {
+        for text in texts {
+            assert!(parse(&typed(text)).is_err(), "{text}");
+        }
+        for value in [Value::Integer(5), Value::Boolean(true), Value::Other("{ … }".to_owned())] {
+            assert!(parse(&value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        let read = good(duration, &["500ms", "10s", "5m", "12h", "30d", "0s"]);
+        assert_eq!(
+            read.iter().map(Duration::as_millis).collect::<Vec<_>>(),
+            [500, 10_000, 300_000, 43_200_000, 2_592_000_000, 0]
+        );
+        bad(
+            duration,
+            &[
+                "",
+                "5",
+                "s",
+                "5 s",
+                "-5s",
+                "1.5h",
+                "5S",
+                "1h30m",
+                "5w",
+                "36501d",
+                "99999999999999999999s",
+                "18446744073709551615d",
+                "five",
+            ],
+        );
+        bad(some_time, &["0ms", "0d"]);
+    }
+
+    #[test]
+    fn lifetimes_are_whole_seconds() {
+        assert_eq!(good(lifetime, &["2000ms"])[0].span(), Duration::from_secs(2));
+        bad(lifetime, &["0s", "500ms", "1500ms", "5"]);
+    }
+
+    #[test]
+    fn keys_rotate_hourly_at_most() {
+        let hour = Some(Duration::from_secs(3600));
+        assert_eq!(good(rotation, &["never", "1h", "60m"]), [None, hour, hour]);
+        bad(rotation, &["59m", "0s", "always", ""]);
+    }
+
+    #[test]
+    fn rates_are_a_count_and_a_span() {
+        let read = good(rate, &["unlimited", "30/1m"]);
+        let per = Duration::from_secs(60);
+        assert_eq!(read, [None, Some(Rate { count: NonZeroU32::new(30).unwrap(), per })]);
+        bad(rate, &["", "30", "0/1m", "30/0s", "30/m", "-1/1m", "30 / 1m", "4294967296/1m"]);
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_bounds() {
+        let parse = whole::<u32>(1, 10);
+        assert_eq!(parse(&Value::Integer(10)), Ok(10));
+        for value in [Value::Integer(0), Value::Integer(11), typed("5"), Value::Boolean(true)] {
+            assert_eq!(
+                parse(&value).unwrap_err().to_string(),
+                "expected a whole number from 1 to 10"
+            );
+        }
+    }
+
+    #[test]
+    fn addresses_are_ip_addresses_with_a_port() {
+        good(address, &["127.0.0.1:8080", "[::1]:0", "0.0.0.0:65535"]);
+        bad(
+            address,
+            &["", "8080", ":8080", "localhost:8080", "::1:8080x", "127.0.0.1", "1.2.3.4:65536"],
+        );
+    }
+
+    #[test]
+    fn networks_are_cidrs_or_single_addresses() {
+        let texts = |items: &[&str]| Value::List(items.iter().map(|item| typed(item)).collect());
+        let read = networks(&texts(&["10.1.2.3/8", "::1", "fd00::/8"])).unwrap();
+        assert_eq!(
+            read.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["10.0.0.0/8", "::1/128", "fd00::/8"]
+        );
+        let told =
+            networks(&texts(&["10.0.0.0/8", "10.0.0.0/33", "proxy"])).unwrap_err().to_string();
+        assert!(told.contains("\"10.0.0.0/33\": ") && told.contains("\"proxy\": "), "{told}");
+        bad(networks, &["10.0.0.0/8"]);
+    }
+
+    #[test]
+    fn a_secret_hash_is_argon2_and_never_repeated() {
+        let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$aGFzaA";
+        assert!(good(secret_hash, &[hash])[0].is_some());
+        assert!(good(secret_hash, &[""])[0].is_none());
+        bad(secret_hash, &["horse", "$argon2id$", "$argon2id$v=19$m=8", "$2b$12$abc"]);
+        assert!(!secret_hash(&typed("horse")).unwrap_err().to_string().contains("horse"));
+    }
+
+    #[test]
+    fn levels_are_words_or_directives() {
+        good(level, &["off", "trace", "info,aquaware=debug", "warn,aquaware::http=trace"]);
+        bad(level, &["", "loud", "infoo", "info,,debug", "info,aquaware=loud"]);
+    }
+
+    #[test]
+    fn words_are_told_when_none_fits() {
+        let told = algorithm(&typed("eddsa")).unwrap_err().to_string();
+        assert_eq!(told, "expected one of \"EdDSA\", \"ES256\", \"RS256\", \"HS256\"");
+        let list = Value::List(vec![typed("login"), typed("implicit")]);
+        let told = grants(&list).unwrap_err().to_string();
+        assert!(told.starts_with("\"implicit\": expected one of \"login\""), "{told}");
+    }
+
+    #[test]
+    fn scopes_are_tokens() {
+        let list = |items: &[&str]| Value::List(items.iter().map(|item| typed(item)).collect());
+        assert_eq!(scopes(&list(&["write", "read"])).unwrap().to_string(), "read write");
+        for item in ["", "read write", "a\"b", &"x".repeat(1024)] {
+            assert!(scopes(&list(&[item])).is_err(), "{item}");
+        }
+    }
+}

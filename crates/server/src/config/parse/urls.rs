@@ -1,0 +1,220 @@
+//! URLs: issuers, web origins, stores, the collector of traces. Each kind is checked by hand for
+//! what it may hold, since a general parser would take, and rewrite, more than is meant.
+
+use std::net::Ipv6Addr;
+use std::path::Path;
+
+use aquaware_core::id::Issuer;
+
+use super::super::problem::Expected;
+use super::super::secret::SecretText;
+use super::super::types::{Engine, Origin, StoreUrl};
+use super::super::value::Value;
+use super::{Parsed, list, text};
+
+/// Who issues (RFC 8414 §2).
+pub(crate) fn issuer(value: &Value) -> Parsed<Issuer> {
+    let expected = || {
+        Expected::new(
+            "an http or https URL without query, fragment and user, such as \
+             \"https://auth.example.com\"",
+        )
+    };
+    let text = value.text().ok_or_else(expected)?;
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    Issuer::new(text).ok().filter(|_| host_and_port(authority).is_some()).ok_or_else(expected)
+}
+
+/// Web origins that may call with credentials.
+pub(crate) fn origins(value: &Value) -> Parsed<Vec<Origin>> {
+    list(origin, "origins such as \"https://app.example.com\"")(value)
+}
+
+fn origin(value: &Value) -> Parsed<Origin> {
+    let text = value.text().unwrap_or_default();
+    if text == "*" {
+        return Err(Expected::new("each origin by name: \"*\" would let every web site in"));
+    }
+    let expected = || {
+        Expected::new(
+            "scheme://host or scheme://host:port in lower case, no path, no trailing slash, \
+             no default port",
+        )
+    };
+    let (scheme, authority) = text.split_once("://").ok_or_else(expected)?;
+    let letters =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+    let scheme_is_good =
+        scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.bytes().all(letters);
+    let (_, port) = host_and_port(authority).ok_or_else(expected)?;
+    let default = matches!((scheme, port), ("http", Some(80)) | ("https", Some(443)));
+    let lower = !authority.bytes().any(|byte| byte.is_ascii_uppercase());
+    if scheme_is_good && lower && !default { Ok(Origin(text.to_owned())) } else { Err(expected()) }
+}
+
+/// The two parts of `host[:port]`, an IPv6 address in brackets; `None` for anything else.
+fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let after_brackets = authority.rfind(']').map_or(0, |place| place + 1);
+    let (host, port) = match authority.get(after_brackets..)?.rfind(':') {
+        None => (authority, None),
+        Some(colon) => {
+            let (host, port) = authority.split_at_checked(after_brackets + colon)?;
+            let port: u16 = port.strip_prefix(':')?.parse().ok()?;
+            (host, Some(port).filter(|port| *port != 0)?.into())
+        }
+    };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let good = address.map_or_else(
+        || {
+            !host.is_empty()
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        },
+        |address| address.parse::<Ipv6Addr>().is_ok(),
+    );
+    good.then_some((host, port))
+}
+
+/// Where a store is; a relative path of a file starts at `base`.
+pub(crate) fn store(base: &Path) -> impl Fn(&Value) -> Parsed<StoreUrl> {
+    move |value| {
+        let expected = "the URL of a store, such as \"sqlite:aquaware.db\" or \"memory:\"";
+        let url = text(value, expected)?;
+        let (scheme, rest) = url.split_once(':').ok_or_else(|| Expected::new(expected))?;
+        match scheme {
+            "memory" if rest.is_empty() => Ok(StoreUrl::Memory),
+            "memory" => Err(Expected::new("nothing after \"memory:\"")),
+            "sqlite" => sqlite(rest, base),
+            _ => {
+                let engine = Engine::SCHEMES.iter().find(|(name, _)| *name == scheme);
+                let host = rest.strip_prefix("//").is_some_and(|host| !host.is_empty());
+                engine.filter(|_| host).map_or_else(
+                    || Err(Expected::new(expected)),
+                    |(_, engine)| Ok(StoreUrl::Server(*engine, SecretText::new(url))),
+                )
+            }
+        }
+    }
+}
+
+fn sqlite(rest: &str, base: &Path) -> Parsed<StoreUrl> {
+    // `sqlite://name.db` would be the file /name.db, or the host name.db: nobody means either.
+    let slashes = rest.starts_with("//") && !rest.starts_with("///");
+    if rest == ":memory:" {
+        Err(Expected::new("\"memory:\" for a store that is gone when the program ends"))
+    } else if rest.is_empty() || slashes || rest.contains(['?', '#', '\0']) {
+        Err(Expected::new(
+            "\"sqlite:\" and a path, such as \"sqlite:aquaware.db\" or \"sqlite:/var/lib/a.db\"",
+        ))
+    } else {
+        Ok(StoreUrl::Sqlite(base.join(rest)))
+    }
+}
+
+/// Where traces go; none where it is empty.
+pub(crate) fn endpoint(value: &Value) -> Parsed<Option<SecretText>> {
+    let expected = "an http or https URL such as \"http://127.0.0.1:4317\", or \"\" for none";
+    let url = text(value, expected)?;
+    let http = ["http://", "https://"]
+        .iter()
+        .any(|start| url.len() > start.len() && url.starts_with(start));
+    match url {
+        "" => Ok(None),
+        url if http => Ok(Some(SecretText::new(url))),
+        _ => Err(Expected::new(expected)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{bad, good, typed};
+    use super::*;
+
+    #[test]
+    fn issuers_are_urls_of_a_host() {
+        good(issuer, &["http://127.0.0.1:8080", "https://a.example/eu/", "http://[::1]:80"]);
+        bad(
+            issuer,
+            &[
+                "",
+                "auth.example.com",
+                "https://",
+                "https://a?b",
+                "https://a#b",
+                "https://ann:horse@a",
+                "https://:8080",
+                "https://a:port",
+                "https://a:0",
+                "ftp://a",
+                "https://[::1",
+            ],
+        );
+        assert_eq!(good(issuer, &["https://a/"])[0].as_str(), "https://a/");
+    }
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        good(
+            origin,
+            &[
+                "https://app.example.com",
+                "http://localhost:3000",
+                "http://[::1]:3000",
+                "capacitor://localhost",
+            ],
+        );
+        bad(
+            origin,
+            &[
+                "*",
+                "null",
+                "",
+                "https://a/",
+                "https://a/b",
+                "https://*.a",
+                "https://A",
+                "HTTPS://a",
+                "https://a:443",
+                "http://a:80",
+                "https://a:x",
+                "https://a?b",
+                "https://a@b",
+                "https://",
+                "a.example",
+            ],
+        );
+        assert!(origin(&typed("*")).unwrap_err().to_string().contains("by name"));
+    }
+
+    #[test]
+    fn stores_are_urls() {
+        let base = Path::new("/data");
+        let read =
+            good(store(base), &["memory:", "sqlite:a.db", "sqlite:/b.db", "redis://:horse@db"]);
+        assert_eq!(
+            read[..3],
+            [
+                StoreUrl::Memory,
+                StoreUrl::Sqlite("/data/a.db".into()),
+                StoreUrl::Sqlite("/b.db".into())
+            ]
+        );
+        assert!(!format!("{:?}", read[3]).contains("horse"));
+        bad(
+            store(base),
+            &[
+                "",
+                "memory",
+                "memory:x",
+                "sqlite:",
+                "sqlite://a.db",
+                "sqlite::memory:",
+                "sqlite:a?mode=ro",
+                "postgres:",
+                "postgres:db",
+                "oracle://db",
+                "aquaware.db",
+            ],
+        );
+    }
+}

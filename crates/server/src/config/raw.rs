@@ -1,0 +1,115 @@
+//! The configuration as typed by a person: values by key with their sources, nothing judged yet
+//! but whether the key exists.
+//!
+//! The layers are the defaults of the schema, the file, and the variables; the later one wins.
+
+mod environment;
+mod file;
+
+use std::collections::BTreeMap;
+
+use super::problem::Problem;
+use super::schema::{self, Key};
+use super::source::{Environment, Source};
+use super::value::Value;
+
+/// What somebody typed at one key.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) value: Value,
+    pub(super) source: Source,
+}
+
+/// Everything that was typed, and the problems met while reading it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Raw {
+    entries: BTreeMap<Key, Entry>,
+    clients: BTreeMap<String, Source>,
+    pub(super) problems: Vec<Problem>,
+    /// The file couldn't be read to its end, so what it would have said isn't known.
+    pub(super) incomplete: bool,
+}
+
+impl Raw {
+    /// Nothing but the defaults.
+    pub(super) fn new() -> Self {
+        let clients = schema::BUILT_IN_CLIENTS.map(|id| (id.to_owned(), Source::Default));
+        Self { clients: BTreeMap::from(clients), ..Self::default() }
+    }
+
+    /// Adds what stands in the file `path`, whose content is `bytes`.
+    pub(super) fn add_file(&mut self, path: &str, bytes: &[u8]) {
+        file::add(self, path, bytes);
+    }
+
+    /// Adds what the variables say.
+    pub(super) fn add_environment(&mut self, environment: &Environment) {
+        environment::add(self, environment);
+    }
+
+    /// Notes that the file can't be used at all.
+    pub(super) fn add_unusable_file(&mut self, problem: Problem) {
+        self.incomplete = true;
+        self.problems.push(problem);
+    }
+
+    /// The value in force at `key` and where it comes from; `None` where none is set by default.
+    pub(super) fn effective(&self, key: &Key) -> Option<Entry> {
+        self.entries.get(key).cloned().or_else(|| {
+            let value = Value::from_initial(key.setting()?.initial)?;
+            Some(Entry { value, source: Source::Default })
+        })
+    }
+
+    /// Every client and where it is first named.
+    pub(super) fn clients(&self) -> impl Iterator<Item = (&str, &Source)> {
+        self.clients.iter().map(|(id, source)| (id.as_str(), source))
+    }
+
+    fn set(&mut self, key: Key, value: Value, source: Source) {
+        self.entries.insert(key, Entry { value, source });
+    }
+
+    fn add_client(&mut self, id: &str, source: Source) {
+        let known = self.clients.entry(id.to_owned()).or_insert(Source::Default);
+        if *known == Source::Default {
+            *known = source;
+        }
+    }
+
+    fn report(&mut self, key: Option<String>, source: Source, what: String) {
+        self.problems.push(Problem { key, value: None, source, what });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(raw: &Raw, key: &Key) -> String {
+        let entry = raw.effective(key).unwrap();
+        format!("{} from {}", entry.value, entry.source)
+    }
+
+    #[test]
+    fn variables_override_the_file_and_the_file_the_defaults() {
+        let mut raw = Raw::new();
+        raw.add_file("a.toml", b"[listen]\nworkers = 2\n[store]\ntimeout = '5s'");
+        let variables = [("AQUAWARE_LISTEN__WORKERS", "3")];
+        raw.add_environment(&Environment::from_iter(variables));
+        assert_eq!(raw.problems, []);
+        let listen = "3 from environment variable AQUAWARE_LISTEN__WORKERS";
+        assert_eq!(shown(&raw, &Key::plain("listen.workers")), listen);
+        assert_eq!(shown(&raw, &Key::plain("store.timeout")), "\"5s\" from a.toml:4");
+        assert_eq!(shown(&raw, &Key::plain("store.pool_size")), "16 from default");
+        assert!(raw.effective(&Key::plain("issuer")).is_none());
+    }
+
+    #[test]
+    fn device_has_defaults_of_its_own() {
+        let raw = Raw::new();
+        let rotation = |id| shown(&raw, &Key::of_client(id, "rotation"));
+        assert_eq!(rotation("device"), "\"never\" from default");
+        assert_eq!(rotation("anything"), "\"always\" from default");
+    }
+}

@@ -1,0 +1,130 @@
+//! The configuration in force, written down: as TOML that could be typed, or as JSON.
+//!
+//! Values stand as they were typed, secrets masked, so what is shown can be compared with what is
+//! in the file.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::raw::{Entry, Raw};
+use super::schema::{CLIENT_SETTINGS, Key, SETTINGS, Secrecy, key_part};
+use super::secret::masked;
+use super::source::Source;
+use super::value::Value;
+
+/// TOML, with the source of each value that isn't the default as a comment.
+pub(super) fn toml(raw: &Raw) -> String {
+    let mut text = String::new();
+    let mut table = String::new();
+    for (key, parent) in keys(raw) {
+        if parent != table {
+            let _ = write!(text, "\n[{parent}]\n");
+            table = parent;
+        }
+        let _ = match shown(raw, &key) {
+            Some((value, Source::Default)) => writeln!(text, "{} = {value}", key.name()),
+            Some((value, source)) => writeln!(text, "{} = {value} # {source}", key.name()),
+            None => writeln!(text, "# {} is not set", key.name()),
+        };
+    }
+    text
+}
+
+/// `{"configuration": {…}, "sources": {"listen.public": "aquaware.toml:12"}}`; what isn't set is
+/// null, and what isn't among the sources is a default.
+pub(super) fn json(raw: &Raw) -> Json {
+    let mut configuration = Map::new();
+    let mut sources = Map::new();
+    for (key, _) in keys(raw) {
+        let value = shown(raw, &key).map_or(Json::Null, |(value, source)| {
+            if source != Source::Default {
+                sources.insert(key.to_string(), source.to_string().into());
+            }
+            value.json()
+        });
+        insert(&mut configuration, &key.parts(), value);
+    }
+    json!({ "configuration": configuration, "sources": sources })
+}
+
+/// Every key and the table it stands in, in the order of the schema.
+fn keys(raw: &Raw) -> Vec<(Key, String)> {
+    let plain = SETTINGS.iter().map(|setting| Key::plain(setting.path));
+    let clients = raw.clients().flat_map(|(id, _)| {
+        CLIENT_SETTINGS.iter().map(move |setting| Key::of_client(id, setting.path))
+    });
+    plain.chain(clients).map(|key| (key.clone(), table(&key))).collect()
+}
+
+fn table(key: &Key) -> String {
+    let parts = key.parts();
+    let parents = parts.split_last().map_or(&[][..], |(_, parents)| parents);
+    parents.iter().map(|part| key_part(part)).collect::<Vec<_>>().join(".")
+}
+
+fn shown(raw: &Raw, key: &Key) -> Option<(Value, Source)> {
+    let Entry { value, source } = raw.effective(key)?;
+    let secrecy = key.setting().map_or(Secrecy::Secret, |setting| setting.secrecy);
+    Some((masked(&value, secrecy), source))
+}
+
+fn insert(into: &mut Map<String, Json>, path: &[&str], value: Json) {
+    match path {
+        [] => {}
+        [name] => {
+            into.insert((*name).to_owned(), value);
+        }
+        [name, rest @ ..] => {
+            let inner = into.entry(*name).or_insert_with(|| Json::Object(Map::new()));
+            if let Json::Object(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(file: &str) -> Raw {
+        let mut raw = Raw::new();
+        raw.add_file("a.toml", file.as_bytes());
+        assert_eq!(raw.problems, []);
+        raw
+    }
+
+    #[test]
+    fn what_is_shown_can_be_typed_again() {
+        let file = "issuer = 'https://a \\ \"b'\n[clients.'my.app']\nscopes = ['a', 'b']";
+        let once = toml(&raw(file));
+        assert!(once.contains("[clients.\"my.app\"]"), "{once}");
+        let twice = toml(&raw(&once));
+        let without_sources = |text: &str| -> Vec<String> {
+            text.lines().map(|line| line.split(" # ").next().unwrap().to_owned()).collect()
+        };
+        assert_eq!(without_sources(&once), without_sources(&twice));
+    }
+
+    #[test]
+    fn only_what_is_no_default_has_a_source() {
+        let text = toml(&raw("[log]\nlevel = 'off'"));
+        assert!(text.contains("\nlevel = \"off\" # a.toml:2\n"), "{text}");
+        assert!(text.contains("\nformat = \"auto\"\n"), "{text}");
+        assert!(text.starts_with("# issuer is not set\ndata_dir = \".\"\n\n[listen]\n"), "{text}");
+    }
+
+    #[test]
+    fn secrets_are_masked_in_both_forms() {
+        let file = "store.sessions = 'redis://ann:horse@db'\nclients.web.secret_hash = 'horse'";
+        let raw = raw(file);
+        let (toml, json) = (toml(&raw), json(&raw));
+        assert!(!toml.contains("horse") && !json.to_string().contains("horse"));
+        assert!(toml.contains("sessions = \"redis://ann:***@db\" # a.toml:1"), "{toml}");
+        assert_eq!(json["configuration"]["clients"]["web"]["secret_hash"], "***");
+        assert_eq!(json["sources"]["store.sessions"], "a.toml:1");
+        assert_eq!(json["configuration"]["listen"]["workers"], 0);
+        assert_eq!(json["configuration"]["issuer"], Json::Null);
+    }
+}

@@ -1,0 +1,414 @@
+//! The configuration as a whole: where it comes from, what the documentation says of it, and every
+//! kind of mistake with what is told about it.
+
+use std::path::Path;
+
+use aquaware_core::jwt::Algorithm;
+
+use super::*;
+
+fn request(directory: &Path, variables: &[(&str, &str)]) -> Request {
+    let environment = variables.iter().copied().collect();
+    Request { file: None, environment, directory: directory.to_owned() }
+}
+
+fn with_file(content: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(USUAL_FILE), content).unwrap();
+    directory
+}
+
+fn problems(file: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let directory = with_file(file);
+    let told = load(&request(directory.path(), variables)).unwrap_err();
+    told.0.iter().map(ToString::to_string).collect()
+}
+
+fn loaded(file: &str, variables: &[(&str, &str)]) -> Config {
+    let directory = with_file(file);
+    load(&request(directory.path(), variables)).unwrap_or_else(|e| panic!("{e}")).config
+}
+
+/// The first TOML block of the documentation: the full sample.
+fn sample() -> &'static str {
+    let page = include_str!("../../../../docs/configuration.md");
+    let start = page.find("```toml\n").unwrap() + "```toml\n".len();
+    let length = page[start..].find("```").unwrap();
+    &page[start..start + length]
+}
+
+#[test]
+fn the_sample_of_the_documentation_is_the_default_configuration() {
+    let directory = with_file(sample());
+    let written = load(&request(directory.path(), &[])).unwrap_or_else(|e| panic!("{e}"));
+    std::fs::remove_file(directory.path().join(USUAL_FILE)).unwrap();
+    let default = load(&request(directory.path(), &[])).unwrap();
+    assert_eq!(format!("{:#?}", written.config), format!("{:#?}", default.config));
+    assert_eq!(default.file, None);
+}
+
+#[test]
+fn the_sample_of_the_documentation_names_every_setting() {
+    let mut raw = Raw::new();
+    raw.add_file("sample", uncommented().as_bytes());
+    assert_eq!(raw.problems, []);
+    let typed = |key: schema::Key| {
+        let entry = raw.effective(&key);
+        assert!(entry.is_some_and(|e| e.source != Source::Default), "{key} isn't in the sample");
+    };
+    schema::SETTINGS.iter().for_each(|setting| typed(schema::Key::plain(setting.path)));
+    let of_web = schema::CLIENT_SETTINGS.iter().map(|s| schema::Key::of_client("web", s.path));
+    of_web.for_each(typed);
+}
+
+#[test]
+fn what_the_sample_leaves_out_is_good_too_and_says_what_the_default_is() {
+    let config = loaded(&uncommented(), &[]);
+    assert!(config.listen.tls.is_some());
+    let bound = config.listen.public;
+    let default = loaded("", &[]).issuer(bound).unwrap();
+    assert_eq!(config.issuer(bound).unwrap(), default);
+}
+
+/// The sample with the lines that are commented out because they have no default.
+fn uncommented() -> String {
+    let line = |line: &str| {
+        let bare =
+            line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with('['));
+        bare.unwrap_or(line).to_owned()
+    };
+    sample().lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_documentation_names_every_setting_and_its_variable() {
+    let page = include_str!("../../../../docs/configuration.md");
+    for setting in schema::SETTINGS {
+        let variable = schema::Key::plain(setting.path).variable();
+        assert!(page.contains(&format!("`{}`", setting.path)), "{}", setting.path);
+        assert!(page.contains(&format!("`{variable}`")), "{variable}");
+    }
+    for setting in schema::CLIENT_SETTINGS {
+        assert!(page.contains(&format!("`{}`", setting.path)), "{}", setting.path);
+    }
+}
+
+#[test]
+fn the_file_is_the_named_one_else_the_variables_else_the_usual_one() {
+    let directory = with_file("log.level = 'off'");
+    std::fs::write(directory.path().join("one.toml"), "log.level = 'warn'").unwrap();
+    std::fs::write(directory.path().join("two.toml"), "log.level = 'debug'").unwrap();
+    let level = |file: Option<&str>, variables: &[(&str, &str)]| {
+        let request =
+            Request { file: file.map(PathBuf::from), ..request(directory.path(), variables) };
+        load(&request).unwrap().config.log.level
+    };
+    let variable = [(FILE_VARIABLE, "two.toml")];
+    assert_eq!(level(Some("one.toml"), &variable), "warn");
+    assert_eq!(level(Some("one.toml"), &[(FILE_VARIABLE, "")]), "warn");
+    assert_eq!(level(None, &variable), "debug");
+    assert_eq!(level(None, &[]), "off");
+}
+
+#[test]
+fn a_named_file_that_cannot_be_read_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = |file: Option<&str>, variables: &[(&str, &str)]| {
+        let request =
+            Request { file: file.map(PathBuf::from), ..request(directory.path(), variables) };
+        load(&request).unwrap_err().to_string()
+    };
+    assert!(told(Some("gone.toml"), &[]).contains("gone.toml: can't be read: "));
+    let named = told(None, &[(FILE_VARIABLE, "gone.toml")]);
+    assert!(named.contains("gone.toml: can't be read (named by AQUAWARE_CONFIG): "), "{named}");
+    assert!(told(None, &[(FILE_VARIABLE, "")]).contains("variable AQUAWARE_CONFIG: names no file"));
+    assert!(told(Some("."), &[]).contains(".: can't be read: "));
+}
+
+#[test]
+fn relative_paths_start_at_the_data_directory() {
+    let directory = with_file(
+        "data_dir = 'data'\nlisten.tls.certificate = 'c.pem'\nlisten.tls.private_key = '/k.pem'",
+    );
+    let config = load(&request(directory.path(), &[])).unwrap().config;
+    let data = directory.path().join("data");
+    assert_eq!(config.data_dir, data);
+    assert_eq!(config.keys.directory, data.join("keys"));
+    assert_eq!(config.store.sessions, StoreUrl::Sqlite(data.join("aquaware.db")));
+    let tls = config.listen.tls.unwrap();
+    assert_eq!(tls.certificate, data.join("c.pem"));
+    assert_eq!(tls.private_key, Path::new("/k.pem"));
+}
+
+#[test]
+fn every_kind_of_variable_is_understood() {
+    let config = loaded(
+        "",
+        &[
+            ("AQUAWARE_LISTEN__PUBLIC", "[::1]:0"),
+            ("AQUAWARE_LISTEN__WORKERS", "2"),
+            ("AQUAWARE_LISTEN__TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+            ("AQUAWARE_CORS__ALLOW_ORIGINS", "[\"https://a.example\"]"),
+            ("AQUAWARE_COOKIES__INSECURE", "true"),
+            ("AQUAWARE_CLIENTS__WEB__ACCESS_LIFETIME", "1m"),
+            ("AQUAWARE_LIMITS__LOGIN_PER_ADDRESS", "unlimited"),
+            ("AQUAWARE_KEYS__ALGORITHM", "ES256"),
+            ("AQUAWARE_KEYS__ROTATE_EVERY", "never"),
+        ],
+    );
+    assert_eq!(config.listen.public.to_string(), "[::1]:0");
+    assert_eq!(config.listen.workers.get(), 2);
+    assert_eq!(config.listen.trusted_proxies.len(), 2);
+    assert_eq!(config.allow_origins[0].as_str(), "https://a.example");
+    assert!(config.insecure_cookies);
+    assert!(
+        config.limits.login_per_address.is_none() && config.limits.signup_per_address.is_some()
+    );
+    assert_eq!((config.keys.algorithm, config.keys.rotate_every), (Algorithm::Es256, None));
+    let policy = config.policy("127.0.0.1:8080".parse().unwrap()).unwrap();
+    let web = policy.client(&"web".parse().unwrap()).unwrap();
+    assert_eq!(web.access_lifetime.seconds(), 60);
+}
+
+/// One mistake each: what is typed, the key and the value as told, and a piece of the remedy.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("issuer = 'auth.example.com'", "issuer = \"auth.example.com\"", "an http or https URL"),
+    ("issuer = 'https://a?b'", "issuer = \"https://a?b\"", "without query"),
+    ("data_dir = ''", "data_dir = \"\"", "a path"),
+    ("listen.public = '8080'", "listen.public = \"8080\"", "\"127.0.0.1:8080\""),
+    ("listen.management = 9090", "listen.management = 9090", "\"127.0.0.1:8080\""),
+    (
+        "listen.management = '127.0.0.1:8080'",
+        "listen.management = \"127.0.0.1:8080\"",
+        "another port than that of listen.public",
+    ),
+    (
+        "listen.public = '0.0.0.0:9090'",
+        "listen.public = \"0.0.0.0:9090\"",
+        "another port than that of listen.management",
+    ),
+    ("listen.workers = -1", "listen.workers = -1", "from 0 to 1024"),
+    (
+        "listen.workers = 99999999999999999999",
+        "listen.workers = 99999999999999999999",
+        "from 0 to 1024",
+    ),
+    ("listen.workers = 1.5", "listen.workers = 1.5", "a whole number"),
+    (
+        "listen.trusted_proxies = '10.0.0.0/8'",
+        "listen.trusted_proxies = \"10.0.0.0/8\"",
+        "a list of networks",
+    ),
+    (
+        "listen.trusted_proxies = ['10.0.0.0/40']",
+        "listen.trusted_proxies = [\"10.0.0.0/40\"]",
+        "\"10.0.0.0/8\"",
+    ),
+    (
+        "listen.tls.certificate = 'c'",
+        "listen.tls.certificate = \"c\"",
+        "listen.tls.private_key beside it",
+    ),
+    (
+        "listen.tls.private_key = 'k'",
+        "listen.tls.private_key = \"k\"",
+        "listen.tls.certificate beside it",
+    ),
+    (
+        "store.sessions = 'aquaware.db'",
+        "store.sessions = \"aquaware.db\"",
+        "\"sqlite:aquaware.db\"",
+    ),
+    ("store.sessions = 'sqlite::memory:'", "store.sessions = \"sqlite::memory:\"", "\"memory:\""),
+    (
+        "store.sessions = 'postgres://a:horse@db/a'",
+        "store.sessions = \"postgres://a:***@db/a\"",
+        "PostgreSQL is not available yet",
+    ),
+    (
+        "store.accounts = 'mysql://a:horse@db/a'",
+        "store.accounts = \"mysql://a:***@db/a\"",
+        "MySQL is not available yet",
+    ),
+    (
+        "store.sessions = 'redis-cluster://:horse@db'",
+        "store.sessions = \"redis-cluster://:***@db\"",
+        "Redis is not available yet",
+    ),
+    ("store.pool_size = 0", "store.pool_size = 0", "from 1 to 10000"),
+    ("store.timeout = 5", "store.timeout = 5", "\"10s\""),
+    ("store.timeout = '0s'", "store.timeout = \"0s\"", "more than nothing"),
+    ("keys.directory = []", "keys.directory = []", "a path"),
+    (
+        "keys.algorithm = 'none'",
+        "keys.algorithm = \"none\"",
+        "\"EdDSA\", \"ES256\", \"RS256\", \"HS256\"",
+    ),
+    ("keys.rotate_every = '30m'", "keys.rotate_every = \"30m\"", "at least \"1h\""),
+    ("accounts.signup = true", "accounts.signup = true", "\"open\", \"closed\""),
+    ("accounts.password_min_length = 7", "accounts.password_min_length = 7", "from 8 to 128"),
+    ("accounts.password_min_length = 129", "accounts.password_min_length = 129", "from 8 to 128"),
+    ("accounts.argon2.memory_kib = 7", "accounts.argon2.memory_kib = 7", "from 8 to"),
+    ("accounts.argon2.parallelism = 4000", "accounts.argon2.parallelism = 4000", "at most 2432"),
+    (
+        "accounts.argon2 = { memory_kib = 4194304, max_concurrent = 4 }",
+        "accounts.argon2.memory_kib = 4194304",
+        "at most 2097152",
+    ),
+    (
+        "accounts.argon2 = { memory_kib = 80, parallelism = 11 }",
+        "accounts.argon2.memory_kib = 80",
+        "at least 88",
+    ),
+    ("accounts.argon2.max_concurrent = 500", "accounts.argon2.max_concurrent = 500", "at most 431"),
+    ("accounts.argon2.iterations = 0", "accounts.argon2.iterations = 0", "from 1 to"),
+    ("accounts.argon2.max_waiting = -1", "accounts.argon2.max_waiting = -1", "from 0 to"),
+    (
+        "clients.web.access_lifetime = '500ms'",
+        "clients.web.access_lifetime = \"500ms\"",
+        "whole seconds",
+    ),
+    (
+        "clients.web.rotation = 'sometimes'",
+        "clients.web.rotation = \"sometimes\"",
+        "\"always\", \"never\"",
+    ),
+    ("clients.web.retry_window = '2h'", "clients.web.retry_window = \"2h\"", "longer than an hour"),
+    (
+        "clients.web.refresh_transport = 'header'",
+        "clients.web.refresh_transport = \"header\"",
+        "\"body\", \"cookie\"",
+    ),
+    ("clients.web.audience = ['']", "clients.web.audience = [\"\"]", "1 to 255 bytes"),
+    ("clients.web.scopes = ['a b']", "clients.web.scopes = [\"a b\"]", "a scope token"),
+    (
+        "clients.web.grants = ['implicit']",
+        "clients.web.grants = [\"implicit\"]",
+        "\"refresh_token\"",
+    ),
+    ("clients.web.grants = []", "clients.web.grants = []", "the client could do nothing"),
+    (
+        "clients.web.grants = ['login', 'password']",
+        "clients.web.grants = [\"login\", \"password\"]",
+        "\"password\" is not available yet",
+    ),
+    ("clients.web.secret_hash = 'horse'", "clients.web.secret_hash = \"***\"", "$argon2id$"),
+    (
+        "clients.web.secret_hash = 'file:/nowhere/secret'",
+        "clients.web.secret_hash = \"file:/nowhere/secret\"",
+        "can't use the file /nowhere/secret",
+    ),
+    (
+        "clients.web.secret_hash = '$argon2id$v=19$m=1,t=1,p=1$c29tZQ$aGFzaA'",
+        "clients.web.secret_hash = \"***\"",
+        "not available yet",
+    ),
+    (
+        "clients.web.status = true",
+        "clients.web.status = true",
+        "status lists are not available yet",
+    ),
+    ("clients.web.status = 'no'", "clients.web.status = \"no\"", "true or false"),
+    ("clients.'a b' = {}", "clients.\"a b\"", "1 to 64 letters"),
+    ("limits.login_per_address = 30", "limits.login_per_address = 30", "\"30/1m\""),
+    (
+        "limits.refresh_per_session = '0/1m'",
+        "limits.refresh_per_session = \"0/1m\"",
+        "\"unlimited\"",
+    ),
+    ("cookies.insecure = 1", "cookies.insecure = 1", "true or false"),
+    ("cors.allow_origins = ['*']", "cors.allow_origins = [\"*\"]", "each origin by name"),
+    ("cors.allow_origins = ['https://a/b']", "cors.allow_origins = [\"https://a/b\"]", "no path"),
+    ("log.format = 'xml'", "log.format = \"xml\"", "\"auto\", \"human\", \"json\""),
+    ("log.level = 2026-01-01", "log.level = 2026-01-01", "\"info,aquaware=debug\""),
+    ("log.level = { all = true }", "log.level = { … }", "\"info,aquaware=debug\""),
+    (
+        "telemetry.otlp_endpoint = 'http://a'",
+        "telemetry.otlp_endpoint = \"http://a\"",
+        "traces are not available yet",
+    ),
+    ("isuer = 'x'", "isuer", "did you mean issuer?"),
+];
+
+#[test]
+fn every_mistake_is_told_with_source_key_value_and_remedy() {
+    for (typed, key, remedy) in MISTAKES {
+        let told = problems(&format!("\n{typed}"), &[]);
+        assert_eq!(told.len(), 1, "{typed}: {told:?}");
+        assert!(told[0].starts_with(&format!("aquaware.toml:2: {key}: ")), "{typed}: {told:?}");
+        assert!(told[0].contains(remedy), "{typed}: {told:?}");
+        assert!(!told[0].contains("horse"), "{typed}: {told:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    // Each key once, and no combination whose other half is broken by another line.
+    let mut seen = std::collections::BTreeSet::new();
+    let alone = |typed: &&str| {
+        let combination = ["{", ".tls.", "parallelism", "max_concurrent"];
+        !combination.iter().any(|word| typed.contains(word))
+            && seen.insert(typed.split(" = ").next().unwrap().to_owned())
+    };
+    let file: Vec<&str> = MISTAKES.iter().map(|(typed, ..)| *typed).filter(alone).collect();
+    let variables = [("AQUAWARE_X", "1"), ("AQUAWARE_CLIENTS__DEVICE__ROTATION", "x")];
+    let told = problems(&file.join("\n"), &variables);
+    assert!(file.len() > 30);
+    assert_eq!(told.len(), file.len() + 2, "{told:#?}");
+}
+
+#[test]
+fn combinations_are_judged_beside_other_mistakes() {
+    let file = "clients.web = { retry_window = '2h', rotation = 'x' }\n\
+                accounts.argon2 = { memory_kib = 8, parallelism = 2, iterations = 0 }";
+    assert_eq!(problems(file, &[]).len(), 4);
+}
+
+#[test]
+fn status_lists_and_shared_secrets_do_not_go_together() {
+    let told = problems("keys.algorithm = 'HS256'\nclients.web.status = true", &[]);
+    let expected = "expected false with keys.algorithm = \"HS256\"";
+    assert!(told.iter().any(|line| line.contains(expected)), "{told:?}");
+}
+
+#[test]
+fn a_wrong_variable_is_named_as_the_source() {
+    let told = problems("", &[("AQUAWARE_LISTEN__PUBLIC", "x"), ("AQUAWARE_LISTEN__WORKERS", "")]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    let start = "environment variable AQUAWARE_LISTEN__PUBLIC: listen.public = \"x\": expected";
+    assert!(told[0].starts_with(start), "{told:?}");
+}
+
+#[test]
+fn beside_a_broken_file_the_mistakes_of_variables_are_told_and_no_false_ones() {
+    let file = "[listen]\nmanagement = '127.0.0.1:8080\npublic = 'x'\n";
+    let told = problems(file, &[("AQUAWARE_LOG__LEVEL", "loud"), ("AQUAWARE_X", "1")]);
+    assert!(told[0].starts_with("aquaware.toml:2: isn't TOML: "), "{told:?}");
+    let other: Vec<_> = told.iter().filter(|line| !line.contains("isn't TOML")).collect();
+    assert_eq!(other.len(), 2, "{told:?}");
+}
+
+#[test]
+fn a_mounted_file_is_looked_for_in_the_data_directory() {
+    let directory = with_file("data_dir = 'data'\nstore.sessions = 'file:url'");
+    std::fs::create_dir(directory.path().join("data")).unwrap();
+    std::fs::write(directory.path().join("data/url"), "memory:").unwrap();
+    let config = load(&request(directory.path(), &[])).unwrap().config;
+    assert_eq!(config.store.sessions, StoreUrl::Memory);
+}
+
+#[test]
+fn a_store_url_may_stand_in_a_mounted_file() {
+    let directory = with_file("store.sessions = 'file:url'\nstore.accounts = 'file:other'");
+    std::fs::write(directory.path().join("url"), "memory:\n").unwrap();
+    std::fs::write(directory.path().join("other"), "redis://:horse@db\n").unwrap();
+    let told = load(&request(directory.path(), &[])).unwrap_err().to_string();
+    let expected = "store.accounts = \"file:other\": Redis is not available yet";
+    assert!(told.contains(expected) && !told.contains("horse"), "{told}");
+    std::fs::write(directory.path().join("other"), "memory:").unwrap();
+    let config = load(&request(directory.path(), &[])).unwrap().config;
+    assert_eq!(
+        (config.store.sessions, config.store.accounts),
+        (StoreUrl::Memory, StoreUrl::Memory)
+    );
+}

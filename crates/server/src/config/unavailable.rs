@@ -1,0 +1,106 @@
+//! What can be configured but isn't built yet: refused by name, never silently ignored.
+//!
+//! Each part that gets built deletes its rows here; everything else reads and checks it already.
+
+use super::value::Value;
+
+/// Which values of a setting ask for the part.
+#[derive(Clone, Copy)]
+enum Asks {
+    /// A text that begins so.
+    Begins(&'static [&'static str]),
+    /// A list with this word in it.
+    Lists(&'static str),
+    /// Anything but an empty text.
+    Set,
+    /// `true`.
+    True,
+}
+
+struct Part {
+    /// The setting, `*` for any client.
+    setting: &'static str,
+    asks: Asks,
+    /// What isn't there, and what to write instead.
+    what: &'static str,
+}
+
+const fn part(setting: &'static str, asks: Asks, what: &'static str) -> Part {
+    Part { setting, asks, what }
+}
+
+const POSTGRES: Asks = Asks::Begins(&["postgres:", "postgresql:"]);
+const MYSQL: Asks = Asks::Begins(&["mysql:", "mariadb:"]);
+const REDIS: Asks = Asks::Begins(&["redis:", "rediss:", "redis-cluster:", "redis-sentinel:"]);
+const NO_POSTGRES: &str = "PostgreSQL is not available yet; use \"sqlite:FILE\" or \"memory:\"";
+const NO_MYSQL: &str = "MySQL is not available yet; use \"sqlite:FILE\" or \"memory:\"";
+const NO_REDIS: &str = "Redis is not available yet; use \"sqlite:FILE\" or \"memory:\"";
+
+const NOT_YET: &[Part] = &[
+    part("store.sessions", POSTGRES, NO_POSTGRES),
+    part("store.accounts", POSTGRES, NO_POSTGRES),
+    part("store.sessions", MYSQL, NO_MYSQL),
+    part("store.accounts", MYSQL, NO_MYSQL),
+    part("store.sessions", REDIS, NO_REDIS),
+    part("store.accounts", REDIS, NO_REDIS),
+    part(
+        "clients.*.grants",
+        Asks::Lists("password"),
+        "the grant \"password\" is not available yet; take it out",
+    ),
+    part(
+        "clients.*.grants",
+        Asks::Lists("client_credentials"),
+        "the grant \"client_credentials\" is not available yet; take it out",
+    ),
+    part(
+        "clients.*.secret_hash",
+        Asks::Set,
+        "confidential clients are not available yet; leave it \"\"",
+    ),
+    part("clients.*.status", Asks::True, "status lists are not available yet; leave it false"),
+    part("telemetry.otlp_endpoint", Asks::Set, "traces are not available yet; leave it \"\""),
+];
+
+/// What `value` at the setting `pattern` asks for and isn't there.
+pub(super) fn check<'a>(
+    pattern: &'a str,
+    value: &'a Value,
+) -> impl Iterator<Item = &'static str> + use<'a> {
+    let wanted = move |part: &&Part| part.setting == pattern && part.asks.for_it(value);
+    NOT_YET.iter().filter(wanted).map(|part| part.what)
+}
+
+impl Asks {
+    fn for_it(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Begins(starts), Value::Text(text)) => {
+                starts.iter().any(|start| text.starts_with(start))
+            }
+            (Self::Lists(word), Value::List(items)) => {
+                items.iter().any(|item| item.text() == Some(word))
+            }
+            (Self::Set, Value::Text(text)) => !text.is_empty(),
+            (Self::True, Value::Boolean(boolean)) => *boolean,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::{CLIENT_SETTINGS, SETTINGS, find};
+    use super::*;
+
+    #[test]
+    fn every_row_is_about_a_setting_that_exists() {
+        for part in NOT_YET {
+            let known = match part.setting.strip_prefix("clients.*.") {
+                Some(name) => find(CLIENT_SETTINGS, name),
+                None => find(SETTINGS, part.setting),
+            };
+            assert!(known.is_some(), "{}", part.setting);
+            assert!(part.what.contains("not available yet"), "{}", part.what);
+        }
+    }
+}

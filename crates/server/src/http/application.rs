@@ -1,0 +1,21 @@
+//! The two applications: what is served to the public, and what only operators reach.
+
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+
+use super::route::{endpoint, not_found};
+use super::{auth, health, key_set};
+
+/// The public paths.
+pub(crate) fn public(app: &mut ServiceConfig) {
+    auth::routes(app);
+    app.service(endpoint("/.well-known/jwks.json", [(Method::GET, web::to(key_set::key_set))]))
+        .default_service(web::to(not_found));
+}
+
+/// The management paths.
+pub(crate) fn management(app: &mut ServiceConfig) {
+    app.service(endpoint("/health/live", [(Method::GET, web::to(health::live))]))
+        .service(endpoint("/health/ready", [(Method::GET, web::to(health::ready))]))
+        .default_service(web::to(not_found));
+}

@@ -1,0 +1,132 @@
+//! Where passwords come in: sign-up, login, change of password.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::account::Login;
+use aquaware_core::claims::Scope;
+use aquaware_core::id::ClientId;
+use aquaware_core::secret::Password;
+use aquaware_core::service::{LogIn, LoginError, PasswordChange, PasswordError, SignUp};
+use aquaware_core::session::{Device, EndReason};
+
+use super::answer;
+use crate::http::bearer;
+use crate::http::body::{Fields, Text};
+use crate::http::problem::{Code, Problem};
+use crate::http::state::State;
+
+const LONGEST_EMAIL: usize = 254;
+const LONGEST_NAME: usize = 100;
+const LONGEST_USER_AGENT: usize = 255;
+
+/// `POST /auth/signup`.
+pub(super) async fn sign_up(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    if !state.signup_open {
+        return Err(Problem::from(Code::SignupClosed));
+    }
+    state.rates.sign_up(state.client(&request).address)?;
+    let mut fields = Fields::read(&request, payload).await?;
+    let wish = SignUp {
+        email: fields.required_line("email", LONGEST_EMAIL),
+        password: password(fields.required("password")),
+        first_name: fields.line("first_name", LONGEST_NAME),
+        last_name: fields.line("last_name", LONGEST_NAME),
+    };
+    let repeated = fields.sent("password2");
+    if repeated.is_some_and(|again| again.as_str() != wish.password.expose()) {
+        fields.reject("password2", "differs from password");
+    }
+    fields.finish()?;
+    let account = state.accounts.sign_up(wish, now).await?;
+    tracing::info!(account = %account.id, "signed up");
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, "/auth/me"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(answer::NewAccount::from(&account)))
+}
+
+/// `POST /auth/login`.
+pub(super) async fn log_in(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let address = state.client(&request).address;
+    state.rates.log_in(address)?;
+    let mut fields = Fields::read(&request, payload).await?;
+    let email = fields.required_line("email", LONGEST_EMAIL);
+    let password = password(fields.required("password"));
+    let client = fields.line("client_id", usize::MAX).unwrap_or_else(|| "web".to_owned());
+    let scope = fields.line("scope", usize::MAX).unwrap_or_default();
+    let device = Device {
+        name: fields.line("device_name", LONGEST_NAME),
+        ip: Some(address.to_string()),
+        user_agent: user_agent(&request),
+    };
+    fields.finish()?;
+    let client = ClientId::new(client).map_err(|_| Problem::from(Code::UnknownClient))?;
+    let scope = Scope::parse(&scope).map_err(|_| Problem::from(Code::InvalidScope))?;
+    // What is no address is nobody's: there is nothing to lock.
+    let login = Login::new(&email).ok();
+    if let Some(login) = &login {
+        state.failed_logins.check(login, now)?;
+    }
+    let wish = LogIn { email, password, client, scope, device };
+    let outcome = state.accounts.log_in(wish, now).await;
+    if let (Some(login), Err(LoginError::InvalidCredentials)) = (&login, &outcome) {
+        state.failed_logins.failed(login, now)?;
+    }
+    let granted = outcome?;
+    if let Some(Err(locked)) = login.map(|login| state.failed_logins.succeeded(&login, now)) {
+        // Guesses sent at once locked the account meanwhile: this one must not stand out.
+        state.sessions.end(&granted.session.id, EndReason::Revoked, now).await?;
+        return Err(locked);
+    }
+    tracing::info!(session = %granted.session.id, "logged in");
+    Ok(answer::tokens(&state, &granted, now))
+}
+
+/// `POST /auth/password`.
+pub(super) async fn change_password(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let mut fields = Fields::read(&request, payload).await?;
+    let caller = state.caller(&request, fields.has(bearer::FIELD), now).await?;
+    let change = PasswordChange {
+        current: password(fields.required("current_password")),
+        new: password(fields.required("new_password")),
+    };
+    fields.finish()?;
+    let account = state.accounts.of(&caller).await?.ok_or_else(Problem::invalid_token)?;
+    state.failed_logins.check(&account.login, now)?;
+    match state.accounts.change_password(&caller, change, now).await {
+        Err(PasswordError::Wrong) => {
+            state.failed_logins.failed(&account.login, now)?;
+            Err(PasswordError::Wrong.into())
+        }
+        outcome => {
+            outcome?;
+            tracing::info!(account = %account.id, "changed password");
+            Ok(answer::nothing())
+        }
+    }
+}
+
+fn password(mut text: Text) -> Password {
+    Password::new(std::mem::take(&mut *text))
+}
+
+/// The `User-Agent`, cut to what a list can show.
+fn user_agent(request: &HttpRequest) -> Option<String> {
+    let agent = request.headers().get(header::USER_AGENT)?.to_str().ok()?;
+    Some(agent.chars().take(LONGEST_USER_AGENT).collect())
+}

@@ -1,0 +1,171 @@
+//! JSON bodies: one object whose values are strings or `null`.
+//!
+//! Other values are skipped without being built, so no depth of nesting costs anything; what type
+//! they had is kept for the message. Names are kept in order with duplicates, which a map would
+//! quietly drop.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroizing;
+
+use super::Malformed;
+use super::fields::Value;
+
+/// The members of the object that `body` is.
+pub(super) fn parse(body: &[u8]) -> Result<Vec<(String, Value)>, Malformed> {
+    let text =
+        std::str::from_utf8(body).map_err(|_| Malformed::new("The body is not valid UTF-8."))?;
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(Malformed::new("The body must be a JSON object."));
+    }
+    // The library's message may quote the body; only the place is told.
+    serde_json::from_str::<Members>(text).map(|members| members.0).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Malformed::new(format!("The body is not valid JSON (line {line}, column {column})."))
+    })
+}
+
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(Zeroizing::new(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+        Ok(Value::Other("a boolean"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Other("a number"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
+        Ok(Value::Other("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Other("a number"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Other("an array"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Other("an object"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail(body: &[u8]) -> String {
+        parse(body).err().unwrap().detail.into_owned()
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for body in ["", " ", "[]", "\"a\"", "5", "null", "true", "a=b", "\u{feff}{}"] {
+            assert_eq!(detail(body.as_bytes()), "The body must be a JSON object.", "{body:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_with_its_place_and_nothing_of_it() {
+        for body in [
+            r#"{"#,
+            r#"{"password": "horse"#,
+            r#"{"password": "horse",}"#,
+            r#"{"password": horse}"#,
+            r#"{'password': 'horse'}"#,
+            r#"{"password": "horse"} {}"#,
+            r#"{"password": "horse\ud800"}"#,
+            "{\"password\": \"ho\0rse\"}",
+            r#"{"password" "horse"}"#,
+            r#"{"password": 01}"#,
+            r#"{"password": NaN}"#,
+            r#"{5: "horse"}"#,
+        ] {
+            let detail = detail(body.as_bytes());
+            assert!(detail.starts_with("The body is not valid JSON (line 1"), "{body:?} {detail}");
+            assert!(!detail.contains("horse"), "{detail}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_refused() {
+        assert_eq!(detail(b"{\"a\": \"\xff\xfe\"}"), "The body is not valid UTF-8.");
+        assert_eq!(detail(b"{\"a\": \"\xc3"), "The body is not valid UTF-8.");
+        assert_eq!(detail(b"{\"a\": \"\xed\xa0\x80\"}"), "The body is not valid UTF-8.");
+    }
+
+    #[test]
+    fn depth_costs_nothing() {
+        let deep = format!("{{\"a\": {}1{}}}", "[".repeat(8000), "]".repeat(8000));
+        let members = parse(deep.as_bytes()).ok().unwrap();
+        assert!(matches!(members.as_slice(), [(name, Value::Other("an array"))] if name == "a"));
+        let unclosed = format!("{{\"a\": {}", "{\"b\":".repeat(3000));
+        assert!(parse(unclosed.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn every_wrong_type_is_told_by_its_name() {
+        let body = br#"{"a": 1, "b": -1, "c": 1e3, "d": true, "e": [], "f": {"x": []}}"#;
+        let members = parse(body).ok().unwrap();
+        let kinds: Vec<_> = members
+            .iter()
+            .map(|(_, value)| if let Value::Other(kind) = value { *kind } else { "" })
+            .collect();
+        assert_eq!(
+            kinds,
+            ["a number", "a number", "a number", "a boolean", "an array", "an object"]
+        );
+    }
+}

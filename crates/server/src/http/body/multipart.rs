@@ -1,0 +1,127 @@
+//! Multipart forms (RFC 7578), text fields only.
+
+use actix_multipart::{Field, Multipart};
+use actix_web::error::PayloadError;
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Bytes;
+use futures_util::{StreamExt as _, stream};
+use zeroize::Zeroizing;
+
+use super::{LIMIT, Malformed, Text};
+
+/// The fields of the form that `whole` is, in order, with duplicates.
+pub(super) async fn parse(
+    headers: &HeaderMap,
+    whole: Zeroizing<Vec<u8>>,
+) -> Result<Vec<(String, Text)>, Malformed> {
+    let body = stream::iter([Ok::<_, PayloadError>(Bytes::from_owner(whole))]);
+    let mut parts = Multipart::new(headers, body);
+    let mut fields = Vec::new();
+    while let Some(part) = parts.next().await {
+        fields.push(field(part.map_err(|_| broken())?).await?);
+    }
+    Ok(fields)
+}
+
+fn broken() -> Malformed {
+    Malformed::new("The body is not a valid multipart form.")
+}
+
+async fn field(mut part: Field) -> Result<(String, Text), Malformed> {
+    let name = part.name().ok_or_else(broken)?.to_owned();
+    let disposition = part.content_disposition();
+    let is_file = disposition
+        .is_some_and(|it| it.get_filename().or(it.get_filename_ext().map(|_| "")).is_some());
+    if is_file {
+        return Err(Malformed::field(&name, "must be a text, not a file"));
+    }
+    let is_text = part.content_type().is_none_or(|media| {
+        media.essence_str() == "text/plain"
+            && media.get_param("charset").is_none_or(|charset| charset == "utf-8")
+    });
+    if !is_text {
+        return Err(Malformed::field(&name, "must be a plain text in UTF-8"));
+    }
+    let bytes = part.bytes(LIMIT).await.map_err(|_| broken())?.map_err(|_| broken())?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok((name, Zeroizing::new(text.to_owned()))),
+        Err(_) => Err(Malformed::field(&name, "is not valid UTF-8")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{self, HeaderValue};
+
+    use super::*;
+
+    async fn read(body: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
+        let mut headers = HeaderMap::new();
+        let media = HeaderValue::from_static("multipart/form-data; boundary=XX");
+        headers.insert(header::CONTENT_TYPE, media);
+        let fields = parse(&headers, Zeroizing::new(body.to_vec())).await?;
+        Ok(fields.into_iter().map(|(name, text)| (name, text.to_string())).collect())
+    }
+
+    fn part(headers: &str, value: &[u8]) -> Vec<u8> {
+        let head = format!("--XX\r\nContent-Disposition: form-data; {headers}\r\n\r\n");
+        [head.as_bytes(), value, b"\r\n--XX--\r\n"].concat()
+    }
+
+    #[actix_web::test]
+    async fn a_text_may_say_that_it_is_one() {
+        for headers in [
+            "name=\"a\"",
+            "name=\"a\"\r\nContent-Type: text/plain",
+            "name=\"a\"\r\nContent-Type: text/plain; charset=UTF-8",
+        ] {
+            let fields = read(&part(headers, "é\r\n-- XX".as_bytes())).await.unwrap();
+            assert_eq!(fields, [("a".to_owned(), "é\r\n-- XX".to_owned())], "{headers}");
+        }
+        assert_eq!(
+            read(&part("name=\"a\"", b"")).await.unwrap(),
+            [("a".to_owned(), String::new())]
+        );
+    }
+
+    #[actix_web::test]
+    async fn files_and_other_types_are_named() {
+        for headers in [
+            "name=\"a\"; filename=\"x.txt\"",
+            "name=\"a\"; filename=\"\"",
+            "name=\"a\"; filename*=UTF-8''x.txt",
+            "name=\"a\"\r\nContent-Type: application/json",
+            "name=\"a\"\r\nContent-Type: text/plain; charset=latin1",
+        ] {
+            let malformed = read(&part(headers, b"x")).await.unwrap_err();
+            assert_eq!(malformed.errors[0].field, "a", "{headers}");
+        }
+        let malformed = read(&part("name=\"a\"", b"\xff\xfe")).await.unwrap_err();
+        assert_eq!(malformed.errors[0].message, "is not valid UTF-8");
+    }
+
+    #[actix_web::test]
+    async fn what_is_no_form_is_refused() {
+        let good = part("name=\"a\"", b"value");
+        let bodies = [
+            &b""[..],
+            b"garbage",
+            b"--YY\r\n\r\n",
+            &good[..good.len() - 12],
+            &good[..20],
+            b"--XX\r\n\r\nvalue\r\n--XX--\r\n",
+            b"--XX\r\nContent-Disposition: attachment; name=\"a\"\r\n\r\nvalue\r\n--XX--\r\n",
+            b"--XX\r\nContent-Disposition: form-data\r\n\r\nvalue\r\n--XX--\r\n",
+        ];
+        for body in bodies {
+            assert!(read(body).await.is_err(), "{:?}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[actix_web::test]
+    async fn without_a_boundary_there_is_no_form() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("multipart/form-data"));
+        assert!(parse(&headers, Zeroizing::new(b"--XX--".to_vec())).await.is_err());
+    }
+}

@@ -1,0 +1,160 @@
+//! Who is calling: the client's address and scheme behind trusted proxies.
+//!
+//! Anybody can write `X-Forwarded-For`. Only what a trusted proxy appended counts, so the list is
+//! walked from the right, and only if the connection itself comes from a trusted proxy.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use actix_web::http::header::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Where a request comes from, as far as that can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// The address; `0.0.0.0` for a connection that has none. IPv4 is never written as IPv6.
+    pub(crate) address: IpAddr,
+    /// Whether it speaks HTTPS, where a trusted proxy says.
+    pub(crate) https: Option<bool>,
+}
+
+/// The networks whose forwarding headers count: `listen.trusted_proxies`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// These networks.
+    pub(crate) const fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
+    /// The client behind the connection from `peer`.
+    ///
+    /// The right-most address that isn't a trusted proxy's. A malformed entry stops the walk at the
+    /// last good one, since what stands left of it was written by nobody known.
+    pub(crate) fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+        if !self.trust(peer) {
+            return Client { address: peer, https: None };
+        }
+        let https = match last_entry(headers, FORWARDED_PROTO) {
+            Some(proto) if proto.eq_ignore_ascii_case("https") => Some(true),
+            Some(proto) if proto.eq_ignore_ascii_case("http") => Some(false),
+            _ => None,
+        };
+        Client { address: self.walk(peer, headers), https }
+    }
+
+    fn walk(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let lists: Vec<_> = headers.get_all(FORWARDED_FOR).collect();
+        let mut last_good = peer;
+        for list in lists.iter().rev() {
+            for entry in list.as_bytes().rsplit(|byte| *byte == b',') {
+                let Some(address) = std::str::from_utf8(entry).ok().and_then(parse) else {
+                    return last_good;
+                };
+                last_good = address;
+                if !self.trust(address) {
+                    return last_good;
+                }
+            }
+        }
+        last_good
+    }
+
+    fn trust(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// The right-most entry of the last header of this name.
+fn last_entry(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let list = headers.get_all(name).last()?.to_str().ok()?;
+    list.rsplit(',').next().map(str::trim)
+}
+
+/// An address with or without a port, which some proxies add.
+fn parse(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim();
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+    let address = bare.parse().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|it| it.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn client(peer: &str, pairs: &[(&str, &[u8])]) -> Client {
+        let networks = ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"];
+        let proxies = TrustedProxies::new(networks.iter().map(|it| it.parse().unwrap()).collect());
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name.parse().unwrap(), HeaderValue::from_bytes(value).unwrap());
+        }
+        proxies.client(Some(peer.parse().unwrap()), &headers)
+    }
+
+    fn address(peer: &str, lists: &[&[u8]]) -> String {
+        let pairs: Vec<_> = lists.iter().map(|list| ("x-forwarded-for", *list)).collect();
+        client(peer, &pairs).address.to_string()
+    }
+
+    #[test]
+    fn a_stranger_s_header_counts_for_nothing() {
+        assert_eq!(address("198.51.100.7", &[b"203.0.113.9"]), "198.51.100.7");
+        assert_eq!(client("198.51.100.7", &[("x-forwarded-proto", b"https")]).https, None);
+    }
+
+    #[test]
+    fn the_right_most_address_outside_the_proxies_is_the_client() {
+        assert_eq!(address("10.0.0.1", &[b"203.0.113.9"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &[b"1.1.1.1, 203.0.113.9,10.0.0.2"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &[b"1.1.1.1,203.0.113.9", b"fd00::2"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &[b"1.1.1.1", b"203.0.113.9"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &[b"203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &[b"[2001:db8::1]:4711"]), "2001:db8::1");
+        assert_eq!(address("10.0.0.1", &[b"[2001:db8::1]"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn with_proxies_only_the_left_most_one_is_the_client() {
+        assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(address("10.0.0.1", &[b"10.0.0.3, 10.0.0.2"]), "10.0.0.3");
+    }
+
+    #[test]
+    fn a_malformed_entry_stops_the_walk_at_the_last_good_one() {
+        for bad in [&b"unknown"[..], b"", b"999.1.1.1", b"\xff", b"1.1.1.1;x", b"_hidden", b" "] {
+            let list = [b"203.0.113.9,", bad, b",10.0.0.2"].concat();
+            assert_eq!(address("10.0.0.1", &[&list]), "10.0.0.2", "{bad:?}");
+            assert_eq!(address("10.0.0.1", &[bad]), "10.0.0.1", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_ipv4_address_in_ipv6_clothes_is_the_ipv4_address() {
+        assert_eq!(address("::ffff:198.51.100.7", &[]), "198.51.100.7");
+        assert_eq!(address("::ffff:10.0.0.1", &[b"::ffff:203.0.113.9"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn the_nearest_proxy_says_which_scheme_the_client_spoke() {
+        let said = |value: &[u8]| client("10.0.0.1", &[("x-forwarded-proto", value)]).https;
+        assert_eq!(said(b"https"), Some(true));
+        assert_eq!(said(b"HTTP"), Some(false));
+        assert_eq!(said(b"http, https"), Some(true));
+        assert_eq!(said(b"gopher"), None);
+        assert_eq!(said(b"\xff"), None);
+    }
+
+    #[test]
+    fn a_connection_without_an_address_is_nobody_s() {
+        let nobody = TrustedProxies::default().client(None, &HeaderMap::new());
+        assert_eq!(nobody.address.to_string(), "0.0.0.0");
+    }
+}

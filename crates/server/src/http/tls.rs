@@ -1,0 +1,171 @@
+//! TLS of the public listener, from two PEM files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use thiserror::Error;
+
+/// Why there can be no TLS with these files. Says which file; never what is in it.
+#[derive(Debug, Error)]
+pub(crate) enum TlsError {
+    /// The certificate chain can't be read.
+    #[error("can't read the certificate chain {}", file.display())]
+    Certificate {
+        /// `listen.tls.certificate`.
+        file: PathBuf,
+        /// What the reader says.
+        #[source]
+        source: pem::Error,
+    },
+    /// The file has no certificate in it.
+    #[error("{} has no certificate in PEM form", .0.display())]
+    NoCertificate(PathBuf),
+    /// The private key can't be read.
+    #[error("can't read the private key {}", file.display())]
+    Key {
+        /// `listen.tls.private_key`.
+        file: PathBuf,
+        /// What the reader says.
+        #[source]
+        source: pem::Error,
+    },
+    /// The file has no private key in it.
+    #[error("{} has no private key in PEM form (PKCS#8, PKCS#1 or SEC1)", .0.display())]
+    NoKey(PathBuf),
+    /// Both were read, and don't go together or can't be used.
+    #[error("can't use the certificate {} with the key {}", certificate.display(), key.display())]
+    Unusable {
+        /// `listen.tls.certificate`.
+        certificate: PathBuf,
+        /// `listen.tls.private_key`.
+        key: PathBuf,
+        /// What the TLS library says.
+        #[source]
+        source: rustls::Error,
+    },
+}
+
+/// The server's side of TLS 1.2 and 1.3 with this chain (leaf first) and its key.
+///
+/// # Errors
+/// [`TlsError`], naming the file to look at.
+pub(crate) fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let chain = read_chain(certificate)?;
+    let private_key = read_key(key)?;
+    let unusable = |source| TlsError::Unusable {
+        certificate: certificate.to_owned(),
+        key: key.to_owned(),
+        source,
+    };
+    ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, private_key)
+        .map_err(unusable)
+}
+
+fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |source| TlsError::Certificate { file: file.to_owned(), source };
+    let certificates = CertificateDer::pem_file_iter(file).map_err(failed)?;
+    let chain = certificates.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    if chain.is_empty() { Err(TlsError::NoCertificate(file.to_owned())) } else { Ok(chain) }
+}
+
+fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(file).map_err(|source| match source {
+        pem::Error::NoItemsFound => TlsError::NoKey(file.to_owned()),
+        source => TlsError::Key { file: file.to_owned(), source },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    struct Files {
+        directory: TempDir,
+    }
+
+    impl Files {
+        fn new() -> Self {
+            let files = Self { directory: tempfile::tempdir().unwrap() };
+            let CertifiedKey { cert, signing_key } =
+                generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            files.write("cert.pem", cert.pem().as_bytes());
+            files.write("key.pem", signing_key.serialize_pem().as_bytes());
+            files.write("other.pem", KeyPair::generate().unwrap().serialize_pem().as_bytes());
+            files.write("empty.pem", b"");
+            files.write(
+                "garbage.pem",
+                b"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----",
+            );
+            files.write("binary.pem", b"\xff\xfe\0");
+            files
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.directory.path().join(name)
+        }
+
+        fn write(&self, name: &str, bytes: &[u8]) {
+            fs::write(self.path(name), bytes).unwrap();
+        }
+
+        fn error(&self, certificate: &str, key: &str) -> String {
+            server_config(&self.path(certificate), &self.path(key)).unwrap_err().to_string()
+        }
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_are_a_configuration() {
+        let files = Files::new();
+        assert!(server_config(&files.path("cert.pem"), &files.path("key.pem")).is_ok());
+    }
+
+    #[test]
+    fn whatever_is_wrong_with_a_file_names_it() {
+        let files = Files::new();
+        for (certificate, key, named) in [
+            ("missing.pem", "key.pem", "missing.pem"),
+            ("empty.pem", "key.pem", "empty.pem"),
+            ("garbage.pem", "key.pem", "garbage.pem"),
+            ("binary.pem", "key.pem", "binary.pem"),
+            ("key.pem", "key.pem", "key.pem"),
+            ("cert.pem", "missing.pem", "missing.pem"),
+            ("cert.pem", "empty.pem", "empty.pem"),
+            ("cert.pem", "cert.pem", "cert.pem"),
+            ("cert.pem", "binary.pem", "binary.pem"),
+            ("cert.pem", "other.pem", "other.pem"),
+        ] {
+            let error = files.error(certificate, key);
+            assert!(error.contains(named), "{certificate} {key}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_what_it_is_for_is_told_from_a_broken_one() {
+        let files = Files::new();
+        assert!(files.error("key.pem", "key.pem").contains("has no certificate"));
+        assert!(files.error("cert.pem", "cert.pem").contains("has no private key"));
+        assert!(files.error("garbage.pem", "key.pem").starts_with("can't read the certificate"));
+    }
+
+    #[test]
+    fn no_error_shows_a_key() {
+        let files = Files::new();
+        let error = server_config(&files.path("cert.pem"), &files.path("other.pem")).unwrap_err();
+        let key = fs::read_to_string(files.path("other.pem")).unwrap();
+        let line = key.lines().nth(1).unwrap();
+        assert!(!format!("{error:?}").contains(line));
+    }
+}

@@ -1,0 +1,235 @@
+//! Logs: what is written, in which of two forms, and where to.
+//!
+//! The server's log goes to standard output, where whoever runs it expects the stream of events;
+//! commands keep standard output for their answer and log nothing. A JSON line is one flat object: the fields of the event and of the spans around it (`request_id`) stand side by
+//! side, so no log tool has to look into arrays.
+
+use std::fmt::{self, Debug};
+use std::io::{self, IsTerminal as _};
+
+use aquaware_core::time::Clock as _;
+use serde_json::{Map, Value as Json};
+use thiserror::Error;
+use tracing::field::{Field, Visit};
+use tracing::subscriber::SetGlobalDefaultError;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{FormatEvent, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::clock::SystemClock;
+use crate::config::{Log, LogFormat};
+
+/// A log that can't be begun.
+#[derive(Debug, Error)]
+pub(crate) enum TelemetryError {
+    /// The configuration lets no such level through.
+    #[error("log.level can't be understood")]
+    Level(#[source] tracing_subscriber::filter::ParseError),
+    /// This process has one already.
+    #[error("the log has begun already")]
+    Twice(#[source] SetGlobalDefaultError),
+}
+
+/// Begins the log of this process, on standard output. `json` overrides a format of `auto`.
+///
+/// # Errors
+/// When there is a log already.
+pub(crate) fn install(log: &Log, json: bool) -> Result<(), TelemetryError> {
+    let form = Form::of(log.format, json, io::stdout().is_terminal());
+    let subscriber = subscriber(log, form, io::stdout)?;
+    log_panics();
+    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::Twice)
+}
+
+/// How lines look, now that the stream is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    Human { colours: bool },
+}
+
+impl Form {
+    const fn of(format: LogFormat, json: bool, terminal: bool) -> Self {
+        match format {
+            LogFormat::Json => Self::Json,
+            LogFormat::Auto if json || !terminal => Self::Json,
+            LogFormat::Auto | LogFormat::Human => Self::Human { colours: terminal },
+        }
+    }
+}
+
+fn subscriber<W>(
+    log: &Log,
+    form: Form,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, TelemetryError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter =
+        EnvFilter::builder().parse(directives(&log.level)).map_err(TelemetryError::Level)?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    Ok(match form {
+        Form::Human { colours } => Box::new(lines.with_ansi(colours).finish()),
+        Form::Json => Box::new(lines.fmt_fields(JsonFields::new()).event_format(FlatJson).finish()),
+    })
+}
+
+/// The level as asked for; the HTTP library's chatter about its own threads only if asked for.
+fn directives(level: &str) -> String {
+    if level == "off" { level.to_owned() } else { format!("actix_server=warn,{level}") }
+}
+
+/// Where it happened, and no more: what a panic says may quote a secret.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a thread panicked: this is a mistake in the program");
+    }));
+}
+
+/// One event as one flat JSON object on one line.
+#[derive(Clone, Copy, Debug)]
+struct FlatJson;
+
+impl<S> FormatEvent<S, JsonFields> for FlatJson
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = Fields::default();
+        // Inner spans win over outer ones, the event over all.
+        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(fields) = span.extensions().get::<FormattedFields<JsonFields>>() {
+                line.0
+                    .extend(serde_json::from_str::<Map<String, Json>>(fields).unwrap_or_default());
+            }
+        }
+        event.record(&mut line);
+        let about = [
+            ("time", SystemClock.now().to_rfc3339()),
+            ("level", event.metadata().level().as_str().to_ascii_lowercase()),
+            ("target", event.metadata().target().to_owned()),
+        ];
+        line.0.extend(about.map(|(name, value)| (name.to_owned(), value.into())));
+        writeln!(writer, "{}", Json::Object(line.0))
+    }
+}
+
+/// The fields of an event, with the types that JSON has.
+#[derive(Default)]
+struct Fields(Map<String, Json>);
+
+impl Fields {
+    fn set(&mut self, field: &Field, value: impl Into<Json>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.set(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(level: &str, form: Form, log: impl FnOnce()) -> Vec<String> {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let settings = Log { format: LogFormat::Auto, level: level.to_owned() };
+        let subscriber = subscriber(&settings, form, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = memory.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap().lines().map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn auto_is_human_on_a_terminal_and_json_otherwise() {
+        let colours = true;
+        assert_eq!(Form::of(LogFormat::Auto, false, true), Form::Human { colours });
+        assert_eq!(Form::of(LogFormat::Auto, false, false), Form::Json);
+        assert_eq!(Form::of(LogFormat::Auto, true, true), Form::Json);
+        assert_eq!(Form::of(LogFormat::Human, true, false), Form::Human { colours: false });
+        assert_eq!(Form::of(LogFormat::Json, false, true), Form::Json);
+    }
+
+    #[test]
+    fn a_json_line_is_flat_and_has_the_fields_of_its_spans() {
+        let lines = logged("info", Form::Json, || {
+            let outer = tracing::info_span!("request", request_id = "r1", status = 0);
+            let _outer = outer.enter();
+            let _inner = tracing::info_span!("refresh", session = "s1").entered();
+            tracing::info!(status = 200, ok = true, "answered\nall");
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let line: Map<String, Json> = serde_json::from_str(&lines[0]).unwrap();
+        assert!(line.values().all(|value| !value.is_object() && !value.is_array()), "{line:?}");
+        assert_eq!(line["request_id"], "r1");
+        assert_eq!(line["session"], "s1");
+        assert_eq!(line["status"], 200);
+        assert_eq!(line["ok"], true);
+        assert_eq!(line["message"], "answered\nall");
+        assert_eq!(line["level"], "info");
+        let time = line["time"].as_str().unwrap();
+        assert!(time.ends_with('Z') && time.len() == "2026-11-22T08:00:00.250Z".len(), "{time}");
+    }
+
+    #[test]
+    fn the_level_filters_and_directives_name_modules() {
+        let log = || {
+            tracing::debug!(target: "aquaware::http", "one");
+            tracing::debug!(target: "other", "two");
+            tracing::warn!(target: "other", "three");
+        };
+        assert_eq!(logged("off", Form::Json, log).len(), 0);
+        assert_eq!(logged("warn", Form::Json, log).len(), 1);
+        assert_eq!(logged("debug", Form::Json, log).len(), 3);
+        assert_eq!(logged("info,aquaware=debug", Form::Human { colours: false }, log).len(), 2);
+    }
+}
