@@ -59,3 +59,6 @@ pub enum Failure {
     #[error("session name {0} is taken")]
     NameTaken(SessionId),
 }
+
+#[cfg(test)]
+mod tests;

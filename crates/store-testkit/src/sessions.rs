@@ -4,6 +4,7 @@
 mod advance;
 mod end;
 mod history;
+mod interplay;
 mod purge;
 mod race;
 mod record;
@@ -17,6 +18,7 @@ use aquaware_core::store::SessionStore;
 use self::advance::*;
 use self::end::*;
 use self::history::*;
+use self::interplay::*;
 use self::purge::*;
 use self::race::*;
 use self::record::*;

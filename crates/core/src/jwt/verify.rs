@@ -6,8 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::json;
@@ -99,8 +99,13 @@ struct Header {
     alg: String,
     typ: Option<String>,
     kid: Option<KeyId>,
-    #[serde(default)]
-    crit: Option<Value>,
+    /// Whether there is one, `null` included.
+    #[serde(default, deserialize_with = "is_there")]
+    crit: bool,
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 struct Parts<'a> {
@@ -132,7 +137,7 @@ fn verified_claims<T: DeserializeOwned>(
     keys: &(impl Keys + ?Sized),
 ) -> Result<T, TokenError> {
     let Parts { header, claims, signature, message } = parts(token)?;
-    if header.crit.is_some() {
+    if header.crit {
         return Err(TokenError::Critical);
     }
     if !header.typ.is_some_and(|typ| token_type.is_named(&typ)) {

@@ -172,7 +172,7 @@ fn last_breath(record: &KeyRecord, policy: &TokenPolicy) -> std::time::Duration 
 /// The keys that must be made so that the ring can sign with `algorithm` at `now` and has a next
 /// key of each type. Nothing is missing from a complete ring.
 ///
-/// With no key of the algorithm at all, the first one is active at once: on a first start there is
+/// Where no key of the algorithm signs, a new one is active at once: on a first start there is
 /// nobody to wait for, and after a change of algorithm the operator asked for it.
 ///
 /// # Errors
@@ -189,7 +189,11 @@ pub fn missing(
     {
         let ours = |r: &&KeyRecord| r.token_type == token_type && r.algorithm == algorithm;
         let begun = |r: &KeyRecord| r.active_from.is_some_and(|from| from <= now);
-        if !records.iter().filter(ours).any(begun) {
+        let signing = records
+            .iter()
+            .filter(|r| r.token_type == token_type && begun(r))
+            .max_by_key(|r| (r.active_from, &r.kid));
+        if signing.is_none_or(|r| r.algorithm != algorithm) {
             let first = generate(token_type, algorithm, now, random)?;
             made.push(KeyRecord { active_from: Some(now), ..first });
         }

@@ -200,12 +200,14 @@ impl Accounts {
             device,
         };
         let granted = self.sessions.open(&authority, profile, new, now).await?;
-        if self.still_good(&account, &password).await? {
-            Ok(granted)
-        } else {
+        let Some(current) = self.still_good(&account, &password).await? else {
             self.sessions.end(&granted.session.id, EndReason::PasswordChanged, now).await?;
-            Err(LoginError::InvalidCredentials)
+            return Err(LoginError::InvalidCredentials);
+        };
+        if current.claims != account.claims {
+            self.sessions.set_claims(&current.id, &current.claims).await?;
         }
+        Ok(granted)
     }
 
     /// The account behind these credentials.
@@ -226,16 +228,22 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Whether nothing happened to the account while its session was being opened: who disables it
-    /// or changes its password ends the sessions there are, and must not miss one in the making.
-    async fn still_good(&self, before: &Account, password: &Password) -> Result<bool, LoginError> {
+    /// The account as it is now, unless it was shut while its session was being opened: who
+    /// disables it or changes its password ends the sessions there are, and must not miss one in
+    /// the making.
+    async fn still_good(
+        &self,
+        before: &Account,
+        password: &Password,
+    ) -> Result<Option<Account>, LoginError> {
         let now = self.store.by_id(&before.id).await?;
         let Some(account) = now.filter(|account| account.disabled_at.is_none()) else {
-            return Ok(false);
+            return Ok(None);
         };
         // Another login may have rehashed the same password.
-        Ok(account.password == before.password
-            || self.hasher.check(password, Some(&account.password)).await?.matches)
+        let same = account.password == before.password
+            || self.hasher.check(password, Some(&account.password)).await?.matches;
+        Ok(same.then_some(account))
     }
 
     /// The caller's account, unless it is gone or disabled.

@@ -1,0 +1,252 @@
+//! The claims: each of its type, each once, each with its rule (RFC 7519 §4.1, RFC 9068 §2.2).
+
+use std::time::Duration;
+
+use super::*;
+
+fn access_json() -> Map<String, Value> {
+    serde_json::to_value(access_claims()).unwrap().as_object().unwrap().clone()
+}
+
+fn refresh_json() -> Map<String, Value> {
+    serde_json::to_value(refresh_claims()).unwrap().as_object().unwrap().clone()
+}
+
+fn access_token(claims: &[u8]) -> String {
+    let mint = Mint::of(Algorithm::EdDsa);
+    mint.forge(TokenType::Access, &json_bytes(&mint.header(TokenType::Access)), claims)
+}
+
+fn refresh_token(claims: &[u8]) -> String {
+    let mint = Mint::of(Algorithm::EdDsa);
+    mint.forge(TokenType::Refresh, &json_bytes(&mint.header(TokenType::Refresh)), claims)
+}
+
+/// What comes of an access token with the claim `name` written as this JSON.
+fn access_with(name: &str, json: &str) -> Result<AccessClaims, TokenError> {
+    let mut claims = access_json();
+    claims.remove(name);
+    let rest = serde_json::to_string(&claims).unwrap();
+    let claims = format!("{{\"{name}\":{json},{}", &rest[1..]);
+    Mint::of(Algorithm::EdDsa).check_access(&access_token(claims.as_bytes()))
+}
+
+fn refresh_with(name: &str, json: &str) -> Result<RefreshClaims, TokenError> {
+    let mut claims = refresh_json();
+    claims.remove(name);
+    let rest = serde_json::to_string(&claims).unwrap();
+    let claims = format!("{{\"{name}\":{json},{}", &rest[1..]);
+    Mint::of(Algorithm::EdDsa).check_refresh(&refresh_token(claims.as_bytes()))
+}
+
+#[test]
+fn a_missing_claim_is_missed() {
+    let mint = Mint::of(Algorithm::EdDsa);
+    for name in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"] {
+        let mut claims = access_json();
+        claims.remove(name).unwrap();
+        let token = access_token(&json_bytes(&claims));
+        assert_eq!(mint.check_access(&token), Err(TokenError::Claims), "{name}");
+    }
+    for name in refresh_json().keys() {
+        let mut claims = refresh_json();
+        claims.remove(name).unwrap();
+        let token = refresh_token(&json_bytes(&claims));
+        assert_eq!(mint.check_refresh(&token), Err(TokenError::Claims), "{name}");
+    }
+}
+
+#[test]
+fn optional_claims_may_be_missing() {
+    let mint = Mint::of(Algorithm::EdDsa);
+    let mut claims = access_json();
+    for name in ["sid", "auth_time"] {
+        claims.remove(name).unwrap();
+    }
+    let read = mint.check_access(&access_token(&json_bytes(&claims))).unwrap();
+    assert_eq!((read.sid, read.auth_time, read.nbf), (None, None, None));
+    assert!(read.scope.is_empty());
+}
+
+/// CVE-2026-25537: a time of the wrong type was taken for no time.
+#[test]
+fn a_time_of_the_wrong_type_is_a_refusal_and_not_an_absence() {
+    const WRONG: [&str; 14] = [
+        "\"1790000300\"",
+        "\"123\"",
+        "\"\"",
+        "null",
+        "true",
+        "[1790000300]",
+        "{}",
+        "-1",
+        "-1790000300",
+        "1e300",
+        "18446744073709551615",
+        "9223372036854775807",
+        "253402300800",
+        "1e400",
+    ];
+    for json in WRONG {
+        for name in ["exp", "iat", "nbf", "auth_time"] {
+            assert_eq!(access_with(name, json), Err(TokenError::Claims), "{name}: {json}");
+        }
+        for name in ["exp", "iat"] {
+            assert_eq!(refresh_with(name, json), Err(TokenError::Claims), "{name}: {json}");
+        }
+    }
+}
+
+#[test]
+fn a_time_may_have_a_fraction_and_any_notation() {
+    let half = access_with("exp", "1790000300.5").unwrap();
+    assert_eq!(half.exp, Timestamp::from_millis(1_790_000_300_500));
+    let scientific = access_with("exp", "1.7900003e9").unwrap();
+    assert_eq!(scientific.exp, Timestamp::from_seconds(1_790_000_300));
+    // Half a second is not rounded up.
+    let token = access_token(
+        serde_json::to_string(&access_json())
+            .unwrap()
+            .replace("1790000300", "1790000300.5")
+            .as_bytes(),
+    );
+    let at = |millis| {
+        Mint::of(Algorithm::EdDsa)
+            .check_access_at(&token, Leeway::NONE, Timestamp::from_millis(millis))
+            .map(|_| ())
+    };
+    assert_eq!(at(1_790_000_300_499), Ok(()));
+    assert_eq!(at(1_790_000_300_500), Err(TokenError::Expired));
+}
+
+#[test]
+fn the_token_is_dead_at_its_exp_plus_the_leeway() {
+    let mint = Mint::of(Algorithm::EdDsa);
+    let token = mint.access();
+    for seconds in [0, 1, 60] {
+        let leeway = Leeway::new(Duration::from_secs(seconds)).unwrap();
+        let end = access_claims().exp.plus(leeway.span());
+        let at = |now| mint.check_access_at(&token, leeway, now).map(|_| ());
+        assert_eq!(at(end.minus(Duration::from_millis(1))), Ok(()), "{seconds}");
+        assert_eq!(at(end), Err(TokenError::Expired), "{seconds}");
+        assert_eq!(at(end.plus(Duration::from_secs(1_000_000))), Err(TokenError::Expired));
+    }
+}
+
+#[test]
+fn the_token_is_born_at_its_nbf_less_the_leeway() {
+    let mint = Mint::of(Algorithm::EdDsa);
+    let nbf = NOW.plus(Duration::from_secs(100));
+    let claims = AccessClaims { nbf: Some(nbf), ..access_claims() };
+    let token = mint.key(TokenType::Access).sign_access(&claims).unwrap();
+    for seconds in [0, 60] {
+        let leeway = Leeway::new(Duration::from_secs(seconds)).unwrap();
+        let birth = nbf.minus(leeway.span());
+        let at = |now| mint.check_access_at(token.expose(), leeway, now).map(|_| ());
+        assert_eq!(at(birth.minus(Duration::from_millis(1))), Err(TokenError::NotYet));
+        assert_eq!(at(birth), Ok(()), "{seconds}");
+    }
+}
+
+/// Two servers' clocks differ (lessons: "issued in the future").
+#[test]
+fn an_iat_in_the_future_is_no_reason_to_refuse() {
+    assert!(access_with("iat", "1790000299").is_ok());
+    assert!(access_with("iat", "1890000000").is_ok());
+    assert!(refresh_with("iat", "1890000000").is_ok());
+}
+
+#[test]
+fn a_refresh_tokens_exp_is_left_to_the_succession() {
+    assert_eq!(refresh_with("exp", "1").unwrap().exp, Timestamp::from_seconds(1));
+}
+
+#[test]
+fn the_issuer_is_compared_byte_by_byte() {
+    for other in [
+        "https://auth.example.com/prod1/",
+        "https://auth.example.com/prod",
+        "https://AUTH.example.com/prod1",
+        "http://auth.example.com/prod1",
+        "https://auth.example.com:443/prod1",
+        "https://auth.example.com/prod1%20",
+    ] {
+        let json = format!("{other:?}");
+        assert_eq!(access_with("iss", &json), Err(TokenError::Issuer), "{other}");
+        assert_eq!(refresh_with("iss", &json), Err(TokenError::Issuer), "{other}");
+    }
+    let own = fixture::issuer();
+    for wrong in [&format!("[\"{own}\"]"), "5", "null", "{}", "\"\"", "\"auth.example.com\""] {
+        assert_eq!(access_with("iss", wrong), Err(TokenError::Claims), "{wrong}");
+        assert_eq!(refresh_with("iss", wrong), Err(TokenError::Claims), "{wrong}");
+    }
+}
+
+#[test]
+fn one_of_the_audiences_must_be_mine() {
+    let own = format!("\"{}\"", fixture::issuer());
+    let other = "\"https://api.example\"";
+    assert!(access_with("aud", &own).is_ok());
+    assert!(access_with("aud", &format!("[{own}]")).is_ok());
+    assert!(access_with("aud", &format!("[{other},{own}]")).is_ok());
+    for foreign in
+        [other, "[\"https://api.example\"]", "[]", &format!("{own}x").replace("\"x", "x\"")]
+    {
+        assert_eq!(access_with("aud", foreign), Err(TokenError::Audience), "{foreign}");
+    }
+    for wrong in ["5", "null", "true", "{}", "\"\"", &format!("[{own},5]"), &format!("[[{own}]]")] {
+        assert_eq!(access_with("aud", wrong), Err(TokenError::Claims), "{wrong}");
+    }
+    assert_eq!(refresh_with("aud", other), Err(TokenError::Audience));
+    assert_eq!(refresh_with("aud", &format!("[{own}]")), Err(TokenError::Claims));
+}
+
+#[test]
+fn names_and_numbers_of_the_wrong_type_are_refused() {
+    for (name, wrong) in [
+        ("sub", "5"),
+        ("sub", "\"\""),
+        ("sub", "\"a\\u0000b\""),
+        ("jti", "5"),
+        ("jti", "null"),
+        ("client_id", "\"a b\""),
+        ("client_id", "[]"),
+        ("sid", "null"),
+        ("sid", "\"short\""),
+        ("sid", "5"),
+        ("scope", "null"),
+        ("scope", "[\"read\"]"),
+        ("scope", "\"a\\\\b\""),
+    ] {
+        assert_eq!(access_with(name, wrong), Err(TokenError::Claims), "{name}: {wrong}");
+    }
+    for wrong in ["\"1\"", "0", "-1", "1.5", "null", "9007199254740992", "18446744073709551616"] {
+        assert_eq!(refresh_with("gen", wrong), Err(TokenError::Claims), "{wrong}");
+    }
+    for wrong in ["\"short\"", "null", "\"////////////////////==\""] {
+        assert_eq!(refresh_with("sid", wrong), Err(TokenError::Claims), "{wrong}");
+    }
+}
+
+#[test]
+fn no_claim_may_stand_twice() {
+    let mint = Mint::of(Algorithm::EdDsa);
+    let good = serde_json::to_string(&access_json()).unwrap();
+    for twice in [
+        r#""exp":1790000300"#,
+        r#""exp":1990000000"#,
+        r#""\u0065xp":1990000000"#,
+        r#""sub":"somebody else""#,
+        r#""x":1,"x":2"#,
+    ] {
+        for claims in
+            [format!("{{{twice},{}", &good[1..]), good.replace('}', &format!(",{twice}}}"))]
+        {
+            let token = access_token(claims.as_bytes());
+            assert_eq!(mint.check_access(&token), Err(TokenError::Claims), "{claims}");
+        }
+    }
+    let good = serde_json::to_string(&refresh_json()).unwrap();
+    let token = refresh_token(format!("{{\"gen\":99,{}", &good[1..]).as_bytes());
+    assert_eq!(mint.check_refresh(&token), Err(TokenError::Claims));
+}

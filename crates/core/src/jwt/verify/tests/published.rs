@@ -1,0 +1,147 @@
+//! The key set: what is published is enough to check, and nothing more (RFC 7517 §4, §5).
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::jwt::KeySet;
+
+const ASYMMETRIC: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
+
+fn published(mint: &Mint) -> Value {
+    json!({ "keys": mint.ring.published(NOW).collect::<Vec<_>>() })
+}
+
+fn key_set(json: &Value) -> KeySet {
+    KeySet::from_json(json.to_string().as_bytes()).unwrap()
+}
+
+fn check(token: &str, keys: &KeySet) -> Result<AccessClaims, TokenError> {
+    let issuer = fixture::issuer();
+    let audiences = vec![(&issuer).into()];
+    let check = AccessCheck { issuer, audiences, leeway: Leeway::NONE };
+    check.check(token, keys, NOW).map(Verified::into_inner)
+}
+
+#[test]
+fn whoever_has_the_key_set_can_check() {
+    for algorithm in ASYMMETRIC {
+        let mint = Mint::of(algorithm);
+        let keys = key_set(&published(mint));
+        assert_eq!(check(&mint.access(), &keys), Ok(access_claims()), "{algorithm:?}");
+        // Nobody outside can check, let alone make, a refresh token.
+        let refresh = RefreshCheck { issuer: &fixture::issuer() };
+        assert_eq!(refresh.check(&mint.refresh(), &keys), Err(TokenError::UnknownKey));
+    }
+}
+
+#[test]
+fn entries_have_their_public_members_and_no_others() {
+    for (algorithm, members) in [
+        (Algorithm::EdDsa, "alg crv kid kty use x"),
+        (Algorithm::Es256, "alg crv kid kty use x y"),
+        (Algorithm::Rs256, "alg e kid kty n use"),
+    ] {
+        let mint = Mint::of(algorithm);
+        let set = published(mint);
+        let entries = set["keys"].as_array().unwrap();
+        assert_eq!(entries.len(), 2, "the active and the next key");
+        let kids: BTreeSet<&str> = entries.iter().map(|key| key["kid"].as_str().unwrap()).collect();
+        assert_eq!(kids.len(), 2);
+        assert!(kids.contains(mint.kid(TokenType::Access)));
+        for entry in entries {
+            let names: Vec<&str> = entry
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(String::as_str)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect();
+            assert_eq!(names.join(" "), members);
+            assert_eq!((&entry["use"], &entry["alg"]), (&json!("sig"), &json!(algorithm.word())));
+        }
+    }
+}
+
+#[test]
+fn a_shared_secret_is_never_published() {
+    let mint = Mint::of(Algorithm::Hs256);
+    assert_eq!(published(mint), json!({ "keys": [] }));
+    for algorithm in ASYMMETRIC {
+        let text = published(Mint::of(algorithm)).to_string();
+        assert!(!text.contains(Mint::of(algorithm).kid(TokenType::Refresh)));
+    }
+}
+
+/// RFC 7517 §5: what isn't understood is passed over.
+#[test]
+fn entries_that_mean_nothing_here_are_passed_over() {
+    let mint = Mint::of(Algorithm::EdDsa);
+    let good = published(mint);
+    let entry = |changes: Value| {
+        let mut entry = good["keys"][0].clone();
+        entry.as_object_mut().unwrap().insert("kid".to_owned(), "other".into());
+        for (name, value) in changes.as_object().unwrap() {
+            entry.as_object_mut().unwrap().insert(name.clone(), value.clone());
+        }
+        entry
+    };
+    for odd in [
+        json!({ "kty": "oct", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "alg": "HS256" }),
+        json!({ "kty": "XYZ" }),
+        json!({ "crv": "X25519" }),
+        json!({ "crv": "Ed448" }),
+        json!({ "use": "enc" }),
+        json!({ "alg": "RS256" }),
+        json!({ "alg": "HS256" }),
+        json!({ "alg": "none" }),
+        json!({ "alg": "XX512" }),
+        json!({ "kid": null }),
+        json!({ "kid": "../key" }),
+        json!({ "x": "not base64url!" }),
+        json!({ "x": null }),
+    ] {
+        let set = json!({ "keys": [entry(odd.clone()), good["keys"][0], null, 5, "text", {}] });
+        let keys = key_set(&set);
+        assert_eq!(keys.len(), 1, "{odd}");
+    }
+    let unnamed = {
+        let mut entry = entry(json!({}));
+        entry.as_object_mut().unwrap().remove("kid");
+        entry
+    };
+    assert!(key_set(&json!({ "keys": [unnamed] })).is_empty());
+}
+
+#[test]
+fn a_name_that_stands_twice_names_nothing() {
+    let set = published(Mint::of(Algorithm::EdDsa));
+    let (one, other) = (&set["keys"][0], &set["keys"][1]);
+    for twins in [json!([one, one, other]), json!([one, one, one, other])] {
+        assert_eq!(key_set(&json!({ "keys": twins })).len(), 1);
+    }
+}
+
+#[test]
+fn an_entry_without_use_or_alg_is_good_for_its_type() {
+    let mint = Mint::of(Algorithm::EdDsa);
+    let mut set = published(mint);
+    for entry in set["keys"].as_array_mut().unwrap() {
+        entry.as_object_mut().unwrap().remove("use");
+        entry.as_object_mut().unwrap().remove("alg");
+    }
+    assert_eq!(check(&mint.access(), &key_set(&set)), Ok(access_claims()));
+    // RFC 9864's name for the same algorithm.
+    for entry in set["keys"].as_array_mut().unwrap() {
+        entry.as_object_mut().unwrap().insert("alg".to_owned(), "Ed25519".into());
+    }
+    assert_eq!(check(&mint.access(), &key_set(&set)), Ok(access_claims()));
+}
+
+#[test]
+fn what_is_no_key_set_is_an_error() {
+    for bad in ["", "null", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[]", "\u{feff}{\"keys\":[]}"] {
+        assert!(KeySet::from_json(bad.as_bytes()).is_err(), "{bad}");
+    }
+    assert!(KeySet::from_json(b"{\"keys\":[]}").unwrap().is_empty());
+}

@@ -1,0 +1,144 @@
+//! The use cases over a store in memory: histories of honest and dishonest clients, lost answers,
+//! lost writes, races, and what a login must not let through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::id::Subject;
+use crate::jwt::inspect;
+use crate::policy::{ClientProfile, ProfileSettings, Rotation, TokenPolicy};
+use crate::retry::RetryKey;
+use crate::session::{EndReason, Ended};
+use crate::store::{MemoryStore, SessionStore};
+use crate::testing::{ManualClock, SeededRandom, block_on, fixture};
+use crate::time::{Clock as _, Lifetime};
+
+mod claims;
+mod faults;
+mod histories;
+mod honest;
+mod login;
+mod never;
+mod passwords;
+mod races;
+mod renewal;
+mod rollback;
+mod thieves;
+mod wire;
+
+use self::wire::Wire;
+
+const WINDOW: Duration = Duration::from_secs(30);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A server over a store, with a clock to move; its client is `web`.
+struct World {
+    memory: Arc<MemoryStore>,
+    wire: Arc<Wire>,
+    sessions: Arc<Sessions>,
+    policy: TokenPolicy,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    /// A world whose `web` has these settings.
+    fn new(web: ProfileSettings) -> Self {
+        let policy = fixture::policy_with([fixture::profile("web", web)]);
+        Self::over(Arc::new(MemoryStore::new()), policy, Arc::default())
+    }
+
+    /// A world over what is there, whose randomness is another one than before.
+    fn over(memory: Arc<MemoryStore>, policy: TokenPolicy, clock: Arc<ManualClock>) -> Self {
+        let wire = Arc::new(Wire::new(memory.clone()));
+        let seed = block_on(SessionStore::list(&*memory, &subject())).unwrap().len();
+        let random = Arc::new(SeededRandom::new(u64::try_from(seed).unwrap()));
+        let authority = fixture::authority(policy.clone());
+        let sessions = Arc::new(Sessions::new(wire.clone(), random, authority));
+        Self { memory, wire, sessions, policy, clock }
+    }
+
+    /// Another server over the same store, with keys read from the same records.
+    fn replica(&self) -> Sessions {
+        let authority = fixture::authority(self.policy.clone());
+        Sessions::new(self.wire.clone(), Arc::new(SeededRandom::new(77)), authority)
+    }
+
+    /// The same records in another store, as a copy put back; time goes on.
+    fn restored(&self, records: &[Session]) -> Self {
+        let memory = Arc::new(MemoryStore::new());
+        for record in records {
+            assert!(block_on(memory.insert(record)).unwrap());
+        }
+        Self::over(memory, self.policy.clone(), self.clock.clone())
+    }
+
+    /// What a copy of the store would hold now.
+    fn copy(&self) -> Vec<Session> {
+        block_on(SessionStore::list(&*self.memory, &subject())).unwrap()
+    }
+
+    fn profile(&self) -> &ClientProfile {
+        self.policy.client(&fixture::client("web")).unwrap()
+    }
+
+    fn open(&self) -> Granted {
+        self.open_for("web")
+    }
+
+    fn open_for(&self, client: &str) -> Granted {
+        let authority = self.sessions.authority();
+        let profile = authority.policy().client(&fixture::client(client)).unwrap();
+        let new = fixture::login_of(1);
+        block_on(self.sessions.open(&authority, profile, new, self.clock.now())).unwrap()
+    }
+
+    fn refresh(&self, token: &str, key: Option<&str>) -> Refreshed {
+        refresh(&self.sessions, token, key, &self.clock)
+    }
+
+    fn record(&self) -> Session {
+        let mut all = self.copy();
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+}
+
+type Refreshed = Result<(Granted, Renewal), RefreshError>;
+
+fn refresh(sessions: &Sessions, token: &str, key: Option<&str>, clock: &ManualClock) -> Refreshed {
+    let key = key.map(|text| RetryKey::parse(text.as_bytes()).unwrap().unwrap());
+    block_on(sessions.refresh(token, key.as_ref(), clock.now()))
+}
+
+fn subject() -> Subject {
+    fixture::subject(1)
+}
+
+/// The refresh token in `granted`.
+fn token_of(granted: &Granted) -> String {
+    granted.refresh.as_ref().unwrap().token.expose().to_owned()
+}
+
+/// The refresh token of a renewal that went well.
+fn renewed(outcome: Refreshed) -> String {
+    token_of(&outcome.unwrap().0)
+}
+
+fn generation_of(token: &str) -> u64 {
+    inspect(token).unwrap().claims["gen"].as_u64().unwrap()
+}
+
+fn with_window(retry_window: Duration) -> ProfileSettings {
+    ProfileSettings { retry_window, ..ProfileSettings::default() }
+}
+
+/// Settings under which no test comes near the end of a session's life.
+fn for_a_century(settings: ProfileSettings) -> ProfileSettings {
+    ProfileSettings { session_lifetime: Lifetime::from_days(36_500), ..settings }
+}

@@ -1,0 +1,158 @@
+//! Nobody honest is ever logged out: clients alone with their token, on bad lines.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+
+/// What becomes of one try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Good,
+    RequestLost,
+    AnswerLost,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Try {
+    line: Line,
+    /// How long the client waits before it.
+    after: Duration,
+    /// Which of two servers it reaches.
+    replica: bool,
+}
+
+fn line() -> impl Strategy<Value = Line> {
+    select(&[Line::Good, Line::RequestLost, Line::AnswerLost, Line::AnswerLost])
+}
+
+fn tries(at_most: usize, delays: impl Strategy<Value = u64>) -> impl Strategy<Value = Vec<Try>> {
+    let one = (line(), delays, any::<bool>()).prop_map(|(line, millis, replica)| Try {
+        line,
+        after: Duration::from_millis(millis),
+        replica,
+    });
+    vec(one, 1..=at_most)
+}
+
+/// A client that refreshes, tries again until an answer arrives, and keeps what it got.
+fn live_honestly(
+    settings: ProfileSettings,
+    intentions: &[(Duration, Vec<Try>)],
+    with_key: bool,
+) -> Result<(), TestCaseError> {
+    let world = World::new(for_a_century(settings));
+    let replica = world.replica();
+    let mut token = token_of(&world.open());
+    for (number, (pause, tries)) in intentions.iter().enumerate() {
+        world.advance(*pause);
+        let key = with_key.then(|| format!("intention-{number:08}"));
+        let patient = Try { line: Line::Good, after: Duration::from_millis(10), replica: false };
+        for attempt in tries.iter().chain([&patient]) {
+            world.advance(attempt.after);
+            if attempt.line == Line::RequestLost {
+                continue;
+            }
+            let server = if attempt.replica { &replica } else { &*world.sessions };
+            let outcome = refresh(server, &token, key.as_deref(), &world.clock);
+            let (granted, _) = outcome.map_err(|error| {
+                TestCaseError::fail(format!("intention {number}, {attempt:?}: {error}"))
+            })?;
+            if attempt.line == Line::Good {
+                let next = token_of(&granted);
+                prop_assert_eq!(generation_of(&next), generation_of(&token) + 1);
+                token = next;
+                break;
+            }
+        }
+    }
+    prop_assert_eq!(world.record().ended, None);
+    prop_assert_eq!(generation_of(&token), intentions.len() as u64 + 1);
+    Ok(())
+}
+
+const DAY_MILLIS: u64 = 86_400_000;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// All tries of an intention lie within the life of the token they present: 30 days.
+    #[test]
+    fn with_a_key_any_losses_and_any_delays_are_harmless(
+        intentions in vec((0..DAY_MILLIS, tries(7, 0..4 * DAY_MILLIS)), 1..12),
+        window in select(&[Duration::ZERO, WINDOW]),
+    ) {
+        let intentions: Vec<_> = intentions
+            .into_iter()
+            .map(|(millis, tries)| (Duration::from_millis(millis), tries))
+            .collect();
+        live_honestly(with_window(window), &intentions, true)?;
+    }
+
+    /// Five tries within six seconds each: inside the window, whichever was the first use.
+    #[test]
+    fn without_a_key_losses_within_the_window_are_harmless(
+        intentions in vec((0..29 * DAY_MILLIS, tries(5, 0..=5990_u64)), 1..12),
+    ) {
+        let intentions: Vec<_> = intentions
+            .into_iter()
+            .map(|(millis, tries)| (Duration::from_millis(millis), tries))
+            .collect();
+        live_honestly(with_window(WINDOW), &intentions, false)?;
+    }
+
+    /// Several tabs that share one token, each with a key of its own or none.
+    #[test]
+    fn tabs_that_refresh_within_the_window_get_the_same_token(
+        rounds in vec(vec((any::<bool>(), 0..4000_u64), 1..8), 1..6),
+    ) {
+        let world = World::new(for_a_century(with_window(WINDOW)));
+        let mut shared = token_of(&world.open());
+        for (round, tabs) in rounds.iter().enumerate() {
+            world.advance(HOUR);
+            let mut next = None;
+            for (tab, (keyed, millis)) in tabs.iter().enumerate() {
+                world.advance(Duration::from_millis(*millis));
+                let key = keyed.then(|| format!("round-{round:06}-tab-{tab:06}"));
+                let token = renewed(world.refresh(&shared, key.as_deref()));
+                prop_assert_eq!(next.get_or_insert_with(|| token.clone()), &token);
+            }
+            shared = next.unwrap();
+        }
+        prop_assert_eq!(generation_of(&shared), rounds.len() as u64 + 1);
+    }
+}
+
+/// The controller that wakes every half hour, on a line that loses nine answers in ten.
+#[test]
+fn a_client_with_a_key_gets_on_although_nine_answers_in_ten_are_lost() {
+    let half_hour = Duration::from_secs(1800);
+    for window in [Duration::ZERO, WINDOW] {
+        let world = World::new(with_window(window));
+        let mut token = token_of(&world.open());
+        for n in 0..50 {
+            let key = format!("intention-{n:08}");
+            for _ in 0..9 {
+                world.advance(half_hour);
+                let _lost = world.refresh(&token, Some(&key)).unwrap();
+            }
+            world.advance(half_hour);
+            token = renewed(world.refresh(&token, Some(&key)));
+            assert_eq!(generation_of(&token), n + 2);
+        }
+    }
+}
+
+#[test]
+fn a_key_used_again_for_the_next_intention_does_no_harm() {
+    let world = World::new(with_window(Duration::ZERO));
+    let mut token = token_of(&world.open());
+    for n in 2..20 {
+        world.advance(HOUR);
+        let lost = renewed(world.refresh(&token, Some("always-the-same-key")));
+        world.advance(HOUR);
+        token = renewed(world.refresh(&token, Some("always-the-same-key")));
+        assert_eq!((generation_of(&token), &lost), (n, &token));
+    }
+}

@@ -1,0 +1,310 @@
+//! Logging in: what every refusal looks like, and what must not slip through while it goes on.
+
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::account::Account;
+use crate::claims::Scope;
+use crate::password::{Check, EstablishError, HashCost, Overloaded, PasswordHasher};
+use crate::policy::Grant;
+use crate::secret::{Password, PasswordHash};
+use crate::session::Device;
+use crate::store::AccountStore;
+use crate::testing::InlineHasher;
+
+pub(super) const EMAIL: &str = "Ann@Example.com";
+pub(super) const PASSWORD: &str = "seven blue snails";
+
+type Interruption = Box<dyn FnOnce(&MemoryStore) + Send>;
+
+/// A hasher during whose work things happen.
+pub(super) struct SlowHasher {
+    hasher: InlineHasher,
+    store: Arc<MemoryStore>,
+    meanwhile: Mutex<VecDeque<Interruption>>,
+    checks: Mutex<usize>,
+    overloaded: Mutex<bool>,
+}
+
+impl fmt::Debug for SlowHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SlowHasher")
+    }
+}
+
+#[async_trait]
+impl PasswordHasher for SlowHasher {
+    async fn check(
+        &self,
+        password: &Password,
+        against: Option<&PasswordHash>,
+    ) -> Result<Check, Overloaded> {
+        if *self.overloaded.lock().unwrap() {
+            return Err(Overloaded);
+        }
+        *self.checks.lock().unwrap() += 1;
+        let check = self.hasher.check(password, against).await;
+        let interruption = self.meanwhile.lock().unwrap().pop_front();
+        if let Some(act) = interruption {
+            act(&self.store);
+        }
+        check
+    }
+
+    async fn establish(
+        &self,
+        password: &Password,
+        context: &[String],
+    ) -> Result<PasswordHash, EstablishError> {
+        self.hasher.establish(password, context).await
+    }
+}
+
+/// A world with accounts: Ann has one, and a session for whoever asks.
+pub(super) struct Desk {
+    pub(super) world: World,
+    pub(super) accounts: Accounts,
+    pub(super) ann: Account,
+    hasher: Arc<SlowHasher>,
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        let scopes = Scope::parse("feed read").unwrap();
+        let world = World::new(ProfileSettings { scopes, ..ProfileSettings::default() });
+        Self::with_cost(world, HashCost::new(8, 1, 1).unwrap(), None)
+    }
+
+    /// The same world behind a hasher of another cost, with the account there is.
+    fn with_cost(world: World, cost: HashCost, ann: Option<Account>) -> Self {
+        let hasher = Arc::new(SlowHasher {
+            hasher: InlineHasher::new(cost),
+            store: world.memory.clone(),
+            meanwhile: Mutex::default(),
+            checks: Mutex::default(),
+            overloaded: Mutex::default(),
+        });
+        let random = Arc::new(SeededRandom::new(3));
+        let accounts =
+            Accounts::new(world.memory.clone(), hasher.clone(), random, world.sessions.clone());
+        let wish = SignUp {
+            email: EMAIL.to_owned(),
+            password: password(PASSWORD),
+            first_name: Some("Ann".to_owned()),
+            last_name: None,
+        };
+        let signed_up = || block_on(accounts.sign_up(wish, world.clock.now())).unwrap();
+        let ann = ann.unwrap_or_else(signed_up);
+        Self { world, accounts, ann, hasher }
+    }
+
+    /// Lets this happen during the next check of a password; said again, during the one after it.
+    fn during_check(&self, act: impl FnOnce(&MemoryStore) + Send + 'static) {
+        self.hasher.meanwhile.lock().unwrap().push_back(Box::new(act));
+    }
+
+    pub(super) fn log_in(&self, email: &str, text: &str) -> Result<Granted, LoginError> {
+        self.log_in_as("web", email, text, "")
+    }
+
+    pub(super) fn log_in_as(
+        &self,
+        client: &str,
+        email: &str,
+        text: &str,
+        scope: &str,
+    ) -> Result<Granted, LoginError> {
+        let wish = LogIn {
+            email: email.to_owned(),
+            password: password(text),
+            client: fixture::client(client),
+            scope: Scope::parse(scope).unwrap(),
+            device: Device::default(),
+        };
+        block_on(self.accounts.log_in(wish, self.world.clock.now()))
+    }
+
+    pub(super) fn live(&self) -> usize {
+        let now = self.world.clock.now();
+        block_on(self.world.sessions.list(&self.ann.id, now)).unwrap().len()
+    }
+
+    pub(super) fn stored(&self) -> Account {
+        block_on(self.world.memory.by_id(&self.ann.id)).unwrap().unwrap()
+    }
+
+    pub(super) fn hash_of(&self, text: &str) -> PasswordHash {
+        block_on(self.hasher.establish(&password(text), &[])).unwrap()
+    }
+}
+
+pub(super) fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
+}
+
+#[test]
+fn whoever_signed_up_can_log_in_however_the_address_is_written() {
+    let desk = Desk::new();
+    for email in [EMAIL, "ann@example.com", "ANN@EXAMPLE.COM"] {
+        let granted = desk.log_in(email, PASSWORD).unwrap();
+        assert_eq!(granted.session.subject, desk.ann.id);
+    }
+    assert_eq!(desk.live(), 3);
+    let twice = SignUp {
+        email: "ANN@example.com".to_owned(),
+        password: password("another long password"),
+        first_name: None,
+        last_name: None,
+    };
+    let taken = block_on(desk.accounts.sign_up(twice.clone(), desk.world.clock.now()));
+    assert!(matches!(taken, Err(SignUpError::Taken)));
+    let nowhere = SignUp { email: "nobody".to_owned(), ..twice.clone() };
+    let refused = block_on(desk.accounts.sign_up(nowhere, desk.world.clock.now()));
+    assert!(matches!(refused, Err(SignUpError::Email)));
+    let weak = SignUp { email: "bob@example.com".to_owned(), password: password("bob"), ..twice };
+    let refused = block_on(desk.accounts.sign_up(weak, desk.world.clock.now()));
+    assert!(matches!(refused, Err(SignUpError::Weak(_))));
+}
+
+/// One answer, and one hash computed for it, whatever is wrong.
+#[test]
+fn a_wrong_password_an_unknown_login_and_a_disabled_account_look_alike() {
+    let desk = Desk::new();
+    let refusal = |email: &str, text: &str| {
+        let before = *desk.hasher.checks.lock().unwrap();
+        let error = desk.log_in(email, text).unwrap_err();
+        assert!(matches!(error, LoginError::InvalidCredentials));
+        let checks = *desk.hasher.checks.lock().unwrap() - before;
+        (error.to_string(), format!("{error:?}"), checks)
+    };
+    let wrong = refusal(EMAIL, "seven blue whales");
+    assert_eq!(wrong.2, 1);
+    assert_eq!(refusal("bob@example.com", PASSWORD), wrong);
+    assert_eq!(refusal("no address at all", PASSWORD), wrong);
+    assert_eq!(refusal(EMAIL, ""), wrong);
+    block_on(desk.accounts.disable(&desk.ann.id, desk.world.clock.now())).unwrap();
+    assert_eq!(refusal(EMAIL, PASSWORD), wrong);
+    assert_eq!(refusal(EMAIL, "seven blue whales"), wrong);
+    assert!(desk.world.wire.calls().iter().all(|call| *call == "end_all"), "no session was made");
+}
+
+#[test]
+fn the_client_must_be_known_and_allowed_and_ask_for_no_more_than_its_scopes() {
+    let desk = Desk::new();
+    let scoped = desk.log_in_as("web", EMAIL, PASSWORD, "read").unwrap();
+    assert_eq!(inspect(scoped.access.expose()).unwrap().claims["scope"], "read");
+    let error = |client: &str, scope: &str| {
+        desk.log_in_as(client, EMAIL, PASSWORD, scope).map(|_| ()).unwrap_err()
+    };
+    assert!(matches!(error("nobody", ""), LoginError::UnknownClient));
+    assert!(matches!(error("web", "read admin"), LoginError::InvalidScope));
+    for refused in [
+        ProfileSettings {
+            grants: BTreeSet::from([Grant::RefreshToken]),
+            ..ProfileSettings::default()
+        },
+        ProfileSettings {
+            secret: Some(PasswordHash::new("$argon2id$…".to_owned())),
+            ..ProfileSettings::default()
+        },
+    ] {
+        let policy = fixture::policy_with([fixture::profile("web", refused)]);
+        desk.world.sessions.replace_authority(fixture::authority(policy));
+        assert!(matches!(error("web", ""), LoginError::NotAllowed));
+    }
+}
+
+#[test]
+fn too_many_waiting_checks_are_told_and_open_nothing() {
+    let desk = Desk::new();
+    *desk.hasher.overloaded.lock().unwrap() = true;
+    assert!(matches!(desk.log_in(EMAIL, PASSWORD), Err(LoginError::Overloaded(_))));
+    assert_eq!(desk.live(), 0);
+}
+
+/// Whoever shuts an account ends its sessions, and can't end one that isn't there yet.
+#[test]
+fn an_account_shut_while_its_session_is_made_leaves_no_live_session() {
+    type Act = fn(&MemoryStore, &Account, PasswordHash, Ended);
+    let shuts: [Act; 3] = [
+        |store, ann, _, ended| {
+            assert!(block_on(store.set_disabled(&ann.id, Some(ended.at))).unwrap());
+            assert!(block_on(store.end_all(&ann.id, None, ended)).unwrap().is_empty());
+        },
+        |store, ann, new, ended| {
+            assert!(block_on(store.set_password(&ann.id, &new)).unwrap());
+            assert!(block_on(store.end_all(&ann.id, None, ended)).unwrap().is_empty());
+        },
+        |store, ann, _, ended| {
+            assert!(block_on(store.delete(&ann.id)).unwrap());
+            assert!(block_on(store.end_all(&ann.id, None, ended)).unwrap().is_empty());
+        },
+    ];
+    for shut in shuts {
+        for right_before_the_insert in [false, true] {
+            let desk = Desk::new();
+            let (ann, new) = (desk.ann.clone(), desk.hash_of("nine green turtles"));
+            let at = desk.world.clock.now();
+            let ended = Ended { at, reason: EndReason::Revoked };
+            let act = move |store: &MemoryStore| shut(store, &ann, new, ended);
+            if right_before_the_insert {
+                desk.world.wire.before("insert", act);
+            } else {
+                desk.during_check(act);
+            }
+            let refused = desk.log_in(EMAIL, PASSWORD);
+            assert!(matches!(refused, Err(LoginError::InvalidCredentials)));
+            assert_eq!(desk.live(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_login_renews_a_hash_of_another_cost() {
+    let desk = Desk::new();
+    let dearer = HashCost::new(16, 1, 1).unwrap();
+    let desk = Desk::with_cost(desk.world, dearer, Some(desk.ann));
+    assert!(desk.stored().password.expose().contains("m=8,"));
+    assert!(desk.log_in(EMAIL, PASSWORD).is_ok());
+    assert!(desk.stored().password.expose().contains("m=16,"));
+    let once = desk.stored();
+    assert!(desk.log_in(EMAIL, PASSWORD).is_ok());
+    assert_eq!(desk.stored(), once, "once is enough");
+    assert!(desk.log_in(EMAIL, "seven blue whales").is_err());
+}
+
+#[test]
+fn renewing_a_hash_never_undoes_a_change_of_password() {
+    let desk = Desk::new();
+    let dearer = HashCost::new(16, 1, 1).unwrap();
+    let desk = Desk::with_cost(desk.world, dearer, Some(desk.ann));
+    let (id, new) = (desk.ann.id.clone(), desk.hash_of("nine green turtles"));
+    desk.during_check({
+        let new = new.clone();
+        move |store| assert!(block_on(store.set_password(&id, &new)).unwrap())
+    });
+    assert!(matches!(desk.log_in(EMAIL, PASSWORD), Err(LoginError::InvalidCredentials)));
+    assert_eq!(desk.stored().password, new);
+    assert_eq!(desk.live(), 0);
+    assert!(desk.log_in(EMAIL, "nine green turtles").is_ok());
+}
+
+#[test]
+fn two_logins_that_renew_the_hash_at_once_both_succeed() {
+    let desk = Desk::new();
+    let dearer = HashCost::new(16, 1, 1).unwrap();
+    let desk = Desk::with_cost(desk.world, dearer, Some(desk.ann));
+    let (id, others) = (desk.ann.id.clone(), desk.hash_of(PASSWORD));
+    desk.during_check({
+        let others = others.clone();
+        move |store| assert!(block_on(store.set_password(&id, &others)).unwrap())
+    });
+    assert!(desk.log_in(EMAIL, PASSWORD).is_ok());
+    assert_eq!(desk.stored().password, others);
+    assert_eq!(desk.live(), 1);
+}

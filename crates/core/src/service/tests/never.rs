@@ -1,0 +1,127 @@
+//! Clients that keep one refresh token for its life, and clients whose profile changes its mind.
+
+use super::*;
+
+fn device() -> ProfileSettings {
+    ProfileSettings::device()
+}
+
+/// The same store under another profile of `web`.
+fn switched(world: &World, web: ProfileSettings) -> World {
+    let policy = fixture::policy_with([fixture::profile("web", web)]);
+    World::over(world.memory.clone(), policy, world.clock.clone())
+}
+
+#[test]
+fn the_first_refresh_token_stays_and_its_use_is_one_call() {
+    let world = World::new(device());
+    let login = world.clock.now();
+    let token = token_of(&world.open());
+    world.wire.calls();
+    for day in 1..=364 {
+        world.clock.advance_to(login.plus(day * DAY));
+        let (granted, renewal) = world.refresh(&token, None).unwrap();
+        assert_eq!((world.wire.calls(), renewal), (vec!["touch"], Renewal::Kept));
+        assert!(granted.refresh.is_none());
+        assert_eq!(world.record().last_used_at, world.clock.now());
+    }
+    // "the token's life is refresh_lifetime from the login"
+    world.clock.advance_to(login.plus(365 * DAY).minus(Duration::from_millis(1)));
+    assert!(world.refresh(&token, None).is_ok());
+    world.clock.advance_to(login.plus(365 * DAY));
+    assert!(matches!(world.refresh(&token, None), Err(RefreshError::Expired)));
+}
+
+#[test]
+fn its_session_can_be_listed_and_ended() {
+    let world = World::new(device());
+    let granted = world.open();
+    let (token, id) = (token_of(&granted), granted.session.id);
+    let listed = || block_on(world.sessions.list(&subject(), world.clock.now())).unwrap();
+    assert_eq!(listed().len(), 1);
+    let stranger = fixture::subject(2);
+    let now = world.clock.now();
+    assert!(!block_on(world.sessions.end_of(&stranger, &id, now)).unwrap());
+    assert!(block_on(world.sessions.end_of(&subject(), &id, now)).unwrap());
+    assert!(!block_on(world.sessions.end_of(&subject(), &id, now)).unwrap());
+    assert!(listed().is_empty());
+    let refused = world.refresh(&token, None);
+    assert!(matches!(refused, Err(RefreshError::Ended(EndReason::Revoked))));
+}
+
+#[test]
+fn a_client_that_begins_to_rotate_goes_on_with_the_token_it_has() {
+    let world = World::new(device());
+    let token = token_of(&world.open());
+    world.advance(100 * DAY);
+    let rotating = switched(&world, ProfileSettings::default());
+    let (granted, renewal) = rotating.refresh(&token, None).unwrap();
+    assert_eq!(renewal, Renewal::Advanced);
+    let second = token_of(&granted);
+    rotating.advance(DAY);
+    assert!(rotating.refresh(&second, None).is_ok());
+}
+
+#[test]
+fn a_client_that_stops_to_rotate_keeps_the_token_it_has() {
+    let world = World::new(ProfileSettings::default());
+    let second = renewed(world.refresh(&token_of(&world.open()), None));
+    let keeping = switched(&world, device());
+    for _ in 0..3 {
+        keeping.advance(HOUR);
+        let (granted, renewal) = keeping.refresh(&second, None).unwrap();
+        assert_eq!(renewal, Renewal::Kept);
+        assert!(granted.refresh.is_none());
+    }
+    // And back again.
+    let rotating = switched(&world, ProfileSettings::default());
+    let third = renewed(rotating.refresh(&second, None));
+    assert_eq!(generation_of(&third), 3);
+    rotating.advance(HOUR);
+    assert!(matches!(rotating.refresh(&second, None), Err(RefreshError::Reused)));
+}
+
+#[test]
+fn a_retry_across_the_switch_gets_the_successor() {
+    let world = World::new(ProfileSettings::default());
+    let first = token_of(&world.open());
+    let lost = renewed(world.refresh(&first, Some("intention-0000001")));
+    let keeping = switched(&world, device());
+    keeping.advance(DAY);
+    let (granted, renewal) = keeping.refresh(&first, Some("intention-0000001")).unwrap();
+    assert_eq!(renewal, Renewal::Repeated);
+    // It holds the parent, so it is given the one that lives.
+    assert_eq!(token_of(&granted), lost);
+    let (granted, _) = keeping.refresh(&lost, None).unwrap();
+    assert!(granted.refresh.is_none());
+}
+
+#[test]
+fn a_superseded_token_is_found_out_all_the_same() {
+    let world = World::new(ProfileSettings::default());
+    let first = token_of(&world.open());
+    let second = renewed(world.refresh(&first, None));
+    let keeping = switched(&world, device());
+    keeping.advance(HOUR);
+    assert!(matches!(keeping.refresh(&first, None), Err(RefreshError::Reused)));
+    assert!(matches!(keeping.refresh(&second, None), Err(RefreshError::Ended(EndReason::Reuse))));
+}
+
+#[test]
+fn a_store_that_lost_a_rotation_catches_up_and_the_token_stays() {
+    let world = World::new(ProfileSettings::default());
+    let first = token_of(&world.open());
+    let copy = world.copy();
+    world.advance(HOUR);
+    let second = renewed(world.refresh(&first, None));
+    world.advance(HOUR);
+    let keeping = switched(&world.restored(&copy), device());
+    let (granted, renewal) = keeping.refresh(&second, None).unwrap();
+    assert_eq!(renewal, Renewal::Healed);
+    assert!(granted.refresh.is_none(), "the client has the live token in hand");
+    let (_, renewal) = keeping.refresh(&second, None).unwrap();
+    assert_eq!(renewal, Renewal::Kept);
+    let expiry = inspect(&second).unwrap().claims["exp"].as_i64().unwrap();
+    assert_eq!(keeping.record().refresh_expiry().seconds(), expiry);
+    assert_eq!(keeping.profile().rotation, Rotation::Never);
+}

@@ -1,0 +1,131 @@
+//! A store that lost its last writes: a copy put back, a failover that left some behind.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A session refreshed `steps` times, an hour apart, and all its tokens from the first on.
+fn refreshed(world: &World, tokens: &mut Vec<String>, steps: usize) {
+    for _ in 0..steps {
+        world.advance(HOUR);
+        tokens.push(renewed(world.refresh(tokens.last().unwrap(), None)));
+    }
+}
+
+/// A client that is `lost` steps ahead of the store, which stands `kept` steps after the login.
+fn rolled_back(window: Duration, kept: usize, lost: usize) -> (World, Vec<String>) {
+    let world = World::new(with_window(window));
+    let mut tokens = vec![token_of(&world.open())];
+    refreshed(&world, &mut tokens, kept);
+    let copy = world.copy();
+    refreshed(&world, &mut tokens, lost);
+    world.advance(HOUR);
+    (world.restored(&copy), tokens)
+}
+
+#[test]
+fn a_client_ahead_of_the_store_goes_on() {
+    for (kept, lost) in [(0, 1), (0, 5), (3, 1), (3, 2), (7, 10)] {
+        let (world, mut tokens) = rolled_back(Duration::ZERO, kept, lost);
+        world.wire.calls();
+        let (granted, renewal) = world.refresh(tokens.last().unwrap(), None).unwrap();
+        assert_eq!(renewal, Renewal::Healed);
+        assert_eq!(world.wire.calls(), ["advance", "advance"]);
+        tokens.push(token_of(&granted));
+        assert_eq!(generation_of(tokens.last().unwrap()), (kept + lost) as u64 + 2);
+        refreshed(&world, &mut tokens, 3);
+    }
+}
+
+#[test]
+fn a_client_that_lost_nothing_goes_on_as_ever() {
+    let (world, tokens) = rolled_back(Duration::ZERO, 4, 0);
+    let (_, renewal) = world.refresh(tokens.last().unwrap(), None).unwrap();
+    assert_eq!(renewal, Renewal::Advanced);
+}
+
+/// The answer got lost, and then the step.
+#[test]
+fn a_retry_of_a_step_that_the_store_forgot_gets_a_successor() {
+    for key in [None, Some("intention-0000001")] {
+        let world = World::new(with_window(Duration::ZERO));
+        let first = token_of(&world.open());
+        let copy = world.copy();
+        let _lost = world.refresh(&first, key).unwrap();
+        world.advance(DAY);
+        let restored = world.restored(&copy);
+        let second = renewed(restored.refresh(&first, key));
+        restored.advance(HOUR);
+        assert!(restored.refresh(&second, None).is_ok());
+    }
+}
+
+#[test]
+fn the_retry_of_a_healing_gets_its_answer_again() {
+    let (world, tokens) = rolled_back(Duration::ZERO, 2, 3);
+    let ahead = tokens.last().unwrap();
+    let key = Some("intention-0000001");
+    let (granted, _) = world.refresh(ahead, key).unwrap();
+    world.advance(DAY);
+    let (again, renewal) = world.refresh(ahead, key).unwrap();
+    assert_eq!(renewal, Renewal::Repeated);
+    assert_eq!(token_of(&granted), token_of(&again));
+    // Nobody else's, though.
+    assert!(matches!(world.refresh(ahead, None), Err(RefreshError::Reused)));
+}
+
+#[test]
+fn an_end_that_the_store_kept_stays_an_end_for_a_client_ahead() {
+    let world = World::new(ProfileSettings::default());
+    let mut tokens = vec![token_of(&world.open())];
+    let mut copy = world.copy();
+    refreshed(&world, &mut tokens, 3);
+    copy[0].ended = Some(Ended { at: world.clock.now(), reason: EndReason::LogoutAll });
+    let restored = world.restored(&copy);
+    let refused = restored.refresh(tokens.last().unwrap(), None);
+    assert!(matches!(refused, Err(RefreshError::Ended(EndReason::LogoutAll))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Once the client was there after the loss, every superseded token is found out at once.
+    #[test]
+    fn after_the_client_a_thief_is_found_out_at_once(
+        kept in 0..5_usize, lost in 0..5_usize, stolen in any::<usize>(),
+    ) {
+        let (world, tokens) = rolled_back(WINDOW, kept, lost);
+        let stolen = &tokens[stolen % tokens.len()];
+        prop_assert!(world.refresh(tokens.last().unwrap(), None).is_ok());
+        world.advance(WINDOW);
+        prop_assert!(matches!(world.refresh(stolen, None), Err(RefreshError::Reused)));
+        prop_assert!(world.record().ended.is_some());
+    }
+
+    /// A thief who comes first passes for a client ahead of the store, once. The session ends at
+    /// the second use at the latest: the client's, or the thief's own after it.
+    #[test]
+    fn before_the_client_a_thief_is_found_out_at_the_second_use(
+        kept in 0..5_usize, lost in 0..5_usize, stolen in any::<usize>(), uses in 1..4_usize,
+    ) {
+        let (world, tokens) = rolled_back(WINDOW, kept, lost);
+        let mut thiefs = tokens[stolen % tokens.len()].clone();
+        let mut found = false;
+        for _ in 0..uses {
+            match world.refresh(&thiefs, None) {
+                Ok((granted, _)) => thiefs = token_of(&granted),
+                Err(error) => found = matches!(error, RefreshError::Reused),
+            }
+            world.advance(WINDOW);
+            if found { break; }
+        }
+        for token in [tokens.last().unwrap(), &thiefs] {
+            if !found {
+                found = matches!(world.refresh(token, None), Err(RefreshError::Reused));
+                world.advance(WINDOW);
+            }
+        }
+        prop_assert!(found);
+        prop_assert_eq!(world.record().ended.unwrap().reason, EndReason::Reuse);
+    }
+}

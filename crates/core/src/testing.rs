@@ -1,0 +1,18 @@
+//! For the tests of whoever builds on this crate (feature `testing`): a clock moved by hand,
+//! randomness from a seed, password hashing that takes microseconds, ready-made parts, and
+//! strategies that generate records and claims.
+//!
+//! Nothing here is fit for production, and nothing in production uses it. What is generated or
+//! ready-made keeps every rule of the crate, so a failing test is never the fixture's fault.
+
+mod clock;
+mod executor;
+pub mod fixture;
+mod hasher;
+mod random;
+pub mod strategy;
+
+pub use self::clock::ManualClock;
+pub use self::executor::block_on;
+pub use self::hasher::InlineHasher;
+pub use self::random::SeededRandom;

@@ -1,0 +1,111 @@
+//! Ready-made parts: an issuer with two clients and its keys, put together or one by one.
+#![allow(
+    clippy::expect_used,
+    reason = "everything is made of constants that keep the rules; where one doesn't, the test that uses it must stop"
+)]
+
+use std::sync::Arc;
+
+use super::SeededRandom;
+use crate::claims::Scope;
+use crate::id::{ClientId, Issuer, Subject};
+use crate::jwt::Algorithm;
+use crate::keys::{KeyRecord, KeyRing, missing};
+use crate::policy::{ClientProfile, ProfileSettings, TokenPolicy};
+use crate::service::{Authority, NewSession, Sessions};
+use crate::session::{Device, ExtraClaims};
+use crate::store::SessionStore;
+use crate::time::Timestamp;
+
+/// The instant at which everything here begins: 2026-09-21T14:13:20Z.
+pub const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+/// `https://auth.example.com/prod1`, 30 characters long.
+#[must_use]
+pub fn issuer() -> Issuer {
+    Issuer::new("https://auth.example.com/prod1").expect("an https URL")
+}
+
+/// A client's name.
+///
+/// # Panics
+/// When `name` breaks the rule of client names.
+#[must_use]
+pub fn client(name: &str) -> ClientId {
+    ClientId::new(name).expect("a client's name")
+}
+
+/// A subject of 36 characters, as the UUID of an account; another one for each `number`.
+#[must_use]
+pub fn subject(number: u32) -> Subject {
+    Subject::new(format!("3f2504e0-4f89-41d3-9a0c-0305{number:08x}")).expect("a UUID")
+}
+
+/// The profile of `name` with these settings.
+///
+/// # Panics
+/// When the settings can't work.
+#[must_use]
+pub fn profile(name: &str, settings: ProfileSettings) -> ClientProfile {
+    ClientProfile::new(client(name), settings).expect("settings that work")
+}
+
+/// [`issuer`] with the default clients: `web`, and `device`, which keeps one refresh token.
+#[must_use]
+pub fn policy() -> TokenPolicy {
+    policy_with([])
+}
+
+/// [`policy`] with these profiles beside its own or in their place.
+#[must_use]
+pub fn policy_with(profiles: impl IntoIterator<Item = ClientProfile>) -> TokenPolicy {
+    let own =
+        [profile("web", ProfileSettings::default()), profile("device", ProfileSettings::device())];
+    TokenPolicy::new(issuer(), own.into_iter().chain(profiles))
+}
+
+/// The keys of a first start at [`NOW`]: an active and a next one of each type. The same ones for
+/// the same `seed`, except for ES256 and RS256.
+#[must_use]
+pub fn key_records(algorithm: Algorithm, seed: u64) -> Vec<KeyRecord> {
+    missing(&[], algorithm, NOW, &SeededRandom::new(seed)).expect("keys can be made")
+}
+
+/// The ring of [`key_records`] with EdDSA.
+#[must_use]
+pub fn ring(policy: &TokenPolicy) -> KeyRing {
+    ring_of(&key_records(Algorithm::EdDsa, 0), policy)
+}
+
+/// The ring of these records at [`NOW`].
+///
+/// # Panics
+/// When they make none.
+#[must_use]
+pub fn ring_of(records: &[KeyRecord], policy: &TokenPolicy) -> KeyRing {
+    KeyRing::new(records, policy, NOW).expect("records that make a ring")
+}
+
+/// This policy with [`ring`].
+#[must_use]
+pub fn authority(policy: TokenPolicy) -> Arc<Authority> {
+    let ring = ring(&policy);
+    Arc::new(Authority::new(policy, ring))
+}
+
+/// The use cases over `store` under this policy, with [`ring`] and randomness from a seed.
+#[must_use]
+pub fn sessions(store: Arc<dyn SessionStore>, policy: TokenPolicy) -> Sessions {
+    Sessions::new(store, Arc::new(SeededRandom::new(1)), authority(policy))
+}
+
+/// What a login of [`subject`]`(number)` opens: no scope, no extra claims, an unknown device.
+#[must_use]
+pub fn login_of(number: u32) -> NewSession {
+    NewSession {
+        subject: subject(number),
+        scope: Scope::default(),
+        claims: ExtraClaims::new(),
+        device: Device::default(),
+    }
+}
