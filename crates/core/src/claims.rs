@@ -221,6 +221,9 @@ pub enum InvalidClaims {
     /// A claim the issuer itself speaks for.
     #[error("the claim {0:?} is reserved")]
     Reserved(String),
+    /// A NUL, which not every store can keep.
+    #[error("the extra claims hold a NUL character")]
+    Nul,
     /// More than a request header can carry in good company.
     #[error("the extra claims are longer than {} bytes of JSON", MAX_EXTRA_BYTES)]
     TooLong,
@@ -232,17 +235,31 @@ pub const MAX_EXTRA_BYTES: usize = 2048;
 /// Checks that `claims` may go into access tokens.
 ///
 /// # Errors
-/// [`InvalidClaims`] for a reserved name or more than [`MAX_EXTRA_BYTES`].
+/// [`InvalidClaims`] for a reserved name, a NUL anywhere, or more than [`MAX_EXTRA_BYTES`].
 pub fn check_extra(claims: Map<String, Value>) -> Result<ExtraClaims, InvalidClaims> {
     if let Some(name) = claims.keys().find(|name| RESERVED.contains(&name.as_str())) {
         return Err(InvalidClaims::Reserved(name.clone()));
+    }
+    if claims.iter().any(|(name, value)| name.contains('\0') || has_nul(value)) {
+        return Err(InvalidClaims::Nul);
     }
     let length = serde_json::to_string(&claims).map_or(usize::MAX, |json| json.len());
     if length > MAX_EXTRA_BYTES { Err(InvalidClaims::TooLong) } else { Ok(claims) }
 }
 
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(map) => map.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -262,6 +279,9 @@ mod tests {
             let mut claims = Map::new();
             claims.insert(name.to_owned(), Value::Null);
             assert_eq!(check_extra(claims), Err(InvalidClaims::Reserved(name.to_owned())));
+        }
+        for nul in [json!({ "a\0": 1 }), json!({ "a": [{ "b": "\0" }] })] {
+            assert_eq!(check_extra(nul.as_object().unwrap().clone()), Err(InvalidClaims::Nul));
         }
         let mut long = Map::new();
         long.insert("roles".to_owned(), Value::String("x".repeat(MAX_EXTRA_BYTES)));

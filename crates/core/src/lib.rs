@@ -123,6 +123,7 @@ pub mod store;
 pub mod succession;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod text;
 pub mod time;
 
 pub use crate::session::Session;

@@ -253,16 +253,18 @@ impl TokenPolicy {
         std::iter::once(Audience::from(&self.issuer)).chain(named).collect()
     }
 
-    /// How long the last access token outlives the key that signed it.
+    /// How long the last access token outlives the key that signed it: an hour at least, since
+    /// tokens issued before a lifetime was shortened keep the longer one.
     #[must_use]
     pub fn longest_access(&self) -> Duration {
-        self.longest(|profile| profile.access_lifetime)
+        self.longest(|profile| profile.access_lifetime).max(Duration::from_secs(3600))
     }
 
-    /// How long the last refresh token outlives the secret that signed it.
+    /// How long the last refresh token outlives the secret that signed it: a year at least, for the
+    /// same reason. Keeping a secret is cheap, dropping it early logs people out.
     #[must_use]
     pub fn longest_refresh(&self) -> Duration {
-        self.longest(|profile| profile.refresh_lifetime)
+        self.longest(|profile| profile.refresh_lifetime).max(Lifetime::from_days(366).span())
     }
 
     fn longest(&self, lifetime: impl Fn(&ClientProfile) -> Lifetime) -> Duration {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::claims::Scope;
 use crate::id::{ClientId, Generation, SessionId, Subject};
 use crate::retry::Mark;
+use crate::text::{MAX_TEXT_BYTES, MAX_USER_AGENT_BYTES, tidy};
 use crate::time::{Leeway, Timestamp, expired};
 
 /// Extra claims of an account, as they go into its access tokens. Never a registered name.
@@ -61,6 +62,19 @@ pub struct Device {
     pub ip: Option<String>,
     /// The `User-Agent` of the login.
     pub user_agent: Option<String>,
+}
+
+impl Device {
+    /// The same without control characters and cut to what every store can keep:
+    /// [`MAX_TEXT_BYTES`], [`MAX_USER_AGENT_BYTES`].
+    #[must_use]
+    pub fn tidied(self) -> Self {
+        Self {
+            name: tidy(self.name, MAX_TEXT_BYTES),
+            ip: tidy(self.ip, MAX_TEXT_BYTES),
+            user_agent: tidy(self.user_agent, MAX_USER_AGENT_BYTES),
+        }
+    }
 }
 
 /// When and why a session ended.

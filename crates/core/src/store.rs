@@ -41,7 +41,8 @@ pub struct Advance {
     pub to: Generation,
     /// What the attempt leaves behind to be recognised by.
     pub mark: Mark,
-    /// When the new generation came to be; becomes `issued_at` and `last_used_at`.
+    /// When the new generation came to be; becomes `issued_at`, and `last_used_at` unless that is
+    /// later already.
     pub issued_at: Timestamp,
     /// The idle end of the new generation; becomes `expires_at`.
     pub expires_at: Timestamp,
@@ -52,7 +53,10 @@ pub struct Advance {
 /// Implementations are shared between requests and replicas. They take times as they come (a TTL
 /// is housekeeping: nothing may vanish before [`Session::forget_at`]), keep an ended session ended
 /// whatever happens, and never make a session except in [`insert`](SessionStore::insert).
-/// An acknowledged step survives a crash of the store's host as far as its engine promises.
+/// A read that begins after an acknowledged step sees it. A damaged record is
+/// [`StoreError::Corrupt`], naming its key. Texts hold no NUL and have at most 255 bytes, the
+/// `User-Agent` 1024. An acknowledged step survives a crash of the store's host as far as its engine
+/// promises.
 #[async_trait]
 pub trait SessionStore: Send + Sync + fmt::Debug {
     /// Keeps a new session. `false` if its name is taken: nothing changed.

@@ -29,7 +29,6 @@ macro_rules! __each_account_check {
             the_store_of_accounts_answers
             an_account_comes_back_as_it_was
             any_text_of_an_account_comes_back_whole
-            a_nul_in_an_account_comes_back_whole
             the_longest_names_of_an_account_come_back_whole
             times_of_an_account_come_back_to_the_millisecond
             claims_of_an_account_come_back_in_every_shape

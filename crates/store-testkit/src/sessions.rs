@@ -41,7 +41,6 @@ macro_rules! __each_session_check {
             every_optional_field_comes_back
             every_end_reason_comes_back
             any_text_comes_back_whole
-            text_with_a_nul_comes_back_whole
             the_longest_names_come_back_whole
             claims_of_every_shape_come_back
             times_come_back_to_the_millisecond

@@ -15,6 +15,7 @@ use crate::random::Random;
 use crate::secret::{Password, PasswordHash};
 use crate::session::{Device, EndReason, ExtraClaims};
 use crate::store::{AccountStore, StoreError};
+use crate::text::{MAX_TEXT_BYTES, tidy};
 use crate::time::Timestamp;
 
 /// The use cases of accounts, over an account store, a password hasher and [`Sessions`].
@@ -159,8 +160,8 @@ impl Accounts {
             email,
             login,
             password: hash,
-            first_name,
-            last_name,
+            first_name: tidy(first_name, MAX_TEXT_BYTES),
+            last_name: tidy(last_name, MAX_TEXT_BYTES),
             created_at: now,
             disabled_at: None,
             claims: ExtraClaims::new(),
@@ -277,11 +278,10 @@ impl Accounts {
         // Before, so that a failure leaves the old password and can be tried again; after, for the
         // sessions opened in between.
         end_others().await?;
-        if !self.store.replace_password(&account.id, &account.password, &new).await? {
-            return Err(PasswordError::Wrong);
-        }
+        let replaced = self.store.replace_password(&account.id, &account.password, &new).await;
+        // Whatever came of it: an answer that got lost may have been a yes.
         end_others().await?;
-        Ok(())
+        if replaced? { Ok(()) } else { Err(PasswordError::Wrong) }
     }
 
     async fn new_password(

@@ -98,7 +98,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`RefreshError`]. After [`RefreshError::Failure`] the token presented still works, or its
-    /// retry gets the successor.
+    /// retry with the same key or within the window gets the successor.
     pub async fn renew(
         &self,
         claims: &Verified<RefreshClaims>,

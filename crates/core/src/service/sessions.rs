@@ -99,7 +99,7 @@ impl Sessions {
             client: profile.id().clone(),
             scope,
             claims,
-            device,
+            device: device.tidied(),
             created_at: now,
             ends_at: profile.session_lifetime.from(now),
             generation: Generation::FIRST,

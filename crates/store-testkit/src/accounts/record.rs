@@ -50,15 +50,6 @@ pub(super) async fn any_text_of_an_account_comes_back_whole(bench: AccountBench)
     Ok(())
 }
 
-pub(super) async fn a_nul_in_an_account_comes_back_whole(bench: AccountBench) -> Verdict {
-    for (number, text) in (1..).zip(["\0", "before\0after", "\0first", "last\0"]) {
-        // The address is checked before it is kept, and a hash is printable: neither has a NUL.
-        let Account { email, password, .. } = account(number);
-        comes_back(bench.store(), Account { email, password, ..with_text(number, text) }).await?;
-    }
-    Ok(())
-}
-
 pub(super) async fn the_longest_names_of_an_account_come_back_whole(
     bench: AccountBench,
 ) -> Verdict {

@@ -74,13 +74,6 @@ fn with_text(number: u64, text: &str) -> Session {
     }
 }
 
-pub(super) async fn text_with_a_nul_comes_back_whole(bench: SessionBench) -> Verdict {
-    for (number, text) in (1..).zip(["\0", "before\0after", "\0first", "last\0"]) {
-        comes_back(bench.store(), with_text(number, text)).await?;
-    }
-    Ok(())
-}
-
 pub(super) async fn the_longest_names_come_back_whole(bench: SessionBench) -> Verdict {
     let store = bench.store();
     // 255 bytes each: of one byte per character, and of as many as a character can have.

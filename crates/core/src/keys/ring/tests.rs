@@ -63,8 +63,8 @@ fn published(ring: &KeyRing, now: Timestamp) -> Vec<String> {
 fn a_key_goes_through_its_phases_by_the_clock_alone() {
     let turn = NOW.plus(90 * DAY);
     let ring = ring(&turning(Some(turn)));
-    // The default access lifetime and the largest leeway of a verifier.
-    let gone = turn.plus(Duration::from_secs(300)).plus(MINUTE);
+    // An hour whatever the policy says today, and the largest leeway of a verifier.
+    let gone = turn.plus(Duration::from_secs(3600)).plus(MINUTE);
     let clock = ManualClock::default();
     let phases = |now| (ring.phase(&name("old"), now), ring.phase(&name("new"), now));
     assert_eq!(phases(clock.now()), (Some(Phase::Active), Some(Phase::Next)));
@@ -111,13 +111,13 @@ fn a_retiring_key_is_accepted_until_the_last_token_it_signed_is_dead() {
     let turn = NOW.plus(DAY);
     let ring = ring(&turning(Some(turn)));
     // Signed in the last millisecond, checked by somebody whose clock is a minute behind.
-    let last_access = turn.plus(Duration::from_secs(300)).plus(MINUTE);
+    let last_access = turn.plus(Duration::from_secs(3600)).plus(MINUTE);
     assert!(is_checked(&ring, TokenType::Access, "old", last_access.minus(MILLI)));
     assert!(!is_checked(&ring, TokenType::Access, "old", last_access));
     assert_eq!(published(&ring, last_access.minus(MILLI)), ["old", "new"]);
     assert_eq!(published(&ring, last_access), ["new"]);
-    // The device's refresh tokens live a year.
-    let last_refresh = turn.plus(365 * DAY).plus(MINUTE);
+    // Longer than the device's refresh tokens live, which is a year.
+    let last_refresh = turn.plus(366 * DAY).plus(MINUTE);
     assert!(is_checked(&ring, TokenType::Refresh, "old-rt", last_refresh.minus(MILLI)));
     assert!(!is_checked(&ring, TokenType::Refresh, "old-rt", last_refresh));
     assert!(is_checked(&ring, TokenType::Refresh, "new-rt", last_refresh));
@@ -245,7 +245,7 @@ fn a_token_of_a_gone_key_has_no_key() {
         exp: NOW.plus(10_000 * DAY),
     };
     let old = ring.signing(TokenType::Refresh, NOW).unwrap().sign_refresh(&claims).unwrap();
-    let keys = ring.checking(TokenType::Refresh, turn.plus(366 * DAY));
+    let keys = ring.checking(TokenType::Refresh, turn.plus(367 * DAY));
     let outcome = RefreshCheck { issuer: &issuer }.check(old.expose(), &keys);
     assert_eq!(outcome, Err(TokenError::UnknownKey));
 }

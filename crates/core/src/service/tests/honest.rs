@@ -77,10 +77,11 @@ const DAY_MILLIS: u64 = 86_400_000;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// All tries of an intention lie within the life of the token they present: 30 days.
+    /// A token lives 30 days from its issue, which is the first use of the one before it, however
+    /// late its answer arrived: so two intentions in a row stay below that.
     #[test]
     fn with_a_key_any_losses_and_any_delays_are_harmless(
-        intentions in vec((0..DAY_MILLIS, tries(7, 0..4 * DAY_MILLIS)), 1..12),
+        intentions in vec((0..DAY_MILLIS, tries(6, 0..2 * DAY_MILLIS)), 1..12),
         window in select(&[Duration::ZERO, WINDOW]),
     ) {
         let intentions: Vec<_> = intentions

@@ -53,13 +53,16 @@ fn a_session_opened_while_the_password_changes_ends_too() {
     let desk = Desk::new();
     let here = desk.log_in(EMAIL, PASSWORD).unwrap();
     let mut stranger = here.session.clone();
-    stranger.id = crate::id::SessionId::from_bytes([5; 16]);
+    let id = crate::id::SessionId::from_bytes([5; 16]);
+    stranger.id = id;
     // After the first round of ends, before the second.
     desk.world.wire.before("end_all", |_| ());
     desk.world.wire.before("end_all", move |store| {
         assert!(block_on(store.insert(&stranger)).unwrap());
     });
     change(&desk, &caller(&desk, &here), PASSWORD, NEW).unwrap();
+    let opened = block_on(desk.world.memory.find(&id)).unwrap().unwrap();
+    assert_eq!(opened.ended.unwrap().reason, EndReason::PasswordChanged);
     assert_eq!(desk.live(), 1);
 }
 

@@ -83,7 +83,6 @@ bites! {
         generated_sequences_of_accounts_match_the_reference;
     NamesAreCut: the_longest_names_of_an_account_come_back_whole;
     EmptyTextIsNull: any_text_of_an_account_comes_back_whole;
-    TextEndsAtNul: a_nul_in_an_account_comes_back_whole;
     TimesAreSeconds: times_of_an_account_come_back_to_the_millisecond;
     EmptyListIsObject: claims_of_an_account_come_back_in_every_shape;
     FindMakesUp: an_unknown_account_is_absent generated_sequences_of_accounts_match_the_reference;

@@ -156,7 +156,6 @@ bites! {
     TimesAreSeconds: a_plain_session_comes_back_as_it_was times_come_back_to_the_millisecond;
     GenerationsAreShort: generations_come_back_up_to_the_last;
     EmptyTextIsNull: any_text_comes_back_whole;
-    TextEndsAtNul: text_with_a_nul_comes_back_whole;
     EmptyListIsObject: claims_of_every_shape_come_back;
     PurgeForgetsAbsoluteEnd: a_purge_drops_what_expired_before_the_instant_alone
         generated_sequences_match_the_reference;

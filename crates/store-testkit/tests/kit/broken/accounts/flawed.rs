@@ -19,7 +19,6 @@ pub(super) enum Flaw {
     NamesAreLost,
     NamesAreCut,
     EmptyTextIsNull,
-    TextEndsAtNul,
     TimesAreSeconds,
     EmptyListIsObject,
     FindMakesUp,
@@ -98,10 +97,6 @@ impl Flawed {
             Flaw::NamesAreLost => account.first_name = None,
             Flaw::NamesAreCut => account.first_name = name.map(|n| n.chars().take(200).collect()),
             Flaw::EmptyTextIsNull => account.first_name = name.filter(|name| !name.is_empty()),
-            Flaw::TextEndsAtNul => {
-                let cut = |name: String| name.split('\0').next().unwrap_or_default().to_owned();
-                account.first_name = name.map(cut);
-            }
             Flaw::TimesAreSeconds => account.created_at = account.created_at.floor(),
             Flaw::EmptyListIsObject => {
                 let empty =

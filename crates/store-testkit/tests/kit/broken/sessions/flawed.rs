@@ -58,7 +58,6 @@ pub(super) enum Flaw {
     TimesAreSeconds,
     GenerationsAreShort,
     EmptyTextIsNull,
-    TextEndsAtNul,
     EmptyListIsObject,
     PurgeForgetsAbsoluteEnd,
     PurgeDropsTheDead,
@@ -178,10 +177,6 @@ impl Flawed {
                 session.generation = Generation::new(short).unwrap_or(Generation::FIRST);
             }
             Flaw::EmptyTextIsNull => session.device.name = name.filter(|name| !name.is_empty()),
-            Flaw::TextEndsAtNul => {
-                session.device.name =
-                    name.map(|name| name.split('\0').next().unwrap_or_default().to_owned());
-            }
             Flaw::EmptyListIsObject => {
                 for claim in session.claims.values_mut() {
                     if claim.as_array().is_some_and(Vec::is_empty) {
