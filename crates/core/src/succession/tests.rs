@@ -68,7 +68,7 @@ impl Case {
             (1, _) => {
                 let same_key = self.mark == Some(MINE);
                 let window_millis = i64::try_from(self.window.as_millis()).unwrap();
-                let within = self.since_first_use < window_millis;
+                let within = window_millis > 0 && self.since_first_use < window_millis;
                 match same_key || within {
                     true if self.successor_alive => Page::SameRefreshTokenAgain,
                     true => Page::Expired,
@@ -252,6 +252,10 @@ fn a_window_of_zero_is_no_window() {
     assert_eq!(none.verdict(), Verdict::Reuse);
     assert_eq!(Case { mark: None, ..none }.verdict(), Verdict::Reuse);
     assert_eq!(Case { mark: Some(MINE), ..none }.verdict(), Verdict::Repeat);
+    // A replica whose clock is behind sees the first use ahead of itself.
+    let behind = Case { since_first_use: -5, ..none };
+    assert_eq!(behind.verdict(), Verdict::Reuse);
+    assert_eq!(Case { since_first_use: -5, ..RETRY }.verdict(), Verdict::Repeat);
 }
 
 #[test]

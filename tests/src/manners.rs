@@ -1,0 +1,100 @@
+//! The conventions of the contract that every answer keeps, whatever it is about.
+
+use serde_json::Value;
+
+use crate::answer::Answer;
+
+/// The table of codes in the contract.
+const CODES: [(&str, u16); 23] = [
+    ("invalid_request", 400),
+    ("invalid_credentials", 401),
+    ("invalid_refresh_token", 401),
+    ("refresh_token_expired", 401),
+    ("refresh_token_reused", 401),
+    ("session_revoked", 401),
+    ("account_exists", 409),
+    ("weak_password", 422),
+    ("account_locked", 429),
+    ("rate_limited", 429),
+    ("signup_closed", 403),
+    ("unknown_client", 400),
+    ("invalid_scope", 400),
+    ("client_not_allowed", 403),
+    ("invalid_token", 401),
+    ("insufficient_scope", 403),
+    ("cross_site", 403),
+    ("not_found", 404),
+    ("method_not_allowed", 405),
+    ("payload_too_large", 413),
+    ("unsupported_media_type", 415),
+    ("overloaded", 503),
+    ("store_unavailable", 503),
+];
+
+/// Asserts the conventions of `answer`, which came for `method` and `path`, and that it repeats
+/// none of `secrets` if it is an error.
+pub(crate) fn check(answer: &Answer, method: &str, path: &str, secrets: &[String]) {
+    let what = || format!("{method} {path}: {}", answer.describe());
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{}", what());
+    let id = answer.header("x-request-id").unwrap_or_default();
+    assert!(is_sane_id(id), "X-Request-Id {id:?}: {}", what());
+    assert!(answer.status < 500 || answer.status == 503, "{}", what());
+    if answer.status == 401 {
+        let challenge = answer.header("www-authenticate");
+        assert!(challenge.is_some_and(|it| !it.is_empty()), "{}", what());
+    }
+    if answer.status == 405 {
+        assert!(answer.header("allow").is_some_and(|it| !it.is_empty()), "{}", what());
+    }
+    if matches!(answer.status, 429 | 503) && !path.starts_with("/health/") {
+        let wait = answer.header("retry-after").and_then(|wait| wait.parse::<u32>().ok());
+        assert!(wait.is_some_and(|wait| wait > 0), "{}", what());
+    }
+    let no_store = answer.header("cache-control").is_some_and(|it| it.contains("no-store"));
+    if answer.text_if_any().contains("\"access_token\"") || answer.sets_cookie() {
+        assert!(answer.status >= 400 || no_store, "{}", what());
+    }
+    if answer.status >= 400 {
+        assert!(no_store || !path.starts_with("/auth"), "{}", what());
+        for secret in secrets {
+            assert!(!answer.text_if_any().contains(secret), "a secret is repeated: {}", what());
+        }
+        if method != "HEAD" && !path.starts_with("/health/") {
+            is_problem_document(answer, &what());
+        }
+    }
+}
+
+/// `[A-Za-z0-9._:-]{1,128}`
+fn is_sane_id(id: &str) -> bool {
+    (1..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
+}
+
+fn is_problem_document(answer: &Answer, what: &str) {
+    let kind = answer.header("content-type").unwrap_or_default();
+    assert_eq!(kind, "application/problem+json", "{what}");
+    let body = answer.json();
+    for member in ["type", "title", "detail", "code"] {
+        let text = body[member].as_str().unwrap_or_default();
+        assert!(!text.is_empty(), "no {member}: {what}");
+    }
+    assert_eq!(body["status"], answer.status, "{what}");
+    let code = body["code"].as_str().unwrap_or_default();
+    assert!(CODES.contains(&(code, answer.status)), "not in the contract's table: {what}");
+    if let Some(errors) = body.get("errors") {
+        let errors = errors.as_array().unwrap_or_else(|| panic!("{what}"));
+        let good = |error: &Value| error["field"].is_string() && error["message"].is_string();
+        assert!(!errors.is_empty() && errors.iter().all(good), "{what}");
+    }
+}
+
+impl Answer {
+    fn text_if_any(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap_or_default()
+    }
+
+    fn sets_cookie(&self) -> bool {
+        self.headers_of("set-cookie").next().is_some()
+    }
+}

@@ -1,0 +1,91 @@
+//! The built program: where it is, and running it to its end.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::time::wait_for;
+
+/// How a run of the program came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It left with this exit status.
+    Exit(i32),
+    /// A signal ended it.
+    Signal,
+}
+
+impl From<ExitStatus> for Outcome {
+    fn from(status: ExitStatus) -> Self {
+        status.code().map_or(Self::Signal, Self::Exit)
+    }
+}
+
+/// A run of the program that is over.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained about.
+    pub stderr: String,
+}
+
+/// The program: `$AQUAWARE_BIN`, else the one built into the directory this test was built into.
+pub(crate) fn path() -> PathBuf {
+    #[allow(clippy::disallowed_methods, reason = "tests are told so where the program is")]
+    let named = std::env::var("AQUAWARE_BIN").map(PathBuf::from);
+    let program = named.unwrap_or_else(|_| {
+        let test = std::env::current_exe().expect("a test knows its own file");
+        // target/debug/deps/e2e-0123 -> target/debug/aquaware
+        let profile = test.ancestors().nth(2).expect("a test lies two levels deep");
+        profile.join("aquaware")
+    });
+    assert!(
+        program.is_file(),
+        "there is no program at {}: build it with `cargo build -p aquaware`, or name one in \
+         AQUAWARE_BIN",
+        program.display()
+    );
+    program
+}
+
+/// Runs `command` to its end, which must come within 30 seconds.
+pub(crate) fn run(mut command: Command) -> Finished {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program can be started");
+    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let outcome = wait(&mut child, Duration::from_secs(30));
+    let text = |reader: JoinHandle<String>| reader.join().expect("what it wrote can be read");
+    Finished { outcome, stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Reads a stream to its end, beside the process that writes it.
+fn reader(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            stream.read_to_end(&mut bytes).expect("a pipe can be read");
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// How `child` ends; it is killed if it doesn't within `at_most`.
+pub(crate) fn wait(child: &mut Child, at_most: Duration) -> Outcome {
+    let id = child.id();
+    let mut killed = false;
+    let end = Instant::now() + at_most;
+    let status = wait_for("a process to end", at_most + Duration::from_secs(5), || {
+        if !killed && Instant::now() > end {
+            killed = true;
+            let _ = child.kill();
+        }
+        child.try_wait().expect("a child can be asked")
+    });
+    assert!(!killed, "the process {id} didn't end within {at_most:?} and was killed");
+    status.into()
+}

@@ -1,0 +1,229 @@
+//! A running program: started, asked, stopped, killed, and started again in the same directory.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::client::Client;
+use crate::program::{self, Outcome};
+use crate::setup::{Setup, free_address};
+use crate::time::wait_for;
+
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// The contract gives requests in flight 30 seconds.
+const STOPS_WITHIN: Duration = Duration::from_secs(35);
+
+/// A server of one test's own. It is killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    setup: Setup,
+    public: SocketAddr,
+    management: SocketAddr,
+    child: Child,
+    readers: Vec<JoinHandle<()>>,
+    log: Log,
+}
+
+/// What a program wrote, while it runs.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+/// A server that isn't running: its directory, its settings and what it wrote are still there.
+#[derive(Debug)]
+pub struct Stopped {
+    setup: Setup,
+    public: SocketAddr,
+    management: SocketAddr,
+    log: Log,
+}
+
+impl Server {
+    /// Starts a server on free ports.
+    pub(crate) fn start(setup: Setup) -> Self {
+        let (public, management) = (free_address(), free_address());
+        let setup = setup.listening(public, management);
+        Stopped { setup, public, management, log: Log::default() }.start()
+    }
+
+    /// Where everybody asks.
+    #[must_use]
+    pub const fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Where its operator asks.
+    #[must_use]
+    pub const fn management(&self) -> SocketAddr {
+        self.management
+    }
+
+    /// A client of the public listener.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::of(self.public)
+    }
+
+    /// A file in the data directory.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.setup.file(name)
+    }
+
+    /// Everything it wrote so far, over all its starts.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Asks it to stop, as an operator does; it must leave with status 0.
+    #[must_use]
+    pub fn stop(mut self) -> Stopped {
+        self.ask_to_stop();
+        assert_eq!(self.end(), Outcome::Exit(0), "after SIGTERM\n{}", self.log());
+        self.stopped()
+    }
+
+    /// The same as a terminal does it.
+    #[must_use]
+    pub fn interrupt(mut self) -> Stopped {
+        self.signal(Signal::SIGINT);
+        assert_eq!(self.end(), Outcome::Exit(0), "after SIGINT\n{}", self.log());
+        self.stopped()
+    }
+
+    /// Sends SIGTERM and waits for nothing.
+    pub fn ask_to_stop(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Sends SIGHUP: read keys and client profiles anew.
+    pub fn ask_to_reload(&self) {
+        self.signal(Signal::SIGHUP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(id), signal).expect("a child can be signalled");
+    }
+
+    /// Ends it at once, as a power cut does.
+    #[must_use]
+    pub fn kill9(mut self) -> Stopped {
+        self.child.kill().expect("a child can be killed");
+        assert_eq!(self.end(), Outcome::Signal, "after SIGKILL\n{}", self.log());
+        self.stopped()
+    }
+
+    fn end(&mut self) -> Outcome {
+        let outcome = program::wait(&mut self.child, STOPS_WITHIN);
+        for reader in self.readers.drain(..) {
+            reader.join().expect("reading the log goes well");
+        }
+        outcome
+    }
+
+    fn stopped(&self) -> Stopped {
+        Stopped {
+            setup: self.setup.clone(),
+            public: self.public,
+            management: self.management,
+            log: self.log.clone(),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let answer = Client::of(self.management).get("/health/ready").try_send();
+        answer.is_ok_and(|answer| answer.status == 200)
+    }
+
+    fn wait_until_ready(&mut self) {
+        let mut ended = None;
+        wait_for("the server to be ready", STARTS_WITHIN, || {
+            ended = self.child.try_wait().expect("a child can be asked");
+            (ended.is_some() || self.is_ready()).then_some(())
+        });
+        if let Some(status) = ended {
+            let _ = self.end();
+            panic!("the server ended at its start: {status}\n{}", self.log());
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let last: Vec<&str> = log.lines().rev().take(30).collect();
+            for line in last.iter().rev() {
+                #[allow(clippy::print_stderr, reason = "it explains the test that just failed")]
+                {
+                    eprintln!("server: {line}");
+                }
+            }
+        }
+    }
+}
+
+impl Stopped {
+    /// Starts it again, on the same ports.
+    #[must_use]
+    pub fn start(self) -> Server {
+        let Self { setup, public, management, log } = self;
+        let mut command = setup.command();
+        let _ = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program can be started");
+        let readers = [
+            child.stdout.take().map(|stream| log.follow(stream)),
+            child.stderr.take().map(|stream| log.follow(stream)),
+        ];
+        let readers = readers.into_iter().flatten().collect();
+        let mut server = Server { setup, public, management, child, readers, log };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Its settings, to start it differently.
+    #[must_use]
+    pub fn setup(&self) -> Setup {
+        self.setup.clone()
+    }
+
+    /// A file in the data directory.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.setup.file(name)
+    }
+
+    /// Everything it wrote, over all its starts.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+}
+
+impl Log {
+    fn follow(&self, mut stream: impl Read + Send + 'static) -> JoinHandle<()> {
+        let log = self.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                let mut bytes = log.0.lock().unwrap_or_else(PoisonError::into_inner);
+                bytes.extend_from_slice(&buffer[..read]);
+            }
+        })
+    }
+
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}

@@ -1,0 +1,149 @@
+//! How a server is set up before it starts: a directory, a store, and settings as variables.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use tempfile::TempDir;
+
+use crate::program::{self, Finished};
+use crate::server::Server;
+use crate::store::Store;
+
+/// Who issues, unless a test says otherwise: 30 characters, which the sizes of tokens count on.
+pub const ISSUER: &str = "https://login.aquarium.example";
+
+/// A server before it starts. Nothing is limited and hashing is cheap, unless a test says so.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    directory: Arc<TempDir>,
+    settings: BTreeMap<String, String>,
+}
+
+impl Setup {
+    /// A server on this store, in a new directory.
+    #[must_use]
+    pub fn on(store: Store) -> Self {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        let setup = Self { directory: Arc::new(directory), settings: BTreeMap::new() };
+        let path = setup.path().display().to_string();
+        [
+            ("issuer", ISSUER),
+            ("data_dir", &path),
+            ("listen.workers", "2"),
+            ("store.sessions", store.url),
+            ("store.accounts", store.url),
+            ("store.timeout", "10s"),
+            ("accounts.argon2.memory_kib", "64"),
+            ("accounts.argon2.iterations", "1"),
+            ("limits.login_per_address", "unlimited"),
+            ("limits.signup_per_address", "unlimited"),
+            ("limits.refresh_per_session", "unlimited"),
+            ("limits.failed_logins_per_account", "unlimited"),
+        ]
+        .into_iter()
+        .fold(setup, |setup, (key, value)| setup.set(key, value))
+    }
+
+    /// A server on the default store.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "it makes a directory")]
+    pub fn new() -> Self {
+        Self::on(Store::SQLITE)
+    }
+
+    /// The same with this setting, `listen.public` for example, as a variable.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        let _ = self.settings.insert(variable(key), value.to_owned());
+        self
+    }
+
+    /// The same without this setting: as the program has it.
+    #[must_use]
+    pub fn unset(mut self, key: &str) -> Self {
+        let _ = self.settings.remove(&variable(key));
+        self
+    }
+
+    /// The data directory, which is the working directory too.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A file in the data directory.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Writes a file into the data directory.
+    #[must_use]
+    pub fn with_file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.file(name), text).expect("a file can be written");
+        self
+    }
+
+    /// Starts it, and waits until it is ready.
+    #[must_use]
+    pub fn start(self) -> Server {
+        Server::start(self)
+    }
+
+    /// Runs the program with these arguments to its end. For starts that must fail, and for
+    /// commands other than `serve`.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        let mut command = self.command();
+        let _ = command.args(arguments);
+        program::run(command)
+    }
+
+    /// The program with these settings and no other variable of its own.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(program::path());
+        let _ = command.current_dir(self.path());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().to_ascii_uppercase().starts_with("AQUAWARE_") {
+                let _ = command.env_remove(name);
+            }
+        }
+        let _ = command.envs(&self.settings);
+        command
+    }
+
+    /// The same, listening on `public` and `management`.
+    pub(crate) fn listening(self, public: SocketAddr, management: SocketAddr) -> Self {
+        self.set("listen.public", &public.to_string())
+            .set("listen.management", &management.to_string())
+    }
+}
+
+/// The variable of a setting.
+fn variable(key: &str) -> String {
+    format!("AQUAWARE_{}", key.to_ascii_uppercase().replace('.', "__"))
+}
+
+/// An address of the loopback that nobody listens on.
+///
+/// Taken from below the ports that outgoing connections get, each once per process, so that no
+/// other test has it between this look and the start of the server.
+pub(crate) fn free_address() -> SocketAddr {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % u32::from(COUNT)).expect("it is below COUNT");
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = FIRST + (start.wrapping_mul(7) % COUNT + step) % COUNT;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+    panic!("no port of the loopback is free");
+}

@@ -1,0 +1,138 @@
+//! `kill -9` in a storm of refreshes: nobody is logged out, and nothing acknowledged is forgotten.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use aquaware_tests::{Client, Setup, Tokens, pause, retry_key, wait_for};
+
+const CLIENTS: usize = 8;
+const ROUNDS: u64 = 4;
+/// How many refreshes each round sees acknowledged before the kill.
+const STORM: u64 = 60;
+
+/// A client that refreshes without rest, and retries with its key whatever happens to the server.
+struct Stormer {
+    client: Client,
+    /// The token of the last answer it heard.
+    current: Tokens,
+    /// The one before.
+    previous: Option<Tokens>,
+    /// The key of the attempt whose answer it hasn't heard, if there is one.
+    pending: Option<String>,
+    acknowledged: u64,
+}
+
+impl Stormer {
+    fn new(client: Client) -> Self {
+        let (_, current) = client.new_session();
+        Self { client, current, previous: None, pending: None, acknowledged: 0 }
+    }
+
+    /// One attempt; whether it was answered.
+    fn attempt(&mut self) -> bool {
+        let key = self.pending.get_or_insert_with(retry_key).clone();
+        let Ok(answer) = self.client.refresh_call(self.current.refresh(), Some(&key)).try_send()
+        else {
+            return false;
+        };
+        if answer.status == 503 {
+            answer.is_problem(503, "store_unavailable");
+            return false;
+        }
+        let next = Tokens::of(&answer);
+        assert_eq!(next.generation(), self.current.generation() + 1);
+        self.previous = Some(std::mem::replace(&mut self.current, next));
+        self.pending = None;
+        self.acknowledged += 1;
+        true
+    }
+
+    fn storm(&mut self, until: &AtomicBool, count: &AtomicU64) {
+        while !until.load(Ordering::SeqCst) {
+            if self.attempt() {
+                count.fetch_add(1, Ordering::SeqCst);
+            } else {
+                pause(Duration::from_millis(5));
+            }
+        }
+    }
+
+    /// Ends the storm for this client: its open attempt is heard of.
+    fn settle(&mut self) {
+        if self.pending.is_some() {
+            wait_for("an answer", Duration::from_secs(30), || self.attempt().then_some(()));
+        }
+    }
+}
+
+#[test]
+fn nobody_is_logged_out_and_nothing_acknowledged_is_forgotten() {
+    let mut server = Setup::new().set("clients.web.retry_window", "0s").start();
+    let mut stormers: Vec<Stormer> = (0..CLIENTS).map(|_| Stormer::new(server.client())).collect();
+    for round in 0..ROUNDS {
+        let (over, count) = (AtomicBool::new(false), AtomicU64::new(0));
+        server = std::thread::scope(|scope| {
+            for stormer in &mut stormers {
+                let (over, count) = (&over, &count);
+                scope.spawn(move || stormer.storm(over, count));
+            }
+            let reached = |goal: u64| {
+                let count = &count;
+                move || (count.load(Ordering::SeqCst) >= goal).then_some(())
+            };
+            let patience = Duration::from_secs(60);
+            wait_for("a storm", patience, reached(STORM));
+            let stopped = server.kill9();
+            let heard = count.load(Ordering::SeqCst);
+            let server = stopped.start();
+            if round + 1 < ROUNDS {
+                // It goes on where it was.
+                wait_for("the storm to go on", patience, reached(heard + STORM / 2));
+            }
+            over.store(true, Ordering::SeqCst);
+            server
+        });
+    }
+
+    let (robbed, honest) = stormers.split_at_mut(CLIENTS / 2);
+    for stormer in robbed {
+        // Heard of before the kill or after: the predecessor of what was acknowledged is dead.
+        let superseded = stormer.previous.as_ref().expect("there were refreshes").refresh();
+        let answer = stormer.client.refresh(superseded, Some(&retry_key()));
+        answer.is_problem(401, "refresh_token_reused");
+        let owner = stormer.client.refresh(stormer.current.refresh(), None);
+        owner.is_problem(401, "session_revoked");
+    }
+    for stormer in honest {
+        stormer.settle();
+        assert_eq!(stormer.current.generation(), stormer.acknowledged + 1);
+        stormer.client.me(&stormer.current.access).is(200);
+        assert!(stormer.attempt(), "the live token works");
+        let superseded = stormer.previous.as_ref().expect("there were refreshes").refresh();
+        let answer = stormer.client.refresh(superseded, Some(&retry_key()));
+        answer.is_problem(401, "refresh_token_reused");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_just_before_a_kill_is_there_after_it() {
+    let server = Setup::new().set("clients.web.retry_window", "0s").start();
+    let client = server.client();
+    let (person, kept) = client.new_session();
+    let ended = client.log_in(&person);
+    let refreshed = client.log_in(&person);
+    let key = retry_key();
+    let successor = client.refreshed(refreshed.refresh(), Some(&key));
+    client.log_out(ended.refresh()).is(204);
+    let newcomer = client.new_person();
+
+    let server = server.kill9().start();
+    let client = server.client();
+    let _ = client.log_in(&newcomer);
+    client.me(&kept.access).is(200);
+    client.me(&ended.access).is_invalid_token();
+    client.refresh(ended.refresh(), None).is_problem(401, "session_revoked");
+    assert_eq!(client.refreshed(refreshed.refresh(), Some(&key)).refresh, successor.refresh);
+    let stolen = client.refresh(refreshed.refresh(), Some(&retry_key()));
+    stolen.is_problem(401, "refresh_token_reused");
+}

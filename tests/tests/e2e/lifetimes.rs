@@ -1,0 +1,128 @@
+//! Lifetimes, of a second or two: a token is dead at its second, not after it.
+
+use std::time::Duration;
+
+use aquaware_tests::{Jws, Setup, pause, until};
+use serde_json::json;
+
+#[test]
+fn a_refresh_token_is_dead_at_its_second_and_alive_before() {
+    let server = Setup::new().set("clients.web.refresh_lifetime", "2s").start();
+    let client = server.client();
+    let (person, unused) = client.new_session();
+    let used = client.log_in(&person);
+    assert_eq!(unused.body["refresh_expires_in"], 2);
+    let (one, other) = (Jws::read(unused.refresh()), Jws::read(used.refresh()));
+    assert_eq!(one.number("exp"), one.number("iat") + 2);
+    let next = client.refreshed(used.refresh(), None);
+    assert!(Jws::read(next.refresh()).number("exp") >= other.number("exp"));
+    until(one.number("exp"));
+    client.refresh(unused.refresh(), None).is_problem(401, "refresh_token_expired");
+}
+
+#[test]
+fn each_refresh_begins_the_idle_lifetime_anew() {
+    let server = Setup::new().set("clients.web.refresh_lifetime", "4s").start();
+    let client = server.client();
+    let (_, mut tokens) = client.new_session();
+    for _ in 0..3 {
+        let token = Jws::read(tokens.refresh());
+        assert_eq!(token.number("exp"), token.number("iat") + 4);
+        until(token.number("exp") - 2);
+        tokens = client.refreshed(tokens.refresh(), None);
+    }
+}
+
+#[test]
+fn no_number_of_refreshes_outlives_the_session() {
+    let server = Setup::new().set("clients.web.session_lifetime", "3s").start();
+    let client = server.client();
+    let (_, mut tokens) = client.new_session();
+    let login = Jws::read(&tokens.access).number("auth_time");
+    let end = Jws::read(tokens.refresh()).number("exp");
+    assert!((login + 2..=login + 3).contains(&end), "{login} {end}");
+    for second in login + 1..end {
+        tokens = client.refreshed(tokens.refresh(), None);
+        let exp = Jws::read(tokens.refresh()).number("exp");
+        assert!(exp <= login + 3, "{exp}");
+        let left = tokens.body["refresh_expires_in"].as_u64().unwrap();
+        assert!(left <= 3, "{left}");
+        until(second);
+    }
+    until(end);
+    client.refresh(tokens.refresh(), None).is_problem(401, "refresh_token_expired");
+}
+
+#[test]
+fn a_device_s_token_lives_from_the_login_however_often_it_is_used() {
+    let server = Setup::new().set("clients.device.refresh_lifetime", "2s").start();
+    let client = server.client();
+    let person = client.new_person();
+    let device = client.log_in_as(&person, "device");
+    let exp = Jws::read(device.refresh()).number("exp");
+    let _ = client.refreshed(device.refresh(), None);
+    until(exp - 1);
+    let answer = client.refresh(device.refresh(), None);
+    // On a busy machine that second may be over before the request is read.
+    assert!(answer.status == 200 || answer.member("code") == "refresh_token_expired");
+    until(exp);
+    client.refresh(device.refresh(), None).is_problem(401, "refresh_token_expired");
+}
+
+#[test]
+fn an_expired_access_token_is_refused_everywhere() {
+    let server = Setup::new().set("clients.web.access_lifetime", "1s").start();
+    let client = server.client();
+    let (person, tokens) = client.new_session();
+    assert_eq!(tokens.body["expires_in"], 1);
+    until(Jws::read(&tokens.access).number("exp"));
+    let change = json!({ "current_password": person.password, "new_password": "x y z 1 2 3" });
+    let own = format!("/auth/sessions/{}", tokens.session);
+    let calls = [
+        client.get("/auth/me"),
+        client.get("/auth/sessions"),
+        client.call("DELETE", &own),
+        client.post("/auth/logout-all"),
+        client.post("/auth/password").json(&change),
+    ];
+    for call in calls {
+        call.bearer(&tokens.access).send().is_invalid_token();
+    }
+    let _ = client.refreshed(tokens.refresh(), None);
+}
+
+#[test]
+fn the_access_token_of_an_ended_session_is_refused_everywhere() {
+    let server = Setup::new().start();
+    let client = server.client();
+    let (person, tokens) = client.new_session();
+    client.log_out(tokens.refresh()).is(204);
+    let change = json!({ "current_password": person.password, "new_password": "x y z 1 2 3" });
+    let own = format!("/auth/sessions/{}", tokens.session);
+    let calls = [
+        client.get("/auth/me"),
+        client.get("/auth/sessions"),
+        client.call("DELETE", &own),
+        client.post("/auth/logout-all"),
+        client.post("/auth/password").json(&change),
+    ];
+    for call in calls {
+        call.bearer(&tokens.access).send().is_invalid_token();
+    }
+    let _ = client.log_in(&person);
+}
+
+#[test]
+fn an_expired_session_is_not_listed() {
+    let server = Setup::new().set("clients.device.refresh_lifetime", "1s").start();
+    let client = server.client();
+    let (person, tokens) = client.new_session();
+    let device = client.log_in_as(&person, "device");
+    until(Jws::read(device.refresh()).number("exp"));
+    pause(Duration::from_millis(10));
+    let listed = client.sessions(&tokens.access);
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0]["id"], tokens.session);
+    let path = format!("/auth/sessions/{}", device.session);
+    client.call("DELETE", &path).bearer(&tokens.access).send().is_problem(404, "not_found");
+}

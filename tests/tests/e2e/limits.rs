@@ -1,0 +1,192 @@
+//! Limits: what is counted, for whom, and that nothing is used up by a refusal.
+
+use aquaware_tests::{Answer, Person, Setup};
+use serde_json::json;
+
+#[track_caller]
+fn is_limited(answer: &Answer, code: &str, at_most: u64) {
+    answer.is_problem(429, code);
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=at_most).contains(&wait), "{}", answer.describe());
+}
+
+#[test]
+fn failed_logins_lock_the_account_even_against_the_right_password() {
+    let server = Setup::new().set("limits.failed_logins_per_account", "3/15m").start();
+    let client = server.client();
+    let person = client.new_person();
+    let other = client.new_person();
+    for spelling in [&person.email, &person.email.to_uppercase(), &person.email.to_lowercase()] {
+        client.try_log_in(spelling, "quartz wrong").is_problem(401, "invalid_credentials");
+    }
+    let locked = client.try_log_in(&person.email, &person.password);
+    is_limited(&locked, "account_locked", 900);
+    is_limited(&client.try_log_in(&person.email, "quartz wrong"), "account_locked", 900);
+    let _ = client.log_in(&other);
+}
+
+#[test]
+fn a_login_that_does_not_exist_is_locked_alike() {
+    let server = Setup::new().set("limits.failed_logins_per_account", "3/15m").start();
+    let client = server.client();
+    let person = client.new_person();
+    for email in [person.email.as_str(), "nobody@example.com"] {
+        for _ in 0..3 {
+            client.try_log_in(email, "quartz wrong").is_problem(401, "invalid_credentials");
+        }
+    }
+    let known = client.try_log_in(&person.email, "quartz wrong");
+    let unknown = client.try_log_in("nobody@example.com", "quartz wrong");
+    is_limited(&known, "account_locked", 900);
+    assert_eq!(known.body, unknown.body);
+}
+
+#[test]
+fn a_successful_login_clears_the_count() {
+    let server = Setup::new().set("limits.failed_logins_per_account", "3/15m").start();
+    let client = server.client();
+    let person = client.new_person();
+    for _ in 0..4 {
+        for _ in 0..2 {
+            client.try_log_in(&person.email, "quartz wrong").is_problem(401, "invalid_credentials");
+        }
+        let _ = client.log_in(&person);
+    }
+}
+
+#[test]
+fn a_wrong_current_password_counts_as_a_failed_login() {
+    let server = Setup::new().set("limits.failed_logins_per_account", "3/15m").start();
+    let client = server.client();
+    let (person, tokens) = client.new_session();
+    let body =
+        json!({ "current_password": "quartz wrong", "new_password": Person::new().password });
+    let change = || client.post("/auth/password").bearer(&tokens.access).json(&body).send();
+    for _ in 0..3 {
+        change().is_problem(401, "invalid_credentials");
+    }
+    is_limited(&change(), "account_locked", 900);
+    is_limited(&client.try_log_in(&person.email, &person.password), "account_locked", 900);
+    client.me(&tokens.access).is(200);
+    let _ = client.refreshed(tokens.refresh(), None);
+}
+
+#[test]
+fn a_lock_ends_with_its_span() {
+    let server = Setup::new().set("limits.failed_logins_per_account", "2/2s").start();
+    let client = server.client();
+    let person = client.new_person();
+    for _ in 0..2 {
+        client.try_log_in(&person.email, "quartz wrong").is_problem(401, "invalid_credentials");
+    }
+    let locked = client.try_log_in(&person.email, &person.password);
+    is_limited(&locked, "account_locked", 2);
+    let wait: u64 = locked.header("retry-after").unwrap().parse().unwrap();
+    aquaware_tests::pause(std::time::Duration::from_secs(wait));
+    let _ = client.log_in(&person);
+}
+
+#[test]
+fn logins_and_sign_ups_are_limited_by_address_and_apart() {
+    let server = Setup::new()
+        .set("limits.login_per_address", "3/1h")
+        .set("limits.signup_per_address", "2/1h")
+        .start();
+    let client = server.client();
+    let (person, tokens) = client.new_session();
+    let _ = client.log_in(&person);
+    client.try_log_in("nobody@example.com", "x").is_problem(401, "invalid_credentials");
+    is_limited(&client.try_log_in(&person.email, &person.password), "rate_limited", 3600);
+    client.sign_up(&Person::new()).is(201);
+    is_limited(&client.sign_up(&Person::new()), "rate_limited", 3600);
+    // Whoever is in stays in.
+    client.me(&tokens.access).is(200);
+    for _ in 0..5 {
+        let _ = client.refreshed(tokens.refresh(), None);
+    }
+}
+
+#[test]
+fn an_address_is_believed_from_trusted_proxies_only() {
+    let limited = || Setup::new().set("limits.login_per_address", "1/1h");
+    let log_in = |server: &aquaware_tests::Server, address: &str| {
+        let body = json!({ "email": "nobody@example.com", "password": "x" });
+        let call = server.client().post("/auth/login").json(&body);
+        call.header("x-forwarded-for", address).send()
+    };
+    let direct = limited().start();
+    log_in(&direct, "203.0.113.1").is(401);
+    is_limited(&log_in(&direct, "203.0.113.2"), "rate_limited", 3600);
+
+    let behind = limited().set("listen.trusted_proxies", "127.0.0.0/8").start();
+    log_in(&behind, "203.0.113.1").is(401);
+    log_in(&behind, "203.0.113.2").is(401);
+    is_limited(&log_in(&behind, "203.0.113.1"), "rate_limited", 3600);
+    // Only what the proxy itself wrote counts: the right-most.
+    is_limited(&log_in(&behind, "198.51.100.7, 203.0.113.1"), "rate_limited", 3600);
+    let person = behind.client().new_person();
+    let body = json!({ "email": person.email, "password": person.password });
+    let call = behind.client().post("/auth/login").json(&body);
+    let answer = call.header("x-forwarded-for", "203.0.113.9").send().expect(200);
+    let listed = behind.client().sessions(&answer.text_of("access_token"));
+    assert_eq!(listed[0]["ip"], "203.0.113.9");
+}
+
+#[test]
+fn refreshes_are_limited_per_session_and_a_refusal_uses_nothing_up() {
+    let server = Setup::new()
+        .set("limits.refresh_per_session", "3/1h")
+        .set("clients.web.retry_window", "0s")
+        .start();
+    let client = server.client();
+    let (person, mut tokens) = client.new_session();
+    for _ in 0..3 {
+        tokens = client.refreshed(tokens.refresh(), None);
+    }
+    for _ in 0..3 {
+        is_limited(&client.refresh(tokens.refresh(), None), "rate_limited", 3600);
+    }
+    client.me(&tokens.access).is(200);
+    let other = client.log_in(&person);
+    let _ = client.refreshed(other.refresh(), None);
+
+    let server = server.stop().start();
+    assert_eq!(server.client().refreshed(tokens.refresh(), None).generation(), 5);
+}
+
+#[test]
+fn a_flood_of_logins_is_turned_away_and_the_rest_served() {
+    let server = Setup::new()
+        .set("accounts.argon2.memory_kib", "16384")
+        .set("accounts.argon2.iterations", "4")
+        .set("accounts.argon2.max_concurrent", "1")
+        .set("accounts.argon2.max_waiting", "1")
+        .start();
+    let client = server.client();
+    let (person, tokens) = client.new_session();
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let log_in = || client.try_log_in(&person.email, &person.password);
+        let flood: Vec<_> = (0..24).map(|_| scope.spawn(log_in)).collect();
+        // Who has a token isn't kept waiting by those who hash.
+        client.me(&tokens.access).is(200);
+        flood.into_iter().map(|login| login.join().expect("an answer")).collect()
+    });
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    assert!((1..24).contains(&served), "{served} of 24 were served");
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        answer.is_problem(503, "overloaded");
+    }
+    let _ = client.log_in(&person);
+}
+
+#[test]
+fn garbage_does_not_eat_the_budget_of_a_session() {
+    let server = Setup::new().set("limits.refresh_per_session", "3/1h").start();
+    let client = server.client();
+    let (_, tokens) = client.new_session();
+    let cut = &tokens.refresh()[..tokens.refresh().len() - 2];
+    for _ in 0..6 {
+        client.refresh(cut, None).is_problem(401, "invalid_refresh_token");
+    }
+    let _ = client.refreshed(tokens.refresh(), None);
+}

@@ -1,0 +1,113 @@
+//! A bad network: half of all exchanges are lost, most of them after the server did its work.
+
+use aquaware_tests::{
+    Client, LossyProxy, Server, Setup, Store, Tokens, hang_up, on_every_store, retry_key,
+};
+
+const CLIENTS: u64 = 6;
+const REFRESHES: u64 = 35;
+/// More retries than half of nothing needs: 2^-60.
+const MOST_TRIES: usize = 60;
+
+on_every_store!(
+    retries_with_a_key_are_never_logged_out,
+    retries_within_the_window_are_never_logged_out,
+    hanging_up_while_the_server_works_uses_nothing_up,
+);
+
+fn retries_with_a_key_are_never_logged_out(store: Store) {
+    let server = Setup::on(store).set("clients.web.retry_window", "0s").start();
+    everybody_gets_through(&server, &|| Some(retry_key()));
+}
+
+fn retries_within_the_window_are_never_logged_out(store: Store) {
+    let server = Setup::on(store).set("clients.web.retry_window", "1h").start();
+    everybody_gets_through(&server, &|| None);
+}
+
+fn everybody_gets_through(server: &Server, key: &(impl Fn() -> Option<String> + Sync)) {
+    let lost: usize = std::thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..CLIENTS).map(|seed| scope.spawn(move || one_client(server, seed, key))).collect();
+        clients.into_iter().map(|client| client.join().expect("a client gets through")).sum()
+    });
+    let least = usize::try_from(CLIENTS * REFRESHES / 3).unwrap();
+    assert!(lost > least, "only {lost} exchanges were lost");
+}
+
+/// One client from its login on; how many of its exchanges were lost.
+fn one_client(server: &Server, seed: u64, key: &impl Fn() -> Option<String>) -> usize {
+    let (_, mut tokens) = server.client().new_session();
+    let proxy = LossyProxy::to(server.public(), seed);
+    let client = Client::without_pool(proxy.address());
+    for generation in 2..REFRESHES + 2 {
+        let key = key();
+        tokens = insist(&client, tokens.refresh(), key.as_deref());
+        // Each refresh moved the session by one, however many answers it took to hear of it.
+        assert_eq!(tokens.generation(), generation, "seed {seed}");
+    }
+    server.client().me(&tokens.access).is(200);
+    proxy.lost()
+}
+
+/// Refreshes with the same token and key until there is an answer, which must be a good one.
+fn insist(client: &Client, token: &str, key: Option<&str>) -> Tokens {
+    for _ in 0..MOST_TRIES {
+        if let Ok(answer) = client.refresh_call(token, key).try_send() {
+            return Tokens::of(&answer);
+        }
+    }
+    panic!("{MOST_TRIES} exchanges were lost in a row");
+}
+
+/// The server may have done all, some or nothing of it when it learns that nobody listens.
+fn hanging_up_while_the_server_works_uses_nothing_up(store: Store) {
+    let server = Setup::on(store).set("clients.web.retry_window", "0s").start();
+    let client = server.client();
+    let person = client.new_person();
+    for _ in 0..50 {
+        let tokens = client.log_in(&person);
+        let key = retry_key();
+        let body = serde_json::json!({ "refresh_token": tokens.refresh() }).to_string();
+        let request = format!(
+            "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        hang_up(server.public(), request.as_bytes());
+        let next = client.refreshed(tokens.refresh(), Some(&key));
+        assert_eq!(next.generation(), 2);
+        assert_eq!(client.refreshed(tokens.refresh(), Some(&key)).refresh, next.refresh);
+        client.me(&next.access).is(200);
+    }
+}
+
+#[test]
+fn a_device_gets_through_with_its_one_token() {
+    let server = Setup::new().start();
+    let person = server.client().new_person();
+    let device = server.client().log_in_as(&person, "device");
+    let proxy = LossyProxy::to(server.public(), 77);
+    let client = Client::without_pool(proxy.address());
+    for _ in 0..20 {
+        let renewed = insist(&client, device.refresh(), None);
+        assert_eq!(renewed.refresh, None);
+    }
+    assert!(proxy.lost() > 0);
+}
+
+#[test]
+fn a_thief_on_a_bad_network_is_found_out_all_the_same() {
+    let server = Setup::new().set("clients.web.retry_window", "0s").start();
+    for seed in 100..104 {
+        let (_, stolen) = server.client().new_session();
+        let proxy = LossyProxy::to(server.public(), seed);
+        let client = Client::without_pool(proxy.address());
+        let owner = insist(&client, stolen.refresh(), Some(&retry_key()));
+        let thief = server.client();
+        thief.refresh(stolen.refresh(), Some(&retry_key())).is_problem(401, "refresh_token_reused");
+        thief.refresh(stolen.refresh(), None).is_problem(401, "session_revoked");
+        server.client().refresh(owner.refresh(), None).is_problem(401, "session_revoked");
+        server.client().me(&owner.access).is_invalid_token();
+    }
+}

@@ -1,0 +1,34 @@
+//! The built program, from outside: every promise of the contract that a client can see.
+//!
+//! Each test starts a server of its own, so they run beside each other in any order. Nothing here
+//! knows the server's code; what a test expects stands in docs/http-api.md and
+//! docs/configuration.md.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is tests"
+)]
+
+mod accounts;
+mod bad_bodies;
+mod bad_tokens;
+mod bearer;
+mod bodies;
+mod configuration;
+mod conventions;
+mod cookies;
+mod crash;
+mod demo;
+mod journey;
+mod leaks;
+mod lifetimes;
+mod limits;
+mod loss;
+mod passwords;
+mod races;
+mod restart;
+mod sessions;
+mod succession;
+mod tokens;
