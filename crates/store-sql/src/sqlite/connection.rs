@@ -75,7 +75,20 @@ pub(super) fn open(place: &Place, migrate: bool) -> Result<SqliteConnection, Ope
     if mode != "wal" {
         return Err(OpenError::NoWriteAheadLog { path: place.path().to_owned() });
     }
+    try_to_write(&mut connection).map_err(|failure| place.refused(failure))?;
     Ok(connection)
+}
+
+/// Finds out now, not at the first login, that the file can only be read: the engine opens such a
+/// one without a word, and begins a transaction too. A statement that would write is refused, one
+/// that has nothing to write as well.
+fn try_to_write(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    match connection.batch_execute("DELETE FROM sessions WHERE 0").map_err(|error| failure(&error))
+    {
+        // Somebody else is writing, so one can.
+        Err(Failure::Busy) | Ok(()) => Ok(()),
+        Err(other) => Err(other),
+    }
 }
 
 /// A connection that may write.
@@ -138,4 +151,60 @@ fn journal_mode(connection: &mut SqliteConnection) -> QueryResult<String> {
     let mode: JournalMode =
         diesel::sql_query("PRAGMA journal_mode = WAL").get_result(connection)?;
     Ok(mode.journal_mode)
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::BigInt;
+
+    use super::*;
+
+    #[derive(QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = BigInt)]
+        value: i64,
+    }
+
+    fn setting(connection: &mut SqliteConnection, pragma: &str) -> i64 {
+        let column = if pragma == "busy_timeout" { "timeout" } else { pragma };
+        let sql = format!("SELECT {column} AS value FROM pragma_{pragma}");
+        diesel::sql_query(sql).get_result::<Setting>(connection).unwrap().value
+    }
+
+    #[test]
+    fn every_commit_waits_for_the_disk_and_no_reader_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::new(directory.path().join("a.db"), Duration::from_secs(2)).unwrap();
+        let mut writing = open(&place, true).unwrap();
+        assert_eq!(journal_mode(&mut writing).unwrap(), "wal");
+        let again = connect(&place).unwrap();
+        let reading = connect_to_read(&place).unwrap();
+        for (mut connection, reads_only) in [(writing, 0), (again, 0), (reading, 1)] {
+            assert_eq!(setting(&mut connection, "synchronous"), 2, "FULL");
+            assert_eq!(setting(&mut connection, "busy_timeout"), 1_500);
+            assert_eq!(setting(&mut connection, "query_only"), reads_only);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_cannot_write_is_found_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::new(directory.path().join("a.db"), Duration::from_millis(10)).unwrap();
+        let mut writing = open(&place, true).unwrap();
+        let mut reading = connect_to_read(&place).unwrap();
+        assert_eq!(try_to_write(&mut writing), Ok(()));
+        assert_eq!(try_to_write(&mut reading), Err(Failure::ReadOnly));
+        writing.batch_execute("BEGIN IMMEDIATE").unwrap();
+        assert_eq!(try_to_write(&mut connect(&place).unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn what_the_engine_may_not_open_or_write_is_a_matter_of_permission() {
+        let place = Place::new(PathBuf::from("a.db"), Duration::from_secs(1)).unwrap();
+        for failure in [Failure::CannotOpen, Failure::ReadOnly] {
+            assert!(matches!(place.refused(failure), OpenError::NoPermission { .. }));
+        }
+        assert!(matches!(place.refused(Failure::Damaged), OpenError::NotADatabase { .. }));
+        assert!(matches!(place.refused(Failure::Busy), OpenError::Engine { .. }));
+    }
 }

@@ -442,6 +442,20 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_cannot_roll_back_is_replaced() {
+        let desk = Desk::new(LONG);
+        run(async {
+            let spoil = |connection: &mut SqliteConnection| -> Result<(), StoreError> {
+                connection.batch_execute("ROLLBACK; PRAGMA query_only = ON").unwrap();
+                Err(Failure::Io.before_commit())
+            };
+            assert!(desk.writer.run(LONG, spoil).await.is_err());
+            desk.add(1).await.unwrap();
+        });
+        assert_eq!(desk.numbers(), [1]);
+    }
+
+    #[test]
     fn a_full_disk_is_refused_and_passes() {
         let desk = Arc::new(Desk::new(LONG));
         run(async {

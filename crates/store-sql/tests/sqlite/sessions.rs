@@ -208,7 +208,7 @@ fn claims_are_set_on_what_has_not_ended() {
         for session in [&session(1), &over, &bobs] {
             store.insert(session).await.unwrap();
         }
-        for new in [serde_json::json!({"roles": ["admin"]}), serde_json::json!({})] {
+        for new in [serde_json::json!({}), serde_json::json!({"roles": ["admin"]})] {
             let new = claims(&new);
             SessionStore::set_claims(&store, &subject("ann"), &new).await.unwrap();
             assert_eq!(store.find(&id(1)).await.unwrap().unwrap().claims, new);

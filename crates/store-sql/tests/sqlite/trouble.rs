@@ -64,19 +64,19 @@ fn a_bad_session_is_named_wherever_it_turns_up() {
 fn a_bad_session_can_be_ended_all_the_same() {
     let place = Place::new();
     let store = place.open();
-    let logout = ended(3_000, EndReason::LogoutAll);
+    let (one, all) = (ended(2_000, EndReason::Logout), ended(3_000, EndReason::LogoutAll));
     run(async {
         for number in 1..=3 {
             store.insert(&session(number)).await.unwrap();
         }
         place.execute("UPDATE sessions SET client = 's3cret!'");
-        assert_corrupt(store.end(&id(1), logout).await, &id(1).to_string());
-        assert_corrupt(store.end_all(&subject("ann"), None, logout).await, "session");
+        assert_corrupt(store.end(&id(1), one).await, &id(1).to_string());
+        assert_corrupt(store.end_all(&subject("ann"), None, all).await, "session");
         place.execute("UPDATE sessions SET client = 'web'");
-        for number in 1..=3 {
+        for (number, expected) in [(1, one), (2, all), (3, all)] {
             let outcome = store.advance(&id(number), &step(1, 4_000)).await.unwrap();
             let Outcome::Standing(session) = outcome else { panic!("{outcome:?}") };
-            assert_eq!(session.ended, Some(logout));
+            assert_eq!(session.ended, Some(expected));
         }
     });
 }
