@@ -10,6 +10,7 @@ mod failure;
 mod layers;
 mod lint;
 mod report;
+mod stores;
 mod test;
 mod tidy;
 
@@ -30,12 +31,24 @@ struct CommandLine {
     command: Task,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Task {
     /// Build the program and run every test there is, end to end and in documentation included.
     ///
     /// The end-to-end tests find the built program through AQUAWARE_BIN, which this command sets.
-    Test,
+    /// Tests on real stores start servers of their own; their programs are installed first where
+    /// they are missing, from the distribution's packages, if you are root or sudo asks for no
+    /// password. What is missing is a failure, never a skip.
+    Test {
+        /// Install nothing.
+        #[arg(long)]
+        no_install: bool,
+    },
+    /// Start throwaway servers of every kind of store, until Ctrl-C.
+    ///
+    /// They listen on free ports of the loopback, and their data is removed when they stop. Their
+    /// programs are installed first where they are missing, as by `test`.
+    Stores(stores::Options),
     /// Run every static check: fmt, layers, tidy, clippy, rustdoc, cargo-deny.
     ///
     /// All of them run even if one fails; a summary comes last. cargo-deny is taken from the PATH
@@ -50,7 +63,8 @@ enum Task {
 impl Task {
     fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Test => test::run(),
+            Self::Test { no_install } => test::run(stores::Permission::unless(no_install)),
+            Self::Stores(options) => stores::run(&options),
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),
             Self::Tidy => tidy::run(),

@@ -2,16 +2,18 @@
 //!
 //! All steps select the whole workspace and the same kind of targets, so that cargo settles on one
 //! set of features and no dependency is built twice. Plain `cargo test`, so that it runs anywhere.
-//! What tests need from outside reaches them as environment variables: a step that starts servers
-//! adds its own to [`Environment`].
+//! What tests need from outside reaches them as environment variables. Servers of stores they start
+//! themselves; that the programs are installed is the first step.
 
 use std::path::PathBuf;
 
+use aquaware_servers::Kind;
 use serde_json::Value;
 
 use crate::cargo;
 use crate::failure::Failure;
 use crate::report::Report;
+use crate::stores::{self, Permission};
 
 /// The variable through which the end-to-end tests find the program.
 const PROGRAM: &str = "AQUAWARE_BIN";
@@ -24,9 +26,11 @@ type Environment = Vec<(&'static str, PathBuf)>;
 /// Runs the command.
 ///
 /// # Errors
-/// Anything doesn't build, or any test fails.
-pub(crate) fn run() -> Result<(), Failure> {
+/// A server program is missing, anything doesn't build, or any test fails.
+pub(crate) fn run(permission: Permission) -> Result<(), Failure> {
     let mut report = Report::default();
+    // Without them the tests that need no server still run; the whole has failed.
+    report.step("stores", || stores::ensure(&Kind::ALL, permission));
     match report.step("build", build) {
         Some(program) => {
             let environment = vec![(PROGRAM, program)];

@@ -7,6 +7,8 @@ use crate::layers::graph::{Dependency, Graph, Kind, Member};
 /// Where a crate stands. It may use what stands lower, and nothing beside or above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layer {
+    /// Throwaway servers for tests: knows nothing of ours, and few may know it.
+    Servers,
     Core,
     TestKit,
     Adapter,
@@ -17,7 +19,7 @@ enum Layer {
 impl Layer {
     const fn height(self) -> u8 {
         match self {
-            Self::Core => 0,
+            Self::Servers | Self::Core => 0,
             Self::TestKit | Self::Adapter => 1,
             Self::Server => 2,
             Self::Top => 3,
@@ -26,25 +28,32 @@ impl Layer {
 }
 
 const CORE: &str = "aquaware-core";
+const SERVERS: &str = "aquaware-servers";
+const SQL: &str = "aquaware-store-sql";
+const REDIS: &str = "aquaware-store-redis";
 const VERIFIER: &str = "aquaware-verifier";
 
 /// Every crate of the workspace.
-const LAYERS: [(&str, Layer); 8] = [
+const LAYERS: [(&str, Layer); 9] = [
+    (SERVERS, Layer::Servers),
     (CORE, Layer::Core),
     ("aquaware-store-testkit", Layer::TestKit),
-    ("aquaware-store-sql", Layer::Adapter),
-    ("aquaware-store-redis", Layer::Adapter),
+    (SQL, Layer::Adapter),
+    (REDIS, Layer::Adapter),
     (VERIFIER, Layer::Adapter),
     ("aquaware", Layer::Server),
     ("aquaware-tests", Layer::Top),
     ("xtask", Layer::Top),
 ];
 
+/// Besides the top, who may start throwaway servers, in tests only.
+const TESTED_ON_SERVERS: [&str; 2] = [SQL, REDIS];
+
 /// Outside crates that only some of ours may name: they, and crates named after them.
 const OWNERS: [(&str, &[&str]); 4] = [
     ("actix", &["aquaware", VERIFIER]),
-    ("diesel", &["aquaware-store-sql"]),
-    ("redis", &["aquaware-store-redis"]),
+    ("diesel", &[SQL]),
+    ("redis", &[REDIS]),
     ("jsonwebtoken", &[CORE]),
 ];
 
@@ -118,6 +127,10 @@ fn arrow(member: &Member, from: Layer, dependency: &Dependency) -> Option<String
     let to = layer(&dependency.name)?;
     let itself_in_tests = member.name == dependency.name && dependency.kind == Kind::Dev;
     let allowed = match (from, to, dependency.kind) {
+        (Layer::Top, Layer::Servers, _) => true,
+        (_, Layer::Servers, kind) => {
+            kind == Kind::Dev && TESTED_ON_SERVERS.contains(&&*member.name)
+        }
         (Layer::Adapter, Layer::TestKit, Kind::Dev) => true,
         (Layer::Server, Layer::TestKit, Kind::Shipped) => false,
         _ => itself_in_tests || to.height() < from.height(),
@@ -171,8 +184,6 @@ mod tests {
     use crate::layers::graph::Resolved;
 
     const KIT: &str = "aquaware-store-testkit";
-    const SQL: &str = "aquaware-store-sql";
-    const REDIS: &str = "aquaware-store-redis";
     const SERVER: &str = "aquaware";
     const END_TO_END: &str = "aquaware-tests";
 
@@ -238,6 +249,25 @@ mod tests {
                 [format!("{from} may not depend on {KIT}")]
             );
         }
+    }
+
+    #[test]
+    fn throwaway_servers_are_for_the_top_and_for_tests_of_stores_on_servers() {
+        for (from, shipped, dev) in [
+            (END_TO_END, true, true),
+            ("xtask", true, true),
+            (SQL, false, true),
+            (REDIS, false, true),
+            (VERIFIER, false, false),
+            (KIT, false, false),
+            (SERVER, false, false),
+            (CORE, false, false),
+        ] {
+            for (kind, allowed) in [(Kind::Shipped, shipped), (Kind::Dev, dev)] {
+                assert_eq!(verdict(from, SERVERS, kind).is_empty(), allowed, "{from} {kind:?}");
+            }
+        }
+        assert_eq!(verdict(SERVERS, CORE, Kind::Dev).len(), 1);
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! Which processes a process has started.
+//!
+//! PostgreSQL serves each connection by a process that leads a group of its own, so a signal to
+//! the server's group doesn't reach it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use nix::unistd::Pid;
+
+/// What the system says of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    id: i32,
+    parent: i32,
+    /// It has ended, and its parent hasn't asked how.
+    is_dead: bool,
+}
+
+/// All processes below this one, parents before children.
+pub(super) fn below(id: Pid) -> Vec<Pid> {
+    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    for entry in processes() {
+        children.entry(entry.parent).or_default().push(entry.id);
+    }
+    let mut found = Vec::new();
+    let mut open = vec![id.as_raw()];
+    while let Some(parent) = open.pop() {
+        for child in children.remove(&parent).unwrap_or_default() {
+            found.push(Pid::from_raw(child));
+            open.push(child);
+        }
+    }
+    found
+}
+
+/// Whether a process still runs.
+pub(super) fn is_alive(id: Pid) -> bool {
+    processes().iter().any(|entry| entry.id == id.as_raw() && !entry.is_dead)
+}
+
+fn processes() -> Vec<Entry> {
+    let Ok(names) = fs::read_dir("/proc") else { return told_by_ps() };
+    let stats =
+        names.flatten().filter_map(|name| fs::read_to_string(name.path().join("stat")).ok());
+    let entries: Vec<Entry> = stats.filter_map(|stat| of_stat(&stat)).collect();
+    if entries.is_empty() { told_by_ps() } else { entries }
+}
+
+/// `ID (NAME) STATE PARENT …`, where the name may hold anything.
+fn of_stat(stat: &str) -> Option<Entry> {
+    let (start, rest) = stat.rsplit_once(')')?;
+    let id = start.split_once(' ')?.0.parse().ok()?;
+    let mut words = rest.split_whitespace();
+    let state = words.next()?;
+    Some(Entry { id, parent: words.next()?.parse().ok()?, is_dead: matches!(state, "Z" | "X") })
+}
+
+/// Where there is no `/proc`.
+fn told_by_ps() -> Vec<Entry> {
+    let output = Command::new("ps").args(["-A", "-o", "pid=,stat=,ppid="]).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    text.unwrap_or_default().lines().filter_map(of_ps).collect()
+}
+
+fn of_ps(line: &str) -> Option<Entry> {
+    let mut words = line.split_whitespace();
+    let id = words.next()?.parse().ok()?;
+    let is_dead = words.next()?.starts_with('Z');
+    Some(Entry { id, parent: words.next()?.parse().ok()?, is_dead })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_blanks_and_brackets_is_no_obstacle() {
+        let entry = of_stat("12 (a) b (c) S 7 12 12 0").unwrap();
+        assert_eq!(entry, Entry { id: 12, parent: 7, is_dead: false });
+        assert!(of_stat("12 (a) Z 7 12").unwrap().is_dead);
+        assert_eq!(of_stat("no stat"), None);
+    }
+
+    #[test]
+    fn the_other_source_says_the_same() {
+        assert_eq!(of_ps("  12 Ss  7"), Some(Entry { id: 12, parent: 7, is_dead: false }));
+        assert!(of_ps("12 Z+ 7").unwrap().is_dead);
+    }
+
+    #[test]
+    fn we_are_alive_and_nobody_is_below_a_process_that_is_not_there() {
+        assert!(is_alive(Pid::this()));
+        assert_eq!(below(Pid::from_raw(i32::MAX)), []);
+    }
+}

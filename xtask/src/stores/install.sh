@@ -1,0 +1,32 @@
+# Installs packages of Debian and its kin, and keeps their services from starting, now and later.
+#
+# Arguments: where the system keeps its policy on starting services, and the packages. Needs root.
+set -eu
+policy=$1
+shift
+saved=$policy.before-aquaware
+export DEBIAN_FRONTEND=noninteractive
+
+restore() {
+    rm -f "$policy"
+    if [ -e "$saved" ]; then mv "$saved" "$policy"; fi
+}
+trap restore EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+if [ -e "$policy" ] && [ ! -e "$saved" ]; then mv "$policy" "$saved"; fi
+# 101: no service may be started.
+printf '#!/bin/sh\nexit 101\n' >"$policy"
+chmod 755 "$policy"
+
+apt-get update || echo "going on with the package lists there are" >&2
+apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+
+if [ -d /run/systemd/system ]; then
+    for package in "$@"; do
+        # mariadb-server has the service mariadb; the others are named like their packages.
+        service=$package
+        if [ "$package" = mariadb-server ]; then service=mariadb; fi
+        systemctl disable "$service" || echo "$service may start with the system" >&2
+    done
+fi
