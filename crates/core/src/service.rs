@@ -6,17 +6,22 @@
 
 mod accounts;
 mod authority;
+mod clients;
+mod introspect;
 mod refresh;
 mod sessions;
 
 use thiserror::Error;
 
 pub use self::accounts::{
-    Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
+    Accounts, Door, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
 };
 pub use self::authority::Authority;
-pub use self::refresh::{RefreshError, Renewal};
+pub use self::clients::{ClientError, ClientToken, Clients, Credentials};
+pub use self::introspect::{Introspected, RevokeError};
+pub use self::refresh::{Presenter, RefreshError, Renew, Renewal};
 pub use self::sessions::{AuthError, Caller, NewSession, Sessions};
+use crate::claims::Scope;
 use crate::id::SessionId;
 use crate::jwt::SignError;
 use crate::secret::{AccessToken, RefreshToken};
@@ -33,6 +38,8 @@ pub struct Granted {
     pub access_expires_at: Timestamp,
     /// For the next refresh; none where the client keeps the one it has, or may not refresh.
     pub refresh: Option<GrantedRefresh>,
+    /// What the access token is good for: the session's scope, or the narrower one asked for.
+    pub scope: Scope,
     /// The session as it now stands.
     pub session: Session,
 }

@@ -4,6 +4,7 @@
 //! status is 0 when done, 1 when failed, 2 for wrong use or a wrong configuration.
 
 mod arguments;
+mod clients;
 mod config;
 mod output;
 
@@ -78,6 +79,7 @@ fn dispatch(
     match command {
         Command::Serve => serve(crate::config::load(request)?, request, json),
         Command::Demo => demo::run(json).map_err(|it| CommandError::Failed(chain(&it))),
+        Command::Clients { command } => clients::run(command, request, json, output),
         Command::Config { command } => config::run(command, request, json, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

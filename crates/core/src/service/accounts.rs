@@ -10,7 +10,7 @@ use crate::account::{Account, Login};
 use crate::claims::Scope;
 use crate::id::{ClientId, Subject};
 use crate::password::{EstablishError, Overloaded, PasswordHasher, Weakness};
-use crate::policy::Grant;
+use crate::policy::{ClientProfile, Grant};
 use crate::random::Random;
 use crate::secret::{Password, PasswordHash};
 use crate::session::{Device, EndReason, ExtraClaims};
@@ -69,10 +69,31 @@ pub struct LogIn {
     pub password: Password,
     /// Which client asks.
     pub client: ClientId,
+    /// Which way it asks.
+    pub door: Door,
     /// What they want to be allowed.
     pub scope: Scope,
     /// Where they are.
     pub device: Device,
+}
+
+/// Which way a login comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// From the first party's own applications: a client with the grant `login` and no secret.
+    FirstParty,
+    /// By the password grant (RFC 6749 §4.3), from a client that has that grant by name and, if it
+    /// is confidential, proved who it is.
+    PasswordGrant,
+}
+
+impl Door {
+    fn is_open_to(self, profile: &ClientProfile) -> bool {
+        match self {
+            Self::FirstParty => !profile.is_confidential() && profile.allows(Grant::Login),
+            Self::PasswordGrant => profile.allows(Grant::Password),
+        }
+    }
 }
 
 /// Why there is no new session.
@@ -184,10 +205,10 @@ impl Accounts {
     /// # Errors
     /// [`LoginError`].
     pub async fn log_in(&self, wish: LogIn, now: Timestamp) -> Result<Granted, LoginError> {
-        let LogIn { email, password, client, scope, device } = wish;
+        let LogIn { email, password, client, door, scope, device } = wish;
         let authority = self.sessions.authority();
         let profile = authority.policy().client(&client).ok_or(LoginError::UnknownClient)?;
-        if profile.is_confidential() || !profile.allows(Grant::Login) {
+        if !door.is_open_to(profile) {
             return Err(LoginError::NotAllowed);
         }
         if !scope.is_within(&profile.scopes) {

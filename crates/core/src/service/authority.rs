@@ -1,7 +1,7 @@
 //! The issuer at one moment: policy and keys together, and what follows from them alone.
 
-use crate::claims::{AccessClaims, RefreshClaims};
-use crate::id::Audience;
+use crate::claims::{AccessClaims, RefreshClaims, Scope};
+use crate::id::{Audience, Subject};
 use crate::jwt::{AccessCheck, RefreshCheck, SignError, TokenError, TokenType, Verified};
 use crate::keys::KeyRing;
 use crate::policy::{ClientProfile, TokenPolicy};
@@ -21,6 +21,16 @@ pub struct Authority {
     policy: TokenPolicy,
     ring: KeyRing,
     access_check: AccessCheck,
+}
+
+/// What an access token is about.
+pub(super) struct About<'a> {
+    /// Whom.
+    pub(super) subject: Subject,
+    /// Of which session; none for a client by itself.
+    pub(super) session: Option<&'a Session>,
+    /// What it is good for.
+    pub(super) scope: Scope,
 }
 
 impl Authority {
@@ -72,28 +82,29 @@ impl Authority {
         check.check(token, &self.ring.checking(TokenType::Refresh, now))
     }
 
-    /// Signs an access token for `session`, with its end.
+    /// Signs an access token, with its end.
     pub(super) fn access_token(
         &self,
-        session: &Session,
+        about: About<'_>,
         profile: &ClientProfile,
         random: &dyn Random,
         now: Timestamp,
     ) -> Result<(AccessToken, Timestamp), SignError> {
+        let About { subject, session, scope } = about;
         let exp = profile.access_lifetime.from(now);
         let claims = AccessClaims {
             iss: self.policy.issuer().clone(),
-            sub: session.subject.clone(),
+            sub: subject,
             aud: profile.audiences(self.policy.issuer()),
             exp,
             iat: now.floor(),
             nbf: None,
             jti: token_name(random),
-            client_id: session.client.clone(),
-            sid: Some(session.id),
-            auth_time: Some(session.created_at.floor()),
-            scope: session.scope.clone(),
-            extra: session.claims.clone(),
+            client_id: profile.id().clone(),
+            sid: session.map(|session| session.id),
+            auth_time: session.map(|session| session.created_at.floor()),
+            scope,
+            extra: session.map(|session| session.claims.clone()).unwrap_or_default(),
         };
         let key = self.ring.signing(TokenType::Access, now).ok_or(SignError)?;
         Ok((key.sign_access(&claims)?, exp))

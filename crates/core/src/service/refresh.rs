@@ -4,10 +4,10 @@ use thiserror::Error;
 
 use super::sessions::Sessions;
 use super::{Failure, Granted};
-use crate::claims::RefreshClaims;
-use crate::id::SessionId;
+use crate::claims::{RefreshClaims, Scope};
+use crate::id::{ClientId, SessionId};
 use crate::jwt::{TokenError, Verified};
-use crate::policy::{Grant, Rotation};
+use crate::policy::{ClientProfile, Grant, Rotation};
 use crate::retry::{Mark, RetryKey};
 use crate::session::{EndReason, Session};
 use crate::store::{Outcome, StoreError};
@@ -48,9 +48,45 @@ pub enum RefreshError {
     /// Its client may not refresh here.
     #[error("the client may not refresh here")]
     NotAllowed,
+    /// It belongs to another client than the one that presents it. Nothing is used up.
+    #[error("the refresh token is another client's")]
+    Foreign,
+    /// More than the session was granted. Nothing is used up.
+    #[error("the scope is wider than the session's")]
+    InvalidScope,
     /// Everything presented is good, but.
     #[error(transparent)]
     Failure(#[from] Failure),
+}
+
+/// Who presents a refresh token.
+#[derive(Clone, Copy, Debug)]
+pub enum Presenter<'a> {
+    /// The first party's own applications, which have no secret.
+    FirstParty,
+    /// A client that named itself and, if it is confidential, proved it (RFC 6749 §6).
+    Client(&'a ClientId),
+}
+
+impl Presenter<'_> {
+    fn may_renew(self, profile: &ClientProfile) -> Result<(), RefreshError> {
+        match self {
+            Self::FirstParty if profile.is_confidential() => Err(RefreshError::NotAllowed),
+            Self::Client(id) if id != profile.id() => Err(RefreshError::Foreign),
+            Self::FirstParty | Self::Client(_) => Ok(()),
+        }
+    }
+}
+
+/// A wish for renewal.
+#[derive(Clone, Copy, Debug)]
+pub struct Renew<'a> {
+    /// The refresh token's claims.
+    pub claims: &'a Verified<RefreshClaims>,
+    /// Who presents it.
+    pub presenter: Presenter<'a>,
+    /// A narrower scope for the access token alone; the session keeps its own.
+    pub scope: Option<&'a Scope>,
 }
 
 impl From<StoreError> for RefreshError {
@@ -75,7 +111,8 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<(Granted, Renewal), RefreshError> {
         let claims = self.check_refresh(token, now)?;
-        self.renew(&claims, retry_key, now).await
+        let request = Renew { claims: &claims, presenter: Presenter::FirstParty, scope: None };
+        self.renew(request, retry_key, now).await
     }
 
     /// Checks that `token` is a refresh token of this issuer. No store.
@@ -101,16 +138,21 @@ impl Sessions {
     /// retry with the same key or within the window gets the successor.
     pub async fn renew(
         &self,
-        claims: &Verified<RefreshClaims>,
+        request: Renew<'_>,
         retry_key: Option<&RetryKey>,
         now: Timestamp,
     ) -> Result<(Granted, Renewal), RefreshError> {
+        let Renew { claims, presenter, scope } = request;
         let authority = self.authority();
         let profile = authority
             .policy()
             .client(&claims.client_id)
-            .filter(|profile| profile.allows(Grant::RefreshToken) && !profile.is_confidential())
+            .filter(|profile| profile.allows(Grant::RefreshToken))
             .ok_or(RefreshError::NotAllowed)?;
+        presenter.may_renew(profile)?;
+        if let Some(scope) = scope {
+            self.check_narrowing(&claims.sid, scope).await?;
+        }
         let attempt = Attempt {
             presented: claims.into(),
             mark: Mark::of(retry_key, &claims.sid, &*self.random),
@@ -121,7 +163,15 @@ impl Sessions {
         // A client that keeps its token has this very generation in hand.
         let kept = profile.rotation == Rotation::Never
             && session.generation == attempt.presented.generation;
-        Ok((self.grant(&authority, profile, session, !kept, now)?, renewal))
+        let granted = self.grant(&authority, profile, session, scope, !kept, now)?;
+        Ok((granted, renewal))
+    }
+
+    /// Whether `scope` is no more than the session was granted. Asked before anything is used up,
+    /// at the price of a read that only narrowing pays.
+    async fn check_narrowing(&self, id: &SessionId, scope: &Scope) -> Result<(), RefreshError> {
+        let session = self.store.find(id).await?.ok_or(RefreshError::Unknown)?;
+        if scope.is_within(&session.scope) { Ok(()) } else { Err(RefreshError::InvalidScope) }
     }
 
     /// Does what the verdicts ask until the session stands where the answer can be given.

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use thiserror::Error;
 
-use super::authority::Authority;
+use super::authority::{About, Authority};
 use super::{Failure, Granted};
 use crate::claims::{AccessClaims, Scope};
 use crate::id::{Generation, SessionId, Subject};
@@ -113,23 +113,30 @@ impl Sessions {
             return Err(Failure::NameTaken(session.id));
         }
         let may_refresh = profile.allows(Grant::RefreshToken);
-        self.grant(authority, profile, session, may_refresh, now)
+        self.grant(authority, profile, session, None, may_refresh, now)
     }
 
-    /// Signs what `session` is to be given.
+    /// Signs what `session` is to be given: an access token, of a narrower scope if one is named.
     pub(super) fn grant(
         &self,
         authority: &Authority,
         profile: &ClientProfile,
         session: Session,
+        narrowed: Option<&Scope>,
         with_refresh: bool,
         now: Timestamp,
     ) -> Result<Granted, Failure> {
+        let scope = narrowed.unwrap_or(&session.scope).clone();
+        let about = About {
+            subject: session.subject.clone(),
+            session: Some(&session),
+            scope: scope.clone(),
+        };
         let (access, access_expires_at) =
-            authority.access_token(&session, profile, &*self.random, now)?;
+            authority.access_token(about, profile, &*self.random, now)?;
         let refresh =
             if with_refresh { Some(authority.refresh_token(&session, now)?) } else { None };
-        Ok(Granted { access, access_expires_at, refresh, session })
+        Ok(Granted { access, access_expires_at, refresh, scope, session })
     }
 
     /// Checks an access token and looks its session up: for this issuer's own endpoints, where an

@@ -77,6 +77,13 @@ pub(super) enum Command {
         command: ConfigCommand,
     },
 
+    /// Make secrets for confidential clients
+    Clients {
+        /// What to make
+        #[command(subcommand)]
+        command: ClientsCommand,
+    },
+
     /// Print a completion script for a shell
     ///
     /// For bash: `aquaware completions bash > /etc/bash_completion.d/aquaware`. For zsh: save it as
@@ -132,4 +139,14 @@ mod tests {
         }
         walk(&Arguments::command());
     }
+}
+
+/// What can be made for clients.
+#[derive(Debug, Subcommand)]
+pub(super) enum ClientsCommand {
+    /// Make a secret and print it with its hash
+    ///
+    /// The secret is for the client and is shown this once; the hash goes into the configuration,
+    /// as `secret_hash` of the client.
+    Secret,
 }

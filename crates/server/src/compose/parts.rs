@@ -8,7 +8,7 @@ use std::time::Duration;
 use aquaware_core::keys::{KeyRecord, KeyRing, RingError, Schedule};
 use aquaware_core::password::{HashCost, InvalidCost};
 use aquaware_core::random::{Random, SystemRandom};
-use aquaware_core::service::{Accounts, Authority, Sessions};
+use aquaware_core::service::{Accounts, Authority, Clients, Sessions};
 use aquaware_core::store::{AccountStore, MemoryStore, SessionStore};
 use aquaware_core::time::{Clock, Timestamp};
 use aquaware_store_sql::{OpenError, SqliteOptions, SqliteStore};
@@ -153,6 +153,7 @@ pub(super) fn state(config: &Config, public: SocketAddr) -> Result<State, StartE
     let hasher = Arc::new(hashing(&config.accounts)?);
     let limits = config.limits;
     Ok(State {
+        clients: Clients::new(Arc::clone(&sessions), hasher.clone(), random.clone()),
         accounts: Accounts::new(account_store, hasher, random, Arc::clone(&sessions)),
         sessions,
         clock,

@@ -9,8 +9,6 @@ use super::value::Value;
 enum Asks {
     /// A text that begins so.
     Begins(&'static [&'static str]),
-    /// A list with this word in it.
-    Lists(&'static str),
     /// Anything but an empty text.
     Set,
     /// `true`.
@@ -43,21 +41,6 @@ const NOT_YET: &[Part] = &[
     part("store.accounts", MYSQL, NO_MYSQL),
     part("store.sessions", REDIS, NO_REDIS),
     part("store.accounts", REDIS, NO_REDIS),
-    part(
-        "clients.*.grants",
-        Asks::Lists("password"),
-        "the grant \"password\" is not available yet; take it out",
-    ),
-    part(
-        "clients.*.grants",
-        Asks::Lists("client_credentials"),
-        "the grant \"client_credentials\" is not available yet; take it out",
-    ),
-    part(
-        "clients.*.secret_hash",
-        Asks::Set,
-        "confidential clients are not available yet; leave it \"\"",
-    ),
     part("clients.*.status", Asks::True, "status lists are not available yet; leave it false"),
     part("telemetry.otlp_endpoint", Asks::Set, "traces are not available yet; leave it \"\""),
 ];
@@ -76,9 +59,6 @@ impl Asks {
         match (self, value) {
             (Self::Begins(starts), Value::Text(text)) => {
                 starts.iter().any(|start| text.starts_with(start))
-            }
-            (Self::Lists(word), Value::List(items)) => {
-                items.iter().any(|item| item.text() == Some(word))
             }
             (Self::Set, Value::Text(text)) => !text.is_empty(),
             (Self::True, Value::Boolean(boolean)) => *boolean,

@@ -4,11 +4,12 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 use super::route::{endpoint, not_found};
-use super::{auth, health, key_set};
+use super::{auth, health, key_set, oauth};
 
 /// The public paths.
 pub(crate) fn public(app: &mut ServiceConfig) {
     auth::routes(app);
+    oauth::routes(app);
     app.service(endpoint("/.well-known/jwks.json", [(Method::GET, web::to(key_set::key_set))]))
         .default_service(web::to(not_found));
 }

@@ -7,6 +7,7 @@
 mod fields;
 mod json;
 mod multipart;
+pub(crate) mod oauth;
 mod urlencoded;
 
 use std::borrow::Cow;
@@ -20,7 +21,7 @@ use futures_util::{Stream, StreamExt as _};
 use zeroize::Zeroizing;
 
 pub(crate) use self::fields::Fields;
-pub(crate) use self::urlencoded::has_name as query_has;
+pub(crate) use self::urlencoded::{decoded as form_decoded, has_name as query_has};
 use super::problem::{Code, FieldError, Problem};
 
 /// The value of a field. Don't format it: unlike the secrets of the core it would print itself.

@@ -69,6 +69,8 @@ impl From<RefreshError> for Problem {
             RefreshError::Reused => Self::from(Code::RefreshTokenReused),
             RefreshError::Ended(_) => Self::from(Code::SessionRevoked),
             RefreshError::NotAllowed => Self::from(Code::ClientNotAllowed),
+            RefreshError::Foreign => Self::from(Code::InvalidRefreshToken),
+            RefreshError::InvalidScope => Self::from(Code::InvalidScope),
             RefreshError::Failure(failure) => failure.into(),
         }
     }

@@ -52,6 +52,8 @@ pub(crate) enum Challenge {
     InvalidRequest,
     /// `error="invalid_token"`: a token was presented and is worth nothing.
     InvalidToken,
+    /// `error="insufficient_scope"`: the token lacks this scope.
+    InsufficientScope(&'static str),
 }
 
 impl fmt::Display for Challenge {
@@ -67,6 +69,9 @@ impl fmt::Display for Challenge {
                 f,
                 r#"{BEARER}, error="invalid_token", error_description="the access token is malformed, expired or revoked""#
             ),
+            Self::InsufficientScope(scope) => {
+                write!(f, r#"{BEARER}, error="insufficient_scope", scope="{scope}""#)
+            }
         }
     }
 }
@@ -105,6 +110,11 @@ impl Problem {
         Self::from(Code::InvalidToken).challenged(Challenge::InvalidToken)
     }
 
+    /// The refusal of a protected resource to a token without `scope`.
+    pub(crate) fn insufficient_scope(scope: &'static str) -> Self {
+        Self::from(Code::InsufficientScope).challenged(Challenge::InsufficientScope(scope))
+    }
+
     /// The same with these fields named.
     pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
@@ -124,7 +134,6 @@ impl Problem {
     }
 
     /// Which kind it is.
-    #[cfg(test)]
     pub(crate) const fn code(&self) -> Code {
         self.code
     }
@@ -253,6 +262,11 @@ mod tests {
         let said = |problem: &Problem| header(problem, header::WWW_AUTHENTICATE).unwrap();
         assert!(!said(&Problem::unauthenticated()).contains("error"));
         assert!(said(&Problem::invalid_token()).contains(r#"error="invalid_token", error_desc"#));
+        assert_eq!(
+            said(&Problem::insufficient_scope("read")),
+            r#"Bearer realm="aquaware", error="insufficient_scope", scope="read""#
+        );
+        assert_eq!(Problem::insufficient_scope("read").response().status(), 403);
     }
 
     #[test]

@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
+use actix_web::http::header;
 use actix_web::{HttpMessage as _, HttpRequest};
-use aquaware_core::service::{Accounts, Caller, Sessions};
+use aquaware_core::claims::RefreshClaims;
+use aquaware_core::id::ClientId;
+use aquaware_core::jwt::Verified;
+use aquaware_core::policy::{Rotation, Transport};
+use aquaware_core::retry::{InvalidRetryKey, RetryKey};
+use aquaware_core::service::{Accounts, Caller, Clients, Granted, RefreshError, Renew, Sessions};
 use aquaware_core::time::{Clock, Timestamp};
 
 use super::bearer;
@@ -19,6 +25,7 @@ use super::rates::Rates;
 pub(crate) struct State {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) accounts: Accounts,
+    pub(crate) clients: Clients,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signup_open: bool,
     pub(crate) cookie: RefreshCookie,
@@ -42,6 +49,60 @@ impl State {
         })
     }
 
+    /// Counts a refresh against its session's limit.
+    ///
+    /// # Errors
+    /// The 429; nothing is used up.
+    pub(crate) fn count_refresh(&self, claims: &Verified<RefreshClaims>) -> Result<(), Problem> {
+        let authority = self.sessions.authority();
+        let profile = authority.policy().client(&claims.client_id);
+        self.rates.refresh(claims, profile.map_or(Rotation::Always, |it| it.rotation))
+    }
+
+    /// Renews a session, with a line in the log for what should be seen.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub(crate) async fn renew(
+        &self,
+        wish: Renew<'_>,
+        retry_key: Option<&RetryKey>,
+        now: Timestamp,
+    ) -> Result<Granted, RefreshError> {
+        let session = wish.claims.sid;
+        match self.sessions.renew(wish, retry_key, now).await {
+            Ok((granted, renewal)) => {
+                tracing::debug!(%session, ?renewal, "refreshed");
+                Ok(granted)
+            }
+            Err(error) => {
+                if matches!(error, RefreshError::Reused) {
+                    tracing::warn!(%session, "refresh token reused: session ended");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Refuses a login that a page of another origin sends for a client whose refresh token is a
+    /// cookie: it would plant a session in the victim's browser.
+    ///
+    /// # Errors
+    /// The 403.
+    pub(crate) fn refuse_foreign_page(
+        &self,
+        request: &HttpRequest,
+        client: &ClientId,
+    ) -> Result<(), Problem> {
+        let authority = self.sessions.authority();
+        let profile = authority.policy().client(client);
+        let cookie = profile.is_some_and(|profile| profile.transport == Transport::Cookie);
+        if cookie && request.headers().contains_key(header::ORIGIN) {
+            self.origins.check(request.headers())?;
+        }
+        Ok(())
+    }
+
     /// Who calls, by access token: good, and of a live session.
     ///
     /// # Errors
@@ -56,4 +117,17 @@ impl State {
             bearer::access_token(request, form_has_token)?.ok_or_else(Problem::unauthenticated)?;
         Ok(self.sessions.authenticate(token.expose(), now).await?)
     }
+}
+
+/// The `Idempotency-Key`; `None` where there is none, or one too short to count.
+///
+/// # Errors
+/// When it breaks the rules, or comes more than once.
+pub(crate) fn retry_key(request: &HttpRequest) -> Result<Option<RetryKey>, InvalidRetryKey> {
+    let mut keys = request.headers().get_all("Idempotency-Key");
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(InvalidRetryKey);
+    }
+    RetryKey::parse(key.as_bytes())
 }

@@ -123,6 +123,7 @@ impl Desk {
             email: email.to_owned(),
             password: password(text),
             client: fixture::client(client),
+            door: Door::FirstParty,
             scope: Scope::parse(scope).unwrap(),
             device: Device::default(),
         };

@@ -209,7 +209,8 @@ fn tokens_are_as_small_as_promised() {
             let authority = world.sessions.authority();
             let profile = authority.policy().client(&session.client).unwrap();
             let now = world.clock.now();
-            let granted = world.sessions.grant(&authority, profile, session, true, now).unwrap();
+            let granted =
+                world.sessions.grant(&authority, profile, session, None, true, now).unwrap();
             assert_eq!((subject().as_str().len(), fixture::issuer().as_str().len()), (36, 30));
             let (access, refresh) = (granted.access.expose().len(), token_of(&granted).len());
             assert!(access <= 512, "access token of {client}: {access} bytes");

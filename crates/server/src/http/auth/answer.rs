@@ -1,63 +1,10 @@
 //! The bodies of answers, field by field as the contract names them.
 
-use std::time::Duration;
-
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use aquaware_core::account::Account;
-use aquaware_core::policy::Transport;
-use aquaware_core::service::Granted;
 use aquaware_core::session::{ExtraClaims, Session};
-use aquaware_core::time::Timestamp;
 use serde::Serialize;
-
-use crate::http::state::State;
-
-/// The *token answer*. Borrows the tokens, which overwrite themselves when dropped.
-#[derive(Serialize)]
-struct TokenAnswer<'a> {
-    access_token: &'a str,
-    token_type: &'static str,
-    expires_in: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_expires_in: Option<u64>,
-    session_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-}
-
-/// Answers with what was granted: the refresh token in the body or in a cookie, as the client's
-/// profile has it.
-pub(super) fn tokens(state: &State, granted: &Granted, now: Timestamp) -> HttpResponse {
-    let authority = state.sessions.authority();
-    let profile = authority.policy().client(&granted.session.client);
-    let by_cookie = profile.is_some_and(|profile| profile.transport == Transport::Cookie);
-    let refresh = granted.refresh.as_ref();
-    let in_body = refresh.filter(|_| !by_cookie);
-    let in_cookie = refresh.filter(|_| by_cookie).and_then(|refresh| {
-        let life = Duration::from_secs(refresh.expires_at.seconds_after(now));
-        state.cookie.set(&refresh.token, life)
-    });
-    let scope = &granted.session.scope;
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::PRAGMA, "no-cache"));
-    if let Some(cookie) = in_cookie {
-        response.insert_header((header::SET_COOKIE, cookie));
-    }
-    response.json(TokenAnswer {
-        access_token: granted.access.expose(),
-        token_type: "Bearer",
-        expires_in: granted.access_expires_at.seconds_after(now),
-        refresh_token: in_body.map(|refresh| refresh.token.expose()),
-        refresh_expires_in: in_body.map(|refresh| refresh.expires_at.seconds_after(now)),
-        session_id: granted.session.id.to_string(),
-        scope: (!scope.is_empty()).then(|| scope.to_string()),
-    })
-}
 
 /// What a new account is answered with.
 #[derive(Serialize)]

@@ -2,22 +2,21 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use aquaware_core::account::Login;
 use aquaware_core::claims::Scope;
 use aquaware_core::id::ClientId;
 use aquaware_core::secret::Password;
-use aquaware_core::service::{LogIn, LoginError, PasswordChange, PasswordError, SignUp};
-use aquaware_core::session::{Device, EndReason};
+use aquaware_core::service::{Door, LogIn, PasswordChange, PasswordError, SignUp};
 
 use super::answer;
 use crate::http::bearer;
 use crate::http::body::{Fields, Text};
+use crate::http::login;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
+use crate::http::token_answer;
 
 const LONGEST_EMAIL: usize = 254;
 const LONGEST_NAME: usize = 100;
-const LONGEST_USER_AGENT: usize = 255;
 
 /// `POST /auth/signup`.
 pub(super) async fn sign_up(
@@ -64,32 +63,14 @@ pub(super) async fn log_in(
     let password = password(fields.required("password"));
     let client = fields.line("client_id", usize::MAX).unwrap_or_else(|| "web".to_owned());
     let scope = fields.line("scope", usize::MAX).unwrap_or_default();
-    let device = Device {
-        name: fields.line("device_name", LONGEST_NAME),
-        ip: Some(address.to_string()),
-        user_agent: user_agent(&request),
-    };
+    let device = login::device(&request, address, fields.line("device_name", LONGEST_NAME));
     fields.finish()?;
     let client = ClientId::new(client).map_err(|_| Problem::from(Code::UnknownClient))?;
     let scope = Scope::parse(&scope).map_err(|_| Problem::from(Code::InvalidScope))?;
-    // What is no address is nobody's: there is nothing to lock.
-    let login = Login::new(&email).ok();
-    if let Some(login) = &login {
-        state.failed_logins.check(login, now)?;
-    }
-    let wish = LogIn { email, password, client, scope, device };
-    let outcome = state.accounts.log_in(wish, now).await;
-    if let (Some(login), Err(LoginError::InvalidCredentials)) = (&login, &outcome) {
-        state.failed_logins.failed(login, now)?;
-    }
-    let granted = outcome?;
-    if let Some(Err(locked)) = login.map(|login| state.failed_logins.succeeded(&login, now)) {
-        // Guesses sent at once locked the account meanwhile: this one must not stand out.
-        state.sessions.end(&granted.session.id, EndReason::Revoked, now).await?;
-        return Err(locked);
-    }
-    tracing::info!(session = %granted.session.id, "logged in");
-    Ok(answer::tokens(&state, &granted, now))
+    state.refuse_foreign_page(&request, &client)?;
+    let wish = LogIn { email, password, client, door: Door::FirstParty, scope, device };
+    let granted = login::log_in(&state, wish, now).await?;
+    Ok(token_answer::by_profile(&state, &granted, now))
 }
 
 /// `POST /auth/password`.
@@ -123,10 +104,4 @@ pub(super) async fn change_password(
 
 fn password(mut text: Text) -> Password {
     Password::new(std::mem::take(&mut *text))
-}
-
-/// The `User-Agent`, cut to what a list can show.
-fn user_agent(request: &HttpRequest) -> Option<String> {
-    let agent = request.headers().get(header::USER_AGENT)?.to_str().ok()?;
-    Some(agent.chars().take(LONGEST_USER_AGENT).collect())
 }

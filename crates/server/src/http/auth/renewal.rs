@@ -2,18 +2,16 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use aquaware_core::claims::RefreshClaims;
-use aquaware_core::policy::Rotation;
-use aquaware_core::retry::RetryKey;
 use aquaware_core::secret::RefreshToken;
-use aquaware_core::service::{AuthError, RefreshError};
+use aquaware_core::service::{AuthError, Presenter, Renew};
 use aquaware_core::session::EndReason;
 
 use super::answer;
 use crate::http::bearer;
 use crate::http::body::{Fields, Text};
 use crate::http::problem::{Code, FieldError, Problem};
-use crate::http::state::State;
+use crate::http::state::{State, retry_key};
+use crate::http::token_answer;
 
 /// `POST /auth/refresh`.
 pub(super) async fn refresh(
@@ -22,7 +20,7 @@ pub(super) async fn refresh(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let now = state.now();
-    let retry_key = retry_key(&request)?;
+    let retry_key = retry_key(&request).map_err(|_| invalid_retry_key())?;
     let mut fields = Fields::read(&request, payload).await?;
     let in_body = fields.optional("refresh_token").map(token);
     fields.finish()?;
@@ -32,19 +30,10 @@ pub(super) async fn refresh(
     };
     let token = presented.ok_or_else(|| missing("refresh_token"))?;
     let claims = state.sessions.check_refresh(token.expose(), now)?;
-    state.rates.refresh(&claims, rotation(&state, &claims))?;
-    match state.sessions.renew(&claims, retry_key.as_ref(), now).await {
-        Ok((granted, renewal)) => {
-            tracing::debug!(session = %claims.sid, ?renewal, "refreshed");
-            Ok(answer::tokens(&state, &granted, now))
-        }
-        Err(error) => {
-            if matches!(error, RefreshError::Reused) {
-                tracing::warn!(session = %claims.sid, "refresh token reused: session ended");
-            }
-            Err(error.into())
-        }
-    }
+    state.count_refresh(&claims)?;
+    let renew = Renew { claims: &claims, presenter: Presenter::FirstParty, scope: None };
+    let granted = state.renew(renew, retry_key.as_ref(), now).await?;
+    Ok(token_answer::by_profile(&state, &granted, now))
 }
 
 /// `POST /auth/logout`.
@@ -110,27 +99,13 @@ fn cookie(request: &HttpRequest, state: &State) -> Result<Option<RefreshToken>, 
     Ok(token)
 }
 
-/// The `Idempotency-Key`; `None` where there is none, or one too short to count.
-fn retry_key(request: &HttpRequest) -> Result<Option<RetryKey>, Problem> {
-    let invalid = || {
-        let error = FieldError::new("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
-        Problem::invalid_fields(vec![error])
-    };
-    let mut keys = request.headers().get_all("Idempotency-Key");
-    let Some(key) = keys.next() else { return Ok(None) };
-    if keys.next().is_some() {
-        return Err(invalid());
-    }
-    RetryKey::parse(key.as_bytes()).map_err(|_| invalid())
-}
-
-fn rotation(state: &State, claims: &RefreshClaims) -> Rotation {
-    let authority = state.sessions.authority();
-    authority.policy().client(&claims.client_id).map_or(Rotation::Always, |it| it.rotation)
-}
-
 fn token(mut text: Text) -> RefreshToken {
     RefreshToken::new(std::mem::take(&mut *text))
+}
+
+fn invalid_retry_key() -> Problem {
+    let error = FieldError::new("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
+    Problem::invalid_fields(vec![error])
 }
 
 fn missing(field: &str) -> Problem {

@@ -23,6 +23,11 @@ fn pair(pair: &[u8]) -> Result<(String, Text), Malformed> {
     }
 }
 
+/// One value by itself, form-decoded; `None` if it is malformed.
+pub(crate) fn decoded(text: &[u8]) -> Option<Text> {
+    decode(text).map(Zeroizing::new)
+}
+
 /// Name and value; a pair without `=` has an empty value.
 fn split(pair: &[u8]) -> (&[u8], &[u8]) {
     let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());

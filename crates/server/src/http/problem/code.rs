@@ -37,6 +37,8 @@ pub(crate) enum Code {
     ClientNotAllowed,
     /// No good access token.
     InvalidToken,
+    /// The access token lacks a scope.
+    InsufficientScope,
     /// A cookie came from another site.
     CrossSite,
     /// Nothing is at this path.
@@ -58,7 +60,7 @@ pub(crate) enum Code {
 impl Code {
     /// Every code there is.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::InvalidRequest,
         Self::InvalidCredentials,
         Self::InvalidRefreshToken,
@@ -74,6 +76,7 @@ impl Code {
         Self::InvalidScope,
         Self::ClientNotAllowed,
         Self::InvalidToken,
+        Self::InsufficientScope,
         Self::CrossSite,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -96,7 +99,10 @@ impl Code {
             | Self::RefreshTokenReused
             | Self::SessionRevoked
             | Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::SignupClosed | Self::ClientNotAllowed | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::SignupClosed
+            | Self::ClientNotAllowed
+            | Self::InsufficientScope
+            | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::AccountExists => StatusCode::CONFLICT,
@@ -127,6 +133,7 @@ impl Code {
             Self::InvalidScope => "invalid_scope",
             Self::ClientNotAllowed => "client_not_allowed",
             Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
             Self::CrossSite => "cross_site",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -177,6 +184,7 @@ impl Code {
             Self::InvalidScope => "The client may not have this scope.",
             Self::ClientNotAllowed => "The client may not do this here.",
             Self::InvalidToken => "The access token is malformed, expired or revoked.",
+            Self::InsufficientScope => "The access token lacks a scope.",
             Self::CrossSite => "The cookie is not accepted from this origin.",
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This path does not take this method.",
@@ -195,9 +203,8 @@ impl Code {
 mod tests {
     use super::*;
 
-    /// The table of the contract, line by line as far as it is built, and the one code that is ours
-    /// alone.
-    const TABLE: [(&str, u16); 23] = [
+    /// The table of the contract, line by line, and the one code that is ours alone.
+    const TABLE: [(&str, u16); 24] = [
         ("invalid_request", 400),
         ("invalid_credentials", 401),
         ("invalid_refresh_token", 401),
@@ -213,6 +220,7 @@ mod tests {
         ("invalid_scope", 400),
         ("client_not_allowed", 403),
         ("invalid_token", 401),
+        ("insufficient_scope", 403),
         ("cross_site", 403),
         ("not_found", 404),
         ("method_not_allowed", 405),

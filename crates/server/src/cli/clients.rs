@@ -1,0 +1,51 @@
+//! `aquaware clients`: what confidential clients need.
+
+use aquaware_core::password::{HashCost, Worker};
+use aquaware_core::random::{Random as _, SystemRandom};
+use aquaware_core::secret::Password;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::CommandError;
+use super::arguments::ClientsCommand;
+use super::output::Output;
+use crate::config::{Request, load};
+
+/// Runs one of them.
+pub(super) fn run(
+    command: ClientsCommand,
+    request: &Request,
+    json: bool,
+    output: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    match command {
+        ClientsCommand::Secret => secret(request, json, output),
+    }
+}
+
+/// 256 random bits, and their hash at the configured cost.
+fn secret(request: &Request, json: bool, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let argon2 = load(request)?.config.accounts.argon2;
+    let failed = |_| CommandError::Failed("the secret could not be hashed".to_owned());
+    let cost = HashCost::new(argon2.memory_kib, argon2.iterations, argon2.parallelism)
+        .map_err(|error| CommandError::Failed(error.to_string()))?;
+    let mut bytes = Zeroizing::new([0; 32]);
+    SystemRandom.fill(&mut *bytes);
+    let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
+    let hash = Worker::new(cost, 8)
+        .establish(&Password::new(secret.to_string()), &[], &SystemRandom)
+        .map_err(failed)?;
+    let text = if json {
+        format!("{:#}\n", json!({ "secret": *secret, "secret_hash": hash.expose() }))
+    } else {
+        format!(
+            "secret, for the client (it is shown this once):\n  {}\n\n\
+             for the configuration:\n  secret_hash = \"{}\"\n",
+            *secret,
+            hash.expose()
+        )
+    };
+    Ok(output.bytes(text.as_bytes())?)
+}
