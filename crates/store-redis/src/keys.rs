@@ -1,0 +1,46 @@
+//! The names of keys. Nothing else knows them.
+//!
+//! | key | what |
+//! | --- | --- |
+//! | `s:SESSION` | a session: a hash |
+//! | `u:SUBJECT` | the sessions of a subject: a sorted set, see [`crate::subject`] |
+//! | `l:LOGIN` | an account: a hash |
+//! | `i:ID` | the login of the account with this id: a string |
+//! | `a` | all logins: a sorted set, all with score 0, so in order of their bytes |
+
+use aquaware_core::account::Login;
+use aquaware_core::id::{SessionId, Subject};
+
+/// The names of keys behind one prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys(String);
+
+impl Keys {
+    pub(crate) const fn new(prefix: String) -> Self {
+        Self(prefix)
+    }
+
+    pub(crate) fn session(&self, id: &SessionId) -> String {
+        format!("{}s:{id}", self.0)
+    }
+
+    pub(crate) fn subject(&self, subject: &Subject) -> String {
+        format!("{}u:{subject}", self.0)
+    }
+
+    pub(crate) fn account(&self, login: &str) -> String {
+        format!("{}l:{login}", self.0)
+    }
+
+    pub(crate) fn login(&self, login: &Login) -> String {
+        self.account(login.as_str())
+    }
+
+    pub(crate) fn id(&self, id: &Subject) -> String {
+        format!("{}i:{id}", self.0)
+    }
+
+    pub(crate) fn logins(&self) -> String {
+        format!("{}a", self.0)
+    }
+}

@@ -1,0 +1,15 @@
+-- Ends the session if it hasn't ended: the first reason stays. The record stays too, as a
+-- tombstone, until the time it was to be forgotten anyway.
+--
+-- ARGV: instant, reason, and the subject whose it must be, or '' for anybody's
+-- Answer: {'done' or 'standing', record}, or {'absent'}: a session is never made here.
+
+local held = redis.call('HMGET', KEY, 'ended', 'subject')
+if redis.call('EXISTS', KEY) == 0 then
+  return {'absent'}
+end
+if held[1] or (ARGV[3] ~= '' and held[2] ~= ARGV[3]) then
+  return answer('standing')
+end
+redis.call('HSET', KEY, 'ended', ARGV[1], 'reason', ARGV[2])
+return answer('done')

@@ -1,0 +1,85 @@
+//! The suite that every store must pass, on one server, behind Sentinel and in a Cluster.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use aquaware_core::id::{SessionId, Subject};
+use aquaware_store_redis::RedisStore;
+use aquaware_store_testkit::{Harness, Settings, conformance};
+use async_trait::async_trait;
+
+use crate::servers::{CLUSTER, SENTINEL, SINGLE, command, connect, prefix};
+
+/// Stores behind one URL, each with keys of its own.
+struct Stores {
+    url: String,
+    /// Which server has a key.
+    place: fn(&str) -> SocketAddr,
+    prefix: Mutex<String>,
+}
+
+impl Stores {
+    fn new(url: String, place: fn(&str) -> SocketAddr) -> Self {
+        Self { url, place, prefix: Mutex::default() }
+    }
+
+    fn current(&self) -> String {
+        self.prefix.lock().unwrap().clone()
+    }
+
+    fn set(&self, key: &str, field: &str, value: &str) -> bool {
+        let added: u32 = command((self.place)(key), &["HSET", key, field, value]);
+        added == 0
+    }
+}
+
+#[async_trait]
+impl Harness for Stores {
+    type Store = RedisStore;
+
+    async fn fresh(&self) -> RedisStore {
+        let prefix = prefix();
+        self.prefix.lock().unwrap().clone_from(&prefix);
+        connect(&self.url, &prefix).await
+    }
+
+    async fn replica(&self, _: &RedisStore) -> Option<RedisStore> {
+        Some(connect(&self.url, &self.current()).await)
+    }
+
+    async fn reopen(&self, store: RedisStore) -> Option<RedisStore> {
+        drop(store);
+        Some(connect(&self.url, &self.current()).await)
+    }
+
+    async fn corrupt_session(&self, _: &RedisStore, id: &SessionId) -> bool {
+        self.set(&format!("{}s:{id}", self.current()), "generation", "0")
+    }
+
+    async fn corrupt_account(&self, _: &RedisStore, id: &Subject) -> bool {
+        let pointer = format!("{}i:{id}", self.current());
+        let login: String = command((self.place)(&pointer), &["GET", &pointer]);
+        self.set(&format!("{}l:{login}", self.current()), "claims", "[]")
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { purges: false, sequences: 24, racers: 32, ..Settings::default() }
+    }
+}
+
+mod single {
+    use super::*;
+    conformance!(Stores::new(SINGLE.url(), |_| SINGLE.address()));
+}
+
+mod sentinel {
+    use super::*;
+    conformance!(Stores::new(SENTINEL.url(), |_| SENTINEL.master().unwrap()));
+}
+
+mod cluster {
+    use super::*;
+    conformance!(Stores::new(CLUSTER.lock().unwrap().url(), |key| {
+        CLUSTER.lock().unwrap().master_of(key).unwrap()
+    }));
+}

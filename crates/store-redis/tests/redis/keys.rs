@@ -1,0 +1,334 @@
+//! What lies on the server: when it goes, and what is made of what shouldn't be there.
+
+use std::time::Duration;
+
+use aquaware_core::session::{EndReason, RETENTION, Session};
+use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
+use aquaware_store_redis::RedisStore;
+use redis::FromRedisValue;
+
+use crate::sample::{account, at, days, done, ended, id, session, step, subject};
+use crate::servers::{SINGLE, command, connect, prefix, run, until};
+
+fn ask<T: FromRedisValue>(words: &[&str]) -> T {
+    command(SINGLE.address(), words)
+}
+
+/// A store with keys of its own, and their prefix.
+async fn store() -> (RedisStore, String) {
+    let prefix = prefix();
+    (connect(&SINGLE.url(), &prefix).await, prefix)
+}
+
+/// The server's time in milliseconds.
+fn now() -> i64 {
+    let (seconds, _): (i64, i64) = ask(&["TIME"]);
+    seconds * 1000
+}
+
+/// When a key expires, in milliseconds.
+fn expiry(key: &str) -> i64 {
+    ask(&["PEXPIRETIME", key])
+}
+
+#[test]
+fn a_key_expires_when_its_session_may_be_forgotten() {
+    run(async {
+        let (store, prefix) = store().await;
+        let key = format!("{prefix}s:{}", id(1));
+        assert!(store.insert(&session(1)).await.unwrap());
+        // A second's fraction more: the rounding is the core's.
+        let right = |session: &Session| {
+            let wanted = session.forget_at().millis();
+            assert!((wanted..wanted + 1000).contains(&expiry(&key)), "{session:?}");
+        };
+        right(&session(1));
+        let moved = done(store.advance(&id(1), &step(1)).await.unwrap());
+        right(&moved);
+        // The absolute end comes first.
+        let last = aquaware_core::store::Advance { expires_at: days(999), ..step(2) };
+        let moved = done(store.advance(&id(1), &last).await.unwrap());
+        assert_eq!(moved.forget_at(), moved.ends_at.floor().plus(RETENTION));
+        right(&moved);
+    });
+}
+
+#[test]
+fn an_ended_session_stays_until_its_tokens_are_dead() {
+    run(async {
+        let (store, prefix) = store().await;
+        let key = format!("{prefix}s:{}", id(1));
+        store.insert(&session(1)).await.unwrap();
+        let before = expiry(&key);
+        let tombstone = done(store.end(&id(1), ended(EndReason::Reuse)).await.unwrap());
+        assert_eq!(expiry(&key), before);
+        assert_eq!(store.purge(days(9999), u32::MAX).await.unwrap(), 0);
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(tombstone.clone()));
+        let late = store.advance(&id(1), &step(1)).await.unwrap();
+        assert_eq!(late, Outcome::Standing(tombstone));
+    });
+}
+
+#[test]
+fn no_key_expires_sooner_than_the_retention_from_now() {
+    run(async {
+        let (store, prefix) = store().await;
+        let key = format!("{prefix}s:{}", id(1));
+        for (number, time) in (1..).zip([at(-1), at(0), at(1_000), at(now())]) {
+            let old = Session { expires_at: time, ends_at: time, ..session(number) };
+            assert!(store.insert(&old).await.unwrap());
+            assert_eq!(store.find(&old.id).await.unwrap(), Some(old));
+        }
+        let retention = i64::try_from(RETENTION.as_millis()).unwrap();
+        assert!((now()..now() + 60_000).contains(&(expiry(&key) - retention)));
+    });
+}
+
+#[test]
+fn a_time_beyond_all_calendars_is_kept_for_ever() {
+    run(async {
+        let (store, prefix) = store().await;
+        let endless = Session { expires_at: at(i64::MAX), ends_at: at(i64::MAX), ..session(1) };
+        assert!(store.insert(&endless).await.unwrap());
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(endless));
+        assert_eq!(expiry(&format!("{prefix}s:{}", id(1))), -1);
+        assert_eq!(expiry(&format!("{prefix}u:ann")), -1);
+    });
+}
+
+#[test]
+fn scripts_that_the_server_forgot_are_sent_again() {
+    run(async {
+        let (store, _) = store().await;
+        for number in 1..5 {
+            let _: String = ask(&["SCRIPT", "FLUSH"]);
+            assert!(store.insert(&session(number)).await.unwrap());
+            let _: String = ask(&["SCRIPT", "FLUSH"]);
+            let _ = done(store.advance(&id(number), &step(1)).await.unwrap());
+        }
+    });
+}
+
+#[test]
+fn an_entry_that_was_lost_is_written_again_by_the_sixteenth_use() {
+    run(async {
+        let (store, prefix) = store().await;
+        let index = format!("{prefix}u:ann");
+        store.insert(&session(1)).await.unwrap();
+        let _: u32 = ask(&["DEL", &index]);
+        for from in 1..16 {
+            assert!(
+                SessionStore::list(&store, &subject("ann")).await.unwrap().is_empty(),
+                "{from}"
+            );
+            let _ = done(store.advance(&id(1), &step(from)).await.unwrap());
+        }
+        until("the entry is there again", async || {
+            SessionStore::list(&store, &subject("ann")).await.unwrap().len() == 1
+        })
+        .await;
+        let everywhere = ended(EndReason::LogoutAll);
+        assert_eq!(store.end_all(&subject("ann"), None, everywhere).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn an_advance_past_lost_writes_writes_the_entry_at_once() {
+    run(async {
+        let (store, prefix) = store().await;
+        store.insert(&session(1)).await.unwrap();
+        let _: u32 = ask(&["DEL", &format!("{prefix}u:ann")]);
+        let to = aquaware_core::id::Generation::new(3).unwrap();
+        let leap = aquaware_core::store::Advance { to, ..step(1) };
+        let _ = done(store.advance(&id(1), &leap).await.unwrap());
+        until("the entry is there again", async || {
+            SessionStore::list(&store, &subject("ann")).await.unwrap().len() == 1
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_session_that_keeps_its_generation_gets_its_entry_back_too() {
+    run(async {
+        let (store, prefix) = store().await;
+        store.insert(&session(1)).await.unwrap();
+        let _: u32 = ask(&["DEL", &format!("{prefix}u:ann")]);
+        for number in 0..16 {
+            let used = at(session(1).last_used_at.millis() + number);
+            let _ = done(store.touch(&id(1), session(1).generation, used).await.unwrap());
+        }
+        until("the entry is there again", async || {
+            SessionStore::list(&store, &subject("ann")).await.unwrap().len() == 1
+        })
+        .await;
+    });
+}
+
+#[test]
+fn an_entry_without_a_session_goes_unless_its_session_is_on_its_way() {
+    run(async {
+        let (store, prefix) = store().await;
+        let index = format!("{prefix}u:ann");
+        let old = Session { created_at: at(now() - 7_200_000), ..session(1) };
+        let young = Session { created_at: at(now()), ..session(2) };
+        for gone in [&old, &young] {
+            store.insert(gone).await.unwrap();
+            let _: u32 = ask(&["DEL", &format!("{prefix}s:{}", gone.id)]);
+        }
+        store.insert(&session(3)).await.unwrap();
+        assert_eq!(SessionStore::list(&store, &subject("ann")).await.unwrap(), [session(3)]);
+        until("the old entry is gone", async || {
+            let entries: Vec<String> = ask(&["ZRANGE", &index, "0", "-1"]);
+            !entries.iter().any(|entry| entry.starts_with(&old.id.to_string()))
+        })
+        .await;
+        let entries: Vec<String> = ask(&["ZRANGE", &index, "0", "-1"]);
+        assert!(entries.iter().any(|entry| entry.starts_with(&young.id.to_string())));
+        assert_eq!(entries.len(), 2);
+    });
+}
+
+#[test]
+fn entries_of_sessions_whose_life_is_over_go_at_the_next_login() {
+    run(async {
+        let (store, prefix) = store().await;
+        let index = format!("{prefix}u:ann");
+        let _: u32 = ask(&["ZADD", &index, "1000", &format!("{} 0", id(7))]);
+        store.insert(&session(1)).await.unwrap();
+        let entries: Vec<String> = ask(&["ZRANGE", &index, "0", "-1"]);
+        assert_eq!(entries, [format!("{} {}", id(1), session(1).created_at.millis())]);
+    });
+}
+
+#[test]
+fn an_index_outlives_the_longest_of_its_sessions() {
+    run(async {
+        let (store, prefix) = store().await;
+        let index = format!("{prefix}u:ann");
+        let mut longest = 0;
+        for (number, end) in [(1, 50), (2, 400), (3, 60)] {
+            let session = Session { ends_at: days(end), ..session(number) };
+            store.insert(&session).await.unwrap();
+            longest = longest.max(session.ends_at.plus(RETENTION).millis());
+            assert!(expiry(&index) >= longest, "after {end} days");
+            assert!(expiry(&index) <= longest + 2 * 86_400_000);
+        }
+    });
+}
+
+#[test]
+fn sessions_that_are_somebody_elses_are_passed_over() {
+    run(async {
+        let (store, prefix) = store().await;
+        store.insert(&session(1)).await.unwrap();
+        let foreign = format!("{} {}", id(1), session(1).created_at.millis());
+        let _: u32 = ask(&["ZADD", &format!("{prefix}u:eve"), "9e15", &foreign]);
+        let _: u32 = ask(&["ZADD", &format!("{prefix}u:eve"), "9e15", "no entry"]);
+        let eve = subject("eve");
+        assert!(SessionStore::list(&store, &eve).await.unwrap().is_empty());
+        assert!(store.end_all(&eve, None, ended(EndReason::Revoked)).await.unwrap().is_empty());
+        let claims = serde_json::json!({"role": "admin"}).as_object().unwrap().clone();
+        SessionStore::set_claims(&store, &eve, &claims).await.unwrap();
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));
+    });
+}
+
+#[test]
+fn end_all_ends_the_others_although_one_is_damaged() {
+    run(async {
+        let (store, prefix) = store().await;
+        for number in 1..4 {
+            store.insert(&session(number)).await.unwrap();
+        }
+        let _: u32 = ask(&["HSET", &format!("{prefix}s:{}", id(2)), "client", "no client!"]);
+        let error = store.end_all(&subject("ann"), None, ended(EndReason::Revoked)).await;
+        assert!(matches!(error, Err(StoreError::Corrupt { .. })));
+        for number in [1, 3] {
+            assert!(store.find(&id(number)).await.unwrap().unwrap().ended.is_some());
+        }
+    });
+}
+
+#[test]
+fn a_key_of_another_type_is_corrupt_and_named() {
+    run(async {
+        let (store, prefix) = store().await;
+        let key = format!("{prefix}s:{}", id(1));
+        let _: String = ask(&["SET", &key, "horse"]);
+        let failed = [
+            store.find(&id(1)).await.unwrap_err(),
+            store.advance(&id(1), &step(1)).await.unwrap_err(),
+            store.end(&id(1), ended(EndReason::Logout)).await.unwrap_err(),
+        ];
+        for error in failed {
+            assert!(matches!(&error, StoreError::Corrupt { key: named, .. } if *named == key));
+            assert!(!format!("{error} {error:?}").contains("horse"));
+        }
+    });
+}
+
+#[test]
+fn what_a_creation_left_behind_is_no_account() {
+    run(async {
+        let (store, prefix) = store().await;
+        let ann = account("ann");
+        let login = ann.login.as_str();
+        let _: String = ask(&["SET", &format!("{prefix}i:{}", ann.id), login]);
+        let _: u32 = ask(&["ZADD", &format!("{prefix}a"), "0", login]);
+        assert_eq!(store.by_id(&ann.id).await.unwrap(), None);
+        assert_eq!(store.by_login(&ann.login).await.unwrap(), None);
+        assert!(AccountStore::list(&store, None, 10).await.unwrap().is_empty());
+        assert!(!store.delete(&ann.id).await.unwrap());
+        // The same again goes through.
+        assert!(store.create(&ann).await.unwrap());
+        assert_eq!(store.by_id(&ann.id).await.unwrap(), Some(ann.clone()));
+        assert_eq!(AccountStore::list(&store, None, 10).await.unwrap(), [ann]);
+    });
+}
+
+#[test]
+fn a_deleted_account_leaves_no_key() {
+    run(async {
+        let (store, prefix) = store().await;
+        for name in ["ann", "bob"] {
+            assert!(store.create(&account(name)).await.unwrap());
+        }
+        // Refused, for its login is taken: leaves nothing either.
+        let twin = aquaware_core::account::Account { id: subject("twin"), ..account("ann") };
+        assert!(!store.create(&twin).await.unwrap());
+        for name in ["ann", "bob"] {
+            assert!(store.delete(&account(name).id).await.unwrap());
+        }
+        let keys: Vec<String> = ask(&["KEYS", &format!("{prefix}*")]);
+        assert!(keys.is_empty(), "{keys:?}");
+    });
+}
+
+#[test]
+fn stores_with_other_prefixes_see_nothing_of_each_other() {
+    run(async {
+        let ((one, _), (two, _)) = (store().await, store().await);
+        one.insert(&session(1)).await.unwrap();
+        one.create(&account("ann")).await.unwrap();
+        assert_eq!(two.find(&id(1)).await.unwrap(), None);
+        assert!(SessionStore::list(&two, &subject("ann")).await.unwrap().is_empty());
+        assert!(AccountStore::list(&two, None, 10).await.unwrap().is_empty());
+        assert!(two.insert(&session(1)).await.unwrap());
+        assert!(two.create(&account("ann")).await.unwrap());
+    });
+}
+
+#[test]
+fn a_store_works_while_another_runtime_uses_it() {
+    let home = tokio::runtime::Runtime::new().unwrap();
+    let store = home.block_on(store()).0;
+    // As each worker of the server is.
+    let mut worker = tokio::runtime::Builder::new_current_thread();
+    worker.enable_time().build().unwrap().block_on(async {
+        store.insert(&session(1)).await.unwrap();
+        let moved = done(store.advance(&id(1), &step(1)).await.unwrap());
+        let found = tokio::time::timeout(Duration::from_secs(30), store.find(&id(1))).await;
+        assert_eq!(found.unwrap().unwrap(), Some(moved));
+    });
+}

@@ -1,0 +1,64 @@
+//! The servers that tests share. Each test has keys of its own; what disturbs a server starts one
+//! of its own.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+use aquaware_servers::{Cluster, Redis, RedisOptions as ServerOptions, Sentinel};
+use aquaware_store_redis::{RedisOptions, RedisStore};
+use redis::{FromRedisValue, cmd};
+
+/// One server for all tests that leave it alone.
+pub(crate) static SINGLE: LazyLock<Redis> =
+    LazyLock::new(|| Redis::start(ServerOptions::default()).unwrap());
+/// A watched master likewise.
+pub(crate) static SENTINEL: LazyLock<Sentinel> = LazyLock::new(|| Sentinel::start().unwrap());
+/// A Cluster likewise.
+pub(crate) static CLUSTER: LazyLock<Mutex<Cluster>> =
+    LazyLock::new(|| Mutex::new(Cluster::start().unwrap()));
+
+/// Patient: the tests share their machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A prefix that no other test has.
+pub(crate) fn prefix() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("test-{}:", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) fn options(url: &str, prefix: &str) -> RedisOptions {
+    let mut options = RedisOptions::from_url(url).unwrap();
+    options.prefix = prefix.to_owned();
+    options.timeout = PATIENCE;
+    options
+}
+
+pub(crate) async fn connect(url: &str, prefix: &str) -> RedisStore {
+    RedisStore::connect(options(url, prefix)).await.unwrap()
+}
+
+/// Carries out one command behind the store's back.
+pub(crate) fn command<T: FromRedisValue>(address: SocketAddr, words: &[&str]) -> T {
+    let client = redis::Client::open(format!("redis://{address}")).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let mut command = cmd(words[0]);
+    command.arg(&words[1..]);
+    command.query(&mut connection).unwrap()
+}
+
+/// Asks until it is so.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Runs a test in a runtime such as the server's.
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2).enable_all().build().unwrap().block_on(test)
+}

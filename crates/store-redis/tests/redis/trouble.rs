@@ -1,0 +1,343 @@
+//! Lost requests, lost answers, silent and full servers: what a step says, and what was done.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aquaware_core::id::SessionId;
+use aquaware_core::session::{EndReason, Session};
+use aquaware_core::store::{AccountStore, SessionStore, StoreError};
+use aquaware_core::testing::fixture;
+use aquaware_servers::{Cluster, Fault, Proxy, Redis, RedisOptions as ServerOptions};
+use aquaware_store_redis::RedisStore;
+
+use crate::sample::{account, ended, generation, hash, id, session, step, subject};
+use crate::servers::{SINGLE, command, connect, options, prefix, run, until};
+
+const FAULTS: [Fault; 6] = [
+    Fault::CutBefore,
+    Fault::CutAfter,
+    Fault::CutWithin(1),
+    Fault::CutWithin(20),
+    Fault::CutWithin(100_000),
+    Fault::BlackHole,
+];
+
+/// Long enough for a busy machine, short enough to wait for.
+const TIMEOUT: Duration = Duration::from_millis(700);
+
+async fn through(proxy: &Proxy, prefix: &str) -> RedisStore {
+    let mut options = options(&SINGLE.url_at(proxy.address()), prefix);
+    options.timeout = TIMEOUT;
+    RedisStore::connect(options).await.unwrap()
+}
+
+/// A policy without a retry window: whoever is taken for a thief is logged out.
+fn strict() -> aquaware_core::policy::TokenPolicy {
+    let settings = aquaware_core::policy::ProfileSettings {
+        retry_window: Duration::ZERO,
+        ..aquaware_core::policy::ProfileSettings::default()
+    };
+    fixture::policy_with([fixture::profile("web", settings)])
+}
+
+#[test]
+fn a_refresh_survives_whatever_is_lost_of_it() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        for fault in FAULTS {
+            proxy.pass();
+            let store = through(&proxy, &prefix()).await;
+            let sessions = fixture::sessions(Arc::new(store), strict());
+            let authority = sessions.authority();
+            let web = authority.policy().client(&fixture::client("web")).unwrap();
+            let granted = sessions.open(&authority, web, fixture::login_of(1), fixture::NOW);
+            let mut token = granted.await.unwrap().refresh.unwrap().token;
+            for lap in 0..3 {
+                let before = proxy.faults();
+                proxy.next(1, fault);
+                let answer = sessions.refresh(token.expose(), None, fixture::NOW).await;
+                let (granted, _) = answer.unwrap_or_else(|e| panic!("{fault:?}, {lap}: {e:?}"));
+                assert_eq!(granted.session.generation, generation(lap + 2), "{fault:?}");
+                assert_eq!(proxy.faults(), before + 1, "{fault:?}");
+                token = granted.refresh.unwrap().token;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_step_without_an_answer_says_so_and_was_done_once_or_not_at_all() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        for fault in FAULTS {
+            proxy.pass();
+            let (prefix, done) = (prefix(), !matches!(fault, Fault::CutBefore | Fault::BlackHole));
+            let store = through(&proxy, &prefix).await;
+            let straight = connect(&SINGLE.url(), &prefix).await;
+            straight.insert(&session(1)).await.unwrap();
+            SessionStore::ping(&store).await.unwrap();
+            proxy.next(1, fault);
+            let error = store.advance(&id(1), &step(1)).await.unwrap_err();
+            assert!(error.is_unknown(), "{fault:?}: {error:?}");
+            let wanted = generation(if done { 2 } else { 1 });
+            let found = straight.find(&id(1)).await.unwrap().unwrap();
+            assert_eq!(found.generation, wanted, "{fault:?}");
+            SessionStore::ping(&store).await.unwrap();
+            proxy.next(1, fault);
+            let error = store.end(&id(1), ended(EndReason::Logout)).await.unwrap_err();
+            assert!(error.is_unknown(), "{fault:?}: {error:?}");
+            let found = straight.find(&id(1)).await.unwrap().unwrap();
+            assert_eq!(found.ended.is_some(), done, "{fault:?}");
+            // And then everything as before.
+            let _ = store.end(&id(1), ended(EndReason::Logout)).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_login_without_its_index_entry_never_happens() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        for fault in FAULTS {
+            proxy.pass();
+            let store = through(&proxy, &prefix()).await;
+            // The first request of an insert writes the entry, and nothing of the session.
+            proxy.next(1, fault);
+            let error = store.insert(&session(1)).await.unwrap_err();
+            assert!(error.is_transient() && !error.is_unknown(), "{fault:?}: {error:?}");
+            assert_eq!(store.find(&id(1)).await.unwrap(), None, "{fault:?}");
+            // The second makes the session, or may have.
+            SessionStore::ping(&store).await.unwrap();
+            proxy.next(1, Fault::Pass);
+            proxy.next(1, fault);
+            let error = store.insert(&session(1)).await.unwrap_err();
+            assert!(error.is_unknown(), "{fault:?}: {error:?}");
+            let found: Vec<SessionId> =
+                store.find(&id(1)).await.unwrap().map(|s| s.id).into_iter().collect();
+            let listed = SessionStore::list(&store, &subject("ann")).await.unwrap();
+            assert_eq!(listed.iter().map(|s| s.id).collect::<Vec<_>>(), found, "{fault:?}");
+        }
+    });
+}
+
+#[test]
+fn an_account_is_whole_or_can_be_made_again_whatever_is_lost() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        for fault in [Fault::CutBefore, Fault::CutAfter] {
+            // A creation has up to five requests.
+            for lost in 0..5 {
+                proxy.pass();
+                let store = through(&proxy, &prefix()).await;
+                proxy.next(lost, Fault::Pass);
+                proxy.next(1, fault);
+                let ann = account("ann");
+                let made = store.create(&ann).await;
+                proxy.pass();
+                let here = store.by_id(&ann.id).await.unwrap().is_some();
+                let case = format!("{fault:?} at {lost}: {made:?}");
+                match made {
+                    Ok(made) => assert!(made && here, "{case}"),
+                    Err(error) if error.is_unknown() => {}
+                    Err(_) => assert!(!here, "{case}"),
+                }
+                assert_eq!(store.by_login(&ann.login).await.unwrap().is_some(), here, "{case}");
+                assert_eq!(store.create(&ann).await.unwrap(), !here, "{case}");
+                let listed = AccountStore::list(&store, None, 10).await.unwrap();
+                assert_eq!(listed, [ann.clone()], "{case}");
+                assert_eq!(store.by_id(&ann.id).await.unwrap(), Some(ann), "{case}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_server_that_refuses_connections_has_done_nothing() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        let store = through(&proxy, &prefix()).await;
+        store.insert(&session(1)).await.unwrap();
+        proxy.refuse();
+        // The connection may be seen to be closed only by using it.
+        until("the refusal is noticed", async || {
+            let error = store.advance(&id(1), &step(9)).await.unwrap_err();
+            matches!(error, StoreError::Unreachable(_))
+        })
+        .await;
+        proxy.accept();
+        until("it goes on", async || SessionStore::ping(&store).await.is_ok()).await;
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));
+    });
+}
+
+#[test]
+fn a_connection_that_was_cut_while_idle_costs_no_request() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        let store = through(&proxy, &prefix()).await;
+        store.insert(&session(1)).await.unwrap();
+        for from in 1..10 {
+            proxy.cut();
+            until("the cut is seen", async || proxy.open() == 0).await;
+            // The store's own end learns of it a moment later.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let _ = crate::sample::done(store.advance(&id(1), &step(from)).await.unwrap());
+        }
+    });
+}
+
+/// Whether each call of the port failed.
+async fn all_sessions(store: &RedisStore) -> impl std::fmt::Debug {
+    let end = ended(EndReason::Logout);
+    let ann = subject("ann");
+    tokio::join!(
+        async { store.insert(&session(99)).await.is_err() },
+        async { store.find(&id(1)).await.is_err() },
+        async { store.advance(&id(1), &step(1)).await.is_err() },
+        async { store.touch(&id(1), generation(1), fixture::NOW).await.is_err() },
+        async { store.end(&id(1), end).await.is_err() },
+        async { store.end_all(&ann, None, end).await.is_err() },
+        async { SessionStore::list(store, &ann).await.is_err() },
+        async { SessionStore::ping(store).await.is_err() },
+    )
+}
+
+/// The same of the other port.
+async fn all_accounts(store: &RedisStore) -> impl std::fmt::Debug {
+    let (ann, bob) = (account("ann"), account("bob"));
+    tokio::join!(
+        async { store.create(&bob).await.is_err() },
+        async { store.by_id(&ann.id).await.is_err() },
+        async { store.by_login(&ann.login).await.is_err() },
+        async { store.replace_password(&ann.id, &ann.password, &hash("x")).await.is_err() },
+        async { store.set_password(&ann.id, &hash("x")).await.is_err() },
+        async { store.set_disabled(&ann.id, None).await.is_err() },
+        async { store.delete(&ann.id).await.is_err() },
+        async { AccountStore::list(store, None, 10).await.is_err() },
+    )
+}
+
+#[test]
+fn no_call_outlives_its_timeout() {
+    let mut server = Redis::start(ServerOptions::default()).unwrap();
+    run(async {
+        let mut options = options(&server.url(), "");
+        options.timeout = TIMEOUT;
+        let store = RedisStore::connect(options).await.unwrap();
+        for number in 1..20 {
+            store.insert(&session(number)).await.unwrap();
+        }
+        store.create(&account("ann")).await.unwrap();
+        server.pause().unwrap();
+        for round in 0..2 {
+            let begin = Instant::now();
+            let answers = tokio::join!(all_sessions(&store), all_accounts(&store));
+            let took = begin.elapsed();
+            assert!(took < TIMEOUT + Duration::from_millis(500), "{round}: {took:?}");
+            let all = format!("{answers:?}");
+            assert!(!all.contains("false"), "{round}: {all}");
+        }
+        server.resume().unwrap();
+        until("it goes on", async || SessionStore::ping(&store).await.is_ok()).await;
+        assert!(store.find(&id(1)).await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn a_full_server_refuses_and_says_what_to_do() {
+    let maxmemory = Some("3mb".to_owned());
+    let server = Redis::start(ServerOptions { maxmemory, ..ServerOptions::default() }).unwrap();
+    run(async {
+        let store = connect(&server.url(), "").await;
+        let agent = Some("x".repeat(100_000));
+        let large = |number| {
+            let device =
+                aquaware_core::session::Device { user_agent: agent.clone(), ..Default::default() };
+            Session { device, ..session(number) }
+        };
+        let mut refused = None;
+        for number in 1..100 {
+            if let Err(error) = store.insert(&large(number)).await {
+                refused = Some(error);
+                break;
+            }
+        }
+        let error = refused.unwrap();
+        assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("maxmemory"), "{cause}");
+        // Until not even a small one has room.
+        for number in 100..2000 {
+            if store.insert(&session(number)).await.is_err() {
+                break;
+            }
+        }
+        // What is there is there, and can be read.
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(large(1)));
+        assert!(matches!(store.advance(&id(1), &step(1)).await, Err(StoreError::Refused(_))));
+        server.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
+        let _ = crate::sample::done(store.advance(&id(1), &step(1)).await.unwrap());
+    });
+}
+
+#[test]
+fn a_replica_that_was_a_master_has_done_nothing() {
+    let server = Redis::start(ServerOptions::default()).unwrap();
+    run(async {
+        let store = connect(&server.url(), "").await;
+        store.insert(&session(1)).await.unwrap();
+        server.command(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
+        let error = store.advance(&id(1), &step(1)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
+        server.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
+        let _ = crate::sample::done(store.advance(&id(1), &step(1)).await.unwrap());
+    });
+}
+
+/// The library would send it again, and it would be done twice.
+#[test]
+fn a_cluster_gets_no_step_twice() {
+    let mut cluster = Cluster::start().unwrap();
+    let key = format!("s:{}", id(1));
+    let master = cluster.master_of(&key).unwrap();
+    let proxy = Proxy::to(master).unwrap();
+    // From now on clients are sent to the proxy for this node's keys.
+    let port = proxy.address().port().to_string();
+    let announce = ["CONFIG", "SET", "cluster-announce-port", &port];
+    cluster.node_at(master).unwrap().command(&announce).unwrap();
+    let calls = || -> u64 {
+        let info: String = command(master, &["INFO", "commandstats"]);
+        let calls = |line: &str| {
+            line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next()?.parse().ok()
+        };
+        info.lines().find_map(calls).unwrap_or(0)
+    };
+    run(async {
+        let url = format!("redis-cluster://{master}");
+        until("the proxy is announced", async || {
+            cluster.addresses().iter().all(|node| {
+                let nodes: String = command(*node, &["CLUSTER", "NODES"]);
+                nodes.contains(&format!(":{port}@"))
+            })
+        })
+        .await;
+        let store = connect(&url, "").await;
+        store.insert(&session(1)).await.unwrap();
+        // So that the node knows the script.
+        let _ = crate::sample::done(store.advance(&id(1), &step(1)).await.unwrap());
+        for (from, fault) in (2..).zip([Fault::CutAfter, Fault::CutWithin(3), Fault::CutAfter]) {
+            let before = calls();
+            let faults = proxy.faults();
+            proxy.next_with(b"EVALSHA", 1, fault);
+            let error = store.advance(&id(1), &step(from)).await.unwrap_err();
+            assert!(error.is_unknown(), "{error:?}");
+            assert_eq!(proxy.faults(), faults + 1);
+            until("it goes on", async || {
+                let found = store.find(&id(1)).await;
+                found.is_ok_and(|found| found.unwrap().generation == generation(from + 1))
+            })
+            .await;
+            assert_eq!(calls(), before + 1);
+        }
+    });
+}
