@@ -4,6 +4,7 @@
 mod keeper;
 mod parts;
 mod running;
+mod stores;
 
 pub(crate) use self::parts::StartError;
 pub(crate) use self::running::{Running, serve, start};

@@ -9,13 +9,12 @@ use aquaware_core::keys::{KeyRecord, KeyRing, RingError, Schedule};
 use aquaware_core::password::{HashCost, InvalidCost};
 use aquaware_core::random::{Random, SystemRandom};
 use aquaware_core::service::{Accounts, Authority, Clients, Sessions};
-use aquaware_core::store::{AccountStore, MemoryStore, SessionStore};
 use aquaware_core::time::{Clock, Timestamp};
-use aquaware_store_sql::{OpenError, SqliteOptions, SqliteStore};
 use thiserror::Error;
 
+use super::stores::{self, StoreOpenError};
 use crate::clock::SystemClock;
-use crate::config::{self, Config, Origin, Signup, StoreUrl};
+use crate::config::{self, Config, Origin, Signup};
 use crate::hashing::{HashingPool, PoolSize};
 use crate::http::client_addr::TrustedProxies;
 use crate::http::cookie::RefreshCookie;
@@ -29,9 +28,6 @@ use crate::key_directory::{self, KeyDirectoryError, KeyPlan};
 
 /// How often a running server looks after its keys.
 pub(super) const KEEP_KEYS_EVERY: Duration = Duration::from_secs(60);
-
-/// More threads than these don't make SQLite read faster.
-const MOST_READERS: usize = 16;
 
 /// Why a server can't start.
 #[derive(Debug, Error)]
@@ -67,10 +63,7 @@ pub(crate) enum StartError {
     Ring(#[from] RingError),
     /// A store can't be opened.
     #[error("can't open the store")]
-    Store(#[from] OpenError),
-    /// A store that isn't built in.
-    #[error("the store isn't available")]
-    NoSuchStore,
+    Store(#[from] StoreOpenError),
     /// TLS can't be had with these files.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -80,43 +73,6 @@ pub(crate) enum StartError {
     /// The operating system gives no thread, runtime or signal.
     #[error("the operating system refuses a thread or a signal")]
     System(#[source] io::Error),
-}
-
-/// The two ports, filled.
-type Ports = (Arc<dyn SessionStore>, Arc<dyn AccountStore>);
-
-/// The session store and the account store; one and the same where the configuration says so.
-fn stores(stores: &config::Stores) -> Result<Ports, StartError> {
-    if stores.sessions == stores.accounts {
-        return Ok(match &stores.sessions {
-            StoreUrl::Memory => both(MemoryStore::new()),
-            StoreUrl::Sqlite(_) => both(sqlite(&stores.sessions, stores)?),
-            StoreUrl::Server(..) => return Err(StartError::NoSuchStore),
-        });
-    }
-    let sessions: Arc<dyn SessionStore> = match &stores.sessions {
-        StoreUrl::Memory => Arc::new(MemoryStore::new()),
-        url => Arc::new(sqlite(url, stores)?),
-    };
-    let accounts: Arc<dyn AccountStore> = match &stores.accounts {
-        StoreUrl::Memory => Arc::new(MemoryStore::new()),
-        url => Arc::new(sqlite(url, stores)?),
-    };
-    Ok((sessions, accounts))
-}
-
-fn both<S: SessionStore + AccountStore + 'static>(store: S) -> Ports {
-    let store = Arc::new(store);
-    (store.clone(), store)
-}
-
-fn sqlite(url: &StoreUrl, stores: &config::Stores) -> Result<SqliteStore, StartError> {
-    let StoreUrl::Sqlite(path) = url else { return Err(StartError::NoSuchStore) };
-    // One connection writes, the others read.
-    let readers = usize::try_from(stores.pool_size.get()).unwrap_or(usize::MAX) - 1;
-    let readers = readers.clamp(1, MOST_READERS);
-    let options = SqliteOptions { timeout: stores.timeout, readers, ..SqliteOptions::new(path) };
-    Ok(SqliteStore::open(options)?)
 }
 
 /// Policy and keys as they are now on the disk; what keys are missing is made.
@@ -143,12 +99,12 @@ pub(super) fn keys(config: &Config, now: Timestamp) -> Result<Vec<KeyRecord>, Ke
 }
 
 /// Everything that handlers use, for a server whose public listener is bound to `public`.
-pub(super) fn state(config: &Config, public: SocketAddr) -> Result<State, StartError> {
+pub(super) async fn state(config: &Config, public: SocketAddr) -> Result<State, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let authority = authority(config, public, clock.now())?;
     let issuer = authority.policy().issuer().clone();
-    let (session_store, account_store) = stores(&config.store)?;
+    let (session_store, account_store) = stores::open(&config.store).await?;
     let sessions = Arc::new(Sessions::new(session_store, random.clone(), Arc::new(authority)));
     let hasher = Arc::new(hashing(&config.accounts)?);
     let limits = config.limits;

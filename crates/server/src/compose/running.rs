@@ -51,7 +51,7 @@ pub(crate) fn start(config: Config) -> Result<Running, StartError> {
     let (started, outcome) = mpsc::channel();
     let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
         System::new().block_on(async move {
-            match listen(&config) {
+            match listen(&config).await {
                 Ok(Listening { server, public, .. }) => {
                     let _ = started.send(Ok((public, server.handle())));
                     let _ = server.await;
@@ -74,7 +74,7 @@ pub(crate) fn start(config: Config) -> Result<Running, StartError> {
 /// [`StartError`].
 pub(crate) fn serve(loaded: Loaded, request: Request) -> Result<(), StartError> {
     System::new().block_on(async move {
-        let Listening { server, public, management, keeper } = listen(&loaded.config)?;
+        let Listening { server, public, management, keeper } = listen(&loaded.config).await?;
         let on = |kind| signal(kind).map_err(StartError::System);
         let (mut terminate, mut interrupt) =
             (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
@@ -107,7 +107,7 @@ struct Listening {
 }
 
 /// Binds both listeners and starts to serve. Inside an actix system.
-fn listen(config: &Config) -> Result<Listening, StartError> {
+async fn listen(config: &Config) -> Result<Listening, StartError> {
     let data_dir = &config.data_dir;
     std::fs::create_dir_all(data_dir)
         .map_err(|source| StartError::DataDirectory { path: data_dir.clone(), source })?;
@@ -158,7 +158,7 @@ fn listen(config: &Config) -> Result<Listening, StartError> {
     .map_err(unbound("listen.management", address))?;
     let management_bound = management_server.addrs().first().copied().unwrap_or(address);
 
-    let state = web::Data::new(parts::state(config, bound)?);
+    let state = web::Data::new(parts::state(config, bound).await?);
     let _ = slot.set(state.clone());
     // The management server ends with the system, after the last public answer.
     rt::spawn(management_server.run());

@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use super::problem::Problem;
 use super::raw::Raw;
 use super::reader::Reader;
-pub(crate) use super::types::{LogFormat, Origin, Rate, Signup, StoreUrl};
+pub(crate) use super::types::{Engine, LogFormat, Origin, Rate, Signup, StoreUrl};
 
 /// Everything an operator decides.
 #[derive(Clone, Debug)]

@@ -25,6 +25,11 @@ impl SecretText {
     pub(super) fn new(text: &str) -> Self {
         Self(Zeroizing::new(text.to_owned()))
     }
+
+    /// The text itself: for the connection it opens, never for a log.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for SecretText {

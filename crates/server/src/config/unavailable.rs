@@ -29,18 +29,14 @@ const fn part(setting: &'static str, asks: Asks, what: &'static str) -> Part {
 
 const POSTGRES: Asks = Asks::Begins(&["postgres:", "postgresql:"]);
 const MYSQL: Asks = Asks::Begins(&["mysql:", "mariadb:"]);
-const REDIS: Asks = Asks::Begins(&["redis:", "rediss:", "redis-cluster:", "redis-sentinel:"]);
 const NO_POSTGRES: &str = "PostgreSQL is not available yet; use \"sqlite:FILE\" or \"memory:\"";
 const NO_MYSQL: &str = "MySQL is not available yet; use \"sqlite:FILE\" or \"memory:\"";
-const NO_REDIS: &str = "Redis is not available yet; use \"sqlite:FILE\" or \"memory:\"";
 
 const NOT_YET: &[Part] = &[
     part("store.sessions", POSTGRES, NO_POSTGRES),
     part("store.accounts", POSTGRES, NO_POSTGRES),
     part("store.sessions", MYSQL, NO_MYSQL),
     part("store.accounts", MYSQL, NO_MYSQL),
-    part("store.sessions", REDIS, NO_REDIS),
-    part("store.accounts", REDIS, NO_REDIS),
     part("clients.*.status", Asks::True, "status lists are not available yet; leave it false"),
     part("telemetry.otlp_endpoint", Asks::Set, "traces are not available yet; leave it \"\""),
 ];
