@@ -30,12 +30,13 @@ impl Setup {
         let directory = TempDir::new().expect("a temporary directory can be made");
         let setup = Self { directory: Arc::new(directory), settings: BTreeMap::new() };
         let path = setup.path().display().to_string();
+        let url = store.url();
         [
             ("issuer", ISSUER),
             ("data_dir", &path),
             ("listen.workers", "2"),
-            ("store.sessions", store.url),
-            ("store.accounts", store.url),
+            ("store.sessions", &url),
+            ("store.accounts", &url),
             ("store.timeout", "10s"),
             ("accounts.argon2.memory_kib", "64"),
             ("accounts.argon2.iterations", "1"),

@@ -1,21 +1,42 @@
 //! The stores that the program can run on: one row each.
+//!
+//! A database server is started once per run of the tests and shared by them: their accounts and
+//! sessions never meet. It ends with the process.
+
+use std::sync::OnceLock;
+
+use aquaware_servers::{Redis, RedisOptions};
 
 /// Where sessions and accounts are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Store {
     /// What a failing test is named after.
     pub name: &'static str,
-    /// Its URL, as the configuration takes it.
-    pub url: &'static str,
     /// Whether sessions outlive the process.
     pub survives: bool,
+    url: fn() -> String,
 }
 
 impl Store {
     /// A file in the data directory.
-    pub const SQLITE: Self = Self { name: "sqlite", url: "sqlite:aquaware.db", survives: true };
+    pub const SQLITE: Self =
+        Self { name: "sqlite", survives: true, url: || "sqlite:aquaware.db".to_owned() };
     /// Nothing but the process.
-    pub const MEMORY: Self = Self { name: "memory", url: "memory:", survives: false };
+    pub const MEMORY: Self = Self { name: "memory", survives: false, url: || "memory:".to_owned() };
+    /// A Redis server.
+    pub const REDIS: Self = Self { name: "redis", survives: true, url: redis };
+
+    /// Its URL, as the configuration takes it. Starts its server if need be.
+    #[must_use]
+    pub fn url(&self) -> String {
+        (self.url)()
+    }
+}
+
+fn redis() -> String {
+    static SERVER: OnceLock<Redis> = OnceLock::new();
+    let start = || Redis::start(RedisOptions::default()).expect("Redis can be started");
+    SERVER.get_or_init(start).url()
 }
 
 /// Makes a test per store of each function named, which takes the [`Store`].
@@ -33,6 +54,26 @@ macro_rules! on_every_store {
             #[test]
             fn in_memory() {
                 super::$fact(Store::MEMORY);
+            }
+
+            #[test]
+            fn on_redis() {
+                super::$fact(Store::REDIS);
+            }
+        }
+    )* };
+}
+
+/// Makes a test of each function named per store that is a server of its own.
+#[macro_export]
+macro_rules! on_every_server {
+    ($($fact:ident),* $(,)?) => { $(
+        mod $fact {
+            use $crate::Store;
+
+            #[test]
+            fn on_redis() {
+                super::$fact(Store::REDIS);
             }
         }
     )* };

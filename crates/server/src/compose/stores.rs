@@ -12,13 +12,24 @@ use crate::config::{Engine, StoreUrl, Stores};
 /// More threads than these don't make SQLite read faster.
 const MOST_READERS: usize = 16;
 
+/// A store that can't be opened.
+#[derive(Debug, Error)]
+#[error("can't open the store that {key} names")]
+pub(crate) struct StoreOpenError {
+    /// The setting with its URL.
+    key: &'static str,
+    /// Why.
+    #[source]
+    source: Cause,
+}
+
 /// Why a store can't be opened.
 #[derive(Debug, Error)]
-pub(crate) enum StoreOpenError {
-    /// An SQL store.
+enum Cause {
+    /// An SQL store says so.
     #[error(transparent)]
     Sql(#[from] OpenError),
-    /// A Redis store.
+    /// A Redis store says so.
     #[error(transparent)]
     Redis(#[from] ConnectError),
     /// A URL that the store's crate doesn't take.
@@ -37,15 +48,18 @@ pub(super) type Ports = (Arc<dyn SessionStore>, Arc<dyn AccountStore>);
 /// # Errors
 /// [`StoreOpenError`] of the first that can't be opened.
 pub(super) async fn open(stores: &Stores) -> Result<Ports, StoreOpenError> {
-    let (sessions, accounts) = open_one(&stores.sessions, stores).await?;
+    let named = |key| move |source| StoreOpenError { key, source };
+    let (sessions, accounts) =
+        open_one(&stores.sessions, stores).await.map_err(named("store.sessions"))?;
     if stores.sessions == stores.accounts {
         return Ok((sessions, accounts));
     }
-    let (_, accounts) = open_one(&stores.accounts, stores).await?;
+    let (_, accounts) =
+        open_one(&stores.accounts, stores).await.map_err(named("store.accounts"))?;
     Ok((sessions, accounts))
 }
 
-async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, StoreOpenError> {
+async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, Cause> {
     Ok(match url {
         StoreUrl::Memory => both(MemoryStore::new()),
         StoreUrl::Sqlite(path) => {
@@ -61,7 +75,7 @@ async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, StoreOpenErr
             both(RedisStore::connect(options).await?)
         }
         StoreUrl::Server(Engine::Postgres | Engine::Mysql, _) => {
-            return Err(StoreOpenError::NoSuchEngine);
+            return Err(Cause::NoSuchEngine);
         }
     })
 }

@@ -1,0 +1,210 @@
+//! A store that is a server of its own stops, starts again, or is slow: nobody is logged out, no
+//! request hangs, and what needs no store goes on.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aquaware_servers::{Fault, Proxy, Redis, RedisOptions};
+use aquaware_tests::{Client, Outcome, Server, Setup, Store, Tokens, pause, retry_key, wait_for};
+
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// The store's timeout, and what a busy machine adds.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// A database server of one test's own, to be stopped and started.
+trait Engine {
+    fn url(&self) -> String;
+    fn address(&self) -> std::net::SocketAddr;
+    fn url_at(&self, address: std::net::SocketAddr) -> String;
+    fn stop(&mut self);
+    fn start_again(&mut self);
+}
+
+impl Engine for Redis {
+    fn url(&self) -> String {
+        self.url()
+    }
+
+    fn address(&self) -> std::net::SocketAddr {
+        self.address()
+    }
+
+    fn url_at(&self, address: std::net::SocketAddr) -> String {
+        self.url_at(address)
+    }
+
+    fn stop(&mut self) {
+        self.kill().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        self.restart().unwrap();
+    }
+}
+
+fn redis() -> Redis {
+    Redis::start(RedisOptions::default()).unwrap()
+}
+
+fn on(url: &str) -> Setup {
+    let timeout = format!("{}ms", TIMEOUT.as_millis());
+    Setup::on(Store::MEMORY)
+        .set("store.sessions", url)
+        .set("store.accounts", url)
+        .set("store.timeout", &timeout)
+        .set("clients.web.retry_window", "0s")
+}
+
+/// Refreshes without rest until told; every attempt is answered in time, and a 503 uses nothing up.
+fn refresh_on(client: &Client, mut tokens: Tokens, until: &AtomicBool) -> Tokens {
+    let mut key = retry_key();
+    while !until.load(Ordering::SeqCst) {
+        let begun = Instant::now();
+        let answer = client.refresh(tokens.refresh(), Some(&key));
+        assert!(begun.elapsed() < PATIENCE, "answered after {:?}", begun.elapsed());
+        if answer.status == 503 {
+            answer.is_problem(503, "store_unavailable");
+            pause(Duration::from_millis(20));
+            continue;
+        }
+        let next = Tokens::of(&answer);
+        assert_eq!(next.generation(), tokens.generation() + 1, "nothing is skipped or doubled");
+        tokens = next;
+        key = retry_key();
+    }
+    tokens
+}
+
+fn readiness(server: &Server, status: u16) {
+    let client = Client::of(server.management());
+    let is_so = || (client.get("/health/ready").send().status == status).then_some(());
+    wait_for("the server notices", Duration::from_secs(20), is_so);
+}
+
+fn stopped_and_started_under_load(mut engine: impl Engine) {
+    let server = on(&engine.url()).start();
+    let clients: Vec<_> = (0..4).map(|_| server.client()).collect();
+    let sessions: Vec<_> = clients.iter().map(|client| client.new_session().1).collect();
+    let over = AtomicBool::new(false);
+    let lasts: Vec<Tokens> = thread::scope(|scope| {
+        let over = &over;
+        let storms: Vec<_> = clients
+            .iter()
+            .zip(sessions)
+            .map(|(client, tokens)| scope.spawn(move || refresh_on(client, tokens, over)))
+            .collect();
+        for _ in 0..2 {
+            pause(Duration::from_millis(500));
+            engine.stop();
+            readiness(&server, 503);
+            // What needs no store goes on.
+            server.client().get("/.well-known/jwks.json").send().is(200);
+            engine.start_again();
+            readiness(&server, 200);
+        }
+        pause(Duration::from_millis(500));
+        over.store(true, Ordering::SeqCst);
+        storms.into_iter().map(|storm| storm.join().unwrap()).collect()
+    });
+    for (client, last) in clients.iter().zip(lasts) {
+        assert!(last.generation() > 5, "it got on, to generation {}", last.generation());
+        let _ = client.refreshed(last.refresh(), Some(&retry_key()));
+    }
+}
+
+fn slow_store_holds_up_nobody_else(engine: impl Engine) {
+    let proxy = Proxy::to(engine.address()).unwrap();
+    let server = on(&engine.url_at(proxy.address())).start();
+    let client = server.client();
+    let (_, tokens) = client.new_session();
+    let key = retry_key();
+    proxy.set(Fault::BlackHole);
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (0..8)
+            .map(|_| {
+                let (client, token, key) = (server.client(), tokens.refresh(), &key);
+                scope.spawn(move || {
+                    let begun = Instant::now();
+                    client.refresh(token, Some(key)).is(503);
+                    begun.elapsed()
+                })
+            })
+            .collect();
+        for _ in 0..20 {
+            let begun = Instant::now();
+            client.get("/.well-known/jwks.json").send().is(200);
+            client.refresh("not a token", None).is(401);
+            assert!(begun.elapsed() < TIMEOUT, "held up for {:?}", begun.elapsed());
+        }
+        for waiting in waiting {
+            assert!(waiting.join().unwrap() < PATIENCE);
+        }
+    });
+    proxy.pass();
+    wait_for("the session goes on", Duration::from_secs(20), || {
+        (client.refresh(tokens.refresh(), Some(&key)).status == 200).then_some(())
+    });
+}
+
+fn cut_at_every_step(engine: impl Engine) {
+    let proxy = Proxy::to(engine.address()).unwrap();
+    let server = on(&engine.url_at(proxy.address())).start();
+    let client = server.client();
+    let (_, mut tokens) = client.new_session();
+    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::CutWithin(3)] {
+        for _ in 0..3 {
+            proxy.next(1, fault);
+            // Neither a key nor a window: what the store did is found again by the attempt's mark.
+            let next = wait_for_refresh(&client, &tokens);
+            assert_eq!(next.generation(), tokens.generation() + 1, "after {fault:?}");
+            tokens = next;
+            proxy.pass();
+        }
+    }
+}
+
+fn wait_for_refresh(client: &Client, tokens: &Tokens) -> Tokens {
+    for _ in 0..100 {
+        let answer = client.refresh(tokens.refresh(), None);
+        if answer.status != 503 {
+            return Tokens::of(&answer);
+        }
+        pause(Duration::from_millis(50));
+    }
+    panic!("the store never came back");
+}
+
+#[test]
+fn redis_stopped_and_started_under_load_loses_nobody() {
+    stopped_and_started_under_load(redis());
+}
+
+#[test]
+fn a_slow_redis_holds_up_nobody_else() {
+    slow_store_holds_up_nobody_else(redis());
+}
+
+#[test]
+fn a_redis_connection_cut_at_every_step_loses_nobody() {
+    cut_at_every_step(redis());
+}
+
+#[test]
+fn a_store_that_is_not_there_is_told_at_the_start() {
+    let finished = on("redis://127.0.0.1:1/0").run(&["serve"]);
+    assert_eq!(finished.outcome, Outcome::Exit(1));
+    let told = finished.stderr;
+    assert!(told.contains("store.sessions") && told.contains("connection refused"), "{told}");
+}
+
+#[test]
+fn a_wrong_password_is_told_at_the_start_and_not_shown() {
+    let password = Some("rightpassword".to_owned());
+    let engine = Redis::start(RedisOptions { password, ..RedisOptions::default() }).unwrap();
+    let url = engine.url().replace("rightpassword", "wrongpassword");
+    let finished = on(&url).run(&["serve"]);
+    assert_eq!(finished.outcome, Outcome::Exit(1));
+    let told = format!("{}{}", finished.stdout, finished.stderr);
+    assert!(told.contains("password") && !told.contains("wrongpassword"), "{told}");
+}
