@@ -1,5 +1,8 @@
 //! Which servers a store connects to, and what it says of the others.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aquaware_core::store::{SessionStore, StoreError};
@@ -131,13 +134,55 @@ fn one_sentinel_that_lives_is_enough() {
     });
 }
 
+/// The port of a replica of the shared master.
+fn replica() -> String {
+    let master = SENTINEL.master().unwrap();
+    let info: String = command(master, &["INFO", "replication"]);
+    let line = info.lines().find_map(|line| line.strip_prefix("slave0:")).unwrap();
+    line.split(',').find_map(|pair| pair.strip_prefix("port=")).unwrap().to_owned()
+}
+
+/// A Sentinel that hasn't heard of the last failover: it leads to a server that was the master.
+fn belated_sentinel(port: &str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let master = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let master = master.clone();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(length) = stream.read(&mut buffer)
+                    && length > 0
+                {
+                    let asked = buffer[..length].windows(8).any(|bytes| bytes == b"SENTINEL");
+                    let answer = if asked { &master } else { "%1\r\n+role\r\n+sentinel\r\n" };
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            });
+        }
+    });
+    address
+}
+
+/// It would answer reads, and not know what was acknowledged since.
+#[test]
+fn a_sentinel_that_leads_to_a_replica_leads_nowhere() {
+    run(async {
+        let belated = belated_sentinel(&replica());
+        let error = refused(&format!("redis-sentinel://{belated}/aquaware")).await;
+        assert!(matches!(error, ConnectError::Unreachable(_)), "{error:?}");
+        let other = SENTINEL.addresses()[0];
+        let store =
+            connect(&format!("redis-sentinel://{belated},{other}/aquaware"), &prefix()).await;
+        assert!(store.insert(&session(1)).await.unwrap());
+    });
+}
+
 #[test]
 fn a_replica_is_refused() {
     run(async {
-        let master = SENTINEL.master().unwrap();
-        let info: String = command(master, &["INFO", "replication"]);
-        let line = info.lines().find_map(|line| line.strip_prefix("slave0:")).unwrap();
-        let port = line.split(',').find_map(|pair| pair.strip_prefix("port=")).unwrap();
+        let port = replica();
         let error = refused(&format!("redis://127.0.0.1:{port}")).await;
         assert!(matches!(error, ConnectError::Replica), "{error:?}");
         assert!(error.is_configuration());
@@ -235,6 +280,37 @@ fn no_time_at_all_is_no_option() {
         let error = RedisStore::connect(options).await.unwrap_err();
         assert!(matches!(error, ConnectError::Option(_)) && error.is_configuration());
     });
+}
+
+/// What is logged while the store connects.
+fn logged(url: &str) -> String {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(log, || run(connect(url, &prefix())));
+    let bytes = lines.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_server_that_forgets_at_a_restart_is_warned_of() {
+    let server =
+        Redis::start(ServerOptions { appendonly: false, ..ServerOptions::default() }).unwrap();
+    assert!(logged(&server.url()).contains("set `appendonly yes`"));
+    server.command(&["CONFIG", "SET", "save", "3600 1"]).unwrap();
+    assert_eq!(logged(&server.url()), "");
+    assert_eq!(logged(&SINGLE.url()), "");
 }
 
 trait Ping {
