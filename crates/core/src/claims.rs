@@ -66,6 +66,22 @@ impl Scope {
     pub fn is_within(&self, other: &Self) -> bool {
         self.0.is_subset(&other.0)
     }
+
+    /// Asks for all of `needed`.
+    ///
+    /// # Errors
+    /// [`MissingScope`] when any of it isn't in this.
+    pub fn require(&self, needed: &Self) -> Result<(), MissingScope> {
+        if needed.is_within(self) { Ok(()) } else { Err(MissingScope { needed: needed.clone() }) }
+    }
+}
+
+/// A token that is good, but not for this.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the token lacks the scope \"{needed}\"")]
+pub struct MissingScope {
+    /// All that was asked for.
+    pub needed: Scope,
 }
 
 impl fmt::Display for Scope {
@@ -145,6 +161,72 @@ pub struct AccessClaims {
     /// Everything else: the account's extra claims.
     #[serde(flatten)]
     pub extra: ExtraClaims,
+}
+
+/// The claims of an access token as a resource server reads them, whoever issued it.
+///
+/// Names that this system gives a form of its own (clients, sessions) are plain text here: RFC 9068
+/// leaves them to the issuer. `E` is what else the service wants to know, a map of all other claims
+/// or a type of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BearerClaims<E = ExtraClaims> {
+    /// Who issued it.
+    pub iss: Issuer,
+    /// Whom it is about.
+    pub sub: Subject,
+    /// Whom it is for.
+    pub aud: Audiences,
+    /// From this second on it is worth nothing.
+    pub exp: Timestamp,
+    /// When it was issued. Never a reason to refuse: two servers' clocks differ.
+    pub iat: Timestamp,
+    /// Not valid before, where the issuer says so.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub nbf: Option<Timestamp>,
+    /// Its own name.
+    pub jti: String,
+    /// Which client asked for it.
+    pub client_id: String,
+    /// Which session it belongs to, where the issuer says so.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub sid: Option<String>,
+    /// When the login happened, where the issuer says so (RFC 9068 §2.2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub auth_time: Option<Timestamp>,
+    /// What it is good for.
+    #[serde(default, skip_serializing_if = "Scope::is_empty")]
+    pub scope: Scope,
+    /// The key it is bound to (RFC 7800 §3.1). Whoever sees one and doesn't check possession of
+    /// the key takes a stolen token for a good one.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub cnf: Option<Value>,
+    /// Everything else, read as `E`.
+    #[serde(flatten)]
+    pub extra: E,
+}
+
+impl<E> BearerClaims<E> {
+    /// Asks for the scope tokens in `needed`, space-delimited.
+    ///
+    /// # Errors
+    /// [`MissingScope`] when one of them isn't granted, and when `needed` is no scope, which
+    /// nobody can have.
+    pub fn require_scope(&self, needed: &str) -> Result<(), MissingScope> {
+        match Scope::parse(needed) {
+            Ok(needed) => self.scope.require(&needed),
+            Err(InvalidScope) => Err(MissingScope { needed: Scope::default() }),
+        }
+    }
+}
+
+impl BearerClaims {
+    /// All other claims, read as a `T`.
+    ///
+    /// # Errors
+    /// When they are no `T`: the issuer says something else than this service expects.
+    pub fn extra_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_value(Value::Object(self.extra.clone()))
+    }
 }
 
 /// The claims of a refresh token: session `sid` was given generation `gen`.
@@ -271,6 +353,14 @@ mod tests {
         for bad in ["a\"b", "a\\b", "é", "a\tb"] {
             assert_eq!(Scope::parse(bad), Err(InvalidScope), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_scope_that_is_missing_is_named() {
+        let scope = Scope::parse("read write").unwrap();
+        assert_eq!(scope.require(&Scope::parse("write read").unwrap()), Ok(()));
+        let missing = scope.require(&Scope::parse("read admin").unwrap()).unwrap_err();
+        assert_eq!(missing.to_string(), "the token lacks the scope \"admin read\"");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! and advance; what it means that a generation is behind or ahead, they never ask.
 
 mod error;
+mod facts;
 mod memory;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 pub use self::error::{Cause, StoreError};
+pub use self::facts::{Setting, StoreFacts};
 pub use self::memory::MemoryStore;
 use crate::account::{Account, Login};
 use crate::id::{Generation, SessionId, Subject};

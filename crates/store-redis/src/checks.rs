@@ -1,5 +1,9 @@
 //! What a server must be to keep what it acknowledges, read from its own words (`INFO`).
 
+use std::time::Instant;
+
+use aquaware_core::store::{Setting, StoreFacts};
+use aquaware_core::time::Timestamp;
 use redis::Value;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
 
@@ -43,6 +47,29 @@ pub(crate) async fn is_replica(open: &Open) -> bool {
     let value = open.connection.ask(&question).await.ok();
     let info = value.and_then(text);
     info.is_some_and(|info| field(&info, "role").is_some_and(|role| role != "master"))
+}
+
+/// What a server tells of itself; the first master's, in a Cluster.
+pub(crate) async fn facts(open: &Open, encrypted: bool) -> Result<StoreFacts, ConnectError> {
+    let asked = Instant::now();
+    let infos = infos(open).await?;
+    let round_trip = asked.elapsed();
+    let info = infos.first().map(String::as_str).unwrap_or_default();
+    let told = |name: &str| field(info, name).unwrap_or("unknown").to_owned();
+    let micros = field(info, "server_time_usec").and_then(|text| text.parse::<i64>().ok());
+    Ok(StoreFacts {
+        engine: if field(info, "valkey_version").is_some() { "Valkey" } else { "Redis" },
+        version: field(info, "valkey_version").map_or_else(|| told("redis_version"), str::to_owned),
+        migrated: true,
+        read_only: field(info, "role").is_some_and(|role| role != "master"),
+        encrypted: Some(encrypted),
+        durability: vec![
+            Setting::new("aof_enabled", told("aof_enabled"), &["1"]),
+            Setting::new("maxmemory_policy", told("maxmemory_policy"), &["noeviction"]),
+        ],
+        clock: micros.map(|micros| Timestamp::from_millis(micros / 1000)),
+        round_trip,
+    })
 }
 
 async fn infos(open: &Open) -> Result<Vec<String>, ConnectError> {

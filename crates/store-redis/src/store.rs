@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use aquaware_core::store::StoreError;
+use aquaware_core::store::{StoreError, StoreFacts};
 use redis::{Cmd, Value};
 use tokio::time::{Instant, timeout};
 
@@ -24,6 +24,7 @@ pub struct RedisStore {
     pub(crate) link: Link,
     pub(crate) keys: Keys,
     timeout: Duration,
+    tls: bool,
 }
 
 impl RedisStore {
@@ -49,12 +50,23 @@ impl RedisStore {
         let patience = options.timeout * 3;
         let late = ConnectError::Unreachable(Failure::ConnectElapsed);
         timeout(patience, check(&opener, &options)).await.unwrap_or(Err(late))?;
-        let RedisOptions { timeout, prefix, .. } = options;
+        let RedisOptions { timeout, prefix, tls, .. } = options;
         let link = Link::new(opener, timeout);
-        let store = Self { link, keys: Keys::new(prefix), timeout };
+        let store = Self { link, keys: Keys::new(prefix), timeout, tls };
         let opened = store.link.connection(store.deadline()).await;
         opened.map_err(ConnectError::Unreachable)?;
         Ok(store)
+    }
+
+    /// What the server is like, in its own words; the first master, in a Cluster.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect)'s, where the server doesn't answer.
+    pub async fn facts(&self) -> Result<StoreFacts, ConnectError> {
+        let opened = self.link.connection(self.deadline()).await;
+        let open = opened.map_err(ConnectError::Unreachable)?;
+        let late = ConnectError::Unreachable(Failure::ConnectElapsed);
+        timeout(self.timeout, checks::facts(&open, self.tls)).await.unwrap_or(Err(late))
     }
 
     /// When a call that begins now must have ended.

@@ -67,6 +67,7 @@ diesel::table! {
     }
 }
 
+#[cfg(feature = "sqlite")]
 diesel::table! {
     /// What the migration harness keeps: the steps this database has been through.
     __diesel_schema_migrations (version) {

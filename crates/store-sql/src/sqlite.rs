@@ -7,6 +7,7 @@
 
 mod accounts;
 mod connection;
+mod facts;
 mod failure;
 mod file;
 mod migrate;

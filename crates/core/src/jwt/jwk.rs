@@ -26,9 +26,9 @@ impl PublicKey {
     }
 }
 
-/// Keys read from somebody's published set, for checking.
+/// Keys read from somebody's published set, for checking. Their names are the issuer's affair.
 #[derive(Debug, Default)]
-pub struct KeySet(HashMap<KeyId, VerifyingKey>);
+pub struct KeySet(HashMap<String, VerifyingKey>);
 
 impl KeySet {
     /// Reads a JWK Set. Entries of unknown types, for other uses or without a name are passed over
@@ -55,6 +55,18 @@ impl KeySet {
         Ok(Self(keys))
     }
 
+    /// The key of that name.
+    #[must_use]
+    pub fn named(&self, kid: &str) -> Option<&VerifyingKey> {
+        self.0.get(kid)
+    }
+
+    /// Whether it has a key for one of `algorithms`.
+    #[must_use]
+    pub fn has_any_of(&self, algorithms: &[Algorithm]) -> bool {
+        self.0.values().any(|key| algorithms.contains(&key.algorithm()))
+    }
+
     /// How many keys it has.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -70,11 +82,11 @@ impl KeySet {
 
 impl Keys for KeySet {
     fn verifying(&self, kid: &KeyId) -> Option<&VerifyingKey> {
-        self.0.get(kid)
+        self.named(kid.as_str())
     }
 }
 
-fn read(mut entry: serde_json::Value) -> Option<(KeyId, VerifyingKey)> {
+fn read(mut entry: serde_json::Value) -> Option<(String, VerifyingKey)> {
     // RFC 9864's name for what jsonwebtoken knows as EdDSA.
     if entry.get("alg").and_then(|alg| alg.as_str()) == Some("Ed25519") {
         entry.as_object_mut()?.insert("alg".to_owned(), "EdDSA".into());
@@ -100,7 +112,7 @@ fn read(mut entry: serde_json::Value) -> Option<(KeyId, VerifyingKey)> {
         Some(KeyAlgorithm::RS256) => algorithm == Algorithm::Rs256,
         Some(_) => false,
     };
-    let kid = KeyId::new(jwk.common.key_id.clone()?).ok()?;
+    let kid = jwk.common.key_id.clone().filter(|kid| !kid.is_empty())?;
     let decoding = DecodingKey::from_jwk(&jwk).ok().filter(|_| named)?;
     Some((kid, VerifyingKey::new(algorithm, decoding)))
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::json;
 use super::key::VerifyingKey;
 use super::{Algorithm, MAX_TOKEN_BYTES, TokenError, TokenType, Verified};
-use crate::claims::{AccessClaims, RefreshClaims};
+use crate::claims::{AccessClaims, Audiences, BearerClaims, RefreshClaims};
 use crate::id::{Audience, Issuer, KeyId};
 use crate::time::{Leeway, Timestamp, expired};
 
@@ -46,20 +46,65 @@ impl AccessCheck {
         keys: &(impl Keys + ?Sized),
         now: Timestamp,
     ) -> Result<Verified<AccessClaims>, TokenError> {
-        let claims: AccessClaims = verified_claims(token, TokenType::Access, keys)?;
-        if claims.iss != self.issuer {
+        let claims: AccessClaims = verified_claims(token, TokenType::Access, own(keys))?;
+        self.judge(&claims.iss, &claims.aud)?;
+        self.judge_time(claims.nbf, claims.exp, now)?;
+        Ok(Verified(claims))
+    }
+
+    /// Checks `token` by the same rules, whoever issued it: only the names that RFC 9068 leaves to
+    /// the issuer, of keys, clients and sessions, may have any form.
+    ///
+    /// `find` gives the key of a name, which it may compare and nothing else, or says why it
+    /// doesn't.
+    ///
+    /// # Errors
+    /// The first rule that it breaks; what isn't an `E` is [`TokenError::Claims`].
+    pub fn check_bearer<'k, E: DeserializeOwned>(
+        &self,
+        token: &str,
+        find: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
+        now: Timestamp,
+    ) -> Result<Verified<BearerClaims<E>>, TokenError> {
+        let claims: BearerClaims<E> = verified_claims(token, TokenType::Access, find)?;
+        self.judge(&claims.iss, &claims.aud)?;
+        self.judge_time(claims.nbf, claims.exp, now)?;
+        Ok(Verified(claims))
+    }
+
+    fn judge(&self, iss: &Issuer, aud: &Audiences) -> Result<(), TokenError> {
+        if *iss != self.issuer {
             return Err(TokenError::Issuer);
         }
-        if !self.audiences.iter().any(|name| claims.aud.contains(name)) {
+        if !self.audiences.iter().any(|name| aud.contains(name)) {
             return Err(TokenError::Audience);
         }
-        if claims.nbf.is_some_and(|nbf| now.plus(self.leeway.span()) < nbf) {
+        Ok(())
+    }
+
+    fn judge_time(
+        &self,
+        nbf: Option<Timestamp>,
+        exp: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        if nbf.is_some_and(|nbf| now.plus(self.leeway.span()) < nbf) {
             return Err(TokenError::NotYet);
         }
-        if expired(claims.exp, self.leeway, now) {
+        if expired(exp, self.leeway, now) {
             return Err(TokenError::Expired);
         }
-        Ok(Verified(claims))
+        Ok(())
+    }
+}
+
+/// Looks among keys whose names have this system's form; a name of another form is malformed.
+fn own<'k>(
+    keys: &'k (impl Keys + ?Sized),
+) -> impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError> {
+    |kid| {
+        let kid = KeyId::new(kid).map_err(|_| TokenError::Malformed)?;
+        keys.verifying(&kid).ok_or(TokenError::UnknownKey)
     }
 }
 
@@ -81,7 +126,7 @@ impl RefreshCheck<'_> {
         token: &str,
         keys: &(impl Keys + ?Sized),
     ) -> Result<Verified<RefreshClaims>, TokenError> {
-        let claims: RefreshClaims = verified_claims(token, TokenType::Refresh, keys)?;
+        let claims: RefreshClaims = verified_claims(token, TokenType::Refresh, own(keys))?;
         if claims.iss != *self.issuer {
             return Err(TokenError::Issuer);
         }
@@ -98,7 +143,7 @@ impl RefreshCheck<'_> {
 struct Header {
     alg: String,
     typ: Option<String>,
-    kid: Option<KeyId>,
+    kid: Option<String>,
     /// Whether there is one, `null` included.
     #[serde(default, deserialize_with = "is_there")]
     crit: bool,
@@ -131,10 +176,10 @@ fn parts(token: &str) -> Result<Parts<'_>, TokenError> {
     })
 }
 
-fn verified_claims<T: DeserializeOwned>(
+fn verified_claims<'k, T: DeserializeOwned>(
     token: &str,
     token_type: TokenType,
-    keys: &(impl Keys + ?Sized),
+    find: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
 ) -> Result<T, TokenError> {
     let Parts { header, claims, signature, message } = parts(token)?;
     if header.crit {
@@ -144,7 +189,7 @@ fn verified_claims<T: DeserializeOwned>(
         return Err(TokenError::Type);
     }
     let kid = header.kid.ok_or(TokenError::UnknownKey)?;
-    let key = keys.verifying(&kid).ok_or(TokenError::UnknownKey)?;
+    let key = find(&kid)?;
     if Algorithm::from_word(&header.alg) != Some(key.algorithm) {
         return Err(TokenError::Algorithm);
     }

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::generate::generate;
 use super::record::KeyRecord;
+use super::rotation::{algorithm_of, waiting};
 use crate::id::{InvalidId, KeyId};
 use crate::jwt::{Algorithm, KeyError, Keys, PublicKey, SigningKey, TokenType, VerifyingKey};
 use crate::policy::TokenPolicy;
@@ -169,11 +170,12 @@ fn last_breath(record: &KeyRecord, policy: &TokenPolicy) -> std::time::Duration 
     }
 }
 
-/// The keys that must be made so that the ring can sign with `algorithm` at `now` and has a next
+/// The keys that must be written so that the ring can sign with `algorithm` at `now` and has a next
 /// key of each type. Nothing is missing from a complete ring.
 ///
-/// Where no key of the algorithm signs, a new one is active at once: on a first start there is
-/// nobody to wait for, and after a change of algorithm the operator asked for it.
+/// Where no key of the algorithm signs, one that waits is active at once, else a new one: on a
+/// first start there is nobody to wait for, and after a change of algorithm the operator asked for
+/// it.
 ///
 /// # Errors
 /// When a key can't be made.
@@ -183,25 +185,27 @@ pub fn missing(
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<Vec<KeyRecord>, InvalidId> {
-    let mut made = Vec::new();
-    for (token_type, algorithm) in
-        [(TokenType::Access, algorithm), (TokenType::Refresh, Algorithm::Hs256)]
-    {
-        let ours = |r: &&KeyRecord| r.token_type == token_type && r.algorithm == algorithm;
+    let mut missing = Vec::new();
+    for token_type in [TokenType::Access, TokenType::Refresh] {
+        let algorithm = algorithm_of(token_type, algorithm);
         let begun = |r: &KeyRecord| r.active_from.is_some_and(|from| from <= now);
         let signing = records
             .iter()
             .filter(|r| r.token_type == token_type && begun(r))
             .max_by_key(|r| (r.active_from, &r.kid));
+        let mut next = waiting(records, token_type, algorithm, now);
         if signing.is_none_or(|r| r.algorithm != algorithm) {
-            let first = generate(token_type, algorithm, now, random)?;
-            made.push(KeyRecord { active_from: Some(now), ..first });
+            let first = match next.next() {
+                Some(published) => published.clone(),
+                None => generate(token_type, algorithm, now, random)?,
+            };
+            missing.push(KeyRecord { active_from: Some(now), ..first });
         }
-        if records.iter().filter(ours).all(begun) {
-            made.push(generate(token_type, algorithm, now, random)?);
+        if next.next().is_none() {
+            missing.push(generate(token_type, algorithm, now, random)?);
         }
     }
-    Ok(made)
+    Ok(missing)
 }
 
 #[cfg(test)]

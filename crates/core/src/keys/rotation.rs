@@ -1,10 +1,13 @@
-//! When keys change places, as pure functions of their records: whoever keeps the records writes
-//! what these return.
+//! When keys change places, on schedule ([`due`]) or by hand ([`rotate`], [`withdraw`]), as pure
+//! functions of their records: whoever keeps the records writes what these return.
 
 use std::time::Duration;
 
+use super::generate::generate;
 use super::record::KeyRecord;
-use crate::jwt::TokenType;
+use crate::id::{InvalidId, KeyId};
+use crate::jwt::{Algorithm, TokenType};
+use crate::random::Random;
 use crate::time::{Leeway, Timestamp, expired};
 
 /// How keys of one type are rotated on schedule.
@@ -44,6 +47,100 @@ pub fn due(
         .then(|| KeyRecord { active_from: Some(now.plus(schedule.announced)), ..next.clone() })
 }
 
+/// A key that takes over at once.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The key that signed so far, if there was one.
+    pub from: Option<KeyId>,
+    /// The key that signs from now on.
+    pub to: KeyId,
+    /// Since when others can have known it.
+    pub known_since: Timestamp,
+    /// What is to be written: the key that takes over first.
+    pub write: Vec<KeyRecord>,
+}
+
+/// Makes the next key of `token_type` the active one at once, without waiting until everybody
+/// knows it, and sees to it that there is a next key again. `algorithm` is that of access tokens.
+///
+/// The key whose turn is announced comes first, else the oldest that waits, else a new one. An
+/// announcement of another key is taken back: its time would come and undo this one.
+///
+/// # Errors
+/// When a key can't be made.
+pub fn rotate(
+    records: &[KeyRecord],
+    token_type: TokenType,
+    algorithm: Algorithm,
+    now: Timestamp,
+    random: &dyn Random,
+) -> Result<Turn, InvalidId> {
+    let algorithm = algorithm_of(token_type, algorithm);
+    let outgoing = active(records, token_type, now);
+    // Two turns in one millisecond: the order of the names would decide between them.
+    let after = outgoing.and_then(|it| it.active_from).map(|it| it.plus(Duration::from_millis(1)));
+    let incoming = match waiting(records, token_type, algorithm, now).next() {
+        Some(record) => record.clone(),
+        None => generate(token_type, algorithm, now, random)?,
+    };
+    let (from, to) = (outgoing.map(|it| it.kid.clone()), incoming.kid.clone());
+    let known_since = incoming.created_at;
+    let rest = || of_type(records, token_type).filter(|it| it.kid != to);
+    let announced = rest().filter(|it| it.active_from.is_some_and(|from| from > now));
+    let mut write = vec![KeyRecord { active_from: after.max(Some(now)), ..incoming }];
+    write.extend(announced.map(|it| KeyRecord { active_from: None, ..it.clone() }));
+    if !rest().any(|it| waits(it, algorithm, now)) {
+        write.push(generate(token_type, algorithm, now, random)?);
+    }
+    Ok(Turn { from, to, known_since, write })
+}
+
+/// What follows when a key is taken away at once.
+#[derive(Clone, Debug)]
+pub struct Withdrawal {
+    /// The key that takes its place, if it was the active one.
+    pub turn: Option<Turn>,
+    /// What is to be written before the key is removed.
+    pub write: Vec<KeyRecord>,
+}
+
+/// Takes the key `kid` away at once: what it signed is refused from then on. The active key is
+/// rotated out first, so there is always one to sign with, and there is a next key afterwards.
+/// `None` if there is no such key. `algorithm` is that of access tokens.
+///
+/// # Errors
+/// When a key can't be made.
+pub fn withdraw(
+    records: &[KeyRecord],
+    kid: &KeyId,
+    algorithm: Algorithm,
+    now: Timestamp,
+    random: &dyn Random,
+) -> Result<Option<Withdrawal>, InvalidId> {
+    let Some(gone) = records.iter().find(|record| record.kid == *kid) else { return Ok(None) };
+    let token_type = gone.token_type;
+    let left: Vec<KeyRecord> = records.iter().filter(|it| it.kid != *kid).cloned().collect();
+    if active(records, token_type, now).is_some_and(|it| it.kid == *kid) {
+        let turn = rotate(&left, token_type, algorithm, now, random)?;
+        let turn = Turn { from: Some(kid.clone()), ..turn };
+        return Ok(Some(Withdrawal { write: turn.write.clone(), turn: Some(turn) }));
+    }
+    let algorithm = algorithm_of(token_type, algorithm);
+    let follows = waiting(&left, token_type, algorithm, now).next().is_some();
+    let next = (!follows).then(|| generate(token_type, algorithm, now, random)).transpose()?;
+    Ok(Some(Withdrawal { turn: None, write: next.into_iter().collect() }))
+}
+
+/// How keys of this type sign, where access tokens are signed with `access`: refresh tokens have a
+/// shared secret whatever those have.
+#[must_use]
+pub const fn algorithm_of(token_type: TokenType, access: Algorithm) -> Algorithm {
+    match token_type {
+        TokenType::Access => access,
+        TokenType::Refresh => Algorithm::Hs256,
+    }
+}
+
 /// The key that signs: the one that began last.
 fn active(records: &[KeyRecord], token_type: TokenType, now: Timestamp) -> Option<&KeyRecord> {
     of_type(records, token_type)
@@ -62,61 +159,27 @@ fn next<'a>(
         .min_by(|a, b| (a.created_at, &a.kid).cmp(&(b.created_at, &b.kid)))
 }
 
+/// The keys that haven't begun, in the order of their turns: announced ones, then by age.
+pub(super) fn waiting(
+    records: &[KeyRecord],
+    token_type: TokenType,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> impl Iterator<Item = &KeyRecord> {
+    let mut found: Vec<&KeyRecord> =
+        of_type(records, token_type).filter(|it| waits(it, algorithm, now)).collect();
+    let turn = |it: &KeyRecord| (it.active_from.is_none(), it.active_from, it.created_at);
+    found.sort_by(|a, b| turn(a).cmp(&turn(b)).then_with(|| a.kid.cmp(&b.kid)));
+    found.into_iter()
+}
+
+fn waits(record: &KeyRecord, algorithm: Algorithm, now: Timestamp) -> bool {
+    record.algorithm == algorithm && record.active_from.is_none_or(|from| from > now)
+}
+
 fn of_type(records: &[KeyRecord], token_type: TokenType) -> impl Iterator<Item = &KeyRecord> {
     records.iter().filter(move |record| record.token_type == token_type)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::jwt::Algorithm;
-    use crate::keys::missing;
-    use crate::random::SystemRandom;
-
-    const START: Timestamp = Timestamp::from_seconds(1_790_000_000);
-    const SCHEDULE: Schedule = Schedule {
-        every: Duration::from_secs(3600),
-        published_for: Duration::from_secs(300),
-        announced: Duration::from_secs(120),
-    };
-
-    fn records() -> Vec<KeyRecord> {
-        missing(&[], Algorithm::EdDsa, START, &SystemRandom).unwrap()
-    }
-
-    fn due_after(records: &[KeyRecord], seconds: u64) -> Option<KeyRecord> {
-        due(records, TokenType::Access, SCHEDULE, START.plus(Duration::from_secs(seconds)))
-    }
-
-    #[test]
-    fn the_next_key_takes_over_after_the_span_and_ahead_of_time() {
-        let mut records = records();
-        assert!(due_after(&records, 3599).is_none());
-        let next = due_after(&records, 3600).unwrap();
-        assert_eq!(next.active_from, Some(START.plus(Duration::from_secs(3720))));
-        let place = records.iter().position(|record| record.kid == next.kid).unwrap();
-        assert!(records[place].active_from.is_none());
-        records[place] = next;
-        assert!(due_after(&records, 3601).is_none(), "announced once");
-        assert!(due_after(&records, 3721).is_none(), "the new one has its own span");
-    }
-
-    #[test]
-    fn a_next_key_that_is_not_known_yet_is_waited_for() {
-        let mut records = records();
-        for record in &mut records {
-            if record.active_from.is_none() {
-                record.created_at = START.plus(Duration::from_secs(3500));
-            }
-        }
-        assert!(due_after(&records, 3799).is_none());
-        assert!(due_after(&records, 3800).is_some());
-    }
-
-    #[test]
-    fn nothing_is_due_without_a_next_key() {
-        let mut records = records();
-        records.retain(|record| record.active_from.is_some());
-        assert!(due_after(&records, 10_000).is_none());
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! Clients by themselves: who they are, and tokens for them alone (RFC 6749 §2.3, §4.4).
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,7 +63,6 @@ pub struct ClientToken {
 ///
 /// A secret is checked as slowly as a password. So that a busy client doesn't pay for it with each
 /// call, a good check is remembered for a minute, as a salted hash of what was checked.
-#[derive(Debug)]
 pub struct Clients {
     sessions: Arc<Sessions>,
     hasher: Arc<dyn PasswordHasher>,
@@ -71,11 +71,18 @@ pub struct Clients {
     good: Mutex<HashMap<[u8; 32], Timestamp>>,
 }
 
+impl fmt::Debug for Clients {
+    /// Without salt and memory: both together would let a secret be guessed fast.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").field("sessions", &self.sessions).finish_non_exhaustive()
+    }
+}
+
 impl Clients {
     /// How long a good check is remembered.
     pub const MEMORY: Duration = Duration::from_secs(60);
     /// How many are: more than any configuration has clients.
-    const MOST: usize = 4096;
+    pub(super) const MOST: usize = 4096;
 
     /// The use cases over these parts.
     #[must_use]
@@ -141,7 +148,12 @@ impl Clients {
     }
 
     /// A client whose secret was changed has another stored hash, and so nothing remembered.
-    fn memory_key(&self, id: &ClientId, secret: &Password, hash: &PasswordHash) -> [u8; 32] {
+    pub(super) fn memory_key(
+        &self,
+        id: &ClientId,
+        secret: &Password,
+        hash: &PasswordHash,
+    ) -> [u8; 32] {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(&self.salt);
         for part in [id.as_str(), hash.expose(), secret.expose()] {

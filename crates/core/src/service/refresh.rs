@@ -69,12 +69,17 @@ pub enum Presenter<'a> {
 }
 
 impl Presenter<'_> {
-    fn may_renew(self, profile: &ClientProfile) -> Result<(), RefreshError> {
+    /// Asked first: whose token it is says nothing about what its client may do.
+    fn may_present(self, claims: &RefreshClaims) -> Result<(), RefreshError> {
         match self {
-            Self::FirstParty if profile.is_confidential() => Err(RefreshError::NotAllowed),
-            Self::Client(id) if id != profile.id() => Err(RefreshError::Foreign),
+            Self::Client(id) if *id != claims.client_id => Err(RefreshError::Foreign),
             Self::FirstParty | Self::Client(_) => Ok(()),
         }
+    }
+
+    fn may_renew(self, profile: &ClientProfile) -> bool {
+        let proved = matches!(self, Self::Client(_)) || !profile.is_confidential();
+        proved && profile.allows(Grant::RefreshToken)
     }
 }
 
@@ -144,22 +149,23 @@ impl Sessions {
     ) -> Result<(Granted, Renewal), RefreshError> {
         let Renew { claims, presenter, scope } = request;
         let authority = self.authority();
+        presenter.may_present(claims)?;
         let profile = authority
             .policy()
             .client(&claims.client_id)
-            .filter(|profile| profile.allows(Grant::RefreshToken))
+            .filter(|profile| presenter.may_renew(profile))
             .ok_or(RefreshError::NotAllowed)?;
-        presenter.may_renew(profile)?;
-        if let Some(scope) = scope {
-            self.check_narrowing(&claims.sid, scope).await?;
-        }
         let attempt = Attempt {
             presented: claims.into(),
             mark: Mark::of(retry_key, &claims.sid, &*self.random),
             profile,
             now,
         };
-        let (session, renewal) = self.settle(&claims.sid, &attempt).await?;
+        let seen = match scope {
+            Some(scope) => Some(self.check_narrowing(&claims.sid, scope, &attempt).await?),
+            None => None,
+        };
+        let (session, renewal) = self.settle(&claims.sid, &attempt, seen).await?;
         // A client that keeps its token has this very generation in hand.
         let kept = profile.rotation == Rotation::Never
             && session.generation == attempt.presented.generation;
@@ -167,21 +173,37 @@ impl Sessions {
         Ok((granted, renewal))
     }
 
-    /// Whether `scope` is no more than the session was granted. Asked before anything is used up,
-    /// at the price of a read that only narrowing pays.
-    async fn check_narrowing(&self, id: &SessionId, scope: &Scope) -> Result<(), RefreshError> {
+    /// The record, if `scope` is no more than its session was granted. Asked before anything is used
+    /// up, at the price of a read that only narrowing pays. A dead token is told to be dead, and a
+    /// stolen one found out, whatever scope it is presented with.
+    async fn check_narrowing(
+        &self,
+        id: &SessionId,
+        scope: &Scope,
+        attempt: &Attempt<'_>,
+    ) -> Result<Session, RefreshError> {
         let session = self.store.find(id).await?.ok_or(RefreshError::Unknown)?;
-        if scope.is_within(&session.scope) { Ok(()) } else { Err(RefreshError::InvalidScope) }
+        let dead = match judge(&session, attempt) {
+            Verdict::Advance(_) | Verdict::Keep | Verdict::Repeat => false,
+            Verdict::Reuse | Verdict::Expired | Verdict::Ended(_) => true,
+        };
+        if dead || scope.is_within(&session.scope) {
+            Ok(session)
+        } else {
+            Err(RefreshError::InvalidScope)
+        }
     }
 
-    /// Does what the verdicts ask until the session stands where the answer can be given.
+    /// Does what the verdicts ask until the session stands where the answer can be given. `seen` is
+    /// the record, where it was read already.
     async fn settle(
         &self,
         id: &SessionId,
         attempt: &Attempt<'_>,
+        mut seen: Option<Session>,
     ) -> Result<(Session, Renewal), RefreshError> {
-        let mut verdict = attempt.opening();
-        let mut seen = None;
+        let mut verdict =
+            seen.as_ref().map_or_else(|| attempt.opening(), |session| judge(session, attempt));
         for _ in 0..MOST_STEPS {
             let outcome = match (verdict, seen) {
                 (Verdict::Advance(step), _) => self.store.advance(id, &step).await,

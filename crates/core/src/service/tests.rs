@@ -15,11 +15,14 @@ use crate::testing::{ManualClock, SeededRandom, block_on, fixture};
 use crate::time::{Clock as _, Lifetime};
 
 mod claims;
+mod clients;
 mod faults;
 mod histories;
 mod honest;
+mod introspect;
 mod login;
 mod never;
+mod oauth;
 mod passwords;
 mod races;
 mod renewal;

@@ -5,13 +5,15 @@ use aquaware_core::id::Subject;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::store::StoreError;
 use aquaware_core::time::Timestamp;
-use diesel::Queryable;
+use diesel::{Insertable, Queryable};
 
-use super::claims_of;
+use super::{claims_of, claims_text};
+use crate::schema::accounts;
 
 /// A row of `accounts`, its fields in the order of the columns. Without `Debug`: it holds a
 /// password hash.
-#[derive(Queryable)]
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = accounts)]
 pub(crate) struct AccountRow {
     id: String,
     login: String,
@@ -25,6 +27,32 @@ pub(crate) struct AccountRow {
 }
 
 impl AccountRow {
+    /// The row of `account`.
+    pub(crate) fn of(account: &Account) -> Result<Self, StoreError> {
+        let Account {
+            id,
+            email,
+            login,
+            password,
+            first_name,
+            last_name,
+            created_at,
+            disabled_at,
+            claims,
+        } = account;
+        Ok(Self {
+            id: id.as_str().to_owned(),
+            login: login.as_str().to_owned(),
+            email: email.clone(),
+            password: password.expose().to_owned(),
+            first_name: first_name.clone(),
+            last_name: last_name.clone(),
+            created_at: created_at.millis(),
+            disabled_at: disabled_at.map(Timestamp::millis),
+            claims: claims_text(claims)?,
+        })
+    }
+
     /// The record this row stands for.
     pub(crate) fn into_account(self) -> Result<Account, StoreError> {
         let key = format!("account {}", self.id.escape_debug());
@@ -93,6 +121,13 @@ mod tests {
         assert_eq!(account.password.expose(), "$argon2id$secret");
         assert_eq!(account.first_name.as_deref(), Some("Ann \0"));
         assert_eq!(account.disabled_at, Some(Timestamp::from_millis(2)));
+    }
+
+    #[test]
+    fn an_account_comes_back_from_its_row_as_it_went_in() {
+        let mut account = row().into_account().unwrap();
+        account.claims = serde_json::json!({"roles": ["a"]}).as_object().unwrap().clone();
+        assert_eq!(AccountRow::of(&account).unwrap().into_account().unwrap(), account);
     }
 
     #[test]

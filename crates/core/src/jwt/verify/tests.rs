@@ -13,6 +13,7 @@ use crate::keys::{KeyRecord, KeyRing};
 use crate::policy::TokenPolicy;
 use crate::testing::fixture::{self, NOW};
 
+mod bearer;
 mod claims;
 mod form;
 mod header;

@@ -97,7 +97,7 @@ fn entries_that_mean_nothing_here_are_passed_over() {
         json!({ "alg": "none" }),
         json!({ "alg": "XX512" }),
         json!({ "kid": null }),
-        json!({ "kid": "../key" }),
+        json!({ "kid": "" }),
         json!({ "x": "not base64url!" }),
         json!({ "x": null }),
     ] {

@@ -56,7 +56,9 @@ fn after_a_turn_the_next_keys_are_made() {
 
 /// The ring of what there is and what was made for it, at `now`.
 fn completed(records: &[KeyRecord], algorithm: Algorithm, now: Timestamp) -> Vec<KeyRecord> {
-    [records.to_vec(), made(records, algorithm, now)].concat()
+    let made = made(records, algorithm, now);
+    let rewritten = |old: &&KeyRecord| made.iter().all(|new| new.kid != old.kid);
+    records.iter().filter(rewritten).chain(&made).cloned().collect()
 }
 
 fn signs_with(records: &[KeyRecord], now: Timestamp) -> Algorithm {
@@ -88,6 +90,19 @@ fn going_back_to_an_earlier_algorithm_signs_with_it_again() {
     let third = completed(&second, Algorithm::EdDsa, back);
     assert_eq!(signs_with(&third, back), Algorithm::EdDsa);
     assert!(made(&third, Algorithm::EdDsa, back).is_empty());
+}
+
+#[test]
+fn another_algorithm_signs_with_the_key_that_was_published_ahead_of_it() {
+    let mut all = made(&[], Algorithm::EdDsa, NOW);
+    let early = generate(TokenType::Access, Algorithm::Es256, NOW, &SeededRandom::new(9)).unwrap();
+    all.push(early.clone());
+    let later = NOW.plus(DAY);
+    assert!(made(&all, Algorithm::EdDsa, later).is_empty(), "it waits");
+    let all = completed(&all, Algorithm::Es256, later);
+    let ring = ring(&all);
+    assert_eq!(ring.signing(TokenType::Access, later).unwrap().kid(), &early.kid);
+    assert!(made(&all, Algorithm::Es256, later).is_empty(), "and there is a next one");
 }
 
 #[test]

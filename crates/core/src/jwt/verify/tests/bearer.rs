@@ -1,0 +1,128 @@
+//! The check for tokens of any issuer: foreign names pass, and not one rule is softer.
+
+use std::cell::Cell;
+
+use super::*;
+
+const FOREIGN_KID: &str = "public:https://keys.example/2026.1+a=";
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Tenant {
+    tenant: u32,
+}
+
+fn foreign_claims() -> Value {
+    let mut claims = serde_json::to_value(access_claims()).unwrap();
+    claims["client_id"] =
+        json!("https://client.example/app?v=1 of many, and longer than ours may be");
+    claims["sid"] = json!("08a5019c-17e1-4977-8f42-65a12843ea02");
+    claims["tenant"] = json!(7);
+    claims
+}
+
+/// What the check says of these claims under this header, signed with the key that is found.
+fn outcome<E: DeserializeOwned>(
+    header: &Value,
+    claims: &Value,
+    now: Timestamp,
+) -> Result<BearerClaims<E>, TokenError> {
+    let mint = Mint::of(Algorithm::EdDsa);
+    let token =
+        mint.forge(TokenType::Access, header.to_string().as_bytes(), claims.to_string().as_bytes());
+    let check = AccessCheck {
+        issuer: fixture::issuer(),
+        audiences: mint.policy.audiences(),
+        leeway: Leeway::NONE,
+    };
+    let find = |kid: &str| match kid {
+        FOREIGN_KID => Ok(mint.key(TokenType::Access).verifying()),
+        _ => Err(TokenError::UnknownKey),
+    };
+    check.check_bearer(&token, find, now).map(Verified::into_inner)
+}
+
+fn header() -> Value {
+    json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": FOREIGN_KID })
+}
+
+#[test]
+fn names_of_another_issuer_may_have_any_form() {
+    let claims = outcome::<Map<String, Value>>(&header(), &foreign_claims(), NOW).unwrap();
+    assert!(claims.client_id.starts_with("https://client.example"));
+    assert_eq!(claims.sid.as_deref(), Some("08a5019c-17e1-4977-8f42-65a12843ea02"));
+    assert_eq!(claims.extra.get("tenant"), Some(&json!(7)));
+    assert!(!claims.extra.contains_key("sid"));
+}
+
+#[test]
+fn other_claims_are_read_as_the_type_that_was_asked_for() {
+    let claims = outcome::<Tenant>(&header(), &foreign_claims(), NOW).unwrap();
+    assert_eq!(claims.extra, Tenant { tenant: 7 });
+    let mut bad = foreign_claims();
+    bad["tenant"] = json!("seven");
+    assert_eq!(outcome::<Tenant>(&header(), &bad, NOW), Err(TokenError::Claims));
+}
+
+#[test]
+fn not_one_rule_is_softer() {
+    let refused = |header: &Value, claims: &Value, now| {
+        outcome::<Map<String, Value>>(header, claims, now).unwrap_err()
+    };
+    let changed = |of: &Value, name: &str, value: Value| {
+        let mut changed = of.clone();
+        changed[name] = value;
+        changed
+    };
+    let (header, claims) = (header(), foreign_claims());
+    for (name, value, error) in [
+        ("typ", json!("rt+jwt"), TokenError::Type),
+        ("typ", json!("JWT"), TokenError::Type),
+        ("alg", json!("none"), TokenError::Algorithm),
+        ("alg", json!("HS256"), TokenError::Algorithm),
+        ("kid", json!("other"), TokenError::UnknownKey),
+        ("kid", json!(null), TokenError::UnknownKey),
+        ("kid", json!(7), TokenError::Malformed),
+        ("crit", json!(["exp"]), TokenError::Critical),
+    ] {
+        assert_eq!(refused(&changed(&header, name, value), &claims, NOW), error, "{name}");
+    }
+    for (name, value, error) in [
+        ("iss", json!("https://auth.example.com/prod1/"), TokenError::Issuer),
+        ("aud", json!("somebody else"), TokenError::Audience),
+        ("nbf", json!(NOW.seconds() + 1), TokenError::NotYet),
+        ("exp", json!(NOW.seconds()), TokenError::Expired),
+        ("exp", json!(NOW.seconds().to_string()), TokenError::Claims),
+        ("exp", json!(null), TokenError::Claims),
+        ("client_id", json!(null), TokenError::Claims),
+        ("sid", json!(null), TokenError::Claims),
+        ("scope", json!(["read"]), TokenError::Claims),
+    ] {
+        assert_eq!(refused(&header, &changed(&claims, name, value), NOW), error, "{name}");
+    }
+    for required in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"] {
+        let mut short = claims.clone();
+        short.as_object_mut().unwrap().remove(required);
+        assert_eq!(refused(&header, &short, NOW), TokenError::Claims, "{required}");
+    }
+}
+
+#[test]
+fn what_the_finder_says_of_a_key_is_the_answer() {
+    let mint = Mint::of(Algorithm::EdDsa);
+    let check = AccessCheck {
+        issuer: fixture::issuer(),
+        audiences: mint.policy.audiences(),
+        leeway: Leeway::NONE,
+    };
+    let asked = Cell::new(0);
+    let find = |_: &str| {
+        asked.set(asked.get() + 1);
+        Err(TokenError::Algorithm)
+    };
+    let token = mint.access();
+    let refused = check.check_bearer::<Map<String, Value>>(&token, find, NOW).unwrap_err();
+    assert_eq!((refused, asked.get()), (TokenError::Algorithm, 1));
+    let nameless = mint.forge(TokenType::Access, br#"{"typ":"at+jwt","alg":"EdDSA"}"#, b"{}");
+    let refused = check.check_bearer::<Map<String, Value>>(&nameless, find, NOW).unwrap_err();
+    assert_eq!((refused, asked.get()), (TokenError::UnknownKey, 1), "nothing to ask for");
+}

@@ -1,0 +1,210 @@
+//! Turns on schedule and by hand: always one key to sign with, always one that follows.
+
+use super::*;
+use crate::keys::missing;
+use crate::random::SystemRandom;
+
+const START: Timestamp = Timestamp::from_seconds(1_790_000_000);
+const SCHEDULE: Schedule = Schedule {
+    every: Duration::from_secs(3600),
+    published_for: Duration::from_secs(300),
+    announced: Duration::from_secs(120),
+};
+
+fn records() -> Vec<KeyRecord> {
+    missing(&[], Algorithm::EdDsa, START, &SystemRandom).unwrap()
+}
+
+fn due_after(records: &[KeyRecord], seconds: u64) -> Option<KeyRecord> {
+    due(records, TokenType::Access, SCHEDULE, START.plus(Duration::from_secs(seconds)))
+}
+
+#[test]
+fn the_next_key_takes_over_after_the_span_and_ahead_of_time() {
+    let mut records = records();
+    assert!(due_after(&records, 3599).is_none());
+    let next = due_after(&records, 3600).unwrap();
+    assert_eq!(next.active_from, Some(START.plus(Duration::from_secs(3720))));
+    let place = records.iter().position(|record| record.kid == next.kid).unwrap();
+    assert!(records[place].active_from.is_none());
+    records[place] = next;
+    assert!(due_after(&records, 3601).is_none(), "announced once");
+    assert!(due_after(&records, 3721).is_none(), "the new one has its own span");
+}
+
+#[test]
+fn a_next_key_that_is_not_known_yet_is_waited_for() {
+    let mut records = records();
+    for record in &mut records {
+        if record.active_from.is_none() {
+            record.created_at = START.plus(Duration::from_secs(3500));
+        }
+    }
+    assert!(due_after(&records, 3799).is_none());
+    assert!(due_after(&records, 3800).is_some());
+}
+
+#[test]
+fn nothing_is_due_without_a_next_key() {
+    let mut records = records();
+    records.retain(|record| record.active_from.is_some());
+    assert!(due_after(&records, 10_000).is_none());
+}
+
+fn written(records: &[KeyRecord], write: Vec<KeyRecord>) -> Vec<KeyRecord> {
+    let rewritten = |it: &&KeyRecord| write.iter().all(|new| new.kid != it.kid);
+    let mut all: Vec<KeyRecord> = records.iter().filter(rewritten).cloned().collect();
+    all.extend(write);
+    all
+}
+
+fn after(seconds: u64) -> Timestamp {
+    START.plus(Duration::from_secs(seconds))
+}
+
+fn turned(records: &[KeyRecord], now: Timestamp) -> (Turn, Vec<KeyRecord>) {
+    let turn = rotate(records, TokenType::Access, Algorithm::EdDsa, now, &SystemRandom).unwrap();
+    let all = written(records, turn.write.clone());
+    (turn, all)
+}
+
+fn signs(records: &[KeyRecord], token_type: TokenType, now: Timestamp) -> KeyId {
+    active(records, token_type, now).unwrap().kid.clone()
+}
+
+fn nexts(records: &[KeyRecord], token_type: TokenType, now: Timestamp) -> usize {
+    of_type(records, token_type).filter(|it| it.active_from.is_none_or(|from| from > now)).count()
+}
+
+#[test]
+fn a_rotation_by_hand_takes_the_next_key_and_makes_another() {
+    let before = records();
+    let (old, next) = (before[0].kid.clone(), before[1].kid.clone());
+    let (turn, all) = turned(&before, after(10));
+    assert_eq!((turn.from, &turn.to, turn.known_since), (Some(old.clone()), &next, START));
+    assert_eq!(signs(&all, TokenType::Access, after(10)), next);
+    assert_eq!(signs(&all, TokenType::Access, after(9)), old, "the past stays as it was");
+    assert_eq!((all.len(), nexts(&all, TokenType::Access, after(10))), (5, 1));
+    let refresh = |records: &[KeyRecord]| {
+        of_type(records, TokenType::Refresh).map(|it| (it.kid.clone(), it.active_from)).collect()
+    };
+    let (then, now): (Vec<_>, Vec<_>) = (refresh(&before), refresh(&all));
+    assert_eq!(then, now, "the other type is left alone");
+}
+
+#[test]
+fn many_rotations_in_one_millisecond_each_have_their_turn() {
+    let mut all = records();
+    let mut now = START;
+    for _ in 0..10 {
+        let (turn, next) = turned(&all, now);
+        all = next;
+        now = all.iter().filter_map(|it| it.active_from).max().unwrap();
+        assert_eq!(signs(&all, TokenType::Access, now), turn.to);
+    }
+    assert!(now <= START.plus(Duration::from_millis(10)));
+    assert_eq!(all.len(), 14);
+}
+
+#[test]
+fn an_announced_key_has_its_turn_at_once_and_is_not_announced_again() {
+    let all = records();
+    let announced = due_after(&all, 3600).unwrap();
+    let all = written(&all, vec![announced.clone()]);
+    let (turn, all) = turned(&all, after(3601));
+    assert_eq!(turn.to, announced.kid);
+    assert!(all.iter().all(|it| it.active_from.is_none_or(|from| from <= after(3601))));
+    assert!(due_after(&all, 3602).is_none());
+}
+
+#[test]
+fn turns_are_taken_in_order_announced_ones_first_then_by_age() {
+    let mut all = records();
+    let oldest = all[1].kid.clone();
+    let mut add = |created: u64, announced: Option<u64>| {
+        let made = generate(TokenType::Access, Algorithm::EdDsa, after(created), &SystemRandom);
+        let record = KeyRecord { active_from: announced.map(after), ..made.unwrap() };
+        all.push(record.clone());
+        record.kid
+    };
+    let (younger, late, soon) = (add(5, None), add(1, Some(900)), add(2, Some(800)));
+    // Taken back, the announced one waits in the order of its age.
+    let order = [soon, oldest, late, younger];
+    for (place, expected) in (0..).zip(order) {
+        let (turn, left) = turned(&all, after(10 + place));
+        assert_eq!(turn.to, expected);
+        all = left;
+    }
+}
+
+#[test]
+fn an_announcement_that_would_undo_the_rotation_is_taken_back() {
+    let all = records();
+    let announced = due_after(&all, 3600).unwrap();
+    let all = written(&all, vec![announced.clone()]);
+    let turn =
+        rotate(&all, TokenType::Access, Algorithm::Es256, after(3601), &SystemRandom).unwrap();
+    let all = written(&all, turn.write);
+    assert_eq!(signs(&all, TokenType::Access, after(10_000)), turn.to);
+    assert!(all.iter().any(|it| it.kid == announced.kid && it.active_from.is_none()));
+    assert!(all.iter().any(|it| it.algorithm == Algorithm::Es256 && it.active_from.is_none()));
+}
+
+#[test]
+fn refresh_keys_are_secrets_whatever_access_tokens_have() {
+    let turn =
+        rotate(&records(), TokenType::Refresh, Algorithm::EdDsa, after(1), &SystemRandom).unwrap();
+    assert!(turn.write.iter().all(|it| it.algorithm == Algorithm::Hs256));
+}
+
+fn withdrawn(records: &[KeyRecord], kid: &KeyId, now: Timestamp) -> (Withdrawal, Vec<KeyRecord>) {
+    let outcome = withdraw(records, kid, Algorithm::EdDsa, now, &SystemRandom).unwrap().unwrap();
+    let mut all = written(records, outcome.write.clone());
+    all.retain(|it| it.kid != *kid);
+    (outcome, all)
+}
+
+#[test]
+fn withdrawing_the_active_key_puts_the_next_one_in_its_place() {
+    for place in [0, 2] {
+        let before = records();
+        let (gone, next) = (&before[place], &before[place + 1]);
+        let (outcome, all) = withdrawn(&before, &gone.kid, after(10));
+        assert_eq!(outcome.turn.unwrap().from, Some(gone.kid.clone()));
+        assert_eq!(signs(&all, gone.token_type, after(10)), next.kid);
+        assert_eq!(nexts(&all, gone.token_type, after(10)), 1);
+    }
+}
+
+#[test]
+fn withdrawing_the_active_key_never_brings_a_retired_one_back() {
+    let (_, all) = turned(&records(), after(10));
+    let gone = signs(&all, TokenType::Access, after(20));
+    let retired = signs(&all, TokenType::Access, after(9));
+    let (_, all) = withdrawn(&all, &gone, after(20));
+    let active = signs(&all, TokenType::Access, after(20));
+    assert!(active != retired && active != gone);
+}
+
+#[test]
+fn withdrawing_another_key_changes_nothing_about_who_signs() {
+    let (_, all) = turned(&records(), after(10));
+    let active = signs(&all, TokenType::Access, after(20));
+    let retired = signs(&all, TokenType::Access, after(9));
+    let (outcome, without) = withdrawn(&all, &retired, after(20));
+    assert!(outcome.turn.is_none() && outcome.write.is_empty());
+    assert_eq!(signs(&without, TokenType::Access, after(20)), active);
+
+    let next = waiting(&all, TokenType::Access, Algorithm::EdDsa, after(20)).next().unwrap();
+    let (outcome, without) = withdrawn(&all, &next.kid, after(20));
+    assert_eq!((outcome.turn.is_none(), outcome.write.len()), (true, 1));
+    assert_eq!(signs(&without, TokenType::Access, after(20)), active);
+    assert_eq!(nexts(&without, TokenType::Access, after(20)), 1);
+}
+
+#[test]
+fn a_key_that_is_not_there_cannot_be_withdrawn() {
+    let nobody = KeyId::new("nobody").unwrap();
+    let outcome = withdraw(&records(), &nobody, Algorithm::EdDsa, START, &SystemRandom);
+    assert!(outcome.unwrap().is_none());
+}

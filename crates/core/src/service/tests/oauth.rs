@@ -1,0 +1,296 @@
+//! The doors of OAuth: who may present whose refresh token, what scope comes out, and which client
+//! may send a password.
+
+use super::login::{Desk, EMAIL, PASSWORD};
+use super::wire::Fate;
+use super::*;
+use crate::claims::Scope;
+use crate::id::{ClientId, Generation};
+use crate::policy::Grant;
+use crate::secret::{Password, PasswordHash};
+use crate::session::Device;
+
+const KEY: Option<&str> = Some("intention-0000001");
+
+fn settings(grants: &[Grant], secret: bool) -> ProfileSettings {
+    ProfileSettings {
+        grants: grants.iter().copied().collect(),
+        secret: secret.then(|| PasswordHash::new("$argon2id$…".to_owned())),
+        scopes: Scope::parse("feed read").unwrap(),
+        ..ProfileSettings::default()
+    }
+}
+
+/// `web` and `app` are public, `shop` is confidential, `poor` is public and may not refresh.
+fn policy() -> TokenPolicy {
+    let both = [Grant::Login, Grant::RefreshToken];
+    fixture::policy_with([
+        fixture::profile("web", settings(&both, false)),
+        fixture::profile("app", settings(&[Grant::Password, Grant::RefreshToken], false)),
+        fixture::profile("shop", settings(&[Grant::Password, Grant::RefreshToken], true)),
+        fixture::profile("poor", settings(&[Grant::Login], false)),
+    ])
+}
+
+fn world() -> World {
+    World::over(Arc::default(), policy(), Arc::default())
+}
+
+/// A session of `client` with the whole scope.
+fn open(world: &World, client: &str) -> Granted {
+    let authority = world.sessions.authority();
+    let profile = authority.policy().client(&fixture::client(client)).unwrap();
+    let scope = Scope::parse("feed read").unwrap();
+    let new = NewSession { scope, ..fixture::login_of(1) };
+    block_on(world.sessions.open(&authority, profile, new, world.clock.now())).unwrap()
+}
+
+struct Asked<'a> {
+    client: Option<&'a str>,
+    key: Option<&'a str>,
+    scope: Option<&'a str>,
+}
+
+const BY_WEB: Asked<'static> = Asked { client: Some("web"), key: None, scope: None };
+
+fn renew(world: &World, token: &str, asked: &Asked<'_>) -> Refreshed {
+    let now = world.clock.now();
+    let claims = world.sessions.check_refresh(token, now)?;
+    let client: Option<ClientId> = asked.client.map(fixture::client);
+    let presenter = client.as_ref().map_or(Presenter::FirstParty, Presenter::Client);
+    let scope = asked.scope.map(|text| Scope::parse(text).unwrap());
+    let wish = Renew { claims: &claims, presenter, scope: scope.as_ref() };
+    let key = asked.key.map(|text| RetryKey::parse(text.as_bytes()).unwrap().unwrap());
+    block_on(world.sessions.renew(wish, key.as_ref(), now))
+}
+
+fn scope_in(granted: &Granted) -> String {
+    let scope = &inspect(granted.access.expose()).unwrap().claims["scope"];
+    assert_eq!(granted.scope.to_string(), scope.as_str().unwrap_or_default());
+    granted.scope.to_string()
+}
+
+#[test]
+fn another_client_s_token_is_refused_and_still_works() {
+    let world = world();
+    for owner in ["web", "shop"] {
+        let token = token_of(&open(&world, owner));
+        world.wire.calls();
+        for thief in ["app", "poor", "device", "nobody"] {
+            let asked = Asked { client: Some(thief), ..BY_WEB };
+            assert!(matches!(renew(&world, &token, &asked), Err(RefreshError::Foreign)), "{thief}");
+        }
+        assert!(world.wire.calls().is_empty(), "no store");
+        let asked = Asked { client: Some(owner), ..BY_WEB };
+        assert_eq!(generation_of(&renewed(renew(&world, &token, &asked))), 2);
+    }
+}
+
+/// Whoever presents it learns nothing of what its client may do.
+#[test]
+fn another_client_s_token_is_foreign_whatever_its_client_may_do() {
+    let world = world();
+    let token = token_of(&open(&world, "web"));
+    for policy in [
+        fixture::policy_with([fixture::profile("web", settings(&[Grant::Login], false))]),
+        TokenPolicy::new(fixture::issuer(), []),
+    ] {
+        let other = World::over(world.memory.clone(), policy, world.clock.clone());
+        let asked = Asked { client: Some("app"), ..BY_WEB };
+        assert!(matches!(renew(&other, &token, &asked), Err(RefreshError::Foreign)));
+        assert!(matches!(renew(&other, &token, &BY_WEB), Err(RefreshError::NotAllowed)));
+    }
+}
+
+#[test]
+fn a_confidential_client_renews_by_name_and_never_as_the_first_party() {
+    let world = world();
+    let token = token_of(&open(&world, "shop"));
+    let first_party = Asked { client: None, ..BY_WEB };
+    assert!(matches!(renew(&world, &token, &first_party), Err(RefreshError::NotAllowed)));
+    assert_eq!(world.record().generation, Generation::FIRST);
+    let named = Asked { client: Some("shop"), ..BY_WEB };
+    assert_eq!(generation_of(&renewed(renew(&world, &token, &named))), 2);
+}
+
+#[test]
+fn one_session_may_be_renewed_through_both_doors_by_turns() {
+    let world = world();
+    let mut token = token_of(&open(&world, "web"));
+    for turn in 0..4 {
+        let client = (turn % 2 == 0).then_some("web");
+        let asked = Asked { client, key: KEY, scope: None };
+        let next = renewed(renew(&world, &token, &asked));
+        // The answer is the same at the other door.
+        let other = Asked { client: (turn % 2 == 1).then_some("web"), ..asked };
+        world.advance(HOUR);
+        assert_eq!(renewed(renew(&world, &token, &other)), next);
+        token = next;
+    }
+    assert_eq!(generation_of(&token), 5);
+}
+
+#[test]
+fn a_theft_is_found_out_through_the_other_door() {
+    for (first, second) in [(None, Some("web")), (Some("web"), None)] {
+        let world = world();
+        let stolen = token_of(&open(&world, "web"));
+        let next = renewed(renew(&world, &stolen, &Asked { client: first, ..BY_WEB }));
+        world.advance(WINDOW);
+        let again = renew(&world, &stolen, &Asked { client: second, ..BY_WEB });
+        assert!(matches!(again, Err(RefreshError::Reused)));
+        let after = renew(&world, &next, &Asked { client: first, ..BY_WEB });
+        assert!(matches!(after, Err(RefreshError::Ended(EndReason::Reuse))));
+    }
+}
+
+#[test]
+fn a_narrower_scope_is_for_the_access_token_alone() {
+    let world = world();
+    let mut token = token_of(&open(&world, "web"));
+    for (asked, given) in [
+        (Some("feed"), "feed"),
+        (None, "feed read"),
+        (Some("read"), "read"),
+        (Some("read feed"), "feed read"),
+        (None, "feed read"),
+    ] {
+        world.wire.calls();
+        let (granted, _) = renew(&world, &token, &Asked { scope: asked, ..BY_WEB }).unwrap();
+        assert_eq!(scope_in(&granted), given);
+        assert_eq!(granted.session.scope.to_string(), "feed read");
+        let calls = if asked.is_some() { vec!["find", "advance"] } else { vec!["advance"] };
+        assert_eq!(world.wire.calls(), calls, "only narrowing pays for a read");
+        token = token_of(&granted);
+    }
+    assert_eq!(world.record().scope.to_string(), "feed read");
+}
+
+#[test]
+fn a_wider_scope_is_refused_and_uses_nothing_up() {
+    let world = world();
+    let first = token_of(&open(&world, "web"));
+    for scope in ["write", "feed write", "feed read write", "Feed"] {
+        let refused = renew(&world, &first, &Asked { scope: Some(scope), ..BY_WEB });
+        assert!(matches!(refused, Err(RefreshError::InvalidScope)), "{scope}");
+    }
+    assert_eq!(world.record().generation, Generation::FIRST);
+    let second = renewed(renew(&world, &first, &BY_WEB));
+    // Nor is more to be had by a repeat.
+    let wide = Asked { scope: Some("write"), ..BY_WEB };
+    assert!(matches!(renew(&world, &first, &wide), Err(RefreshError::InvalidScope)));
+    let narrow = Asked { scope: Some("feed"), ..BY_WEB };
+    let (again, renewal) = renew(&world, &first, &narrow).unwrap();
+    assert_eq!((token_of(&again), renewal), (second, Renewal::Repeated));
+    assert_eq!(scope_in(&again), "feed");
+}
+
+#[test]
+fn a_dead_token_is_dead_whatever_scope_it_is_presented_with() {
+    let wide = Asked { scope: Some("write"), ..BY_WEB };
+    let world = world();
+    let first = token_of(&open(&world, "web"));
+    let second = renewed(renew(&world, &first, &BY_WEB));
+    world.advance(WINDOW);
+    assert!(matches!(renew(&world, &first, &wide), Err(RefreshError::Reused)));
+    assert!(matches!(renew(&world, &second, &wide), Err(RefreshError::Ended(EndReason::Reuse))));
+    world.advance(31 * DAY);
+    assert!(matches!(renew(&world, &second, &wide), Err(RefreshError::Expired)));
+    let empty = world.restored(&[]);
+    let live = token_of(&open(&world, "web"));
+    assert!(matches!(renew(&empty, &live, &wide), Err(RefreshError::Unknown)));
+}
+
+#[test]
+fn a_client_that_keeps_its_token_narrows_alike() {
+    let policy = fixture::policy_with([fixture::profile(
+        "device",
+        ProfileSettings { scopes: Scope::parse("feed read").unwrap(), ..ProfileSettings::device() },
+    )]);
+    let world = World::over(Arc::default(), policy, Arc::default());
+    let token = token_of(&open(&world, "device"));
+    let asked = Asked { client: Some("device"), key: None, scope: Some("feed") };
+    let (granted, renewal) = renew(&world, &token, &asked).unwrap();
+    assert!(granted.refresh.is_none());
+    assert_eq!((scope_in(&granted).as_str(), renewal), ("feed", Renewal::Kept));
+    let wide = Asked { scope: Some("write"), ..asked };
+    assert!(matches!(renew(&world, &token, &wide), Err(RefreshError::InvalidScope)));
+}
+
+#[test]
+fn a_session_that_ends_after_it_was_read_is_not_renewed() {
+    let world = world();
+    let granted = open(&world, "web");
+    let id = granted.session.id;
+    let end = Ended { at: world.clock.now(), reason: EndReason::Logout };
+    world.wire.before("advance", move |store| {
+        let _ = block_on(store.end(&id, end)).unwrap();
+    });
+    let refused = renew(&world, &token_of(&granted), &Asked { scope: Some("feed"), ..BY_WEB });
+    assert!(matches!(refused, Err(RefreshError::Ended(EndReason::Logout))));
+}
+
+#[test]
+fn an_outage_while_narrowing_uses_nothing_up() {
+    for fate in Fate::FAULTS {
+        let world = world();
+        let token = token_of(&open(&world, "web"));
+        let asked = Asked { scope: Some("feed"), key: KEY, ..BY_WEB };
+        world.wire.plan(&[fate]);
+        let refused = renew(&world, &token, &asked);
+        assert!(matches!(refused, Err(RefreshError::Failure(Failure::Store(_)))), "{fate:?}");
+        assert_eq!(world.record().generation, Generation::FIRST);
+        // A step whose answer is lost is found again, with the narrow scope still.
+        world.wire.plan(&[Fate::Done, Fate::Unanswered]);
+        let (granted, _) = renew(&world, &token, &asked).unwrap();
+        assert_eq!((scope_in(&granted).as_str(), generation_of(&token_of(&granted))), ("feed", 2));
+    }
+}
+
+fn send_password(desk: &Desk, client: &str, door: Door) -> Result<Granted, LoginError> {
+    let wish = LogIn {
+        email: EMAIL.to_owned(),
+        password: Password::new(PASSWORD.to_owned()),
+        client: fixture::client(client),
+        door,
+        scope: Scope::parse("feed").unwrap(),
+        device: Device::default(),
+    };
+    block_on(desk.accounts.log_in(wish, desk.world.clock.now()))
+}
+
+#[test]
+fn each_door_takes_its_own_clients() {
+    let desk = Desk::new();
+    desk.world.sessions.replace_authority(fixture::authority(policy()));
+    for (client, first_party, password_grant) in
+        [("web", true, false), ("app", false, true), ("shop", false, true), ("poor", true, false)]
+    {
+        for (door, open) in [(Door::FirstParty, first_party), (Door::PasswordGrant, password_grant)]
+        {
+            match send_password(&desk, client, door) {
+                Ok(granted) => {
+                    assert!(open, "{client} {door:?}");
+                    assert_eq!(granted.session.client, fixture::client(client));
+                    assert_eq!(granted.refresh.is_some(), client != "poor");
+                }
+                Err(error) => {
+                    assert!(matches!(error, LoginError::NotAllowed), "{client} {door:?}");
+                    assert!(!open, "{client} {door:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A confidential client that also has the grant `login` is still none of the first party.
+#[test]
+fn no_confidential_client_comes_through_the_front_door() {
+    let desk = Desk::new();
+    let all = settings(&[Grant::Login, Grant::Password, Grant::RefreshToken], true);
+    let policy = fixture::policy_with([fixture::profile("shop", all)]);
+    desk.world.sessions.replace_authority(fixture::authority(policy));
+    let refused = send_password(&desk, "shop", Door::FirstParty);
+    assert!(matches!(refused, Err(LoginError::NotAllowed)));
+    assert!(send_password(&desk, "shop", Door::PasswordGrant).is_ok());
+}

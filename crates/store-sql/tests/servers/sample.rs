@@ -1,0 +1,105 @@
+//! Records to try things with, and a runtime as each worker of the server has it.
+
+use std::error::Error as StdError;
+
+use aquaware_core::account::{Account, Login};
+use aquaware_core::claims::Scope;
+use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
+use aquaware_core::retry::Mark;
+use aquaware_core::secret::PasswordHash;
+use aquaware_core::session::{Device, ExtraClaims, Session};
+use aquaware_core::store::{Advance, Outcome, StoreError};
+use aquaware_core::time::Timestamp;
+use aquaware_store_sql::Failure;
+
+/// Runs `future` on a single-threaded runtime without a timer.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+pub(crate) fn id(number: u16) -> SessionId {
+    let mut bytes = [0xA5; 16];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    SessionId::from_bytes(bytes)
+}
+
+pub(crate) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub(crate) fn generation(number: u64) -> Generation {
+    Generation::new(number).unwrap()
+}
+
+pub(crate) fn subject(name: &str) -> Subject {
+    Subject::new(name).unwrap()
+}
+
+/// A fresh session of ann's.
+pub(crate) fn session(number: u16) -> Session {
+    Session {
+        id: id(number),
+        subject: subject("ann"),
+        client: ClientId::new("web").unwrap(),
+        scope: Scope::default(),
+        claims: ExtraClaims::new(),
+        device: Device::default(),
+        created_at: at(1_000),
+        ends_at: at(1_000_000),
+        generation: Generation::FIRST,
+        issued_at: at(1_000),
+        expires_at: at(100_000),
+        last_used_at: at(1_000),
+        mark: None,
+        ended: None,
+    }
+}
+
+/// The step from `from` to the next generation at `millis`.
+pub(crate) fn step(from: u64, millis: i64) -> Advance {
+    Advance {
+        from: generation(from),
+        to: generation(from + 1),
+        mark: Mark::from_bytes([u8::try_from(from % 256).unwrap(); 16]),
+        issued_at: at(millis),
+        expires_at: at(millis + 100_000),
+    }
+}
+
+pub(crate) fn done(outcome: Outcome) -> Session {
+    match outcome {
+        Outcome::Done(session) => session,
+        other => panic!("not done: {other:?}"),
+    }
+}
+
+pub(crate) fn account(name: &str) -> Account {
+    let email = format!("{name}@Example.com");
+    Account {
+        id: subject(&format!("id-of-{name}")),
+        login: Login::new(&email).unwrap(),
+        email,
+        password: PasswordHash::new("$argon2id$one".to_owned()),
+        first_name: None,
+        last_name: None,
+        created_at: at(1_000),
+        disabled_at: None,
+        claims: ExtraClaims::new(),
+    }
+}
+
+/// The failure behind an error.
+pub(crate) fn cause(error: &StoreError) -> Failure {
+    *error.source().unwrap().downcast_ref().unwrap()
+}
+
+/// All that an error says, its causes included.
+pub(crate) fn story(error: &(dyn StdError + 'static)) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(" {cause} {cause:?}"));
+        next = cause.source();
+    }
+    text
+}

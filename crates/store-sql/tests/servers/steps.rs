@@ -1,0 +1,331 @@
+//! Steps: what the kit can't see from outside, because it is in the server.
+
+use std::time::Duration;
+
+use aquaware_core::account::Login;
+use aquaware_core::session::{Device, EndReason, Ended};
+use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
+use aquaware_servers::{Fault, Proxy};
+use aquaware_store_sql::Failure;
+
+use crate::engine::{Engine, Maria, Opening, Postgresql, Space};
+use crate::sample::{account, at, cause, done, generation, id, run, session, step, story, subject};
+
+on_each_engine!(
+    a_use_noted_twice_is_noted,
+    a_bad_session_can_be_ended_all_the_same,
+    texts_are_told_apart_by_every_byte,
+    a_caller_that_goes_away_leaves_no_transaction_open,
+    a_row_that_somebody_else_holds_fails_the_step_for_now_and_no_other,
+    tables_that_vanish_are_refused_without_a_word_of_sql,
+    an_additional_column_of_a_newer_release_is_in_nobodys_way,
+);
+
+pub(crate) fn ended() -> Ended {
+    Ended { at: at(5_000), reason: EndReason::LogoutAll }
+}
+
+fn a_use_noted_twice_is_noted<E: Engine>() {
+    let space = Space::<E>::new();
+    let store = space.open();
+    run(async {
+        store.insert(&session(1)).await.unwrap();
+        for (millis, last) in [(2_000, 2_000), (2_000, 2_000), (1_500, 2_000), (2_001, 2_001)] {
+            let touched = store.touch(&id(1), generation(1), at(millis)).await.unwrap();
+            assert_eq!(done(touched).last_used_at, at(last));
+        }
+        let other = store.touch(&id(1), generation(2), at(2_001)).await.unwrap();
+        assert!(matches!(other, Outcome::Standing(_)), "{other:?}");
+        store.create(&account("ann")).await.unwrap();
+        for _ in 0..2 {
+            let ann = &account("ann").id;
+            assert!(store.set_disabled(ann, Some(at(1))).await.unwrap());
+            assert!(AccountStore::set_claims(&store, ann, &session(1).claims).await.unwrap());
+            assert!(store.set_password(ann, &account("ann").password).await.unwrap());
+            let same = account("ann").password;
+            assert!(store.replace_password(ann, &same, &same).await.unwrap());
+        }
+    });
+}
+
+/// MariaDB counts rows found or rows changed, as the connection says.
+#[test]
+fn whichever_rows_are_counted_the_outcomes_are_the_same() {
+    let space = Space::<Maria>::new();
+    for flag in [true, false] {
+        let url = format!("{}?client_found_rows={flag}", space.url());
+        let store = Maria::open(&url, Opening::default()).unwrap();
+        let number = u16::from(flag);
+        run(async {
+            assert!(store.insert(&session(number)).await.unwrap());
+            assert!(!store.insert(&session(number)).await.unwrap());
+            for _ in 0..2 {
+                done(store.touch(&id(number), generation(1), at(3_000)).await.unwrap());
+            }
+            done(store.advance(&id(number), &step(1, 2_000)).await.unwrap());
+            // The very same step again would change nothing.
+            let again = store.advance(&id(number), &step(1, 2_000)).await.unwrap();
+            assert!(matches!(again, Outcome::Standing(_)), "{again:?}");
+            done(store.end(&id(number), ended()).await.unwrap());
+            let again = store.end(&id(number), ended()).await.unwrap();
+            assert!(matches!(again, Outcome::Standing(_)), "{again:?}");
+            let absent = store.touch(&id(9), generation(1), at(1)).await.unwrap();
+            assert!(matches!(absent, Outcome::Absent), "{absent:?}");
+            let name = format!("ann{number}");
+            assert!(store.create(&account(&name)).await.unwrap());
+            assert!(!store.create(&account(&name)).await.unwrap());
+            let ann = account(&name);
+            assert!(store.set_disabled(&ann.id, None).await.unwrap());
+            assert!(store.replace_password(&ann.id, &ann.password, &ann.password).await.unwrap());
+            assert!(!store.set_disabled(&subject("nobody"), None).await.unwrap());
+        });
+    }
+}
+
+fn a_bad_session_can_be_ended_all_the_same<E: Engine>() {
+    let space = Space::<E>::new();
+    let store = space.open();
+    run(async {
+        for number in 1..=3 {
+            store.insert(&session(number)).await.unwrap();
+        }
+        space.ask("UPDATE sessions SET client = 's3cret!'");
+        let errors = [
+            store.end(&id(1), ended()).await.map(|_| ()).unwrap_err(),
+            store.end_all(&subject("ann"), None, ended()).await.map(|_| ()).unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+            assert!(!story(&error).contains("s3cret"), "{error:?}");
+        }
+        space.ask("UPDATE sessions SET client = 'web'");
+        for number in 1..=3 {
+            let outcome = store.advance(&id(number), &step(1, 6_000)).await.unwrap();
+            let Outcome::Standing(session) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(session.ended, Some(ended()));
+        }
+    });
+}
+
+fn texts_are_told_apart_by_every_byte<E: Engine>() {
+    let space = Space::<E>::new();
+    let store = space.open();
+    // Equal to some collation each, and in the order of their bytes.
+    let subjects = ["RENE", "Rene", "rene", "rene ", "rene\u{301}", "ren\u{e9}", "\u{1F41F}"];
+    let logins = [
+        "a-b@example.com",
+        "a.b@example.com",
+        "a_b@example.com",
+        "ab@example.com",
+        "strasse@example.com",
+        "stra\u{df}e@example.com",
+        "\u{e9}@example.com",
+    ];
+    run(async {
+        for (number, name) in subjects.iter().enumerate() {
+            let number = u16::try_from(number).unwrap();
+            let Ok(subject) = aquaware_core::id::Subject::new(*name) else { continue };
+            let device = Device {
+                name: Some("rene ".to_owned()),
+                ip: Some(String::new()),
+                user_agent: Some("\u{1F41F}".repeat(256)),
+            };
+            let session = aquaware_core::session::Session {
+                subject: subject.clone(),
+                device,
+                ..session(number)
+            };
+            assert!(store.insert(&session).await.unwrap());
+            assert_eq!(SessionStore::list(&store, &subject).await.unwrap(), [session]);
+        }
+        for (number, login) in logins.iter().enumerate().rev() {
+            let login = Login::new(login).unwrap();
+            let id = subject(&format!("id {number}"));
+            let account = aquaware_core::account::Account { id, login, ..account("x") };
+            assert!(store.create(&account).await.unwrap(), "{account:?}");
+        }
+        let mut last = None;
+        for login in logins {
+            let page = AccountStore::list(&store, last.as_ref(), 1).await.unwrap();
+            assert_eq!(page[0].login.as_str(), login);
+            last = Some(page[0].login.clone());
+        }
+        assert!(AccountStore::list(&store, last.as_ref(), 1).await.unwrap().is_empty());
+    });
+}
+
+fn a_caller_that_goes_away_leaves_no_transaction_open<E: Engine>() {
+    let space = Space::<E>::new();
+    let proxy = Proxy::to(E::address(space.server)).unwrap();
+    let opening = Opening { pool_size: 1, ..Opening::default() };
+    let store = E::open(&space.url_at(proxy.address()), opening).unwrap();
+    run(async {
+        store.insert(&session(1)).await.unwrap();
+        for from in 1..=6 {
+            // Each caller leaves at another point.
+            proxy.next(usize::try_from(from - 1).unwrap(), Fault::Pass);
+            proxy.next(1, Fault::Delay(Duration::from_millis(100)));
+            let step = step(from, 2_000);
+            let one = id(1);
+            let mut caller = Box::pin(store.advance(&one, &step));
+            assert!(futures_util::poll!(&mut caller).is_pending());
+            drop(caller);
+            // It is done all the same, and the one connection is free again.
+            let mut tries = 0..1_000;
+            while store.find(&id(1)).await.unwrap().unwrap().generation != generation(from + 1) {
+                assert!(tries.next().is_some(), "nothing happens");
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+            proxy.pass();
+            // Somebody else can have the row: no lock was left.
+            space.ask("UPDATE sessions SET client = 'web'");
+        }
+        assert_eq!(proxy.open(), 1);
+    });
+}
+
+fn a_row_that_somebody_else_holds_fails_the_step_for_now_and_no_other<E: Engine>() {
+    let space = Space::<E>::new();
+    // MariaDB's own patience has whole seconds.
+    let timeout = Duration::from_millis(1_600);
+    let store = space.open_with(Opening { timeout, ..Opening::default() });
+    run(async {
+        for number in 1..=2 {
+            store.insert(&session(number)).await.unwrap();
+        }
+        let url = space.url();
+        let held = E::bytes(id(1).as_bytes());
+        let holder = std::thread::spawn(move || {
+            let sleep = if E::NAME == "PostgreSQL" { "pg_sleep(3)" } else { "SLEEP(3)" };
+            let lock = format!("SELECT id FROM sessions WHERE id = {held} FOR UPDATE");
+            E::ask(&url, &format!("BEGIN; {lock}; SELECT {sleep}; COMMIT"));
+        });
+        std::thread::park_timeout(Duration::from_millis(500));
+        let error = store.advance(&id(1), &step(1, 2_000)).await.unwrap_err();
+        assert!(error.is_transient() && !error.is_unknown(), "{error:?}");
+        assert!(matches!(cause(&error), Failure::Busy | Failure::Slow), "{error:?}");
+        done(store.advance(&id(2), &step(1, 2_000)).await.unwrap());
+        assert!(store.find(&id(1)).await.unwrap().is_some());
+        holder.join().unwrap();
+        done(store.advance(&id(1), &step(1, 2_000)).await.unwrap());
+    });
+}
+
+fn tables_that_vanish_are_refused_without_a_word_of_sql<E: Engine>() {
+    let space = Space::<E>::new();
+    let store = space.open();
+    space.ask("DROP TABLE sessions");
+    run(async {
+        for error in [
+            store.find(&id(1)).await.unwrap_err(),
+            store.insert(&session(1)).await.unwrap_err(),
+            store.advance(&id(1), &step(1, 2_000)).await.unwrap_err(),
+            SessionStore::list(&store, &subject("s3cret")).await.unwrap_err(),
+            store.purge(at(1), 1).await.unwrap_err(),
+            SessionStore::ping(&store).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+            assert_eq!(cause(&error), Failure::NotMigrated);
+            let story = story(&error);
+            for word in ["SELECT", "INSERT", "sessions", "s3cret", "ann"] {
+                assert!(!story.contains(word), "{story}");
+            }
+        }
+    });
+}
+
+fn an_additional_column_of_a_newer_release_is_in_nobodys_way<E: Engine>() {
+    let space = Space::<E>::new();
+    let store = space.open_with(Opening { pool_size: 1, ..Opening::default() });
+    run(async {
+        store.insert(&session(1)).await.unwrap();
+        done(store.advance(&id(1), &step(1, 2_000)).await.unwrap());
+        assert!(store.find(&id(1)).await.unwrap().is_some());
+        // With the statements prepared.
+        space.ask("ALTER TABLE sessions ADD COLUMN newer BIGINT");
+        space.ask("ALTER TABLE accounts ADD COLUMN newer BIGINT");
+        store.insert(&session(2)).await.unwrap();
+        store.create(&account("ann")).await.unwrap();
+        done(store.advance(&id(1), &step(2, 2_000)).await.unwrap());
+        assert!(store.find(&id(1)).await.unwrap().is_some());
+        assert!(store.by_login(&account("ann").login).await.unwrap().is_some());
+    });
+}
+
+/// How many messages each step takes: one for each statement, so none is prepared again.
+fn messages<E: Engine>(expected: [usize; 7]) {
+    let space = Space::<E>::new();
+    let proxy = Proxy::to(E::address(space.server)).unwrap();
+    let opening = Opening { pool_size: 1, ..Opening::default() };
+    let store = E::open(&space.url_at(proxy.address()), opening).unwrap();
+    run(async {
+        for number in 0..4 {
+            let mut counts = Vec::new();
+            let mut before = proxy.requests();
+            let mut count = || {
+                let now = proxy.requests();
+                counts.push(now - before);
+                before = now;
+            };
+            store.insert(&session(number)).await.unwrap();
+            count();
+            done(store.advance(&id(number), &step(1, 2_000)).await.unwrap());
+            count();
+            done(store.touch(&id(number), generation(2), at(3_000)).await.unwrap());
+            count();
+            let late = store.advance(&id(number), &step(1, 2_000)).await.unwrap();
+            assert!(matches!(late, Outcome::Standing(_)));
+            count();
+            store.find(&id(number)).await.unwrap();
+            count();
+            SessionStore::list(&store, &subject("ann")).await.unwrap();
+            count();
+            done(store.end(&id(number), ended()).await.unwrap());
+            count();
+            if number > 0 {
+                assert_eq!(counts, expected);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_step_on_postgresql_is_one_message_and_a_refused_one_two() {
+    messages::<Postgresql>([1, 1, 1, 2, 1, 1, 1]);
+}
+
+#[test]
+fn a_step_on_mariadb_is_four_messages() {
+    messages::<Maria>([1, 4, 4, 4, 1, 1, 4]);
+}
+
+/// An update that touches no index and finds room on its page leaves no work behind.
+#[test]
+fn a_refresh_touches_no_index_of_postgresql() {
+    let space = Space::<Postgresql>::new();
+    let store = space.open();
+    run(async {
+        store.insert(&session(1)).await.unwrap();
+        for from in 1..=200 {
+            done(store.advance(&id(1), &step(from, 2_000)).await.unwrap());
+        }
+    });
+    drop(store);
+    let counts = format!(
+        "SELECT pg_stat_force_next_flush(); \
+         SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables \
+         WHERE schemaname = '{}' AND relname = 'sessions'",
+        space.name
+    );
+    for _ in 0..100 {
+        let rows = space.ask(&counts);
+        let row = rows.last().unwrap();
+        let (all, hot): (f64, f64) = (row[0].parse().unwrap(), row[1].parse().unwrap());
+        if all >= 200.0 {
+            assert!(hot >= all * 0.9, "{hot} of {all}");
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    panic!("the server doesn't count");
+}

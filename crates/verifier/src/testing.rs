@@ -1,0 +1,138 @@
+//! For the unit tests of services (feature `testing`): an issuer in memory, tokens good and bad,
+//! and a clock moved by hand. No server, no network, no sleeping.
+//!
+//! Nothing here is fit for production.
+//!
+//! ```
+//! use aquaware_verifier::testing::TestIssuer;
+//! use std::time::Duration;
+//!
+//! let issuer = TestIssuer::new();
+//! let verifier = issuer.verifier();
+//!
+//! let token = issuer.token().subject("ann").scope("tanks:read").sign();
+//! assert_eq!(verifier.verify(&token)?.sub.as_str(), "ann");
+//!
+//! issuer.clock().advance(Duration::from_secs(3600));
+//! assert!(verifier.verify(&token).is_err());
+//! # Ok::<(), aquaware_verifier::Rejection>(())
+//! ```
+#![allow(
+    clippy::expect_used,
+    reason = "everything is made of constants that keep the rules; where one doesn't, the test that uses it must stop"
+)]
+
+mod clock;
+mod token;
+
+use std::sync::Arc;
+
+use aquaware_core::jwt::{Algorithm, PublicKey, SigningKey, TokenType};
+use aquaware_core::keys::{KeyRecord, generate};
+use aquaware_core::random::SystemRandom;
+use aquaware_core::time::{Clock, Timestamp};
+use serde_json::json;
+
+pub use self::clock::ManualClock;
+pub use self::token::TestToken;
+use crate::builder::Builder;
+use crate::verifier::Verifier;
+
+/// Who a [`TestIssuer`] is.
+pub const ISSUER: &str = "https://issuer.test";
+/// Whom its tokens are for.
+pub const AUDIENCE: &str = "service.test";
+/// When its clock begins: 2026-09-21T14:13:20Z.
+pub const START: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+/// An issuer with a key of its own and a clock that stands still.
+#[derive(Debug)]
+pub struct TestIssuer {
+    /// What signs access tokens, and the same key for refresh tokens, which no issuer would do.
+    pub(crate) access: SigningKey,
+    pub(crate) refresh: SigningKey,
+    clock: Arc<ManualClock>,
+}
+
+impl TestIssuer {
+    /// An issuer with an Ed25519 key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::signing_with(Algorithm::EdDsa)
+    }
+
+    /// An issuer with a key of `algorithm`. RSA keys take up to seconds to make.
+    ///
+    /// # Panics
+    /// When no key can be made.
+    #[must_use]
+    pub fn signing_with(algorithm: Algorithm) -> Self {
+        Self::with(algorithm, Arc::new(ManualClock::new(START)))
+    }
+
+    /// Another key of the same issuer, on the same clock: after a rotation, or a stranger's.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        Self::with(self.access.algorithm(), Arc::clone(&self.clock))
+    }
+
+    fn with(algorithm: Algorithm, clock: Arc<ManualClock>) -> Self {
+        let record = generate(TokenType::Access, algorithm, clock.now(), &SystemRandom);
+        let access = record.expect("the system makes keys");
+        let refresh = KeyRecord { token_type: TokenType::Refresh, ..access.clone() };
+        let key = |record: &KeyRecord| record.signing_key().expect("a key just made is one");
+        Self { access: key(&access), refresh: key(&refresh), clock }
+    }
+
+    /// Begins a token: good for [`AUDIENCE`] and five minutes, about `test-subject`, without scope.
+    #[must_use]
+    pub fn token(&self) -> TestToken<'_> {
+        TestToken::new(self)
+    }
+
+    /// What moves its time, and that of its [`verifier`](Self::verifier).
+    #[must_use]
+    pub const fn clock(&self) -> &Arc<ManualClock> {
+        &self.clock
+    }
+
+    /// The name of its key.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        self.access.kid().as_str()
+    }
+
+    /// The entry of its key in a key set.
+    #[must_use]
+    pub fn public_key(&self) -> serde_json::Value {
+        json!(PublicKey::of(&self.access))
+    }
+
+    /// Its key set, as it would be published.
+    #[must_use]
+    pub fn key_set(&self) -> Vec<u8> {
+        json!({ "keys": [self.public_key()] }).to_string().into_bytes()
+    }
+
+    /// A verifier of its tokens, which knows its key and its time, and fetches nothing.
+    ///
+    /// # Panics
+    /// For an issuer with a shared secret, which nobody can publish.
+    #[must_use]
+    pub fn verifier(&self) -> Verifier {
+        self.builder().key_set(&self.key_set()).expect("the key set was just made")
+    }
+
+    /// What [`verifier`](Self::verifier) begins with, for settings of your own.
+    #[must_use]
+    pub fn builder(&self) -> Builder {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        Verifier::builder().issuer(ISSUER).audience(AUDIENCE).clock(clock)
+    }
+}
+
+impl Default for TestIssuer {
+    fn default() -> Self {
+        Self::new()
+    }
+}

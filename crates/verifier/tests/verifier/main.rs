@@ -1,0 +1,17 @@
+//! The verifier as its users see it, against an issuer that is scripted.
+//!
+//! Time is tokio's, paused: it moves to the next timer when nothing else is left to do, and the
+//! clock of the verifier moves with it. So an hour of outage takes milliseconds, and nothing is
+//! left to chance.
+
+mod caches;
+mod client;
+mod examples;
+mod flood;
+mod http;
+mod layers;
+mod outage;
+mod rotation;
+mod site;
+mod start;
+mod tokens;

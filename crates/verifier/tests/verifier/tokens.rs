@@ -1,0 +1,242 @@
+//! Tokens, good and bad, as a service meets them. The rules are the core's and tested there; here
+//! it is seen that the verifier applies them all.
+
+use std::time::Duration;
+
+use aquaware_verifier::testing::{AUDIENCE, ISSUER, START, TestIssuer};
+use aquaware_verifier::{Algorithm, Rejection, Scope, TokenError, Verifier};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A token with this header, these claims and this signature.
+pub(crate) fn forge(header: &Value, claims: &Value, signature: &[u8]) -> String {
+    format!("{}.{}", message(header, claims), URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn message(header: &Value, claims: &Value) -> String {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}", encode(header), encode(claims))
+}
+
+fn claims() -> Value {
+    json!({
+        "iss": ISSUER, "sub": "ann", "aud": AUDIENCE, "client_id": "c", "jti": "j",
+        "iat": START.seconds(), "exp": START.seconds() + 300,
+    })
+}
+
+fn refused(verifier: &Verifier, token: &str) -> TokenError {
+    match verifier.verify(token) {
+        Err(Rejection::Token(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_asymmetric_algorithm_is_accepted_and_none_is_taken_for_another() {
+    for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
+        let issuer = TestIssuer::signing_with(algorithm);
+        let verifier = issuer.verifier();
+        let token = issuer.token().sign();
+        assert!(verifier.verify(&token).is_ok(), "{algorithm:?}");
+        let allowed = |only| issuer.builder().algorithms(only).key_set(&mixed(&issuer)).unwrap();
+        let others = Algorithm::ALL.into_iter().filter(|a| *a != algorithm && !a.is_symmetric());
+        let others = allowed(others.collect::<Vec<_>>());
+        assert_eq!(refused(&others, &token), TokenError::Algorithm, "{algorithm:?}");
+        assert!(allowed(vec![algorithm]).verify(&token).is_ok(), "{algorithm:?}");
+    }
+}
+
+/// The issuer's key, and one of each of two kinds that cost nothing to make.
+fn mixed(issuer: &TestIssuer) -> Vec<u8> {
+    let of = |algorithm| TestIssuer::signing_with(algorithm).public_key();
+    let keys = [issuer.public_key(), of(Algorithm::EdDsa), of(Algorithm::Es256)];
+    json!({ "keys": keys }).to_string().into_bytes()
+}
+
+#[test]
+fn a_token_without_a_signature_is_refused() {
+    let issuer = TestIssuer::new();
+    for none in ["none", "None", "NONE", ""] {
+        let header = json!({ "typ": "at+jwt", "alg": none, "kid": issuer.kid() });
+        for signature in [&[][..], &[0; 64]] {
+            let token = forge(&header, &claims(), signature);
+            assert_eq!(refused(&issuer.verifier(), &token), TokenError::Algorithm);
+        }
+    }
+}
+
+#[test]
+fn a_public_key_is_no_shared_secret() {
+    for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
+        let issuer = TestIssuer::signing_with(algorithm);
+        let key = issuer.public_key();
+        let parts = ["x", "y", "n"].iter().filter_map(|name| key.get(name)?.as_str());
+        let mut secrets: Vec<Vec<u8>> = parts.map(|p| URL_SAFE_NO_PAD.decode(p).unwrap()).collect();
+        secrets.push(key.to_string().into_bytes());
+        for secret in secrets {
+            let header = json!({ "typ": "at+jwt", "alg": "HS256", "kid": issuer.kid() });
+            let secret = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+            let signature = hmac::sign(&secret, message(&header, &claims()).as_bytes());
+            let token = forge(&header, &claims(), signature.as_ref());
+            assert_eq!(refused(&issuer.verifier(), &token), TokenError::Algorithm);
+        }
+    }
+}
+
+#[test]
+fn a_shared_secret_in_a_key_set_is_no_key() {
+    let issuer = TestIssuer::new();
+    let secret = json!({
+        "kty": "oct", "kid": "s", "alg": "HS256", "use": "sig",
+        "k": URL_SAFE_NO_PAD.encode([7; 32]),
+    });
+    let set = json!({ "keys": [issuer.public_key(), secret] }).to_string();
+    let verifier = issuer.builder().key_set(set.as_bytes()).unwrap();
+    let header = json!({ "typ": "at+jwt", "alg": "HS256", "kid": "s" });
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
+    let signature = hmac::sign(&key, message(&header, &claims()).as_bytes());
+    let token = forge(&header, &claims(), signature.as_ref());
+    assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::UnknownKey);
+}
+
+#[test]
+fn every_rule_is_asked() {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier();
+    let token = || issuer.token();
+    let later = START.seconds() + 60;
+    for (token, error) in [
+        (token().as_refresh_token(), TokenError::Type),
+        (token().issuer("https://issuer.test/"), TokenError::Issuer),
+        (token().issuer("https://other.test"), TokenError::Issuer),
+        (token().audience("another"), TokenError::Audience),
+        (token().claim("aud", json!([])), TokenError::Audience),
+        (token().expired(), TokenError::Expired),
+        (token().claim("nbf", later), TokenError::NotYet),
+        (token().without("exp"), TokenError::Claims),
+        (token().without("aud"), TokenError::Claims),
+        (token().without("client_id"), TokenError::Claims),
+        (token().without("jti"), TokenError::Claims),
+        (token().claim("exp", "never"), TokenError::Claims),
+        (token().claim("exp", Value::Null), TokenError::Claims),
+    ] {
+        assert_eq!(refused(&verifier, &token.sign()), error);
+    }
+    let good = issuer.token().sign();
+    assert!(verifier.verify(&good).is_ok());
+    assert_eq!(refused(&verifier, &good[..good.len() - 4]), TokenError::Signature);
+    assert_eq!(refused(&verifier, "a.b"), TokenError::Malformed);
+    assert_eq!(refused(&verifier, &"a".repeat(9000)), TokenError::TooLong);
+    // The same name, another key.
+    let mut key = issuer.successor().public_key();
+    key["kid"] = issuer.kid().into();
+    let set = json!({ "keys": [key] }).to_string();
+    let stranger = issuer.builder().key_set(set.as_bytes()).unwrap();
+    assert_eq!(refused(&stranger, &good), TokenError::Signature);
+}
+
+#[test]
+fn a_token_for_several_is_for_each() {
+    let issuer = TestIssuer::new();
+    let token = issuer.token().claim("aud", json!(["other", AUDIENCE])).sign();
+    assert!(issuer.verifier().verify(&token).is_ok());
+    let two = issuer.builder().audience("second").key_set(&issuer.key_set()).unwrap();
+    assert!(two.verify(&issuer.token().audience("second").sign()).is_ok());
+}
+
+#[test]
+fn a_token_ends_at_its_second_plus_the_leeway() {
+    for leeway in [0, 5, 60] {
+        let issuer = TestIssuer::new();
+        let builder = issuer.builder().leeway(Duration::from_secs(leeway));
+        let verifier = builder.key_set(&issuer.key_set()).unwrap();
+        let token = issuer.token().expires_in(Duration::from_secs(100)).sign();
+        issuer.clock().advance(Duration::from_millis((100 + leeway) * 1000 - 1));
+        assert!(verifier.verify(&token).is_ok(), "{leeway}");
+        issuer.clock().advance(Duration::from_millis(1));
+        assert_eq!(refused(&verifier, &token), TokenError::Expired, "{leeway}");
+    }
+}
+
+#[test]
+fn five_seconds_are_the_leeway_that_is_not_said() {
+    let issuer = TestIssuer::new();
+    let token = issuer.token().expires_in(Duration::from_secs(100)).sign();
+    issuer.clock().advance(Duration::from_secs(104));
+    assert!(issuer.verifier().verify(&token).is_ok());
+    issuer.clock().advance(Duration::from_secs(1));
+    assert_eq!(refused(&issuer.verifier(), &token), TokenError::Expired);
+}
+
+#[test]
+fn a_bound_token_is_refused_unless_somebody_checks_the_binding() {
+    let issuer = TestIssuer::new();
+    let token = issuer.token().claim("cnf", json!({ "jkt": "abc" })).sign();
+    assert_eq!(issuer.verifier().verify(&token).unwrap_err(), Rejection::Bound);
+    let own = issuer.builder().accept_bound_tokens().key_set(&issuer.key_set()).unwrap();
+    assert_eq!(own.verify(&token).unwrap().cnf, Some(json!({ "jkt": "abc" })));
+}
+
+#[test]
+fn other_claims_come_as_a_map_or_as_a_type() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Tenant {
+        tenant: u32,
+    }
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier();
+    let token = issuer.token().claim("tenant", 7).claim("roles", json!(["a"])).sign();
+    let claims = verifier.verify(&token).unwrap();
+    assert_eq!(claims.extra.get("roles"), Some(&json!(["a"])));
+    assert_eq!(claims.extra_as::<Tenant>().unwrap(), Tenant { tenant: 7 });
+    assert_eq!(verifier.verify_as::<Tenant>(&token).unwrap().extra, Tenant { tenant: 7 });
+    let without = verifier.verify_as::<Tenant>(&issuer.token().sign());
+    assert_eq!(without.unwrap_err(), Rejection::Token(TokenError::Claims));
+}
+
+#[test]
+fn a_scope_is_granted_as_a_whole() {
+    let issuer = TestIssuer::new();
+    let token = issuer.token().scope("read write").sign();
+    let claims = issuer.verifier().verify(&token).unwrap();
+    assert!(claims.require_scope("write").is_ok());
+    assert!(claims.require_scope("write read").is_ok());
+    assert!(claims.require_scope("").is_ok());
+    let missing = claims.require_scope("read admin").unwrap_err();
+    assert_eq!(missing.needed, Scope::parse("admin read").unwrap());
+    assert!(claims.require_scope("writ").is_err());
+    assert!(claims.require_scope("\"").is_err(), "nobody has what can't be granted");
+}
+
+#[test]
+fn names_of_other_issuers_may_look_as_they_like() {
+    let issuer = TestIssuer::new();
+    let mut key = issuer.public_key();
+    key["kid"] = "public:2026/01+a=".into();
+    let set = json!({ "keys": [key] }).to_string();
+    let verifier = issuer.builder().key_set(set.as_bytes()).unwrap();
+    // Found by its name; signed by the same key under its own.
+    let token = issuer.token().sign();
+    assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::UnknownKey);
+    let header = json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": "public:2026/01+a=" });
+    assert_eq!(refused(&verifier, &forge(&header, &claims(), &[0; 64])), TokenError::Signature);
+    let client = "https://client.example/a-name-much-longer-than-sixty-four-characters-in-all";
+    let token = issuer.token().claim("client_id", client).claim("sid", "08a5019c-17e1").sign();
+    assert_eq!(issuer.verifier().verify(&token).unwrap().client_id, client);
+}
+
+#[test]
+fn nothing_that_is_printed_holds_a_token() {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier();
+    let token = issuer.token().audience("another").sign();
+    let signature = token.rsplit('.').next().unwrap();
+    let rejection = verifier.verify(&token).unwrap_err();
+    for text in [format!("{rejection:?} {rejection}"), format!("{verifier:?} {issuer:?}")] {
+        assert!(!text.contains(signature) && !text.contains("PRIVATE"), "{text}");
+    }
+}
