@@ -1,11 +1,12 @@
 //! Keys at rest: a directory of one file per key, readable by its owner only.
 //!
-//! What is missing is made on start. Replicas may share the directory: whoever fills it holds a
-//! lock, and a file appears whole or not at all.
+//! What is missing is made on start. Replicas and commands share the directory: whoever reads or
+//! changes it holds its lock ([`HeldKeys`]), and a file appears whole or not at all. Which key is
+//! active when, the core decides; what it says is written here.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+mod held;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
 use aquaware_core::jwt::{Algorithm, TokenType};
@@ -13,7 +14,8 @@ use aquaware_core::keys::{KeyRecord, RecordError, Schedule, due, missing};
 use aquaware_core::random::Random;
 use aquaware_core::time::Timestamp;
 use thiserror::Error;
-use zeroize::Zeroizing;
+
+pub(crate) use self::held::HeldKeys;
 
 /// Why the keys can't be used.
 #[derive(Debug, Error)]
@@ -73,31 +75,17 @@ pub(crate) fn keep(
     random: &dyn Random,
     now: Timestamp,
 ) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
-    let at = |what, path: &Path| {
-        let path = path.to_owned();
-        move |source| KeyDirectoryError::Io { what, path, source }
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(at("can't make the key directory", directory))?;
-    check_mode(directory, 0o700)?;
-    let lock = directory.join(".lock");
-    let held = private_file().truncate(false).open(&lock).map_err(at("can't open", &lock))?;
-    held.lock().map_err(at("can't lock", &lock))?;
-    let mut records = read_all(directory)?;
-    let missing = missing(&records, plan.algorithm, now, random);
+    let mut held = HeldKeys::made(directory)?;
+    let missing = missing(held.records(), plan.algorithm, now, random);
     let made = missing.map_err(|_| KeyDirectoryError::Generate)?;
-    for record in made.into_iter().chain(rotated(&records, plan, now)) {
-        let path = directory.join(file_name(&record));
-        write(directory, &path, &record).map_err(at("can't write the key", &path))?;
+    let rotated = rotated(held.records(), plan, now);
+    for record in made.into_iter().chain(rotated) {
         let from = record.active_from.map(Timestamp::to_rfc3339);
-        tracing::info!(key = %record.kid, algorithm = record.algorithm.word(), from, "wrote a key");
-        records.retain(|known| known.kid != record.kid);
-        records.push(record);
+        let (kid, algorithm) = (record.kid.clone(), record.algorithm.word());
+        held.write(record)?;
+        tracing::info!(key = %kid, algorithm, from, "wrote a key");
     }
-    Ok(records)
+    Ok(held.into_records())
 }
 
 /// The keys whose turn is to be announced.
@@ -107,78 +95,15 @@ fn rotated(records: &[KeyRecord], plan: &KeyPlan, now: Timestamp) -> Vec<KeyReco
     schedule.flat_map(|it| types.map(|kind| due(records, kind, it, now))).flatten().collect()
 }
 
-fn read_all(directory: &Path) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
-    let listing = |source| KeyDirectoryError::Io {
-        what: "can't list the key directory",
-        path: directory.to_owned(),
-        source,
-    };
-    let mut records = Vec::new();
-    for entry in fs::read_dir(directory).map_err(listing)? {
-        let path = entry.map_err(listing)?.path();
-        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "json") {
-            records.push(read(&path)?);
-        }
-    }
-    Ok(records)
-}
-
-fn read(path: &Path) -> Result<KeyRecord, KeyDirectoryError> {
-    check_mode(path, 0o600)?;
-    let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|source| {
-        KeyDirectoryError::Io { what: "can't read the key", path: path.to_owned(), source }
-    })?;
-    KeyRecord::from_json(&text)
-        .map_err(|source| KeyDirectoryError::Record { path: path.to_owned(), source })
-}
-
-/// Nobody but the owner may have any right to `path`.
-fn check_mode(path: &Path, right: u32) -> Result<(), KeyDirectoryError> {
-    let metadata = fs::metadata(path).map_err(|source| KeyDirectoryError::Io {
-        what: "can't look at the permissions",
-        path: path.to_owned(),
-        source,
-    })?;
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(KeyDirectoryError::Permissions { path: path.to_owned(), mode, right })
-}
-
-fn file_name(record: &KeyRecord) -> String {
-    let kind = match record.token_type {
-        TokenType::Access => "access",
-        TokenType::Refresh => "refresh",
-    };
-    format!("{kind}-{}.json", record.kid)
-}
-
-fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).mode(0o600);
-    options
-}
-
-/// Writes beside, syncs, renames, syncs the directory: a reader sees all of it or nothing, after a
-/// power cut too.
-fn write(directory: &Path, path: &Path, record: &KeyRecord) -> io::Result<()> {
-    let draft = directory.join(format!(".{}.draft", record.kid));
-    let mut file = private_file().truncate(true).open(&draft)?;
-    file.write_all(record.to_json().as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    File::open(directory)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::time::Duration;
 
     use aquaware_core::random::SystemRandom;
 
+    use super::held::file_name;
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);

@@ -1,9 +1,21 @@
 //! What can be typed, and the help texts. Nothing is done here.
 
+mod accounts;
+mod keys;
+mod sessions;
+mod store;
+mod token;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+
+pub(super) use self::accounts::{AccountsCommand, PasswordSource};
+pub(super) use self::keys::{KeyType, KeysCommand};
+pub(super) use self::sessions::SessionsCommand;
+pub(super) use self::store::StoreCommand;
+pub(super) use self::token::TokenCommand;
 
 /// A token and session server: log in once, stay logged in, be logged out when it matters.
 ///
@@ -69,6 +81,48 @@ pub(super) enum Command {
     /// and retry, steal a token and be found out, log out. Prints each request and answer. Exits
     /// with 0 only if every step went as it should. Touches no configuration and no data.
     Demo,
+
+    /// Add, list, disable or delete accounts; set passwords and claims
+    ///
+    /// Works on the stores of the configuration, also while a server runs on them.
+    Accounts {
+        /// What to do
+        #[command(subcommand)]
+        command: AccountsCommand,
+    },
+
+    /// List or end sessions
+    ///
+    /// Works on the stores of the configuration, also while a server runs on them.
+    Sessions {
+        /// What to do
+        #[command(subcommand)]
+        command: SessionsCommand,
+    },
+
+    /// List, rotate or make the keys that sign tokens
+    ///
+    /// Works on the key directory of the configuration. A running server follows within a minute,
+    /// or at once when it gets SIGHUP.
+    Keys {
+        /// What to do
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+
+    /// Bring the stores up to date, or tell what is wrong with them
+    Store {
+        /// What to do with them
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
+
+    /// Look into a token
+    Token {
+        /// What to do
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
 
     /// Check or show the configuration
     Config {

@@ -44,9 +44,16 @@ impl<'a> Output<'a> {
         self.line(&format!("{value:#}"))
     }
 
+    /// Tells a person something beside the answer, or asks.
+    pub(super) fn hint(&mut self, text: &str) {
+        // Nobody is left to tell when standard error is closed.
+        let _ = self.troubles.write_all(text.as_bytes()).and_then(|()| self.troubles.flush());
+    }
+
     /// Tells what went wrong and gives the exit status for it.
     pub(super) fn error(&mut self, error: &CommandError, json: bool) -> u8 {
         let text = match error {
+            CommandError::Told => return error.status(),
             CommandError::Configuration(problems) if json => format!("{:#}", problems.json()),
             _ if json => {
                 format!("{:#}", json!({ "ok": false, "errors": [{ "message": chain(error) }] }))

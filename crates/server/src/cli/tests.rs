@@ -13,11 +13,16 @@ struct Answer {
 }
 
 fn aquaware(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+    fed(directory, arguments, variables, b"")
+}
+
+fn fed(directory: &Path, arguments: &[&str], variables: &[(&str, &str)], stdin: &[u8]) -> Answer {
     let (mut output, mut error) = (Vec::new(), Vec::new());
+    let mut input = Input::of_bytes(stdin);
     let arguments = ["aquaware"].iter().chain(arguments).map(OsString::from);
     let environment = variables.iter().copied().collect();
     let mut streams = Output::new(&mut output, &mut error);
-    let status = run_with(arguments, environment, directory.to_owned(), &mut streams);
+    let status = run_with(arguments, environment, directory.to_owned(), &mut input, &mut streams);
     drop(streams);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Answer { status, output: text(output), error: text(error) }

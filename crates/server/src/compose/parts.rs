@@ -9,6 +9,7 @@ use aquaware_core::keys::{KeyRecord, KeyRing, RingError, Schedule};
 use aquaware_core::password::{HashCost, InvalidCost};
 use aquaware_core::random::{Random, SystemRandom};
 use aquaware_core::service::{Accounts, Authority, Clients, Sessions};
+use aquaware_core::store::SessionStore;
 use aquaware_core::time::{Clock, Timestamp};
 use thiserror::Error;
 
@@ -27,7 +28,7 @@ use crate::http::tls::TlsError;
 use crate::key_directory::{self, KeyDirectoryError, KeyPlan};
 
 /// How often a running server looks after its keys.
-pub(super) const KEEP_KEYS_EVERY: Duration = Duration::from_secs(60);
+pub(crate) const KEEP_KEYS_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a server can't start.
 #[derive(Debug, Error)]
@@ -62,7 +63,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Ring(#[from] RingError),
     /// A store can't be opened.
-    #[error("can't open the store")]
+    #[error(transparent)]
     Store(#[from] StoreOpenError),
     /// TLS can't be had with these files.
     #[error(transparent)]
@@ -81,8 +82,18 @@ pub(super) fn authority(
     public: SocketAddr,
     now: Timestamp,
 ) -> Result<Authority, StartError> {
+    authority_of(config, public, &keys(config, now)?, now)
+}
+
+/// Policy and these keys.
+pub(super) fn authority_of(
+    config: &Config,
+    public: SocketAddr,
+    keys: &[KeyRecord],
+    now: Timestamp,
+) -> Result<Authority, StartError> {
     let policy = config.policy(public).ok_or(StartError::Issuer(public))?;
-    let ring = KeyRing::new(&keys(config, now)?, &policy, now)?;
+    let ring = KeyRing::new(keys, &policy, now)?;
     Ok(Authority::new(policy, ring))
 }
 
@@ -104,13 +115,11 @@ pub(super) async fn state(config: &Config, public: SocketAddr) -> Result<State, 
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let authority = authority(config, public, clock.now())?;
     let issuer = authority.policy().issuer().clone();
-    let (session_store, account_store) = stores::open(&config.store).await?;
-    let sessions = Arc::new(Sessions::new(session_store, random.clone(), Arc::new(authority)));
-    let hasher = Arc::new(hashing(&config.accounts)?);
+    let UseCases { accounts, sessions, hasher, .. } = use_cases(config, authority).await?;
     let limits = config.limits;
     Ok(State {
-        clients: Clients::new(Arc::clone(&sessions), hasher.clone(), random.clone()),
-        accounts: Accounts::new(account_store, hasher, random, Arc::clone(&sessions)),
+        clients: Clients::new(Arc::clone(&sessions), hasher, random),
+        accounts,
         sessions,
         clock,
         signup_open: config.accounts.signup == Signup::Open,
@@ -120,6 +129,31 @@ pub(super) async fn state(config: &Config, public: SocketAddr) -> Result<State, 
         rates: Rates::new(&limits),
         failed_logins: FailedLogins::new(limits.failed_logins_per_account),
     })
+}
+
+/// What can be done with accounts and sessions, whoever asks for it.
+pub(super) struct UseCases {
+    /// Accounts, their passwords and their ends.
+    pub(super) accounts: Accounts,
+    /// Sessions.
+    pub(super) sessions: Arc<Sessions>,
+    /// Where the sessions are.
+    pub(super) session_store: Arc<dyn SessionStore>,
+    hasher: Arc<HashingPool>,
+}
+
+/// Opens the stores and puts the use cases over them. `authority` is whose tokens they issue.
+pub(super) async fn use_cases(
+    config: &Config,
+    authority: Authority,
+) -> Result<UseCases, StartError> {
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let (session_store, account_store) = stores::open(&config.store).await?;
+    let sessions =
+        Arc::new(Sessions::new(session_store.clone(), random.clone(), Arc::new(authority)));
+    let hasher = Arc::new(hashing(&config.accounts)?);
+    let accounts = Accounts::new(account_store, hasher.clone(), random, Arc::clone(&sessions));
+    Ok(UseCases { accounts, sessions, session_store, hasher })
 }
 
 fn hashing(accounts: &config::Accounts) -> Result<HashingPool, StartError> {

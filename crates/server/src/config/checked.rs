@@ -81,6 +81,8 @@ pub(crate) struct Stores {
     pub(crate) pool_size: NonZeroU32,
     /// The end of one operation, waiting for a connection included; never zero.
     pub(crate) timeout: Duration,
+    /// Whether a start brings the tables up to date.
+    pub(crate) migrate: bool,
 }
 
 /// `[keys]`.

@@ -64,6 +64,10 @@ const fn flag(path: &'static str) -> Setting {
     open(path, Initial::Boolean(false))
 }
 
+const fn on(path: &'static str) -> Setting {
+    open(path, Initial::Boolean(true))
+}
+
 const fn list(path: &'static str, initial: &'static [&'static str]) -> Setting {
     open(path, Initial::List(initial))
 }
@@ -90,6 +94,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     url("store.accounts", "sqlite:aquaware.db"),
     whole("store.pool_size", 16),
     text("store.timeout", "2s"),
+    on("store.migrate"),
     text("keys.directory", "keys"),
     text("keys.algorithm", "EdDSA"),
     text("keys.rotate_every", "90d"),

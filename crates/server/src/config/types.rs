@@ -50,7 +50,7 @@ pub(crate) enum Engine {
 
 impl Engine {
     /// The schemes of URLs and the engines they name.
-    pub(super) const SCHEMES: [(&'static str, Self); 8] = [
+    pub(super) const SCHEMES: [(&'static str, Self); 10] = [
         ("postgres", Self::Postgres),
         ("postgresql", Self::Postgres),
         ("mysql", Self::Mysql),
@@ -59,6 +59,8 @@ impl Engine {
         ("rediss", Self::Redis),
         ("redis-cluster", Self::Redis),
         ("redis-sentinel", Self::Redis),
+        ("rediss-cluster", Self::Redis),
+        ("rediss-sentinel", Self::Redis),
     ];
 }
 

@@ -7,8 +7,6 @@ use super::value::Value;
 /// Which values of a setting ask for the part.
 #[derive(Clone, Copy)]
 enum Asks {
-    /// A text that begins so.
-    Begins(&'static [&'static str]),
     /// Anything but an empty text.
     Set,
     /// `true`.
@@ -27,16 +25,7 @@ const fn part(setting: &'static str, asks: Asks, what: &'static str) -> Part {
     Part { setting, asks, what }
 }
 
-const POSTGRES: Asks = Asks::Begins(&["postgres:", "postgresql:"]);
-const MYSQL: Asks = Asks::Begins(&["mysql:", "mariadb:"]);
-const NO_POSTGRES: &str = "PostgreSQL is not available yet; use \"sqlite:FILE\" or \"memory:\"";
-const NO_MYSQL: &str = "MySQL is not available yet; use \"sqlite:FILE\" or \"memory:\"";
-
 const NOT_YET: &[Part] = &[
-    part("store.sessions", POSTGRES, NO_POSTGRES),
-    part("store.accounts", POSTGRES, NO_POSTGRES),
-    part("store.sessions", MYSQL, NO_MYSQL),
-    part("store.accounts", MYSQL, NO_MYSQL),
     part("clients.*.status", Asks::True, "status lists are not available yet; leave it false"),
     part("telemetry.otlp_endpoint", Asks::Set, "traces are not available yet; leave it \"\""),
 ];
@@ -53,9 +42,6 @@ pub(super) fn check<'a>(
 impl Asks {
     fn for_it(self, value: &Value) -> bool {
         match (self, value) {
-            (Self::Begins(starts), Value::Text(text)) => {
-                starts.iter().any(|start| text.starts_with(start))
-            }
             (Self::Set, Value::Text(text)) => !text.is_empty(),
             (Self::True, Value::Boolean(boolean)) => *boolean,
             _ => false,

@@ -105,11 +105,13 @@ fn stores(reader: &mut Reader<'_>, base: &Path) -> Option<Stores> {
     let accounts = reader.read("store.accounts", parse::store(base));
     let pool_size = reader.read("store.pool_size", parse::whole::<u32>(1, 10_000));
     let timeout = reader.read("store.timeout", parse::some_time);
+    let migrate = reader.read("store.migrate", parse::boolean);
     Some(Stores {
         sessions: sessions?,
         accounts: accounts?,
         pool_size: NonZeroU32::new(pool_size?)?,
         timeout: timeout?,
+        migrate: migrate?,
     })
 }
 

@@ -90,6 +90,8 @@ fn form_decoded(text: &str) -> Option<Text> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
 
     fn decoded(text: &str) -> Option<(String, String)> {
@@ -106,5 +108,87 @@ mod tests {
         assert_eq!(decoded("web"), None);
         assert_eq!(decoded("web:%ff"), None);
         assert!(decode(b"***").is_none());
+    }
+
+    const FORM: &str = "application/x-www-form-urlencoded";
+
+    /// Name and secret that a request shows, or the word it is refused with.
+    async fn shown(
+        headers: &[&str],
+        query: &str,
+        body: &'static str,
+    ) -> Result<Option<(String, Option<String>)>, String> {
+        let mut request = TestRequest::with_uri(&format!("/oauth2/token?{query}"))
+            .insert_header((header::CONTENT_TYPE, FORM))
+            .set_payload(body);
+        for value in headers {
+            request = request.append_header((header::AUTHORIZATION, *value));
+        }
+        let (request, payload) = request.to_http_parts();
+        let mut form = OauthForm::read(&request, payload).await.unwrap();
+        let pair = |it: Credentials| {
+            (it.id.to_string(), it.secret.map(|secret| secret.expose().to_owned()))
+        };
+        credentials(&request, &mut form).map(|it| it.map(pair)).map_err(|it| it.to_string())
+    }
+
+    fn pair(id: &str, secret: Option<&str>) -> Option<(String, Option<String>)> {
+        Some((id.to_owned(), secret.map(str::to_owned)))
+    }
+
+    /// `shop` and `a+b`.
+    const BASIC: &str = "Basic c2hvcDphJTJCYg==";
+
+    #[actix_web::test]
+    async fn a_client_is_named_in_one_of_three_ways_or_not_at_all() {
+        assert_eq!(shown(&[], "", "x=1").await, Ok(None));
+        assert_eq!(shown(&[], "", "client_id=&client_secret=").await, Ok(None));
+        assert_eq!(shown(&[], "", "client_id=web").await, Ok(pair("web", None)));
+        assert_eq!(shown(&[], "", "client_id=web&client_secret=").await, Ok(pair("web", None)));
+        let post = shown(&[], "", "client_id=shop&client_secret=a%2Bb").await;
+        assert_eq!(post, Ok(pair("shop", Some("a+b"))));
+        for body in ["", "client_id=shop", "client_id=&client_secret="] {
+            assert_eq!(shown(&[BASIC], "", body).await, Ok(pair("shop", Some("a+b"))), "{body}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn another_scheme_names_nobody() {
+        for value in ["Bearer a.b.c", "Basically c2hvcDph", "Bas", ""] {
+            assert_eq!(
+                shown(&[value], "", "client_id=web").await,
+                Ok(pair("web", None)),
+                "{value}"
+            );
+        }
+    }
+
+    #[actix_web::test]
+    async fn more_than_one_way_is_an_invalid_request() {
+        for (headers, query, body) in [
+            (&[BASIC][..], "", "client_secret=a%2Bb"),
+            (&[BASIC], "", "client_id=shop&client_secret=a%2Bb"),
+            (&[BASIC], "", "client_id=web"),
+            (&[BASIC, BASIC], "", ""),
+            (&["Bearer x", BASIC], "", ""),
+            (&[], "", "client_secret=x"),
+            (&[], "client_id=web", ""),
+            (&[BASIC], "client_secret=x", ""),
+            (&[BASIC], "x=1&client%5fsecret", ""),
+        ] {
+            let refused = shown(headers, query, body).await;
+            assert_eq!(refused, Err("invalid_request".to_owned()), "{headers:?} {query} {body}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_cannot_be_a_client_is_an_invalid_one() {
+        for value in ["Basic ", "Basic ***", "Basic c2hvcA==", "Basic Og==", "Basic c2hvcDol"] {
+            let refused = shown(&[value], "", "").await;
+            assert_eq!(refused, Err("invalid_client".to_owned()), "{value}");
+        }
+        for body in ["client_id=a%20b", "client_id=%C3%A9", "client_id=a%00"] {
+            assert_eq!(shown(&[], "", body).await, Err("invalid_client".to_owned()), "{body}");
+        }
     }
 }

@@ -186,3 +186,125 @@ impl From<Refused> for OauthError {
 pub(super) fn scope() -> OauthError {
     OauthError::new(Word::InvalidScope, "The scope is malformed or wider than allowed.")
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use aquaware_core::jwt::{SignError, TokenError};
+    use aquaware_core::password::Overloaded;
+    use aquaware_core::service::Failure;
+    use aquaware_core::session::EndReason;
+    use aquaware_core::store::StoreError;
+
+    use super::*;
+    use crate::http::problem::{Code, PROBLEM_JSON};
+
+    const MARK: &str = "marked-cause-4711";
+
+    struct Shown {
+        status: u16,
+        response: HttpResponse<()>,
+        body: serde_json::Value,
+    }
+
+    impl Shown {
+        fn header(&self, name: header::HeaderName) -> Option<&str> {
+            self.response.headers().get(name).map(|value| value.to_str().unwrap())
+        }
+    }
+
+    async fn shown(error: impl Into<OauthError>) -> Shown {
+        let error = error.into();
+        let response = error.error_response();
+        assert_eq!(response.status(), error.status_code());
+        let (response, body) = response.into_parts();
+        let body = to_bytes(body).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains(MARK), "a cause is public");
+        let body = serde_json::from_slice(&body).unwrap();
+        Shown { status: response.status().as_u16(), response, body }
+    }
+
+    fn outage() -> Failure {
+        Failure::Store(StoreError::Unreachable(MARK.into()))
+    }
+
+    async fn is_word(error: impl Into<OauthError>, word: &str) -> Shown {
+        let shown = shown(error).await;
+        assert_eq!(shown.body["error"], word);
+        let status = if word == "invalid_client" { 401 } else { 400 };
+        assert_eq!(shown.status, status, "{word}");
+        assert_eq!(shown.header(header::CONTENT_TYPE), Some("application/json"));
+        assert_eq!(shown.header(header::CACHE_CONTROL), Some("no-store"));
+        assert_eq!(shown.header(header::PRAGMA), Some("no-cache"));
+        let challenge = r#"Basic realm="aquaware", charset="UTF-8""#;
+        let challenge = (word == "invalid_client").then_some(challenge);
+        assert_eq!(shown.header(header::WWW_AUTHENTICATE), challenge);
+        let text = shown.body["error_description"].as_str().unwrap();
+        let plain = |b| matches!(b, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        assert!(!text.is_empty() && text.bytes().all(plain), "{text}");
+        assert_eq!(shown.body.as_object().unwrap().len(), 2);
+        shown
+    }
+
+    async fn is_problem(error: impl Into<OauthError>, status: u16, code: &str) {
+        let shown = shown(error).await;
+        assert_eq!((shown.status, shown.body["code"].as_str()), (status, Some(code)));
+        assert_eq!(shown.header(header::CONTENT_TYPE), Some(PROBLEM_JSON));
+        let retry = shown.header(header::RETRY_AFTER).and_then(|it| it.parse::<u32>().ok());
+        assert_eq!(retry.is_some_and(|wait| wait > 0), status == 503 || status == 429);
+    }
+
+    #[actix_web::test]
+    async fn every_dead_refresh_token_is_one_invalid_grant() {
+        let mut bodies = Vec::new();
+        for error in [
+            RefreshError::Token(TokenError::Malformed),
+            RefreshError::Token(TokenError::Signature),
+            RefreshError::Unknown,
+            RefreshError::Expired,
+            RefreshError::Reused,
+            RefreshError::Ended(EndReason::Logout),
+            RefreshError::Ended(EndReason::Reuse),
+            RefreshError::Foreign,
+        ] {
+            bodies.push(is_word(error, "invalid_grant").await.body);
+        }
+        bodies.dedup();
+        assert_eq!(bodies.len(), 1);
+    }
+
+    #[actix_web::test]
+    async fn the_words_of_refreshes_logins_and_clients() {
+        is_word(RefreshError::NotAllowed, "unauthorized_client").await;
+        is_word(RefreshError::InvalidScope, "invalid_scope").await;
+        is_word(ClientError::Invalid, "invalid_client").await;
+        is_word(ClientError::NotAllowed, "unauthorized_client").await;
+        is_word(ClientError::InvalidScope, "invalid_scope").await;
+        let refused = |error| OauthError::from(Refused::There(error));
+        is_word(refused(LoginError::InvalidCredentials), "invalid_grant").await;
+        is_word(refused(LoginError::UnknownClient), "invalid_client").await;
+        is_word(refused(LoginError::NotAllowed), "unauthorized_client").await;
+        is_word(refused(LoginError::InvalidScope), "invalid_scope").await;
+        is_word(OauthError::new(Word::UnsupportedGrantType, "No."), "unsupported_grant_type").await;
+        is_word(OauthError::missing("token"), "invalid_request").await;
+        is_word(FormError::InvalidRequest("No.".to_owned()), "invalid_request").await;
+    }
+
+    #[actix_web::test]
+    async fn what_rfc_6749_has_no_word_for_is_a_problem_document() {
+        let refused = |error| OauthError::from(Refused::There(error));
+        is_problem(RefreshError::Failure(outage()), 503, "store_unavailable").await;
+        is_problem(ClientError::Failure(outage()), 503, "store_unavailable").await;
+        is_problem(refused(LoginError::Failure(outage())), 503, "store_unavailable").await;
+        is_problem(ClientError::Overloaded(Overloaded), 503, "overloaded").await;
+        is_problem(refused(LoginError::Overloaded(Overloaded)), 503, "overloaded").await;
+        is_problem(RefreshError::Failure(Failure::Sign(SignError)), 500, "internal_error").await;
+        let corrupt = StoreError::Corrupt { what: MARK.into(), key: MARK.into() };
+        let corrupt = RefreshError::Failure(Failure::Store(corrupt));
+        is_problem(corrupt, 500, "internal_error").await;
+        let limited = Problem::from(Code::RateLimited);
+        is_problem(Refused::Here(limited), 429, "rate_limited").await;
+        let large = FormError::Refused(Problem::from(Code::PayloadTooLarge));
+        is_problem(large, 413, "payload_too_large").await;
+    }
+}

@@ -113,3 +113,14 @@ impl<'a> Answer<'a> {
         Self { active: true, known: Some(known) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_dead_nothing_is_told() {
+        let text = serde_json::to_string(&Answer::default()).unwrap();
+        assert_eq!(text, r#"{"active":false}"#);
+    }
+}

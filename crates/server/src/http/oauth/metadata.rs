@@ -99,6 +99,12 @@ fn path_of(issuer: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use aquaware_core::claims::Scope;
+    use aquaware_core::id::{ClientId, Issuer};
+    use aquaware_core::policy::{ClientProfile, ProfileSettings};
+    use aquaware_core::secret::PasswordHash;
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -106,5 +112,71 @@ mod tests {
         assert_eq!(path_of("https://a.example"), "");
         assert_eq!(path_of("https://a.example/"), "");
         assert_eq!(path_of("https://a.example/eu/prod/"), "eu/prod");
+    }
+
+    fn client(id: &str, grants: &[Grant], secret: bool, scopes: &str) -> ClientProfile {
+        let settings = ProfileSettings {
+            grants: grants.iter().copied().collect(),
+            secret: secret.then(|| PasswordHash::new("$argon2id$".to_owned())),
+            scopes: Scope::parse(scopes).unwrap(),
+            ..ProfileSettings::default()
+        };
+        ClientProfile::new(ClientId::new(id).unwrap(), settings).unwrap()
+    }
+
+    fn document(issuer: &str, clients: Vec<ClientProfile>) -> Value {
+        let policy = TokenPolicy::new(Issuer::new(issuer).unwrap(), clients);
+        serde_json::to_value(Metadata::of(&policy)).unwrap()
+    }
+
+    #[test]
+    fn what_no_client_may_is_not_listed() {
+        let web = || client("web", &[Grant::Login, Grant::RefreshToken], false, "");
+        let shop = || client("shop", &[Grant::Password], true, "read feed");
+        let robot = || client("robot", &[Grant::ClientCredentials], true, "feed");
+        let secrets = ["client_secret_basic", "client_secret_post"];
+        let all = ["client_secret_basic", "client_secret_post", "none"];
+        for (clients, grants, scopes, methods) in [
+            (vec![web()], &["refresh_token"][..], &[][..], &all[2..]),
+            (vec![web(), shop()], &["refresh_token", "password"], &["feed", "read"], &all),
+            (vec![robot()], &["client_credentials"], &["feed"], &secrets),
+            (
+                vec![robot(), shop()],
+                &["password", "client_credentials"],
+                &["feed", "read"],
+                &secrets,
+            ),
+        ] {
+            let document = document("https://a.example", clients);
+            assert_eq!(document["grant_types_supported"], json!(grants));
+            assert_eq!(document["token_endpoint_auth_methods_supported"], json!(methods));
+            assert_eq!(document["revocation_endpoint_auth_methods_supported"], json!(methods));
+            let scopes = (!scopes.is_empty()).then(|| json!(scopes));
+            assert_eq!(document.get("scopes_supported"), scopes.as_ref());
+            let asking = (methods.len() > 1).then(|| json!(secrets));
+            let listed = document.get("introspection_endpoint_auth_methods_supported");
+            assert_eq!(listed, asking.as_ref());
+        }
+    }
+
+    #[test]
+    fn the_issuer_stands_as_it_is_and_the_endpoints_follow_it() {
+        for (issuer, base) in [
+            ("https://a.example", "https://a.example"),
+            ("https://a.example/", "https://a.example"),
+            ("https://a.example/eu/prod", "https://a.example/eu/prod"),
+        ] {
+            let document = document(issuer, Vec::new());
+            assert_eq!(document["issuer"], issuer);
+            for (member, path) in [
+                ("token_endpoint", "/oauth2/token"),
+                ("revocation_endpoint", "/oauth2/revoke"),
+                ("introspection_endpoint", "/oauth2/introspect"),
+                ("jwks_uri", "/.well-known/jwks.json"),
+            ] {
+                assert_eq!(document[member], format!("{base}{path}"));
+            }
+            assert_eq!(document["response_types_supported"], json!([]));
+        }
     }
 }

@@ -1,0 +1,82 @@
+//! Claims as they are typed: a JSON object, or NAME=VALUE pairs.
+
+use aquaware_core::claims::check_extra;
+use aquaware_core::session::ExtraClaims;
+use serde_json::{Map, Value};
+
+use crate::cli::CommandError;
+
+/// The claims that `arguments` say, checked to be such that an account may have them.
+///
+/// # Errors
+/// What is neither form, a name said twice, and what the core refuses.
+pub(super) fn parse(arguments: &[String]) -> Result<ExtraClaims, CommandError> {
+    let claims = match arguments {
+        [one] if one.trim_start().starts_with('{') => object(one)?,
+        pairs => each(pairs)?,
+    };
+    check_extra(claims).map_err(|error| CommandError::Usage(error.to_string()))
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, CommandError> {
+    serde_json::from_str(text)
+        .map_err(|error| CommandError::Usage(format!("the claims are no JSON object: {error}")))
+}
+
+fn each(pairs: &[String]) -> Result<Map<String, Value>, CommandError> {
+    let mut claims = Map::new();
+    for pair in pairs {
+        let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            let message = format!("{pair:?} is neither a JSON object nor NAME=VALUE");
+            return Err(CommandError::Usage(message));
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        if claims.insert(name.to_owned(), value).is_some() {
+            return Err(CommandError::Usage(format!("the claim {name:?} is there twice")));
+        }
+    }
+    Ok(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Value, String> {
+        let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
+        parse(&arguments).map(Value::Object).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_object_is_taken_as_it_is() {
+        assert_eq!(parsed(&[r#" {"roles": ["admin"]}"#]), Ok(json!({ "roles": ["admin"] })));
+        assert_eq!(parsed(&["{}"]), Ok(json!({})));
+    }
+
+    #[test]
+    fn values_are_json_where_they_can_be() {
+        let pairs = ["plan=gold", "tanks=3", "vip=true", "roles=[\"a\"]", "note=a=b", "empty="];
+        let expected = json!({
+            "plan": "gold", "tanks": 3, "vip": true, "roles": ["a"], "note": "a=b", "empty": "",
+        });
+        assert_eq!(parsed(&pairs), Ok(expected));
+        assert_eq!(parsed(&["quoted=\"3\""]), Ok(json!({ "quoted": "3" })));
+    }
+
+    #[test]
+    fn what_is_no_claim_is_refused_by_name() {
+        for (bad, named) in [
+            (&["gold"][..], "gold"),
+            (&["=gold"], "=gold"),
+            (&["{\"a\""], "JSON"),
+            (&["a=1", "a=2"], "twice"),
+            (&["sub=1"], "sub"),
+            (&["{\"exp\": 1}"], "exp"),
+        ] {
+            let error = parsed(bad).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! How an account is shown. Its password hash never is.
+
+use aquaware_core::account::{Account, Login};
+use aquaware_core::time::Timestamp;
+use serde_json::{Value as Json, json};
+
+use crate::cli::CommandError;
+use crate::cli::table::Table;
+
+/// For a program.
+pub(super) fn as_json(account: &Account) -> Json {
+    json!({
+        "id": account.id.as_str(),
+        "email": account.email,
+        "first_name": account.first_name,
+        "last_name": account.last_name,
+        "created_at": account.created_at.to_rfc3339(),
+        "disabled_at": account.disabled_at.map(Timestamp::to_rfc3339),
+        "claims": account.claims,
+    })
+}
+
+/// For a person, one line each.
+pub(super) fn list_text(accounts: &[Account]) -> String {
+    if accounts.is_empty() {
+        return "no accounts".to_owned();
+    }
+    let mut table = Table::new(["E-MAIL", "ID", "CREATED", "STATE", "CLAIMS"]);
+    for account in accounts {
+        let claims = if account.claims.is_empty() { "-".to_owned() } else { claims(account) };
+        let state = if account.disabled_at.is_some() { "disabled" } else { "enabled" };
+        table.row([
+            account.email.clone(),
+            account.id.to_string(),
+            account.created_at.to_rfc3339(),
+            state.to_owned(),
+            claims,
+        ]);
+    }
+    table.text(0)
+}
+
+/// For a person, everything there is.
+pub(super) fn details(account: &Account, live_sessions: usize) -> String {
+    let mut table = Table::plain();
+    let disabled = account.disabled_at.map(Timestamp::to_rfc3339);
+    for (name, value) in [
+        ("e-mail", Some(account.email.clone())),
+        ("id", Some(account.id.to_string())),
+        ("first name", account.first_name.clone()),
+        ("last name", account.last_name.clone()),
+        ("created", Some(account.created_at.to_rfc3339())),
+        ("disabled", Some(disabled.unwrap_or_else(|| "no".to_owned()))),
+        ("claims", Some(claims(account))),
+        ("live sessions", Some(live_sessions.to_string())),
+    ] {
+        table.row([name.to_owned(), value.unwrap_or_else(|| "-".to_owned())]);
+    }
+    table.text(0)
+}
+
+fn claims(account: &Account) -> String {
+    serde_json::to_string(&account.claims).unwrap_or_default()
+}
+
+/// The address in the form in which accounts are ordered.
+pub(super) fn login(email: &str) -> Result<Login, CommandError> {
+    Login::new(email).map_err(|_| CommandError::Usage(format!("{email:?} is no e-mail address")))
+}
+
+#[cfg(test)]
+mod tests {
+    use aquaware_core::id::Subject;
+    use aquaware_core::secret::PasswordHash;
+
+    use super::*;
+
+    fn account() -> Account {
+        Account {
+            id: Subject::new("0b8e").unwrap(),
+            email: "Ann@Example.com".to_owned(),
+            login: Login::new("ann@example.com").unwrap(),
+            password: PasswordHash::new("$argon2id$hash".to_owned()),
+            first_name: None,
+            last_name: Some("\u{1b}[31mRed".to_owned()),
+            created_at: Timestamp::from_seconds(1_790_000_000),
+            disabled_at: Some(Timestamp::from_seconds(1_790_000_001)),
+            claims: serde_json::Map::new(),
+        }
+    }
+
+    #[test]
+    fn no_form_shows_the_hash_or_moves_the_cursor() {
+        let account = account();
+        let text = list_text(std::slice::from_ref(&account)) + &details(&account, 1);
+        let json = as_json(&account);
+        assert!(!format!("{text}{json}").contains("argon2"));
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(text.contains("disabled") && text.contains("[31mRed"), "{text}");
+        assert_eq!(json["disabled_at"], "2026-09-21T14:13:21.000Z");
+    }
+}

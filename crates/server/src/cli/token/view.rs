@@ -1,0 +1,101 @@
+//! How the report about a token is shown.
+
+use aquaware_core::jwt::TokenType;
+use aquaware_core::time::Timestamp;
+use serde_json::{Map, Value as Json, json};
+
+use super::Report;
+use super::checks::Check;
+use super::standing::Place;
+use crate::cli::span::relative;
+use crate::cli::table::Table;
+
+const fn kind_word(kind: Option<TokenType>) -> &'static str {
+    match kind {
+        Some(TokenType::Access) => "access",
+        Some(TokenType::Refresh) => "refresh",
+        None => "unknown",
+    }
+}
+
+/// For a program.
+pub(super) fn as_json(report: &Report) -> Json {
+    let part = |take: fn(&aquaware_core::jwt::Unverified) -> &Map<String, Json>| {
+        report.parts.as_ref().map(|parts| take(parts).clone())
+    };
+    json!({
+        "kind": kind_word(report.kind),
+        "accepted": report.refusal().is_none(),
+        "refused_by": report.refusal().map(|check| check.rule),
+        "header": part(|it| &it.header),
+        "claims": part(|it| &it.claims),
+        "checks": report.checks.iter().map(check_json).collect::<Vec<_>>(),
+        "session": report.session.as_ref().map(|place| session_json(place, report.now)),
+        "notes": report.notes,
+    })
+}
+
+fn check_json(check: &Check) -> Json {
+    json!({ "rule": check.rule, "good": check.good, "detail": check.detail })
+}
+
+fn session_json(place: &Place, now: Timestamp) -> Json {
+    let record = place.record.as_ref();
+    let ended = record.and_then(|it| it.ended);
+    json!({
+        "id": place.id,
+        "state": place.state(now),
+        "ended_at": ended.map(|it| it.at.to_rfc3339()),
+        "ended_reason": ended.map(|it| it.reason.word()),
+        "generation": record.map(|it| it.generation),
+        "token_generation": place.presented,
+        "standing": place.standing(),
+    })
+}
+
+/// For a person.
+pub(super) fn text(report: &Report) -> String {
+    let mut text = match report.kind {
+        Some(TokenType::Access) => "an access token\n".to_owned(),
+        Some(TokenType::Refresh) => "a refresh token\n".to_owned(),
+        None => "no token of this system\n".to_owned(),
+    };
+    if let Some(parts) = &report.parts {
+        text += &format!("\nheader\n{}", members(&parts.header, report.now));
+        text += &format!("\nclaims\n{}", members(&parts.claims, report.now));
+    }
+    let mut table = Table::plain();
+    for check in &report.checks {
+        let good = match check.good {
+            Some(true) => "good",
+            Some(false) => "BAD",
+            None => "not asked",
+        };
+        table.row([check.rule.to_owned(), good.to_owned(), check.detail.clone()]);
+    }
+    text += &format!("\nchecks\n{}\n", table.text(2));
+    for note in &report.notes {
+        text += &format!("note: {note}\n");
+    }
+    text + &match report.refusal() {
+        None => "it would be accepted".to_owned(),
+        Some(check) => format!("it would not be accepted ({}): {}", check.rule, check.detail),
+    }
+}
+
+/// The claims that hold instants, which are said in words too.
+const INSTANTS: [&str; 4] = ["exp", "iat", "nbf", "auth_time"];
+
+fn members(members: &Map<String, Json>, now: Timestamp) -> String {
+    let mut table = Table::plain();
+    for (name, value) in members {
+        let instant = value.as_i64().filter(|_| INSTANTS.contains(&name.as_str()));
+        let told =
+            instant.filter(|seconds| (0..253_402_300_799).contains(seconds)).map(|seconds| {
+                let at = Timestamp::from_seconds(seconds);
+                format!("{value}  {}, {}", at.to_rfc3339(), relative(at, now))
+            });
+        table.row([name.clone(), told.unwrap_or_else(|| value.to_string())]);
+    }
+    table.text(2)
+}
