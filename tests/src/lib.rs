@@ -26,6 +26,7 @@ mod raw;
 mod server;
 mod setup;
 mod store;
+mod terminal;
 mod time;
 
 pub use answer::Answer;

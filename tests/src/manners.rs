@@ -4,6 +4,16 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 
+/// The words of RFC 6749 §5.2 and their statuses here.
+const OAUTH_WORDS: [(&str, u16); 6] = [
+    ("invalid_request", 400),
+    ("invalid_client", 401),
+    ("invalid_grant", 400),
+    ("unauthorized_client", 400),
+    ("unsupported_grant_type", 400),
+    ("invalid_scope", 400),
+];
+
 /// The table of codes in the contract.
 const CODES: [(&str, u16); 23] = [
     ("invalid_request", 400),
@@ -59,7 +69,10 @@ pub(crate) fn check(answer: &Answer, method: &str, path: &str, secrets: &[String
         for secret in secrets {
             assert!(!answer.text_if_any().contains(secret), "a secret is repeated: {}", what());
         }
-        if method != "HEAD" && !path.starts_with("/health/") {
+        if path.starts_with("/oauth2/") && answer.header("content-type") == Some("application/json")
+        {
+            is_oauth_error(answer, &what());
+        } else if method != "HEAD" && !path.starts_with("/health/") {
             is_problem_document(answer, &what());
         }
     }
@@ -86,6 +99,27 @@ fn is_problem_document(answer: &Answer, what: &str) {
         let errors = errors.as_array().unwrap_or_else(|| panic!("{what}"));
         let good = |error: &Value| error["field"].is_string() && error["message"].is_string();
         assert!(!errors.is_empty() && errors.iter().all(good), "{what}");
+    }
+}
+
+/// RFC 6749 §5.2: the members, the words, the characters, and that nobody keeps it.
+fn is_oauth_error(answer: &Answer, what: &str) {
+    let body = answer.json();
+    let members = body.as_object().unwrap_or_else(|| panic!("{what}"));
+    assert!(
+        members.keys().all(|it| ["error", "error_description"].contains(&it.as_str())),
+        "{what}"
+    );
+    let word = body["error"].as_str().unwrap_or_default();
+    assert!(OAUTH_WORDS.contains(&(word, answer.status)), "not a word of RFC 6749: {what}");
+    let description = body["error_description"].as_str().unwrap_or_default();
+    let plain = |byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+    assert!(!description.is_empty() && description.bytes().all(plain), "{what}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
+    assert_eq!(answer.header("pragma"), Some("no-cache"), "{what}");
+    if word == "invalid_client" {
+        let challenge = answer.header("www-authenticate").unwrap_or_default();
+        assert!(challenge.starts_with(r#"Basic realm="aquaware""#), "{what}");
     }
 }
 

@@ -1,10 +1,12 @@
 //! The built program: where it is, and running it to its end.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::time::wait_for;
 
@@ -34,6 +36,38 @@ pub struct Finished {
     pub stderr: String,
 }
 
+impl Finished {
+    /// What it printed, where that is JSON and it was done.
+    #[must_use]
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        self.is(0);
+        self.printed_json()
+    }
+
+    /// What it printed, where that is JSON, whatever came of it.
+    #[must_use]
+    #[track_caller]
+    pub fn printed_json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Asserts an exit status.
+    #[track_caller]
+    pub fn is(&self, status: i32) {
+        assert_eq!(self.outcome, Outcome::Exit(status), "{}\n{}", self.stdout, self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+    }
+
+    /// Asserts a refusal with this exit status that prints no answer and tells this.
+    #[track_caller]
+    pub fn is_refused(&self, status: i32, told: &str) {
+        self.is(status);
+        assert_eq!(self.stdout, "", "{}", self.stderr);
+        assert!(self.stderr.contains(told), "{told:?} isn't told: {}", self.stderr);
+    }
+}
+
 /// The program: `$AQUAWARE_BIN`, else the one built into the directory this test was built into.
 pub(crate) fn path() -> PathBuf {
     #[allow(clippy::disallowed_methods, reason = "tests are told so where the program is")]
@@ -53,11 +87,13 @@ pub(crate) fn path() -> PathBuf {
     program
 }
 
-/// Runs `command` to its end, which must come within 30 seconds.
-pub(crate) fn run(mut command: Command) -> Finished {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+/// Runs `command` on this standard input to its end, which must come within 30 seconds.
+pub(crate) fn run(mut command: Command, input: &[u8]) -> Finished {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program can be started");
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    // It may leave without reading it.
+    let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
     let outcome = wait(&mut child, Duration::from_secs(30));
     let text = |reader: JoinHandle<String>| reader.join().expect("what it wrote can be read");
     Finished { outcome, stdout: text(stdout), stderr: text(stderr) }

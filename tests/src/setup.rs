@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
 
-use crate::program::{self, Finished};
+use crate::program::{self, Finished, Outcome};
 use crate::server::Server;
 use crate::store::Store;
+use crate::terminal;
 
 /// Who issues, unless a test says otherwise: 30 characters, which the sizes of tokens count on.
 pub const ISSUER: &str = "https://login.aquarium.example";
@@ -38,6 +39,8 @@ impl Setup {
             ("store.sessions", &url),
             ("store.accounts", &url),
             ("store.timeout", "10s"),
+            // Many servers of many tests share a database.
+            ("store.pool_size", "4"),
             ("accounts.argon2.memory_kib", "64"),
             ("accounts.argon2.iterations", "1"),
             ("limits.login_per_address", "unlimited"),
@@ -99,9 +102,28 @@ impl Setup {
     /// commands other than `serve`.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Finished {
+        self.run_fed(arguments, "")
+    }
+
+    /// The same with this on its standard input.
+    #[must_use]
+    pub fn run_fed(&self, arguments: &[&str], input: &str) -> Finished {
         let mut command = self.command();
         let _ = command.args(arguments);
-        program::run(command)
+        program::run(command, input.as_bytes())
+    }
+
+    /// Runs the program at a terminal, where a person types an answer to each of these questions,
+    /// and gives what the person saw, with the end.
+    #[must_use]
+    pub fn run_at_terminal(
+        &self,
+        arguments: &[&str],
+        answers: &[(&str, &str)],
+    ) -> (Outcome, String) {
+        let mut command = self.command();
+        let _ = command.args(arguments);
+        terminal::run(&command, answers)
     }
 
     /// The program with these settings and no other variable of its own.

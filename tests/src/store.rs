@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use aquaware_servers::{Redis, RedisOptions};
+use aquaware_servers::{Mariadb, MariadbOptions, Postgres, PostgresOptions, Redis, RedisOptions};
 
 /// Where sessions and accounts are kept.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,10 @@ impl Store {
     pub const MEMORY: Self = Self { name: "memory", survives: false, url: || "memory:".to_owned() };
     /// A Redis server.
     pub const REDIS: Self = Self { name: "redis", survives: true, url: redis };
+    /// A PostgreSQL server.
+    pub const POSTGRES: Self = Self { name: "postgres", survives: true, url: postgres };
+    /// A MariaDB server.
+    pub const MARIADB: Self = Self { name: "mariadb", survives: true, url: mariadb };
 
     /// Its URL, as the configuration takes it. Starts its server if need be.
     #[must_use]
@@ -36,6 +40,18 @@ impl Store {
 fn redis() -> String {
     static SERVER: OnceLock<Redis> = OnceLock::new();
     let start = || Redis::start(RedisOptions::default()).expect("Redis can be started");
+    SERVER.get_or_init(start).url()
+}
+
+fn postgres() -> String {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    let start = || Postgres::start(PostgresOptions::default()).expect("PostgreSQL can be started");
+    SERVER.get_or_init(start).url()
+}
+
+fn mariadb() -> String {
+    static SERVER: OnceLock<Mariadb> = OnceLock::new();
+    let start = || Mariadb::start(MariadbOptions::default()).expect("MariaDB can be started");
     SERVER.get_or_init(start).url()
 }
 
@@ -60,6 +76,16 @@ macro_rules! on_every_store {
             fn on_redis() {
                 super::$fact(Store::REDIS);
             }
+
+            #[test]
+            fn on_postgres() {
+                super::$fact(Store::POSTGRES);
+            }
+
+            #[test]
+            fn on_mariadb() {
+                super::$fact(Store::MARIADB);
+            }
         }
     )* };
 }
@@ -74,6 +100,16 @@ macro_rules! on_every_server {
             #[test]
             fn on_redis() {
                 super::$fact(Store::REDIS);
+            }
+
+            #[test]
+            fn on_postgres() {
+                super::$fact(Store::POSTGRES);
+            }
+
+            #[test]
+            fn on_mariadb() {
+                super::$fact(Store::MARIADB);
             }
         }
     )* };

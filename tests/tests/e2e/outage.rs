@@ -1,11 +1,14 @@
 //! A store that is a server of its own stops, starts again, or is slow: nobody is logged out, no
 //! request hangs, and what needs no store goes on.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aquaware_servers::{Fault, Proxy, Redis, RedisOptions};
+use aquaware_servers::{
+    Fault, Mariadb, MariadbOptions, Postgres, PostgresOptions, Proxy, Redis, RedisOptions,
+};
 use aquaware_tests::{Client, Outcome, Server, Setup, Store, Tokens, pause, retry_key, wait_for};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -15,36 +18,61 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// A database server of one test's own, to be stopped and started.
 trait Engine {
     fn url(&self) -> String;
-    fn address(&self) -> std::net::SocketAddr;
-    fn url_at(&self, address: std::net::SocketAddr) -> String;
+    fn address(&self) -> SocketAddr;
+    fn url_at(&self, address: SocketAddr) -> String;
     fn stop(&mut self);
     fn start_again(&mut self);
 }
 
-impl Engine for Redis {
-    fn url(&self) -> String {
-        self.url()
-    }
+/// One more engine: `stop` as hard as it has it.
+macro_rules! engine {
+    ($engine:ty, $stop:ident) => {
+        impl Engine for $engine {
+            fn url(&self) -> String {
+                self.url()
+            }
 
-    fn address(&self) -> std::net::SocketAddr {
-        self.address()
-    }
+            fn address(&self) -> SocketAddr {
+                self.address()
+            }
 
-    fn url_at(&self, address: std::net::SocketAddr) -> String {
-        self.url_at(address)
-    }
+            fn url_at(&self, address: SocketAddr) -> String {
+                self.url_at(address)
+            }
 
-    fn stop(&mut self) {
-        self.kill().unwrap();
-    }
+            fn stop(&mut self) {
+                self.$stop().unwrap();
+            }
 
-    fn start_again(&mut self) {
-        self.restart().unwrap();
-    }
+            fn start_again(&mut self) {
+                self.restart().unwrap();
+            }
+        }
+    };
+}
+
+engine!(Redis, kill);
+engine!(Postgres, stop_immediate);
+engine!(Mariadb, kill);
+
+fn postgres() -> Postgres {
+    Postgres::start(PostgresOptions::default()).unwrap()
+}
+
+fn mariadb() -> Mariadb {
+    Mariadb::start(MariadbOptions::default()).unwrap()
 }
 
 fn redis() -> Redis {
     Redis::start(RedisOptions::default()).unwrap()
+}
+
+/// A start that must fail, on ports of nobody's.
+fn told_at_the_start(url: &str) -> String {
+    let setup = on(url).set("listen.public", "127.0.0.1:0").set("listen.management", "127.0.0.1:0");
+    let finished = setup.run(&["serve"]);
+    assert_eq!(finished.outcome, Outcome::Exit(1), "{}", finished.stdout);
+    format!("{}{}", finished.stdout, finished.stderr)
 }
 
 fn on(url: &str) -> Setup {
@@ -181,6 +209,26 @@ fn redis_stopped_and_started_under_load_loses_nobody() {
 }
 
 #[test]
+fn postgres_stopped_and_started_under_load_loses_nobody() {
+    stopped_and_started_under_load(postgres());
+}
+
+#[test]
+fn mariadb_stopped_and_started_under_load_loses_nobody() {
+    stopped_and_started_under_load(mariadb());
+}
+
+#[test]
+fn a_slow_postgres_holds_up_nobody_else() {
+    slow_store_holds_up_nobody_else(postgres());
+}
+
+#[test]
+fn a_slow_mariadb_holds_up_nobody_else() {
+    slow_store_holds_up_nobody_else(mariadb());
+}
+
+#[test]
 fn a_slow_redis_holds_up_nobody_else() {
     slow_store_holds_up_nobody_else(redis());
 }
@@ -192,19 +240,24 @@ fn a_redis_connection_cut_at_every_step_loses_nobody() {
 
 #[test]
 fn a_store_that_is_not_there_is_told_at_the_start() {
-    let finished = on("redis://127.0.0.1:1/0").run(&["serve"]);
-    assert_eq!(finished.outcome, Outcome::Exit(1));
-    let told = finished.stderr;
-    assert!(told.contains("store.sessions") && told.contains("connection refused"), "{told}");
+    for scheme in ["redis", "postgres", "mysql"] {
+        let told = told_at_the_start(&format!("{scheme}://a:horse@127.0.0.1:1/0"));
+        assert!(told.contains("store.sessions") && told.contains("connection refused"), "{told}");
+        assert!(!told.contains("horse"), "{told}");
+    }
 }
 
 #[test]
 fn a_wrong_password_is_told_at_the_start_and_not_shown() {
     let password = Some("rightpassword".to_owned());
     let engine = Redis::start(RedisOptions { password, ..RedisOptions::default() }).unwrap();
-    let url = engine.url().replace("rightpassword", "wrongpassword");
-    let finished = on(&url).run(&["serve"]);
-    assert_eq!(finished.outcome, Outcome::Exit(1));
-    let told = format!("{}{}", finished.stdout, finished.stderr);
-    assert!(told.contains("password") && !told.contains("wrongpassword"), "{told}");
+    let (postgres, mariadb) = (postgres(), mariadb());
+    for url in [
+        engine.url().replace("rightpassword", "wrongpassword"),
+        postgres.url().replace(postgres.password(), "wrongpassword"),
+        mariadb.url().replace(mariadb.password(), "wrongpassword"),
+    ] {
+        let told = told_at_the_start(&url);
+        assert!(told.contains("password") && !told.contains("wrongpassword"), "{told}");
+    }
 }

@@ -1,0 +1,64 @@
+//! A person at a terminal: `script` (util-linux) lends the terminal, the test types.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::program::{Outcome, wait};
+use crate::time::{pause, wait_for};
+
+/// Runs `command` at a terminal and types an answer whenever a question is seen, in this order.
+pub(crate) fn run(command: &Command, answers: &[(&str, &str)]) -> (Outcome, String) {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+    let mut script = Command::new("script");
+    let _ = script
+        .args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"])
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    for (name, _) in command.get_envs().filter(|(_, value)| value.is_none()) {
+        let _ = script.env_remove(name);
+    }
+    if let Some(directory) = command.get_current_dir() {
+        let _ = script.current_dir(directory);
+    }
+    let mut child = script.spawn().expect("util-linux has script");
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let mut stream = child.stdout.take().expect("it is a pipe");
+    let reader = std::thread::spawn({
+        let seen = Arc::clone(&seen);
+        move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                lock(&seen).extend_from_slice(&buffer[..read]);
+            }
+        }
+    });
+    let mut stdin = child.stdin.take().expect("it is a pipe");
+    let mut past = 0;
+    for (question, answer) in answers {
+        past = wait_for(question, Duration::from_secs(20), || {
+            let text = String::from_utf8_lossy(&lock(&seen)).into_owned();
+            text.get(past..)?.find(question).map(|place| past + place + question.len())
+        });
+        // The program may still be about to switch the echo off.
+        pause(Duration::from_millis(200));
+        stdin.write_all(format!("{answer}\n").as_bytes()).expect("it listens");
+    }
+    let outcome = wait(&mut child, Duration::from_secs(30));
+    drop(stdin);
+    reader.join().expect("what it shows can be read");
+    let text = String::from_utf8_lossy(&lock(&seen)).into_owned();
+    (outcome, text)
+}
+
+fn lock(seen: &Mutex<Vec<u8>>) -> std::sync::MutexGuard<'_, Vec<u8>> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A word of a shell's command line.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

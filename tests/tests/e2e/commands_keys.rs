@@ -1,0 +1,246 @@
+//! `aquaware keys`: rotation by hand, and the emergency, beside a server that runs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aquaware_tests::{Client, Jws, Outcome, Server, Setup, wait_for};
+use serde_json::Value;
+
+fn keys(setup: &Setup, arguments: &[&str]) -> Value {
+    setup.run(&[&["keys"], arguments, &["--json"]].concat()).json()
+}
+
+/// The names of the keys of this type in this phase.
+fn named(answer: &Value, key_type: &str, phase: &str) -> Vec<String> {
+    let keys = answer["keys"].as_array().unwrap().iter();
+    keys.filter(|it| it["type"] == key_type && it["phase"] == phase)
+        .map(|it| it["kid"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn one(answer: &Value, key_type: &str, phase: &str) -> String {
+    let mut names = named(answer, key_type, phase);
+    assert_eq!(names.len(), 1, "{key_type} {phase}: {answer}");
+    names.remove(0)
+}
+
+fn kid(token: &str) -> String {
+    Jws::read(token).header["kid"].as_str().unwrap().to_owned()
+}
+
+fn published(client: &Client) -> BTreeSet<String> {
+    let set = client.get("/.well-known/jwks.json").send().json();
+    let kids = set["keys"].as_array().unwrap().iter();
+    kids.map(|it| it["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+fn reload(server: &Server) {
+    let count = |server: &Server| server.log().matches("reloaded keys").count();
+    let before = count(server);
+    server.ask_to_reload();
+    wait_for("the keys to be read", Duration::from_secs(20), || {
+        (count(server) > before).then_some(())
+    });
+}
+
+#[test]
+fn keys_are_listed_with_their_phases_and_without_their_material() {
+    let setup = Setup::new();
+    let none = setup.run(&["keys", "list"]);
+    none.is(0);
+    assert!(none.stdout.contains("no keys"), "{}", none.stdout);
+    assert!(!setup.file("keys").exists(), "looking makes none");
+    setup.run(&["keys", "rotate"]).is_refused(1, "no keys");
+    setup.run(&["keys", "generate"]).is_refused(1, "no keys");
+    let _ = setup.clone().start().stop();
+    let listed = keys(&setup, &["list"]);
+    for key_type in ["access", "refresh"] {
+        let (active, next) = (one(&listed, key_type, "active"), one(&listed, key_type, "next"));
+        assert_ne!(active, next);
+    }
+    let first = &listed["keys"][0];
+    assert_eq!((&first["algorithm"], &first["phase"]), (&"EdDSA".into(), &"active".into()));
+    assert!(first["active_from"].is_string() && first["created_at"].is_string(), "{first}");
+    let text = setup.run(&["keys", "list"]).stdout;
+    assert!(text.contains("EdDSA") && text.contains("HS256") && text.contains("next"), "{text}");
+    for entry in fs::read_dir(setup.file("keys")).unwrap() {
+        let key: Value = match serde_json::from_slice(&fs::read(entry.unwrap().path()).unwrap()) {
+            Ok(key) => key,
+            Err(_) => continue,
+        };
+        for line in key["key"].as_str().unwrap().lines().filter(|it| !it.contains("PRIVATE")) {
+            assert!(!format!("{text}{listed}").contains(line));
+        }
+    }
+}
+
+#[test]
+fn a_rotation_reaches_a_running_server_and_old_tokens_stay_good() {
+    let setup = Setup::new();
+    let server = setup.clone().start();
+    let client = server.client();
+    let (_, old) = client.new_session();
+    let before = keys(&setup, &["list"]);
+    let (active, next) = (one(&before, "access", "active"), one(&before, "access", "next"));
+    let next_refresh = one(&before, "refresh", "next");
+    assert_eq!(kid(&old.access), active);
+
+    let rotated = keys(&setup, &["rotate"]);
+    assert_eq!(one(&rotated, "access", "active"), next);
+    assert_eq!(one(&rotated, "access", "retiring"), active);
+    let newest = one(&rotated, "access", "next");
+    assert_eq!(one(&rotated, "refresh", "active"), next_refresh);
+    // Just made, so nobody can have known it for long.
+    assert_eq!(rotated["warnings"].as_array().unwrap().len(), 2, "{rotated}");
+    assert_eq!(
+        (&rotated["rotated"][0]["from"], &rotated["rotated"][0]["to"]),
+        (&active.clone().into(), &next.clone().into())
+    );
+
+    reload(&server);
+    client.me(&old.access).is(200);
+    let new = client.refreshed(old.refresh(), None);
+    assert_eq!((kid(&new.access), kid(new.refresh())), (next.clone(), next_refresh));
+    client.me(&new.access).is(200);
+    assert_eq!(published(&client), BTreeSet::from([active, next, newest]));
+    for entry in fs::read_dir(setup.file("keys")).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_warning_is_told_and_one_type_can_be_rotated_alone() {
+    let setup = Setup::new();
+    let _ = setup.clone().start().stop();
+    let before = keys(&setup, &["list"]);
+    let run = setup.run(&["keys", "rotate", "--type", "access"]);
+    run.is(0);
+    assert!(run.stderr.contains("warning: the access key"), "{}", run.stderr);
+    assert!(run.stdout.contains("SIGHUP"), "{}", run.stdout);
+    let after = keys(&setup, &["list"]);
+    assert_ne!(one(&after, "access", "active"), one(&before, "access", "active"));
+    assert_eq!(one(&after, "refresh", "active"), one(&before, "refresh", "active"));
+    let _ = keys(&setup, &["rotate", "--type", "refresh"]);
+    let last = keys(&setup, &["list"]);
+    assert_ne!(one(&last, "refresh", "active"), one(&before, "refresh", "active"));
+    assert_eq!(one(&last, "access", "active"), one(&after, "access", "active"));
+    setup.run(&["keys", "rotate", "--type", "other"]).is_refused(2, "other");
+}
+
+#[test]
+fn ten_rotations_under_load_refuse_no_good_token() {
+    let setup = Setup::new();
+    let server = setup.clone().start();
+    let client = server.client();
+    let sessions: Vec<_> = (0..3).map(|_| client.new_session().1).collect();
+    let (done, refreshes) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = sessions
+            .iter()
+            .map(|first| {
+                let (client, done, refreshes) = (client.clone(), &done, &refreshes);
+                scope.spawn(move || {
+                    let mut tokens = first.clone();
+                    while !done.load(Ordering::Relaxed) {
+                        let next = client.refreshed(tokens.refresh(), None);
+                        client.me(&next.access).is(200);
+                        // What was issued before every rotation is good as long as it lives.
+                        client.me(&first.access).is(200);
+                        tokens = next;
+                        refreshes.fetch_add(1, Ordering::Relaxed);
+                    }
+                    kid(&client.refreshed(tokens.refresh(), None).access)
+                })
+            })
+            .collect();
+        for _ in 0..10 {
+            let before = refreshes.load(Ordering::Relaxed);
+            let _ = keys(&setup, &["rotate"]);
+            reload(&server);
+            wait_for("some refreshes", Duration::from_secs(20), || {
+                (refreshes.load(Ordering::Relaxed) > before + 6).then_some(())
+            });
+        }
+        done.store(true, Ordering::Relaxed);
+        let active = one(&keys(&setup, &["list"]), "access", "active");
+        for worker in workers {
+            assert_eq!(worker.join().unwrap(), active);
+        }
+    });
+    let listed = keys(&setup, &["list"]);
+    assert_eq!(named(&listed, "access", "retiring").len(), 10);
+    assert_eq!(named(&listed, "refresh", "retiring").len(), 10);
+}
+
+#[test]
+fn a_dropped_access_key_costs_a_refresh() {
+    let setup = Setup::new();
+    let server = setup.clone().start();
+    let client = server.client();
+    let (_, tokens) = client.new_session();
+    let leaked = kid(&tokens.access);
+    let drop = ["keys", "rotate", "--drop", leaked.as_str()];
+    setup.run(&drop).is_refused(2, "clients have to refresh");
+    client.me(&tokens.access).is(200);
+    let dropped = setup.run(&[&drop[..], &["--yes", "--json"]].concat()).json();
+    assert_eq!(dropped["dropped"], leaked);
+    assert_eq!(dropped["successor"], one(&dropped, "access", "active"));
+    assert_eq!(named(&dropped, "access", "retiring"), [""; 0]);
+    reload(&server);
+    client.me(&tokens.access).is_invalid_token();
+    assert!(!published(&client).contains(&leaked));
+    let new = client.refreshed(tokens.refresh(), None);
+    client.me(&new.access).is(200);
+    setup.run(&[&drop[..], &["--yes"]].concat()).is_refused(1, "there is no key");
+    let _ = one(&keys(&setup, &["list"]), "access", "next");
+}
+
+#[test]
+fn a_dropped_refresh_key_costs_a_login_and_another_type_nothing() {
+    let setup = Setup::new();
+    let server = setup.clone().start();
+    let client = server.client();
+    let (person, tokens) = client.new_session();
+    let _ = keys(&setup, &["rotate", "--type", "refresh"]);
+    reload(&server);
+    let newer = client.log_in(&person);
+    let leaked = kid(tokens.refresh());
+    assert_ne!(leaked, kid(newer.refresh()));
+    let drop = ["keys", "rotate", "--drop", leaked.as_str()];
+    let (outcome, seen) = setup.run_at_terminal(&drop, &[("Type yes", "no")]);
+    assert_eq!(outcome, Outcome::Exit(1), "{seen}");
+    assert!(seen.contains("log in again") && seen.contains("nothing was changed"), "{seen}");
+    let (outcome, seen) = setup.run_at_terminal(&drop, &[("Type yes", "yes")]);
+    assert_eq!(outcome, Outcome::Exit(0), "{seen}");
+    reload(&server);
+    client.refresh(tokens.refresh(), None).is_problem(401, "invalid_refresh_token");
+    client.me(&tokens.access).is(200);
+    let _ = client.refreshed(newer.refresh(), None);
+}
+
+#[test]
+fn another_algorithm_can_be_published_before_it_signs() {
+    let setup = Setup::new();
+    let server = setup.clone().start();
+    let client = server.client();
+    let (_, old) = client.new_session();
+    let changed = setup.clone().set("keys.algorithm", "ES256");
+    let made = keys(&changed, &["generate"]);
+    let kid_made = made["made"].as_str().unwrap().to_owned();
+    assert!(named(&made, "access", "next").contains(&kid_made), "{made}");
+    reload(&server);
+    assert!(published(&client).contains(&kid_made));
+    assert_eq!(kid(&client.refreshed(old.refresh(), None).access), kid(&old.access));
+
+    let _ = server.stop();
+    let server = changed.clone().start();
+    let client = server.client();
+    let (_, new) = client.new_session();
+    assert_eq!(kid(&new.access), kid_made, "what was made ahead signs");
+    assert_eq!(Jws::read(&new.access).header["alg"], "ES256");
+    client.me(&old.access).is(200);
+}

@@ -1,0 +1,55 @@
+//! `aquaware store`: what an operator asks about the stores.
+
+use aquaware_tests::{Outcome, Setup, Store, on_every_server};
+use serde_json::Value;
+
+on_every_server!(a_good_store_is_told_to_be_good, what_is_migrated_once_stays_so);
+
+fn a_good_store_is_told_to_be_good(store: Store) {
+    let finished = {
+        let setup = Setup::on(store);
+        assert_eq!(setup.run(&["store", "migrate"]).outcome, Outcome::Exit(0));
+        setup.run(&["store", "check", "--json"])
+    };
+    assert_eq!(finished.outcome, Outcome::Exit(0), "{}{}", finished.stdout, finished.stderr);
+    let report: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let stores = report["stores"].as_array().unwrap();
+    assert_eq!(stores.len(), 1, "one store for both ports");
+    assert_eq!(stores[0]["ok"], true);
+    let told = stores[0]["findings"].to_string();
+    for word in ["reachable", "migrated", "round trip", "clock"] {
+        assert!(told.contains(word), "{word} in {told}");
+    }
+}
+
+fn what_is_migrated_once_stays_so(store: Store) {
+    let setup = Setup::on(store).set("store.migrate", "false");
+    assert_eq!(setup.run(&["store", "migrate"]).outcome, Outcome::Exit(0));
+    assert_eq!(setup.run(&["store", "migrate"]).outcome, Outcome::Exit(0));
+    let server = setup.start();
+    let (_, tokens) = server.client().new_session();
+    server.client().me(&tokens.access).is(200);
+}
+
+#[test]
+fn a_file_without_tables_is_told_and_refused_unless_it_may_be_migrated() {
+    let setup = Setup::new().set("store.migrate", "false");
+    for command in [&["store", "check"][..], &["serve"]] {
+        let finished = setup.run(command);
+        assert_eq!(finished.outcome, Outcome::Exit(1), "{command:?}");
+        let told = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(told.contains("aquaware store migrate"), "{told}");
+    }
+    assert_eq!(setup.run(&["store", "migrate"]).outcome, Outcome::Exit(0));
+    assert_eq!(setup.run(&["store", "check"]).outcome, Outcome::Exit(0));
+}
+
+#[test]
+fn a_store_that_is_not_there_is_told_without_its_password() {
+    let setup = Setup::new().set("store.accounts", "postgres://a:horse@127.0.0.1:1/a");
+    let finished = setup.run(&["store", "check"]);
+    assert_eq!(finished.outcome, Outcome::Exit(1));
+    let told = format!("{}{}", finished.stdout, finished.stderr);
+    assert!(told.contains("store.accounts") && told.contains("connection refused"), "{told}");
+    assert!(!told.contains("horse"), "{told}");
+}

@@ -1,0 +1,273 @@
+//! How a client shows who it is, at each of the three endpoints (RFC 6749 §2.3).
+
+use aquaware_tests::{Answer, Client, Setup, pause};
+
+use crate::oauth_desk::{
+    By, INTROSPECT, REVOKE, ROBOT, SHOP, THE_ROBOT, THE_SHOP, TOKEN, WEB, ask, basic, granted,
+    is_refused, refresh, refreshed, robot_token, session_of, setup, shop_session, start,
+};
+
+#[track_caller]
+fn for_itself(client: &Client, by: By<'_>) -> Answer {
+    ask(client, TOKEN, by, &[("grant_type", "client_credentials")]).send()
+}
+
+#[test]
+fn a_secret_is_taken_from_the_header_and_from_the_body() {
+    let (_server, client) = start();
+    let mut tokens = shop_session(&client);
+    for by in [THE_SHOP, By::Post("shop", SHOP)] {
+        tokens = refreshed(&client, by, tokens.refresh());
+        let answer = ask(&client, INTROSPECT, by, &[("token", tokens.refresh())]).send();
+        assert_eq!(answer.expect(200).member("active"), true, "{by:?}");
+    }
+    for by in [THE_ROBOT, By::Post("robot", ROBOT)] {
+        let _ = granted(for_itself(&client, by));
+    }
+    ask(&client, REVOKE, By::Post("shop", SHOP), &[("token", tokens.refresh())]).send().is(200);
+    is_refused(&refresh(&client, THE_SHOP, tokens.refresh()), "invalid_grant");
+}
+
+/// The secret of `shop` has what a form must escape; a header that doesn't is another secret.
+#[test]
+fn basic_is_form_encoded_and_its_scheme_read_in_any_case() {
+    use base64::Engine as _;
+    let (_server, client) = start();
+    let tokens = shop_session(&client);
+    let fields = [("token", tokens.refresh())];
+    let with =
+        |value: &str| ask(&client, INTROSPECT, By::Nobody, &fields).header("authorization", value);
+    let good = basic("shop", SHOP);
+    for value in [good.clone(), good.replace("Basic", "basic"), good.replace("Basic ", "BASIC   ")]
+    {
+        with(&value).send().is(200);
+    }
+    let encoded =
+        |text: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
+    for value in [
+        encoded(&format!("shop:{SHOP}")),
+        encoded("shop"),
+        encoded(""),
+        encoded(":"),
+        encoded(&format!(":{ROBOT}")),
+        encoded("shop:%ff"),
+        encoded("shop:%"),
+        encoded("%73hop:"),
+        "Basic ***".to_owned(),
+        "Basic  ".to_owned(),
+        "Basic".to_owned(),
+    ] {
+        is_refused(&with(&value).send(), "invalid_client");
+    }
+}
+
+#[test]
+fn a_client_that_cannot_be_believed_is_invalid_whatever_is_wrong() {
+    let (_server, client) = start();
+    let web = session_of(&client, "web", "");
+    let shop = shop_session(&client);
+    let bad = [
+        By::Nobody,
+        By::Name("nobody"),
+        By::Name("shop"),
+        By::Name("no such\u{e9}"),
+        By::Name("a b\"c"),
+        By::Basic("shop", "wrong"),
+        By::Basic("shop", ""),
+        By::Basic("shop", ROBOT),
+        By::Basic("nobody", SHOP),
+        By::Basic("web", "anything"),
+        By::Basic("web", SHOP),
+        By::Post("shop", "wrong"),
+        By::Post("nobody", SHOP),
+        By::Post("web", SHOP),
+    ];
+    let mut bodies = Vec::new();
+    for by in bad {
+        let refused = refresh(&client, by, shop.refresh());
+        is_refused(&refused, "invalid_client");
+        bodies.push(refused.body);
+        is_refused(&refresh(&client, by, web.refresh()), "invalid_client");
+        is_refused(&for_itself(&client, by), "invalid_client");
+        let fields = [("token", shop.refresh())];
+        is_refused(&ask(&client, INTROSPECT, by, &fields).send(), "invalid_client");
+        is_refused(&ask(&client, REVOKE, by, &fields).send(), "invalid_client");
+        let password = [("grant_type", "password"), ("username", "x"), ("password", "y")];
+        is_refused(&ask(&client, TOKEN, by, &password).send(), "invalid_client");
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1, "one body for all of them");
+    // Nothing was used up by any of it.
+    assert_eq!(refreshed(&client, THE_SHOP, shop.refresh()).generation(), 2);
+    assert_eq!(refreshed(&client, WEB, web.refresh()).generation(), 2);
+}
+
+#[test]
+fn two_ways_of_authenticating_are_one_too_many() {
+    let (_server, client) = start();
+    let shop = shop_session(&client);
+    let token = shop.refresh();
+    let grant = [("grant_type", "refresh_token"), ("refresh_token", token), ("token", token)];
+    for path in [TOKEN, REVOKE, INTROSPECT] {
+        for more in
+            [&[("client_id", "shop"), ("client_secret", SHOP)][..], &[("client_secret", SHOP)]]
+        {
+            let fields = [&grant[..], more].concat();
+            is_refused(&ask(&client, path, THE_SHOP, &fields).send(), "invalid_request");
+        }
+        // Two names that differ are two clients.
+        let fields = [&grant[..], &[("client_id", "web")]].concat();
+        is_refused(&ask(&client, path, THE_SHOP, &fields).send(), "invalid_request");
+        // A secret without a name is nobody's.
+        let fields = [&grant[..], &[("client_secret", SHOP)]].concat();
+        is_refused(&ask(&client, path, By::Nobody, &fields).send(), "invalid_request");
+    }
+    let call = ask(&client, TOKEN, THE_SHOP, &grant);
+    let twice = call.header("authorization", &basic("shop", SHOP)).send();
+    is_refused(&twice, "invalid_request");
+    // The same name beside Basic is no second way.
+    let fields = [&grant[..], &[("client_id", "shop")]].concat();
+    let _ = granted(ask(&client, TOKEN, THE_SHOP, &fields).send());
+}
+
+#[test]
+fn credentials_in_the_query_are_refused() {
+    let (_server, client) = start();
+    let shop = shop_session(&client);
+    let token = shop.refresh();
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", token), ("token", token)];
+    for query in [
+        "client_id=shop",
+        "client_secret=x",
+        "client%5Fsecret=x",
+        "x=1&client_secret",
+        "client_secret=",
+    ] {
+        for path in [TOKEN, REVOKE, INTROSPECT] {
+            for by in [THE_SHOP, By::Nobody, WEB] {
+                let answer = ask(&client, &format!("{path}?{query}"), by, &fields).send();
+                is_refused(&answer, "invalid_request");
+            }
+        }
+    }
+    assert_eq!(refreshed(&client, THE_SHOP, token).generation(), 2);
+}
+
+#[test]
+fn a_bearer_token_authenticates_no_client_at_the_token_endpoint() {
+    let (_server, client) = start();
+    let robot = robot_token(&client, "introspect").text_of("access_token");
+    let fields = [("grant_type", "client_credentials")];
+    let answer = ask(&client, TOKEN, By::Nobody, &fields).bearer(&robot).send();
+    is_refused(&answer, "invalid_client");
+}
+
+#[test]
+fn a_made_secret_opens_the_door_and_its_hash_is_all_the_server_has() {
+    let made = Setup::new().run(&["clients", "secret", "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let (secret, hash) = (made["secret"].as_str().unwrap(), made["secret_hash"].as_str().unwrap());
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+    let server = Setup::new()
+        .with_file("secret.txt", &format!("{hash}\n"))
+        .set("clients.robot.secret_hash", "file:secret.txt")
+        .set("clients.robot.grants", "client_credentials")
+        .start();
+    let client = server.client();
+    let _ = granted(for_itself(&client, By::Basic("robot", secret)));
+    let _ = granted(for_itself(&client, By::Post("robot", secret)));
+    is_refused(&for_itself(&client, By::Basic("robot", hash)), "invalid_client");
+}
+
+#[test]
+fn a_secret_that_was_replaced_is_forgotten_at_once() {
+    let file = |hash: &str| {
+        format!("[clients.robot]\nsecret_hash = '{hash}'\ngrants = ['client_credentials']\n")
+    };
+    let made = || {
+        let made = Setup::new().run(&["clients", "secret", "--json"]);
+        let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
+        [&made["secret"], &made["secret_hash"]].map(|it| it.as_str().unwrap().to_owned())
+    };
+    let ([old, old_hash], [new, new_hash]) = (made(), made());
+    let server = Setup::new().with_file("aquaware.toml", &file(&old_hash)).start();
+    let client = server.client();
+    let _ = granted(for_itself(&client, By::Basic("robot", &old)));
+    std::fs::write(server.file("aquaware.toml"), file(&new_hash)).unwrap();
+    server.ask_to_reload();
+    let mut tries = 0;
+    while for_itself(&client, By::Basic("robot", &new)).status != 200 {
+        tries += 1;
+        assert!(tries < 200, "the new secret is never taken");
+        pause(std::time::Duration::from_millis(50));
+    }
+    is_refused(&for_itself(&client, By::Basic("robot", &old)), "invalid_client");
+}
+
+/// Checks of secrets are as dear as those of passwords, and wait in the same bounded queue.
+#[test]
+fn a_flood_of_wrong_secrets_is_turned_away_and_who_was_good_goes_on() {
+    let server = setup()
+        .set("accounts.argon2.memory_kib", "16384")
+        .set("accounts.argon2.iterations", "4")
+        .set("accounts.argon2.max_concurrent", "1")
+        .set("accounts.argon2.max_waiting", "1")
+        .start();
+    let client = server.client();
+    let _ = granted(for_itself(&client, THE_ROBOT));
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let guess = || for_itself(&client, By::Basic("nobody", "wrong"));
+        let flood: Vec<_> = (0..24).map(|_| scope.spawn(guess)).collect();
+        for _ in 0..3 {
+            let _ = granted(for_itself(&client, THE_ROBOT));
+        }
+        flood.into_iter().map(|guess| guess.join().expect("an answer")).collect()
+    });
+    let served = answers.iter().filter(|answer| answer.status == 401).count();
+    assert!((1..24).contains(&served), "{served} of 24 were served");
+    for answer in answers.iter().filter(|answer| answer.status != 401) {
+        answer.is_problem(503, "overloaded");
+    }
+}
+
+#[test]
+fn no_secret_of_a_client_and_no_token_is_in_the_log_or_an_error() {
+    let server = setup().set("log.level", "trace").set("clients.shop.retry_window", "0s").start();
+    let client = server.client();
+    let wrong = "wrong-secret-0123456789";
+    let first = shop_session(&client);
+    let next = refreshed(&client, THE_SHOP, first.refresh());
+    let robot = robot_token(&client, "introspect").text_of("access_token");
+    let fields = [("token", next.refresh())];
+    let answers = [
+        ask(&client, INTROSPECT, By::Post("robot", ROBOT), &fields).send(),
+        ask(&client, INTROSPECT, By::Nobody, &fields).bearer(&robot).send(),
+        ask(&client, INTROSPECT, By::Basic("shop", wrong), &fields).send(),
+        ask(&client, INTROSPECT, By::Post("shop", wrong), &fields).send(),
+        client.post(&format!("{TOKEN}?client_secret={ROBOT}")).form(&fields).send(),
+        refresh(&client, By::Post("shop", SHOP), first.refresh()),
+        refresh(&client, WEB, next.refresh()),
+        ask(&client, REVOKE, THE_SHOP, &fields).send(),
+    ];
+    let log = server.stop().log();
+    assert!(log.contains("/oauth2/introspect"), "requests are logged\n{log}");
+    let tail = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    let encoded = |by: &str| by.split(' ').nth(1).unwrap().to_owned();
+    for secret in [
+        SHOP.to_owned(),
+        ROBOT.to_owned(),
+        wrong.to_owned(),
+        encoded(&basic("shop", SHOP)),
+        encoded(&basic("robot", ROBOT)),
+        encoded(&basic("shop", wrong)),
+        tail(first.refresh()),
+        tail(next.refresh()),
+        tail(&first.access),
+        tail(&robot),
+    ] {
+        assert!(!log.contains(&secret), "{secret} is in the log");
+        for answer in &answers {
+            assert!(!answer.text().contains(&secret), "{secret}: {}", answer.describe());
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! `client_credentials` and `password`: who may, and what comes out.
+
+use aquaware_tests::{Answer, ISSUER, Jws, Person, Tokens, pause};
+
+use crate::oauth_desk::{
+    APP, By, INTROSPECT, THE_ROBOT, THE_SHOP, TOKEN, WEB, ask, granted, is_refused, refreshed,
+    robot_token, send_password, setup, start,
+};
+
+#[test]
+fn a_client_s_own_token_says_who_it_is_and_has_no_session() {
+    let (_server, client) = start();
+    let answer = granted(robot_token(&client, "feed"));
+    let body = answer.json();
+    let members: Vec<_> = body.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["access_token", "expires_in", "scope", "token_type"]);
+    assert_eq!((&body["expires_in"], &body["scope"]), (&300.into(), &"feed".into()));
+    let token = Jws::read(&answer.text_of("access_token"));
+    assert_eq!(token.header["typ"], "at+jwt");
+    let names = ["aud", "client_id", "exp", "iat", "iss", "jti", "scope", "sub"];
+    assert_eq!(token.claim_names(), names);
+    assert_eq!(token.claims["sub"], "robot");
+    assert_eq!(token.claims["client_id"], "robot");
+    assert_eq!(token.claims["iss"], ISSUER);
+    assert_eq!(token.claims["aud"], "https://tank.example");
+    assert_eq!(token.claims["scope"], "feed");
+    let again = Jws::read(&granted(robot_token(&client, "feed")).text_of("access_token"));
+    assert_ne!(again.claims["jti"], token.claims["jti"]);
+    // Without one asked for there is no scope.
+    let plain = granted(robot_token(&client, ""));
+    assert_eq!(plain.json().get("scope"), None);
+    assert!(!Jws::read(&plain.text_of("access_token")).claim_names().contains(&"scope"));
+}
+
+#[test]
+fn a_client_s_own_token_is_nobody_s_at_the_first_party_s_door() {
+    let (_server, client) = start();
+    let token = robot_token(&client, "feed").text_of("access_token");
+    client.me(&token).is_invalid_token();
+    for (method, path) in
+        [("GET", "/auth/sessions"), ("POST", "/auth/logout-all"), ("POST", "/auth/logout")]
+    {
+        client.call(method, path).bearer(&token).send().is_invalid_token();
+    }
+}
+
+#[test]
+fn only_a_client_with_the_grant_gets_a_token_for_itself() {
+    let (_server, client) = start();
+    for by in [WEB, APP, By::Name("device"), THE_SHOP] {
+        let answer = ask(&client, TOKEN, by, &[("grant_type", "client_credentials")]).send();
+        is_refused(&answer, "unauthorized_client");
+    }
+    for scope in ["read", "feed read", "admin", "fe\"ed"] {
+        is_refused(&robot_token(&client, scope), "invalid_scope");
+    }
+    // It has no other grant, and is told so.
+    let person = client.new_person();
+    let answer = send_password(&client, THE_ROBOT, &person, &person.password, "");
+    is_refused(&answer, "unauthorized_client");
+}
+
+#[test]
+fn a_password_opens_a_session_for_a_client_with_the_grant() {
+    let (_server, client) = start();
+    let person = client.new_person();
+    for (by, id) in [(APP, "app"), (THE_SHOP, "shop")] {
+        let answer = send_password(&client, by, &person, &person.password, "feed");
+        let tokens = Tokens::of(&granted(answer));
+        assert_eq!(tokens.body["scope"], "feed");
+        assert_eq!(Jws::read(&tokens.access).claims["client_id"], id);
+        let sessions = client.sessions(&tokens.access);
+        assert!(sessions.iter().any(|it| it["client_id"] == id && it["id"] == tokens.session));
+        assert_eq!(refreshed(&client, by, tokens.refresh()).generation(), 2);
+    }
+    for by in [WEB, By::Name("device"), By::Name("poor")] {
+        let answer = send_password(&client, by, &person, &person.password, "");
+        is_refused(&answer, "unauthorized_client");
+    }
+    let answer = send_password(&client, APP, &person, &person.password, "introspect");
+    is_refused(&answer, "invalid_scope");
+}
+
+/// A disabled account is answered alike: the core's tests of logins say so for every door.
+#[test]
+fn a_wrong_password_and_an_unknown_name_are_one_answer() {
+    let (_server, client) = start();
+    let person = client.new_person();
+    let nobody = Person::new();
+    let no_address = Person { email: "no\0address".to_owned(), password: String::new() };
+    let answers = [
+        send_password(&client, APP, &person, "quartz wrong", ""),
+        send_password(&client, APP, &nobody, "quartz wrong", ""),
+        send_password(&client, APP, &no_address, "quartz wrong", ""),
+        send_password(&client, THE_SHOP, &person, "quartz wrong", ""),
+    ];
+    for answer in &answers {
+        is_refused(answer, "invalid_grant");
+        assert_eq!(answer.body, answers[0].body);
+    }
+}
+
+#[track_caller]
+fn is_limited(answer: &Answer, code: &str) {
+    answer.is_problem(429, code);
+}
+
+#[test]
+fn failures_are_counted_by_the_one_lock_of_the_account() {
+    let server = setup().set("limits.failed_logins_per_account", "4/15m").start();
+    let client = server.client();
+    let person = client.new_person();
+    for by in [APP, THE_SHOP] {
+        is_refused(&send_password(&client, by, &person, "quartz wrong", ""), "invalid_grant");
+        client.try_log_in(&person.email, "quartz wrong").is_problem(401, "invalid_credentials");
+    }
+    is_limited(&send_password(&client, APP, &person, &person.password, ""), "account_locked");
+    is_limited(&client.try_log_in(&person.email, &person.password), "account_locked");
+
+    // A good one clears the count, whichever way it comes.
+    let other = client.new_person();
+    for _ in 0..3 {
+        for _ in 0..3 {
+            let wrong = client.try_log_in(&other.email, "quartz wrong");
+            wrong.is_problem(401, "invalid_credentials");
+        }
+        let _ = granted(send_password(&client, APP, &other, &other.password, ""));
+    }
+}
+
+#[test]
+fn logins_are_counted_by_the_one_limit_of_the_address() {
+    let server = setup().set("limits.login_per_address", "4/1h").start();
+    let client = server.client();
+    let person = client.new_person();
+    let first = Tokens::of(&granted(send_password(&client, APP, &person, &person.password, "")));
+    is_refused(&send_password(&client, APP, &person, "quartz wrong", ""), "invalid_grant");
+    let _ = client.log_in(&person);
+    let _ = granted(send_password(&client, THE_SHOP, &person, &person.password, ""));
+    is_limited(&send_password(&client, APP, &person, &person.password, ""), "rate_limited");
+    is_limited(&client.try_log_in(&person.email, &person.password), "rate_limited");
+    // Whoever needs no password goes on.
+    let _ = refreshed(&client, APP, first.refresh());
+    let _ = granted(robot_token(&client, ""));
+}
+
+#[test]
+fn a_client_s_own_token_ends_with_its_lifetime() {
+    let server = setup().set("clients.robot.access_lifetime", "2s").start();
+    let client = server.client();
+    let token = granted(robot_token(&client, "feed")).text_of("access_token");
+    let active = || {
+        let answer = ask(&client, INTROSPECT, THE_SHOP, &[("token", &token)]).send().expect(200);
+        answer.member("active")
+    };
+    assert_eq!(active(), true);
+    aquaware_tests::until(Jws::read(&token).number("exp"));
+    pause(std::time::Duration::from_millis(10));
+    assert_eq!(active(), false);
+}

@@ -1,0 +1,60 @@
+//! `/oauth2/*` while its store is down: a problem to come back with later, never a verdict.
+
+use std::time::Duration;
+
+use aquaware_servers::{Redis, RedisOptions};
+use aquaware_tests::wait_for;
+
+use crate::oauth_desk::{
+    APP, By, INTROSPECT, REVOKE, THE_ROBOT, THE_SHOP, WEB, ask, granted, is_refused, refresh,
+    refresh_call, refreshed, robot_token, send_password, session_of, setup,
+};
+
+#[test]
+fn an_outage_is_a_503_that_uses_nothing_up_and_tells_nothing() {
+    let mut redis = Redis::start(RedisOptions::default()).unwrap();
+    let server = setup()
+        .set("store.sessions", &redis.url())
+        .set("store.accounts", &redis.url())
+        .set("store.timeout", "1s")
+        .set("clients.web.retry_window", "0s")
+        .start();
+    let client = server.client();
+    let person = client.new_person();
+    let web = session_of(&client, "web", "feed");
+    let robot = granted(robot_token(&client, "introspect")).text_of("access_token");
+    redis.kill().unwrap();
+
+    let token = |token: &'static str| [("token", token)];
+    let (access, refresh_token) = ([("token", web.access.as_str())], [("token", web.refresh())]);
+    let calls = [
+        refresh_call(&client, WEB, web.refresh(), ""),
+        refresh_call(&client, WEB, web.refresh(), "feed"),
+        refresh_call(&client, WEB, web.refresh(), "wide"),
+        ask(&client, REVOKE, WEB, &access),
+        ask(&client, REVOKE, By::Nobody, &refresh_token),
+        ask(&client, INTROSPECT, THE_SHOP, &access),
+        ask(&client, INTROSPECT, THE_SHOP, &refresh_token),
+        ask(&client, INTROSPECT, By::Nobody, &refresh_token).bearer(&web.access),
+        ask(&client, INTROSPECT, By::Nobody, &access).bearer(&robot),
+    ];
+    for call in calls {
+        call.send().is_problem(503, "store_unavailable");
+    }
+    let answer = send_password(&client, APP, &person, &person.password, "");
+    answer.is_problem(503, "store_unavailable");
+
+    // What needs no store goes on.
+    let _ = granted(robot_token(&client, "feed"));
+    is_refused(&refresh(&client, WEB, "garbage"), "invalid_grant");
+    ask(&client, REVOKE, WEB, &token("garbage")).send().is(200);
+    let answer = ask(&client, INTROSPECT, THE_ROBOT, &[("token", &robot)]).send().expect(200);
+    assert_eq!(answer.member("active"), true);
+    client.get("/.well-known/oauth-authorization-server").send().is(200);
+
+    redis.restart().unwrap();
+    wait_for("the store to be back", Duration::from_secs(20), || {
+        (client.me(&web.access).status == 200).then_some(())
+    });
+    assert_eq!(refreshed(&client, WEB, web.refresh()).generation(), 2);
+}

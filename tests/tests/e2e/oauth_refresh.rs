@@ -1,0 +1,309 @@
+//! `grant_type=refresh_token`: the succession of `/auth/refresh` at the OAuth door.
+
+use std::time::Duration;
+
+use aquaware_tests::{Answer, Client, Jws, Server, Tokens, pause, retry_key, until};
+use serde_json::json;
+
+use crate::oauth_desk::{
+    APP, By, THE_ROBOT, THE_SHOP, WEB, granted, is_refused, refresh, refresh_call, refreshed,
+    session_of, setup, shop_session, start,
+};
+
+/// A server without a retry window.
+fn strict() -> (Server, Client) {
+    let server = setup()
+        .set("clients.web.retry_window", "0s")
+        .set("clients.shop.retry_window", "0s")
+        .start();
+    let client = server.client();
+    (server, client)
+}
+
+#[track_caller]
+fn keyed(client: &Client, by: By<'_>, token: &str, key: &str) -> Tokens {
+    Tokens::of(&granted(refresh_call(client, by, token, "").key(Some(key)).send()))
+}
+
+#[test]
+fn the_answer_is_that_of_the_first_party_s_door() {
+    let (_server, client) = start();
+    let tokens = session_of(&client, "web", "feed");
+    let answer = granted(refresh(&client, WEB, tokens.refresh()));
+    let again = client.refresh(tokens.refresh(), None).expect(200);
+    let members = |answer: &Answer| {
+        let body = answer.json();
+        body.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(members(&answer), members(&again));
+    let next = Tokens::of(&answer);
+    assert_eq!(Tokens::of(&again).refresh, next.refresh);
+    assert_eq!((next.session.as_str(), next.generation()), (tokens.session.as_str(), 2));
+    assert_eq!(next.body["expires_in"], 300);
+    assert_eq!(next.body["scope"], "feed");
+    let claims = Jws::read(&next.access).claims;
+    assert_eq!(claims["client_id"], "web");
+    assert_eq!(claims["auth_time"], Jws::read(&tokens.access).claims["auth_time"]);
+    client.me(&next.access).is(200);
+}
+
+#[test]
+fn the_same_key_gets_the_same_token_however_late() {
+    let (_server, client) = strict();
+    for (by, first) in [(WEB, session_of(&client, "web", "")), (THE_SHOP, shop_session(&client))] {
+        let key = retry_key();
+        let second = keyed(&client, by, first.refresh(), &key);
+        pause(Duration::from_millis(20));
+        let again = keyed(&client, by, first.refresh(), &key);
+        assert_eq!(again.refresh, second.refresh);
+        assert_ne!(again.access, second.access);
+        assert_eq!(refreshed(&client, by, second.refresh()).generation(), 3);
+    }
+}
+
+#[test]
+fn another_key_after_the_window_ends_the_session() {
+    let (_server, client) = strict();
+    for (by, first) in [(WEB, session_of(&client, "web", "")), (THE_SHOP, shop_session(&client))] {
+        let second = keyed(&client, by, first.refresh(), &retry_key());
+        let call = refresh_call(&client, by, first.refresh(), "").key(Some(&retry_key()));
+        is_refused(&call.send(), "invalid_grant");
+        is_refused(&refresh(&client, by, second.refresh()), "invalid_grant");
+        client.me(&second.access).is_invalid_token();
+    }
+}
+
+#[test]
+fn within_the_window_every_caller_gets_the_same_token() {
+    let (_server, client) = start();
+    let first = session_of(&client, "web", "");
+    let second = keyed(&client, WEB, first.refresh(), &retry_key());
+    let again = keyed(&client, WEB, first.refresh(), &retry_key());
+    assert_eq!(again.refresh, second.refresh);
+    assert_eq!(refreshed(&client, WEB, first.refresh()).refresh, second.refresh);
+    assert_eq!(client.refreshed(first.refresh(), None).refresh, second.refresh);
+}
+
+#[test]
+fn a_key_outside_the_rules_is_refused_and_nothing_is_used_up() {
+    let (_server, client) = strict();
+    let tokens = session_of(&client, "web", "");
+    let long = "k".repeat(256);
+    for key in ["", "a b", "ä", &long] {
+        let call = refresh_call(&client, WEB, tokens.refresh(), "").header("idempotency-key", key);
+        is_refused(&call.send(), "invalid_request");
+    }
+    let call = refresh_call(&client, WEB, tokens.refresh(), "");
+    let twice = call.key(Some(&retry_key())).key(Some(&retry_key())).send();
+    is_refused(&twice, "invalid_request");
+    assert_eq!(refreshed(&client, WEB, tokens.refresh()).generation(), 2);
+}
+
+#[test]
+fn both_doors_renew_one_session_by_turns() {
+    let (_server, client) = strict();
+    let mut tokens = session_of(&client, "web", "");
+    for turn in 0..6 {
+        let key = retry_key();
+        let there = |token: &str| keyed(&client, WEB, token, &key);
+        let here = |token: &str| client.refreshed(token, Some(&key));
+        let next = if turn % 2 == 0 { there(tokens.refresh()) } else { here(tokens.refresh()) };
+        // The retry of an answer that got lost may come through the other door.
+        let again = if turn % 2 == 0 { here(tokens.refresh()) } else { there(tokens.refresh()) };
+        assert_eq!(again.refresh, next.refresh);
+        tokens = next;
+    }
+    assert_eq!(tokens.generation(), 7);
+    assert_eq!(client.sessions(&tokens.access).len(), 1);
+}
+
+#[test]
+fn a_theft_is_found_out_through_the_other_door() {
+    let (_server, client) = strict();
+    let first = session_of(&client, "web", "");
+    let second = refreshed(&client, WEB, first.refresh());
+    client.refresh(first.refresh(), None).is_problem(401, "refresh_token_reused");
+    is_refused(&refresh(&client, WEB, second.refresh()), "invalid_grant");
+
+    let first = session_of(&client, "web", "");
+    let second = client.refreshed(first.refresh(), None);
+    is_refused(&refresh(&client, WEB, first.refresh()), "invalid_grant");
+    client.refresh(second.refresh(), None).is_problem(401, "session_revoked");
+}
+
+#[test]
+fn a_token_works_for_its_own_client_alone() {
+    let (_server, client) = strict();
+    let web = session_of(&client, "web", "");
+    let shop = shop_session(&client);
+    for by in [APP, By::Name("device"), THE_SHOP, THE_ROBOT] {
+        is_refused(&refresh(&client, by, web.refresh()), "invalid_grant");
+    }
+    for by in [WEB, APP, By::Name("device"), THE_ROBOT] {
+        is_refused(&refresh(&client, by, shop.refresh()), "invalid_grant");
+    }
+    assert_eq!(refreshed(&client, WEB, web.refresh()).generation(), 2);
+    assert_eq!(refreshed(&client, THE_SHOP, shop.refresh()).generation(), 2);
+}
+
+#[test]
+fn another_client_s_attempts_are_not_counted_against_the_owner() {
+    let server = setup().set("limits.refresh_per_session", "2/1h").start();
+    let client = server.client();
+    let mut tokens = session_of(&client, "web", "");
+    for _ in 0..6 {
+        is_refused(&refresh(&client, APP, tokens.refresh()), "invalid_grant");
+        is_refused(&refresh(&client, By::Name("nobody"), tokens.refresh()), "invalid_client");
+    }
+    tokens = refreshed(&client, WEB, tokens.refresh());
+    tokens = client.refreshed(tokens.refresh(), None);
+    // One budget for both doors, and a refusal uses nothing up.
+    let limited = refresh(&client, WEB, tokens.refresh());
+    limited.is_problem(429, "rate_limited");
+    client.refresh(tokens.refresh(), None).is_problem(429, "rate_limited");
+    let server = server.stop().start();
+    assert_eq!(refreshed(&server.client(), WEB, tokens.refresh()).generation(), 4);
+}
+
+#[test]
+fn every_dead_token_gets_one_and_the_same_body() {
+    let server = setup()
+        .set("clients.web.retry_window", "0s")
+        .set("clients.app.refresh_lifetime", "1s")
+        .start();
+    let client = server.client();
+    let short = session_of(&client, "app", "");
+    let other = session_of(&client, "device", "");
+    let superseded = session_of(&client, "web", "");
+    let live = refreshed(&client, WEB, superseded.refresh());
+    let logged_out = session_of(&client, "web", "");
+    client.log_out(logged_out.refresh()).is(204);
+    let cut = &live.refresh()[..live.refresh().len() - 2];
+    let (_other_server, stranger) = start();
+    let foreign = session_of(&stranger, "web", "");
+    until(Jws::read(short.refresh()).number("exp"));
+    let answers = [
+        refresh(&client, WEB, "garbage"),
+        refresh(&client, WEB, cut),
+        refresh(&client, WEB, &live.access),
+        refresh(&client, WEB, foreign.refresh()),
+        refresh(&client, WEB, other.refresh()),
+        refresh(&client, WEB, logged_out.refresh()),
+        refresh(&client, APP, short.refresh()),
+        refresh(&client, WEB, superseded.refresh()),
+        refresh(&client, WEB, live.refresh()),
+        refresh_call(&client, WEB, live.refresh(), "a.wide scope").send(),
+    ];
+    for answer in &answers {
+        is_refused(answer, "invalid_grant");
+        assert_eq!(answer.body, answers[0].body, "{}", answer.describe());
+        assert_eq!(answer.header("www-authenticate"), None);
+    }
+}
+
+#[test]
+fn a_narrower_scope_is_for_the_access_token_alone() {
+    let (_server, client) = start();
+    let mut tokens = session_of(&client, "web", "feed read");
+    for (asked, given) in [("feed", "feed"), ("", "feed read"), ("read feed", "feed read")] {
+        let answer = granted(refresh_call(&client, WEB, tokens.refresh(), asked).send());
+        assert_eq!(answer.member("scope"), given);
+        tokens = Tokens::of(&answer);
+        assert_eq!(Jws::read(&tokens.access).claims["scope"], given);
+    }
+    let narrow = Tokens::of(&granted(refresh_call(&client, WEB, tokens.refresh(), "feed").send()));
+    // The other door has never narrowed anything.
+    assert_eq!(client.refreshed(narrow.refresh(), None).body["scope"], "feed read");
+}
+
+#[test]
+fn a_wider_scope_is_refused_and_nothing_is_used_up() {
+    let (_server, client) = strict();
+    let tokens = session_of(&client, "web", "feed");
+    // What the client may ask for at a login is not what this session was granted.
+    for scope in ["read", "feed read", "admin", "fe\"ed", "fe\u{e9}d", "feed\tread"] {
+        let answer = refresh_call(&client, WEB, tokens.refresh(), scope).send();
+        is_refused(&answer, "invalid_scope");
+    }
+    assert_eq!(refreshed(&client, WEB, tokens.refresh()).generation(), 2);
+}
+
+#[test]
+fn the_token_of_a_cookie_client_comes_in_the_body_here() {
+    let (_server, client) = start();
+    let person = client.new_person();
+    let body = json!({
+        "email": person.email, "password": person.password, "client_id": "browser",
+    });
+    let login = client.post("/auth/login").json(&body).send().expect(200);
+    let cookie = login.header("set-cookie").expect("a cookie");
+    let token = cookie.split(['=', ';']).nth(1).expect("a value").to_owned();
+    let by = By::Name("browser");
+    let next = refreshed(&client, by, &token);
+    assert_eq!(next.generation(), 2);
+    // The cookie itself is nothing here, whoever's page sends it.
+    let call = refresh_call(&client, by, "", "");
+    let call = call.header("cookie", &format!("__Secure-aquaware-refresh={}", next.refresh()));
+    is_refused(&call.send(), "invalid_request");
+    assert_eq!(refreshed(&client, by, next.refresh()).generation(), 3);
+}
+
+#[test]
+fn a_device_keeps_its_token_here_too() {
+    let (_server, client) = start();
+    let device = session_of(&client, "device", "");
+    for _ in 0..2 {
+        let tokens = refreshed(&client, By::Name("device"), device.refresh());
+        assert_eq!(tokens.refresh, None);
+        assert_eq!(tokens.body.get("refresh_expires_in"), None);
+        client.me(&tokens.access).is(200);
+    }
+}
+
+#[test]
+fn a_client_without_the_grant_refreshes_nowhere() {
+    // Given before the grant was taken away.
+    let server = setup().set("clients.poor.grants", "login,refresh_token").start();
+    let client = server.client();
+    let tokens = session_of(&client, "poor", "");
+    let taken = server.stop();
+    let server = taken.setup().set("clients.poor.grants", "login").start();
+    let client = server.client();
+    is_refused(&refresh(&client, By::Name("poor"), tokens.refresh()), "unauthorized_client");
+    client.refresh(tokens.refresh(), None).is_problem(403, "client_not_allowed");
+    // To any other client it is another client's.
+    is_refused(&refresh(&client, WEB, tokens.refresh()), "invalid_grant");
+    let without = session_of(&client, "poor", "");
+    assert_eq!(without.refresh, None);
+}
+
+#[test]
+fn a_confidential_client_has_nothing_to_do_at_the_front_door() {
+    let (_server, client) = strict();
+    let shop = shop_session(&client);
+    client.refresh(shop.refresh(), None).is_problem(403, "client_not_allowed");
+    let person = client.new_person();
+    for id in ["shop", "robot"] {
+        let body = json!({ "email": person.email, "password": person.password, "client_id": id });
+        let answer = client.post("/auth/login").json(&body).send();
+        answer.is_problem(403, "client_not_allowed");
+    }
+    assert_eq!(refreshed(&client, THE_SHOP, shop.refresh()).generation(), 2);
+    // Its access tokens are as good as any here, and so is the logout.
+    client.me(&shop.access).is(200);
+    client.post("/auth/logout").bearer(&shop.access).send().is(204);
+    client.me(&shop.access).is_invalid_token();
+}
+
+#[test]
+fn many_callers_at_once_get_one_and_the_same_token() {
+    let (_server, client) = start();
+    let first = shop_session(&client);
+    let answers: Vec<Tokens> = std::thread::scope(|scope| {
+        let call = || refreshed(&client, THE_SHOP, first.refresh());
+        let callers: Vec<_> = (0..16).map(|_| scope.spawn(call)).collect();
+        callers.into_iter().map(|it| it.join().expect("an answer")).collect()
+    });
+    assert!(answers.iter().all(|tokens| tokens.refresh == answers[0].refresh));
+    assert_eq!(answers[0].generation(), 2);
+}
