@@ -208,7 +208,7 @@ mod tests {
         let mut held = HeldKeys::found(&directory).unwrap().unwrap();
         let changed = KeyRecord { active_from: Some(NOW), ..held.records()[0].clone() };
         held.write(changed).unwrap();
-        assert_eq!(files(&directory), [named.clone()]);
+        assert_eq!(files(&directory), std::slice::from_ref(&named));
         assert_eq!(fs::metadata(&named).unwrap().mode() & 0o777, 0o600);
         drop(held);
         let again = HeldKeys::found(&directory).unwrap().unwrap();
