@@ -1,6 +1,6 @@
 //! `client_credentials` and `password`: who may, and what comes out.
 
-use aquaware_tests::{Answer, ISSUER, Jws, Person, Tokens, pause};
+use aquaware_tests::{Answer, ISSUER, Jws, Outcome, Person, Tokens, pause};
 
 use crate::oauth_desk::{
     APP, By, INTROSPECT, THE_ROBOT, THE_SHOP, TOKEN, WEB, ask, granted, is_refused, refreshed,
@@ -81,17 +81,22 @@ fn a_password_opens_a_session_for_a_client_with_the_grant() {
     is_refused(&answer, "invalid_scope");
 }
 
-/// A disabled account is answered alike: the core's tests of logins say so for every door.
 #[test]
-fn a_wrong_password_and_an_unknown_name_are_one_answer() {
-    let (_server, client) = start();
-    let person = client.new_person();
+fn a_wrong_password_an_unknown_name_and_a_disabled_account_are_one_answer() {
+    let (server, client) = start();
+    let (person, disabled) = (client.new_person(), client.new_person());
+    let stopped = server.stop();
+    let run = stopped.setup().run(&["accounts", "disable", &disabled.email]);
+    assert_eq!(run.outcome, Outcome::Exit(0), "{run:?}");
+    let server = stopped.start();
+    let client = server.client();
     let nobody = Person::new();
     let no_address = Person { email: "no\0address".to_owned(), password: String::new() };
     let answers = [
         send_password(&client, APP, &person, "quartz wrong", ""),
         send_password(&client, APP, &nobody, "quartz wrong", ""),
         send_password(&client, APP, &no_address, "quartz wrong", ""),
+        send_password(&client, APP, &disabled, &disabled.password, ""),
         send_password(&client, THE_SHOP, &person, "quartz wrong", ""),
     ];
     for answer in &answers {

@@ -151,10 +151,18 @@ fn another_client_s_attempts_are_not_counted_against_the_owner() {
     let server = setup().set("limits.refresh_per_session", "2/1h").start();
     let client = server.client();
     let mut tokens = session_of(&client, "web", "");
+    // A device's token counts each time it is presented, any other one once.
+    let device = session_of(&client, "device", "");
     for _ in 0..6 {
-        is_refused(&refresh(&client, APP, tokens.refresh()), "invalid_grant");
-        is_refused(&refresh(&client, By::Name("nobody"), tokens.refresh()), "invalid_client");
+        for token in [tokens.refresh(), device.refresh()] {
+            is_refused(&refresh(&client, APP, token), "invalid_grant");
+            is_refused(&refresh(&client, By::Name("nobody"), token), "invalid_client");
+        }
     }
+    let by = By::Name("device");
+    let _ = refreshed(&client, by, device.refresh());
+    let _ = client.refreshed(device.refresh(), None);
+    refresh(&client, by, device.refresh()).is_problem(429, "rate_limited");
     tokens = refreshed(&client, WEB, tokens.refresh());
     tokens = client.refreshed(tokens.refresh(), None);
     // One budget for both doors, and a refusal uses nothing up.
