@@ -28,6 +28,9 @@
 //! file and its `-wal` beside it: copy a live one with SQLite's own backup (`.backup`, `VACUUM
 //! INTO`). To go back, stop the server, remove `-wal` and `-shm`, and put the older file in place.
 
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+compile_error!("choose an engine: the feature `sqlite`, `postgres` or `mysql`");
+
 mod error;
 mod facts;
 #[cfg(feature = "mysql")]

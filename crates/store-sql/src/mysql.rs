@@ -35,7 +35,9 @@ pub struct MysqlOptions {
     /// `mysql://user:password@host:port/database?ssl-mode=…`, parts percent-encoded where need be.
     ///
     /// `ssl-mode` is `DISABLED`, `PREFERRED` (the default), `REQUIRED`, `VERIFY_CA` or
-    /// `VERIFY_IDENTITY`, and `ssl-ca` a file; the system's authorities count without it.
+    /// `VERIFY_IDENTITY`, and `ssl-ca` a file; the system's authorities count without it. The
+    /// driver checks the server's name whenever it checks its authority, with `VERIFY_CA` too. An
+    /// `ssl-ca` is used whatever the mode, short of `DISABLED`.
     pub url: String,
     /// How many connections there may be: 1 to 1024. Each is a thread there.
     pub pool_size: usize,

@@ -32,8 +32,8 @@ pub struct PostgresOptions {
     /// be.
     ///
     /// The parameters are libpq's: `sslmode` (`disable`, `prefer` as the default, `require`,
-    /// `verify-ca`, `verify-full`), `sslrootcert` (a file; the system's authorities without it or
-    /// with `system`), `target_session_attrs`, `options`, `application_name`, several hosts.
+    /// `verify-ca`, `verify-full`), `sslrootcert` (a file, used whatever the mode short of
+    /// `disable`; the system's authorities without it or with `system`), `target_session_attrs`, `options`, `application_name`, several hosts.
     pub url: String,
     /// How many connections there may be: 1 to 1024. Each is a process there; more than 16 rarely
     /// gain.

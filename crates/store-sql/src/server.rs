@@ -21,5 +21,5 @@ pub(crate) use self::standing::{Standing, Step as Migration, standing};
 pub(crate) use self::statements::{
     AdvanceSession, EndSession, InsertSession, Step, TouchSession, Verdict,
 };
-pub(crate) use self::tls::{Security, Trust};
+pub(crate) use self::tls::{Security, Trust, of_handshake};
 pub(crate) use self::trouble::{Fate, Trouble};

@@ -36,9 +36,8 @@ async fn health() -> &'static str {
 /// Serves on `listener`.
 pub(crate) fn server(listener: TcpListener, verifier: Verifier) -> std::io::Result<Server> {
     let protection = Protection::new(verifier).realm("tanks");
-    let app = move || {
-        App::new().app_data(protection.clone()).service(list).service(add).service(health)
-    };
+    let app =
+        move || App::new().app_data(protection.clone()).service(list).service(add).service(health);
     Ok(HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run())
 }
 

@@ -9,7 +9,8 @@
 //!   issuer and the audience exactly, `at+jwt` and nothing else, expired at its second.
 //! - **Made-up keys cost nothing**: one fetch in flight, a cooldown between two.
 //!
-//! It works with any issuer of RFC 9068 tokens. It issues nothing and stores nothing.
+//! It works with any issuer of RFC 9068 tokens. It issues nothing and stores nothing. The manual is
+//! `docs/verifier.md`.
 //!
 //! # Ten lines
 //! ```no_run
@@ -38,6 +39,10 @@
     not(any(feature = "actix", feature = "tower")),
     allow(rustdoc::broken_intra_doc_links, reason = "what it names is behind those features")
 )]
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/verifier.md")]
+mod manual {}
 
 #[cfg(feature = "actix")]
 mod actix;

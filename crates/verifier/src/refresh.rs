@@ -5,6 +5,7 @@
 //! one fetch per cooldown, however many come. Timers run on tokio's clock; how old keys are is
 //! read off the verifier's.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -203,17 +204,25 @@ impl Refresher {
 struct Running<'a>(&'a Refresher);
 
 impl Running<'_> {
-    fn finish(
-        self,
-        outcome: Result<Duration, Arc<RefreshError>>,
-    ) -> Result<(), Arc<RefreshError>> {
+    fn finish(self, outcome: Result<Duration, Arc<RefreshError>>) -> Result<(), Arc<RefreshError>> {
         self.0.record(&outcome);
         if let Err(error) = &outcome {
-            let RefreshError { url, problem } = &**error;
-            tracing::warn!(%url, %problem, "the keys could not be refreshed");
+            tracing::warn!(error = whole(&**error), "the keys could not be refreshed");
         }
         outcome.map(|_| ())
     }
+}
+
+/// An error and what caused it, in one line.
+fn whole(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 impl Drop for Running<'_> {

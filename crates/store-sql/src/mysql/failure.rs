@@ -8,7 +8,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use mysql_async::{DriverError, Error, IoError};
 
 use crate::error::Failure;
-use crate::server::{Fate, Trouble};
+use crate::server::{Fate, Trouble, of_handshake};
 
 /// The meaning of an error of diesel for a step of which nothing was sent before, or something.
 pub(super) fn trouble(error: &DieselError, has_sent: bool) -> Trouble {
@@ -49,9 +49,10 @@ fn of_message(message: &str) -> (Failure, Fate) {
         Failure::Busy
     } else if starts(&["Query execution was interrupted", "Query was interrupted"]) {
         Failure::Slow
-    } else if message.contains("read-only option") || message.contains("read_only option") {
-        Failure::Replica
-    } else if starts(&["Running in read-only mode", "Cannot execute statement in a READ ONLY"]) {
+    } else if message.contains("read-only option")
+        || message.contains("read_only option")
+        || starts(&["Running in read-only mode", "Cannot execute statement in a READ ONLY"])
+    {
         Failure::Replica
     } else if message.ends_with("' is full") || starts(&["Disk full", "Disk got full"]) {
         Failure::Full
@@ -75,8 +76,10 @@ fn of_message(message: &str) -> (Failure, Fate) {
 /// The meaning of an error of connecting.
 pub(super) fn of_connecting(error: &Error) -> Failure {
     match error {
-        Error::Io(IoError::Io(error)) => Failure::Connect(error.kind()),
-        Error::Io(IoError::Tls(error)) => Failure::Tls(of_tls(&error.to_string())),
+        Error::Io(IoError::Io(error)) => {
+            of_handshake(error).unwrap_or_else(|| Failure::Connect(error.kind()))
+        }
+        Error::Io(IoError::Tls(_)) => Failure::Tls("it can't be prepared"),
         Error::Driver(DriverError::NoClientSslFlagFromServer) => Failure::Tls(NO_TLS),
         Error::Driver(DriverError::ConnectionClosed) => Failure::Broken,
         Error::Server(error) => match error.code {
@@ -93,17 +96,6 @@ pub(super) fn of_connecting(error: &Error) -> Failure {
 
 /// What is said of a server that offers no TLS.
 pub(super) const NO_TLS: &str = "the server offers none";
-
-/// The library's texts name names and quote certificates.
-fn of_tls(message: &str) -> &'static str {
-    if message.contains("NotValidForName") || message.contains("not valid for name") {
-        "its certificate is for another name"
-    } else if message.contains("UnknownIssuer") {
-        "no trusted authority stands behind its certificate"
-    } else {
-        "the handshake failed, or its certificate is no good"
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -23,7 +23,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::Place;
 use super::wire::{Plain, Stream, Watched};
 use crate::error::Failure;
-use crate::server::{Security, Trust};
+use crate::server::{Security, Trust, of_handshake};
 
 /// A way that is open.
 pub(super) struct Dialled {
@@ -65,7 +65,7 @@ pub(super) async fn dial(
 }
 
 fn of(error: &io::Error) -> Failure {
-    Failure::Connect(error.kind())
+    of_handshake(error).unwrap_or_else(|| Failure::Connect(error.kind()))
 }
 
 /// Lets a connection whose other side vanished without a word be noticed while it is idle.
@@ -100,7 +100,7 @@ async fn protect(mut socket: TcpStream, host: &str, trust: &Trust) -> Result<Dia
     let mut maker = MakeRustlsConnect::new(client(trust)?);
     let connector = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut maker, host)
         .map_err(|_| Failure::Tls("the server's name is none"))?;
-    let stream = connector.connect(socket).await.map_err(|error| of_handshake(&error))?;
+    let stream = connector.connect(socket).await.map_err(|error| of(&error))?;
     Ok(Dialled { stream: Box::new(stream), encrypted: true })
 }
 
@@ -125,21 +125,6 @@ fn client(trust: &Trust) -> Result<ClientConfig, Failure> {
     };
     let verifier = Arc::new(Lenient { verified, provider });
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
-}
-
-fn of_handshake(error: &io::Error) -> Failure {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<TlsError>());
-    match cause {
-        Some(TlsError::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        )) => Failure::Tls("its certificate is for another name"),
-        Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            Failure::Tls("no trusted authority stands behind its certificate")
-        }
-        Some(TlsError::InvalidCertificate(_)) => Failure::Tls("its certificate is no good"),
-        Some(_) => Failure::Tls("the handshake failed"),
-        None => Failure::Connect(error.kind()),
-    }
 }
 
 /// Checks less than everything, as `require` and `verify-ca` ask for. Signatures are always

@@ -77,10 +77,9 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let this = &mut *self;
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
-        if let (Poll::Ready(Ok(())), Some(new)) = (&polled, buffer.filled().get(before..)) {
-            if let Some(code) = this.frames.follow(new) {
-                this.wire.note(Some(code));
-            }
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if let Some(code) = this.frames.follow(new) {
+            this.wire.note(Some(code));
         }
         polled
     }

@@ -7,7 +7,9 @@ use aquaware_core::store::StoreError;
 use aquaware_core::time::Timestamp;
 use diesel::{Insertable, Queryable};
 
-use super::{claims_of, claims_text};
+use super::claims_of;
+#[cfg(feature = "server")]
+use super::claims_text;
 use crate::schema::accounts;
 
 /// A row of `accounts`, its fields in the order of the columns. Without `Debug`: it holds a
@@ -28,6 +30,7 @@ pub(crate) struct AccountRow {
 
 impl AccountRow {
     /// The row of `account`.
+    #[cfg(feature = "server")]
     pub(crate) fn of(account: &Account) -> Result<Self, StoreError> {
         let Account {
             id,
@@ -123,6 +126,7 @@ mod tests {
         assert_eq!(account.disabled_at, Some(Timestamp::from_millis(2)));
     }
 
+    #[cfg(feature = "server")]
     #[test]
     fn an_account_comes_back_from_its_row_as_it_went_in() {
         let mut account = row().into_account().unwrap();

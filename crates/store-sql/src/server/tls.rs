@@ -4,14 +4,15 @@
 //! is never left unused: with it, a connection that need only be encrypted checks it too.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::{CertificateError, Error as TlsError, RootCertStore};
 
-use crate::error::OpenError;
+use crate::error::{Failure, OpenError};
 
 /// How far a connection is protected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +83,22 @@ fn of_system() -> Result<Vec<CertificateDer<'static>>, OpenError> {
         });
     }
     Ok(certificates)
+}
+
+/// What an error means that came while a connection was being made, if it is one of TLS. The
+/// library's own texts quote names and certificates.
+pub(crate) fn of_handshake(error: &io::Error) -> Option<Failure> {
+    let cause = error.get_ref()?.downcast_ref::<TlsError>()?;
+    Some(Failure::Tls(match cause {
+        TlsError::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "its certificate is for another name",
+        TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "no trusted authority stands behind its certificate"
+        }
+        TlsError::InvalidCertificate(_) => "its certificate is no good",
+        _ => "the handshake failed",
+    }))
 }
 
 #[cfg(test)]

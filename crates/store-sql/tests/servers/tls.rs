@@ -92,7 +92,9 @@ fn protection_is_had_as_asked_for<E: Engine>() {
     let space = Space::<E>::on(&other_name);
     let had = |mode, file| encrypted::<E>(open(&space, mode, file));
     assert_eq!(had(require, None), Some(true));
-    assert_eq!(had(verify_ca, Some(&file)), Some(true));
+    // MySQL's driver looks at the name whenever it looks at the authority.
+    let without_name = if E::NAME == "PostgreSQL" { Some(true) } else { None };
+    assert_eq!(had(verify_ca, Some(&file)), without_name);
     assert_eq!(had(verify_name, Some(&file)), None);
 }
 

@@ -68,7 +68,11 @@ async fn a_bad_answer_changes_nothing_and_is_said() {
     let token = long(&issuer);
     let too_long = [stranger.key_set(), vec![b' '; MAX_BYTES]].concat();
     let moods = [
-        Mood::Answers(Response { status: 200, body: b"{\"keys\":[".to_vec(), ..Response::default() }),
+        Mood::Answers(Response {
+            status: 200,
+            body: b"{\"keys\":[".to_vec(),
+            ..Response::default()
+        }),
         Mood::Answers(Response { status: 200, body: b"<html>".to_vec(), ..Response::default() }),
         Mood::Answers(Response {
             status: 200,
@@ -108,7 +112,10 @@ async fn a_key_set_that_moved_is_found_again() {
     site.move_keys_to("https://keys.test/2");
     pass(320).await;
     let health = verifier.health();
-    assert_eq!((health.failures, site.calls().last().unwrap().url.as_str()), (0, "https://keys.test/2"));
+    assert_eq!(
+        (health.failures, site.calls().last().unwrap().url.as_str()),
+        (0, "https://keys.test/2")
+    );
     let asked = site.calls().iter().filter(|call| call.url == METADATA).count();
     assert_eq!(asked, 2, "at the start, and after the failure");
 }
@@ -120,11 +127,26 @@ async fn metadata_that_went_bad_does_not_stop_the_keys() {
     let verifier = site.verifier().await;
     site.mood(Mood::Down);
     assert!(verifier.refresh().await.is_err());
-    site.metadata(serde_json::json!({ "issuer": "https://evil.test", "jwks_uri": "https://evil.test/keys" }));
+    site.metadata(
+        serde_json::json!({ "issuer": "https://evil.test", "jwks_uri": "https://evil.test/keys" }),
+    );
     site.mood(Mood::Up);
     assert!(verifier.refresh().await.is_ok());
     assert!(site.calls().iter().all(|call| !call.url.contains("evil")));
     assert!(verifier.verify(&long(&issuer)).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_by_hand_moves_the_next_one() {
+    let site = Site::publishing(&[&TestIssuer::new()]);
+    let verifier = site.verifier().await;
+    pass(200).await;
+    verifier.refresh().await.unwrap();
+    let fetched = site.fetches();
+    pass(230).await;
+    assert_eq!(site.fetches(), fetched, "the set is 230 s old");
+    pass(75).await;
+    assert_eq!(site.fetches(), fetched + 1);
 }
 
 #[tokio::test(start_paused = true)]

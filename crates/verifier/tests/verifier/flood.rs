@@ -10,7 +10,8 @@ use crate::site::{Mood, Site, long, pass, settle};
 use crate::tokens::forge;
 
 fn made_up(number: usize) -> String {
-    let header = serde_json::json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": format!("k{number}") });
+    let header =
+        serde_json::json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": format!("k{number}") });
     forge(&header, &serde_json::json!({}), &[0; 64])
 }
 

@@ -23,7 +23,8 @@ async fn by_actix(protection: Option<Protection>, token: &str) -> ServiceRespons
         Some(protection) => app.app_data(protection),
         None => app,
     };
-    let request = TestRequest::get().insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
+    let request =
+        TestRequest::get().insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
     call_service(&init_service(app).await, request.to_request()).await
 }
 

@@ -105,7 +105,8 @@ async fn sets_are_replaced_under_checks_from_many_threads() {
             assert_eq!(verifier.verify(&long(&retiring)).unwrap_err(), Rejection::UnknownKey);
         }
         let seen = checks.load(Ordering::SeqCst);
-        while checks.load(Ordering::SeqCst) < seen + 100 && !threads.iter().any(|t| t.is_finished()) {
+        while checks.load(Ordering::SeqCst) < seen + 100 && !threads.iter().any(|t| t.is_finished())
+        {
             std::thread::yield_now();
         }
     }

@@ -128,9 +128,11 @@ impl Site {
             url if *url == state.key_set_at => json!({ "keys": state.keys }).to_string(),
             _ => return Some(Response { status: 404, ..Response::default() }),
         };
-        let etag = format!("\"{:x}\"", body.bytes().fold(7_u64, |sum, byte| {
-            sum.wrapping_mul(31).wrapping_add(byte.into())
-        }));
+        let etag = format!(
+            "\"{:x}\"",
+            body.bytes()
+                .fold(7_u64, |sum, byte| { sum.wrapping_mul(31).wrapping_add(byte.into()) })
+        );
         let same = request.if_none_match.as_ref() == Some(&etag);
         Some(Response {
             status: if same { 304 } else { 200 },

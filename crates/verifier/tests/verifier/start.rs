@@ -50,7 +50,13 @@ fn without_an_audience_nothing_starts() {
 #[test]
 fn a_fixed_set_needs_a_usable_key() {
     let builder = || Verifier::builder().issuer(ISSUER).audience(AUDIENCE);
-    for bad in ["", "{}", "[]", "{\"keys\":[]}", "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\",\"k\":\"AAAA\"}]}"] {
+    for bad in [
+        "",
+        "{}",
+        "[]",
+        "{\"keys\":[]}",
+        "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\",\"k\":\"AAAA\"}]}",
+    ] {
         let started = builder().key_set(bad.as_bytes());
         assert!(matches!(started, Err(StartError::NoUsableKey)), "{bad}");
     }
@@ -62,9 +68,8 @@ fn a_fixed_set_needs_a_usable_key() {
 #[tokio::test(start_paused = true)]
 async fn plain_http_is_for_this_machine_or_by_name() {
     let site = Site::publishing(&[&TestIssuer::new()]);
-    let insecure = |started: Result<Verifier, StartError>| {
-        matches!(started, Err(StartError::Insecure(_)))
-    };
+    let insecure =
+        |started: Result<Verifier, StartError>| matches!(started, Err(StartError::Insecure(_)));
     let at = |uri: &'static str| site.builder().jwks_uri(uri);
     assert!(insecure(at("http://issuer.test/keys").await));
     assert!(insecure(at("file:///keys").await));
@@ -95,9 +100,14 @@ async fn metadata_of_another_issuer_or_with_unsafe_keys_is_refused() {
     }
     site.metadata(json!({ "issuer": ISSUER, "jwks_uri": "http://issuer.test/keys" }));
     assert!(matches!(problem(&site).await, Problem::Insecure));
-    for broken in [json!({ "issuer": ISSUER }), json!({ "jwks_uri": KEYS }), json!([]), json!({
-        "issuer": [ISSUER], "jwks_uri": KEYS
-    })] {
+    for broken in [
+        json!({ "issuer": ISSUER }),
+        json!({ "jwks_uri": KEYS }),
+        json!([]),
+        json!({
+            "issuer": [ISSUER], "jwks_uri": KEYS
+        }),
+    ] {
         site.metadata(broken);
         assert!(matches!(problem(&site).await, Problem::NotMetadata));
     }

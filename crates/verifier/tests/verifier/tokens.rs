@@ -128,7 +128,8 @@ fn every_rule_is_asked() {
     }
     let good = issuer.token().sign();
     assert!(verifier.verify(&good).is_ok());
-    assert_eq!(refused(&verifier, &good[..good.len() - 4]), TokenError::Signature);
+    let (message, _) = good.rsplit_once('.').unwrap();
+    assert_eq!(refused(&verifier, &format!("{message}.AAAA")), TokenError::Signature);
     assert_eq!(refused(&verifier, "a.b"), TokenError::Malformed);
     assert_eq!(refused(&verifier, &"a".repeat(9000)), TokenError::TooLong);
     // The same name, another key.
