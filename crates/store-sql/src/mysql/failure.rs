@@ -129,7 +129,10 @@ mod tests {
             ),
             ("Running in read-only mode", Failure::Replica),
             ("The table 'sessions' is full", Failure::Full),
-            ("Disk full (/var/lib/mysql/#sql); waiting for someone to free some space...", Failure::Full),
+            (
+                "Disk full (/var/lib/mysql/#sql); waiting for someone to free some space...",
+                Failure::Full,
+            ),
             ("Table 'aquaware.sessions' doesn't exist", Failure::NotMigrated),
             ("Unknown column 'mark' in 'field list'", Failure::NotMigrated),
             ("UPDATE command denied to user 'ann'@'%' for table 'sessions'", Failure::NotAllowed),
