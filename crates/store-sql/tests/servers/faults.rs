@@ -178,6 +178,10 @@ fn connections_that_broke_while_idle_fail_nobody<E: Engine>() {
             // Long enough for a connection to be asked after, and for no more.
             let pause = if round == 0 { 0 } else { 600 };
             std::thread::park_timeout(Duration::from_millis(pause));
+            if round > 0 {
+                // A change of one message.
+                assert!(store.insert(&session(u16::try_from(round).unwrap() + 1)).await.unwrap());
+            }
             let advanced = store.advance(&id(1), &step(round + 1, 2_000)).await.unwrap();
             assert!(matches!(advanced, Outcome::Done(_)), "{advanced:?}");
             for _ in 0..4 {

@@ -22,6 +22,7 @@ macro_rules! on_each_engine {
 }
 
 mod conformance;
+mod databases;
 mod engine;
 mod faults;
 mod opening;

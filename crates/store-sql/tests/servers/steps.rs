@@ -306,8 +306,9 @@ fn a_refresh_touches_no_index_of_postgresql() {
     let store = space.open();
     run(async {
         store.insert(&session(1)).await.unwrap();
-        for from in 1..=200 {
-            done(store.advance(&id(1), &step(from, 2_000)).await.unwrap());
+        for from in 1..=200_u16 {
+            let step = step(from.into(), 2_000 + i64::from(from));
+            done(store.advance(&id(1), &step).await.unwrap());
         }
     });
     drop(store);
