@@ -6,7 +6,8 @@ pub enum Durability {
     /// As in production: what is acknowledged survives a power cut.
     #[default]
     Durable,
-    /// Faster: what is acknowledged survives the server's death, but not the machine's.
+    /// Faster: what is acknowledged survives an orderly stop and nothing harder. Not for tests that
+    /// kill the server.
     Fast,
 }
 
