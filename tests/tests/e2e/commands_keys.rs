@@ -9,35 +9,35 @@ use std::time::Duration;
 use aquaware_tests::{Client, Jws, Outcome, Server, Setup, wait_for};
 use serde_json::Value;
 
-fn keys(setup: &Setup, arguments: &[&str]) -> Value {
+pub(crate) fn keys(setup: &Setup, arguments: &[&str]) -> Value {
     setup.run(&[&["keys"], arguments, &["--json"]].concat()).json()
 }
 
 /// The names of the keys of this type in this phase.
-fn named(answer: &Value, key_type: &str, phase: &str) -> Vec<String> {
+pub(crate) fn named(answer: &Value, key_type: &str, phase: &str) -> Vec<String> {
     let keys = answer["keys"].as_array().unwrap().iter();
     keys.filter(|it| it["type"] == key_type && it["phase"] == phase)
         .map(|it| it["kid"].as_str().unwrap().to_owned())
         .collect()
 }
 
-fn one(answer: &Value, key_type: &str, phase: &str) -> String {
+pub(crate) fn one(answer: &Value, key_type: &str, phase: &str) -> String {
     let mut names = named(answer, key_type, phase);
     assert_eq!(names.len(), 1, "{key_type} {phase}: {answer}");
     names.remove(0)
 }
 
-fn kid(token: &str) -> String {
+pub(crate) fn kid(token: &str) -> String {
     Jws::read(token).header["kid"].as_str().unwrap().to_owned()
 }
 
-fn published(client: &Client) -> BTreeSet<String> {
+pub(crate) fn published(client: &Client) -> BTreeSet<String> {
     let set = client.get("/.well-known/jwks.json").send().json();
     let kids = set["keys"].as_array().unwrap().iter();
     kids.map(|it| it["kid"].as_str().unwrap().to_owned()).collect()
 }
 
-fn reload(server: &Server) {
+pub(crate) fn reload(server: &Server) {
     let count = |server: &Server| server.log().matches("reloaded keys").count();
     let before = count(server);
     server.ask_to_reload();

@@ -27,6 +27,7 @@ mod cookies;
 mod crash;
 mod demo;
 mod journey;
+mod keys_under_load;
 mod leaks;
 mod lifetimes;
 mod limits;

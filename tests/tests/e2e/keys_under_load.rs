@@ -1,0 +1,246 @@
+//! Keys that change places while tokens are in use, seen by those who check them: the server, a
+//! verifier with keys in its memory, one that just started, and another replica.
+//!
+//! The verifier is the real one. It keeps the key set for the set's `max-age`, five minutes, and
+//! operators are told to let as much pass between two rotations; no test waits for that, so the
+//! verifier is told to fetch after each rotation, and never between a rotation and the first tokens
+//! of the new key.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use aquaware_tests::{Client, ISSUER, Server, Setup, Tokens, wait_for};
+use aquaware_verifier::{Rejection, Verifier};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::commands_keys::{keys, kid, named, one, published, reload};
+
+const ROTATIONS: usize = 10;
+const WORKERS: usize = 3;
+/// How many refreshes must have come through before the next thing happens.
+const BETWEEN: usize = 3 * WORKERS;
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+fn address(server: &Server) -> String {
+    format!("http://{}", server.public())
+}
+
+/// A verifier with empty memory, as a service that starts has it.
+fn discovered(runtime: &Runtime, issuer: &str) -> Verifier {
+    let builder = Verifier::builder().issuer(issuer).audience(issuer);
+    runtime.block_on(builder.discover()).unwrap()
+}
+
+/// What everybody knows of the key that gets out.
+#[derive(Debug, Default)]
+struct Leak {
+    kid: Mutex<Option<String>>,
+    /// The server has been told.
+    at_server: AtomicBool,
+    /// Verifiers have been told.
+    at_verifiers: AtomicBool,
+}
+
+impl Leak {
+    fn is(&self, token: &str) -> bool {
+        let leaked = self.kid.lock().unwrap_or_else(PoisonError::into_inner);
+        leaked.as_deref() == Some(&*kid(token))
+    }
+}
+
+/// Those who check tokens, and what they must say.
+#[derive(Debug)]
+struct Checkers {
+    client: Client,
+    warm: Verifier,
+    cold: RwLock<Verifier>,
+    leak: Leak,
+}
+
+impl Checkers {
+    fn verifiers(&self) -> [Verifier; 2] {
+        [self.warm.clone(), self.cold.read().unwrap_or_else(PoisonError::into_inner).clone()]
+    }
+
+    fn restart_cold(&self, cold: Verifier) {
+        *self.cold.write().unwrap_or_else(PoisonError::into_inner) = cold;
+    }
+
+    /// Everybody accepts a token, unless its key was dropped; then nobody does once they know.
+    fn check(&self, token: &str) {
+        // Read before anybody is asked: what is true now is true then.
+        let told = self.leak.at_server.load(Ordering::SeqCst);
+        let answer = self.client.me(token);
+        match (self.leak.is(token), told) {
+            (false, _) => answer.is(200),
+            (true, true) => answer.is_invalid_token(),
+            (true, false) => {}
+        }
+        let told = self.leak.at_verifiers.load(Ordering::SeqCst);
+        for (verifier, name) in self.verifiers().iter().zip(["warm", "cold"]) {
+            let verdict = verifier.verify(token);
+            match (self.leak.is(token), told) {
+                (false, _) => assert!(verdict.is_ok(), "{name}: {verdict:?}"),
+                (true, true) => {
+                    assert_eq!(verdict.unwrap_err(), Rejection::UnknownKey, "{name}");
+                }
+                (true, false) => {}
+            }
+        }
+    }
+
+    /// Refreshes until told to stop, and gives every access token it got.
+    fn work(&self, first: &Tokens, done: &AtomicBool, refreshes: &AtomicUsize) -> Vec<String> {
+        let _stop = StopsWhenDropped(done);
+        let (mut tokens, mut all) = (first.clone(), vec![first.access.clone()]);
+        while !done.load(Ordering::SeqCst) {
+            tokens = self.client.refreshed(tokens.refresh(), None);
+            self.check(&tokens.access);
+            // What was issued earlier, before however many rotations, lives as long as it says.
+            self.check(&all[all.len() / 2]);
+            all.push(tokens.access.clone());
+            let _ = refreshes.fetch_add(1, Ordering::SeqCst);
+        }
+        all
+    }
+}
+
+#[test]
+fn ten_rotations_under_load_are_seen_by_no_verifier_and_a_dropped_key_by_all() {
+    let (setup, runtime) = (Setup::new().unset("issuer"), runtime());
+    let server = setup.clone().start();
+    let (client, issuer) = (server.client(), address(&server));
+    let checkers = Checkers {
+        client: client.clone(),
+        warm: discovered(&runtime, &issuer),
+        cold: RwLock::new(discovered(&runtime, &issuer)),
+        leak: Leak::default(),
+    };
+    let (_, idle) = client.new_session();
+    let sessions: Vec<_> = (0..WORKERS).map(|_| client.new_session().1).collect();
+    let (done, refreshes) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let more_refreshes = || {
+        let before = refreshes.load(Ordering::SeqCst);
+        wait_for("some refreshes", Duration::from_secs(20), || {
+            // A worker that failed won't get there.
+            let over = done.load(Ordering::SeqCst);
+            (over || refreshes.load(Ordering::SeqCst) > before + BETWEEN).then_some(())
+        });
+    };
+    let refresh = |verifier: &Verifier| runtime.block_on(verifier.refresh()).unwrap();
+    let (leaked, tokens) = thread::scope(|scope| {
+        let (checkers, done, refreshes) = (&checkers, &done, &refreshes);
+        let work = |first| scope.spawn(move || checkers.work(first, done, refreshes));
+        let workers: Vec<_> = sessions.iter().map(work).collect();
+        // Whatever fails here, the workers must come to an end.
+        let stop = StopsWhenDropped(done);
+        for round in 0..ROTATIONS {
+            let _ = keys(&setup, &["rotate"]);
+            // By turns a service starts when the server has been told of the rotation, and before.
+            if round % 2 == 0 {
+                checkers.restart_cold(discovered(&runtime, &issuer));
+            }
+            reload(&server);
+            more_refreshes();
+            if round % 2 == 1 {
+                checkers.restart_cold(discovered(&runtime, &issuer));
+            }
+            // Before the next rotation its memory is renewed.
+            checkers.verifiers().iter().for_each(refresh);
+        }
+
+        let leaked = one(&keys(&setup, &["list"]), "access", "active");
+        *checkers.leak.kid.lock().unwrap() = Some(leaked.clone());
+        setup.run(&["keys", "rotate", "--drop", &leaked, "--yes"]).is(0);
+        reload(&server);
+        checkers.leak.at_server.store(true, Ordering::SeqCst);
+        checkers.verifiers().iter().for_each(refresh);
+        checkers.leak.at_verifiers.store(true, Ordering::SeqCst);
+        more_refreshes();
+        drop(stop);
+        let tokens = workers.into_iter().flat_map(|it| it.join().unwrap());
+        (leaked, tokens.collect::<Vec<_>>())
+    });
+    checkers.restart_cold(discovered(&runtime, &issuer));
+    tokens.iter().for_each(|token| checkers.check(token));
+    let signers: BTreeSet<String> = tokens.iter().map(|token| kid(token)).collect();
+    assert_eq!(signers.len(), ROTATIONS + 2, "each key has signed");
+    assert!(signers.contains(&leaked));
+
+    // A session that slept through all of it has a secret ten rotations old.
+    assert_eq!(named(&keys(&setup, &["list"]), "refresh", "retiring").len(), ROTATIONS);
+    let woken = client.refreshed(idle.refresh(), None);
+    assert_eq!(woken.generation(), idle.generation() + 1);
+    assert_ne!(kid(woken.refresh()), kid(idle.refresh()));
+    checkers.check(&woken.access);
+}
+
+struct StopsWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for StopsWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_replica_accepts_what_another_signs_with_a_key_that_it_was_not_told_of() {
+    // Both start at once on an empty directory, and find one set of keys.
+    let (setup, runtime) = (Setup::new(), runtime());
+    let [told, untold] = thread::scope(|scope| {
+        let starts = [setup.clone(), setup.clone()].map(|it| scope.spawn(|| it.start()));
+        starts.map(|it| it.join().unwrap())
+    });
+    let (ahead, behind) = (told.client(), untold.client());
+    let before = published(&ahead);
+    assert_eq!(before, published(&behind));
+    let verifiers = [&told, &untold].map(|server| {
+        let uri = format!("{}/.well-known/jwks.json", address(server));
+        let builder = Verifier::builder().issuer(ISSUER).audience(ISSUER);
+        runtime.block_on(builder.jwks_uri(&uri)).unwrap()
+    });
+    let (person, old) = ahead.new_session();
+    let everybody_accepts = |tokens: &Tokens| {
+        ahead.me(&tokens.access).is(200);
+        behind.me(&tokens.access).is(200);
+        for verifier in &verifiers {
+            let verdict = verifier.verify(&tokens.access);
+            assert!(verdict.is_ok(), "{verdict:?}");
+        }
+    };
+    everybody_accepts(&old);
+
+    let rotated = keys(&setup, &["rotate"]);
+    let (active, secret) = (one(&rotated, "access", "active"), one(&rotated, "refresh", "active"));
+    reload(&told);
+    let new = ahead.refreshed(old.refresh(), None);
+    assert_eq!((kid(&new.access), kid(new.refresh())), (active.clone(), secret.clone()));
+    // The other one still signs with the keys before.
+    let login = behind.log_in(&person);
+    assert_eq!((kid(&login.access), kid(login.refresh())), (kid(&old.access), kid(old.refresh())));
+    for tokens in [&old, &new, &login] {
+        everybody_accepts(tokens);
+    }
+    // Each takes the refresh tokens of the other.
+    let back = behind.refreshed(new.refresh(), None);
+    assert_eq!(back.generation(), new.generation() + 1);
+    let there = ahead.refreshed(login.refresh(), None);
+    assert_eq!(there.generation(), login.generation() + 1);
+    for tokens in [&back, &there] {
+        everybody_accepts(tokens);
+    }
+
+    reload(&untold);
+    assert_eq!(published(&behind), published(&ahead));
+    let last = behind.refreshed(back.refresh(), None);
+    assert_eq!((kid(&last.access), kid(last.refresh())), (active, secret));
+    for tokens in [&old, &new, &login, &back, &there, &last] {
+        everybody_accepts(tokens);
+    }
+}
