@@ -34,7 +34,7 @@ const REDIS: &str = "aquaware-store-redis";
 const VERIFIER: &str = "aquaware-verifier";
 
 /// Every crate of the workspace.
-const LAYERS: [(&str, Layer); 9] = [
+const LAYERS: [(&str, Layer); 10] = [
     (SERVERS, Layer::Servers),
     (CORE, Layer::Core),
     ("aquaware-store-testkit", Layer::TestKit),
@@ -43,6 +43,7 @@ const LAYERS: [(&str, Layer); 9] = [
     (VERIFIER, Layer::Adapter),
     ("aquaware", Layer::Server),
     ("aquaware-tests", Layer::Top),
+    ("own-users", Layer::Top),
     ("xtask", Layer::Top),
 ];
 

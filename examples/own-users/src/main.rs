@@ -1,0 +1,59 @@
+//! Serves on port 8083, with its keys and sessions in `./own-users-data`.
+//!
+//! `cargo run -p own-users`, then in another terminal:
+//! ```sh
+//! B=http://127.0.0.1:8083
+//! curl -s $B/login/code -d email=ann@example.com          # the code appears in the first terminal
+//! curl -s $B/login -d email=ann@example.com -d code=123456
+//! curl -s $B/tank -H "Authorization: Bearer $A"           # $A and $R are from the answer
+//! curl -s $B/refresh -H 'Idempotency-Key: 4e1c5a0e-6f0b-4c7e' -d refresh_token=$R
+//! ```
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aquaware_core::time::{Clock, Timestamp};
+use own_users::users::{User, Users};
+use own_users::{Service, router};
+use tokio::net::TcpListener;
+
+const ISSUER: &str = "http://127.0.0.1:8083";
+
+/// The system's clock: the one place that asks what time it is.
+#[derive(Debug)]
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        #[allow(clippy::disallowed_methods, reason = "this is the clock that the tests replace")]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(0).plus(since)
+    }
+}
+
+/// Stands for the team's mail server.
+#[allow(clippy::print_stderr, reason = "the person who tries it reads it there")]
+fn show(email: &str, code: &str) {
+    eprintln!("to {email}: your code is {code}");
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let ann = User { id: 1, email: "ann@example.com".to_owned(), plan: "reef".to_owned() };
+    let directory = Path::new("own-users-data");
+    let users = Users::new(vec![ann]);
+    let service = Service::open(directory, ISSUER, users, Arc::new(SystemClock), Box::new(show))?;
+    let service = Arc::new(service);
+    let kept = Arc::clone(&service);
+    tokio::spawn(async move {
+        let mut every = tokio::time::interval(Duration::from_secs(3600));
+        loop {
+            every.tick().await;
+            let _ = kept.purge().await;
+        }
+    });
+    axum::serve(TcpListener::bind("127.0.0.1:8083").await?, router(service)).await?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! The users that this team had before: ids of its own, and logins without passwords.
+//!
+//! Whoever asks for a login is sent a code, good once and for ten minutes. None of it is aquaware's
+//! business: all it is told in the end is whose session to open.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aquaware_core::id::Subject;
+use aquaware_core::random::Random;
+use aquaware_core::time::{Leeway, Timestamp, expired};
+
+const GOOD_FOR: Duration = Duration::from_secs(600);
+/// Five guesses at one of a million codes; how many codes one may ask for, the team's own limits say.
+const TRIES: u8 = 5;
+
+/// A row of the user table.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The team's own key, never given to anybody else: what tokens call their subject.
+    pub id: u64,
+    /// Where the code is sent.
+    pub email: String,
+    /// What the team sold them.
+    pub plan: String,
+}
+
+impl User {
+    /// The user's name in tokens.
+    pub fn subject(&self) -> Subject {
+        #[allow(clippy::expect_used, reason = "digits are a subject")]
+        Subject::new(self.id.to_string()).expect("a number is a subject")
+    }
+}
+
+struct Code {
+    digits: String,
+    ends_at: Timestamp,
+    tries_left: u8,
+}
+
+/// The user table, and the codes that are out. Stands for the team's database.
+#[derive(Default)]
+pub struct Users {
+    rows: Vec<User>,
+    codes: Mutex<HashMap<u64, Code>>,
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Users").field("rows", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+impl Users {
+    /// A table with these rows.
+    pub fn new(rows: Vec<User>) -> Self {
+        Self { rows, codes: Mutex::default() }
+    }
+
+    /// The user that a subject of a token is.
+    pub fn by_subject(&self, subject: &Subject) -> Option<&User> {
+        self.rows.iter().find(|user| user.subject() == *subject)
+    }
+
+    fn by_email(&self, email: &str) -> Option<&User> {
+        self.rows.iter().find(|user| user.email == email)
+    }
+
+    /// A new code for the user with this address, to be sent there and nowhere else.
+    pub fn invite(&self, email: &str, random: &dyn Random, now: Timestamp) -> Option<String> {
+        let user = self.by_email(email)?;
+        let mut bytes = [0; 8];
+        random.fill(&mut bytes);
+        let digits = format!("{:06}", u64::from_le_bytes(bytes) % 1_000_000);
+        let ends_at = now.plus(GOOD_FOR);
+        let code = Code { digits: digits.clone(), ends_at, tries_left: TRIES };
+        let _ = self.codes.lock().unwrap_or_else(PoisonError::into_inner).insert(user.id, code);
+        Some(digits)
+    }
+
+    /// The user who was sent this code, which is used up by it.
+    pub fn redeem(&self, email: &str, digits: &str, now: Timestamp) -> Option<&User> {
+        let user = self.by_email(email)?;
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let code = codes.get_mut(&user.id)?;
+        let good = code.digits == digits && !expired(code.ends_at, Leeway::NONE, now);
+        code.tries_left = code.tries_left.saturating_sub(1);
+        if good || code.tries_left == 0 {
+            let _ = codes.remove(&user.id);
+        }
+        good.then_some(user)
+    }
+}
