@@ -2,15 +2,19 @@
 //!
 //! What is missing is made on start. Replicas and commands share the directory: whoever reads or
 //! changes it holds its lock ([`HeldKeys`]), and a file appears whole or not at all. Which key is
-//! active when, the core decides; what it says is written here.
+//! active when, the core decides; what it says is written here, and what was gone for long is
+//! deleted.
 
 mod held;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use aquaware_core::id::KeyId;
 use aquaware_core::jwt::{Algorithm, TokenType};
-use aquaware_core::keys::{KeyRecord, RecordError, Schedule, due, missing};
+use aquaware_core::keys::{KeyRecord, KeyRing, Phase, RecordError, Schedule, due, missing};
+use aquaware_core::policy::TokenPolicy;
 use aquaware_core::random::Random;
 use aquaware_core::time::Timestamp;
 use thiserror::Error;
@@ -53,6 +57,24 @@ pub(crate) enum KeyDirectoryError {
     /// A key that could not be made.
     #[error("a new key could not be made")]
     Generate,
+    /// Something is to be changed where nothing can be.
+    #[error("the key directory {} can't be written from here", path.display())]
+    ReadOnly {
+        /// Which directory.
+        path: PathBuf,
+    },
+    /// A key is missing where none can be made.
+    #[error("the key directory {} can't be written from here, and has no {phase} key for {} tokens with {}: start a server once where it can be written, which makes it", path.display(), kind(*token_type), algorithm.word())]
+    Incomplete {
+        /// Which directory.
+        path: PathBuf,
+        /// What the missing key would do.
+        phase: &'static str,
+        /// For which tokens.
+        token_type: TokenType,
+        /// How it would sign.
+        algorithm: Algorithm,
+    },
 }
 
 /// Which keys a directory should have, and when they change places.
@@ -62,10 +84,28 @@ pub(crate) struct KeyPlan {
     pub(crate) algorithm: Algorithm,
     /// When keys are rotated; `None` for by hand.
     pub(crate) schedule: Option<Schedule>,
+    /// How long tokens live, which decides when a key is gone.
+    pub(crate) policy: TokenPolicy,
 }
 
+/// What a directory was brought to.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Every key in it.
+    pub(crate) records: Vec<KeyRecord>,
+    /// Whether it can't be written from here, so that nothing is ever changed.
+    pub(crate) read_only: bool,
+}
+
+/// How long the file of a key stays once everything that the key signed is dead: long enough to
+/// notice a clock that went wrong, or a client that was left out of the configuration by mistake.
+const GONE_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Reads every key in `directory`, and on the way brings it to what `plan` asks for: the directory
-/// and keys that are missing are made, and a rotation that is due is announced.
+/// and keys that are missing are made, a rotation that is due is announced, and keys that were gone
+/// for long are deleted.
+///
+/// A directory that can't be written from here is taken as it is, if no key is missing.
 ///
 /// # Errors
 /// [`KeyDirectoryError`]; in particular for anything that others may read.
@@ -74,18 +114,72 @@ pub(crate) fn keep(
     plan: &KeyPlan,
     random: &dyn Random,
     now: Timestamp,
-) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
-    let mut held = HeldKeys::made(directory)?;
+) -> Result<Kept, KeyDirectoryError> {
+    bring(HeldKeys::made(directory)?, plan, random, now)
+}
+
+fn bring(
+    mut held: HeldKeys,
+    plan: &KeyPlan,
+    random: &dyn Random,
+    now: Timestamp,
+) -> Result<Kept, KeyDirectoryError> {
     let missing = missing(held.records(), plan.algorithm, now, random);
     let made = missing.map_err(|_| KeyDirectoryError::Generate)?;
     let rotated = rotated(held.records(), plan, now);
+    if held.is_read_only() {
+        return as_it_is(held, &made, &rotated);
+    }
     for record in made.into_iter().chain(rotated) {
         let from = record.active_from.map(Timestamp::to_rfc3339);
         let (kid, algorithm) = (record.kid.clone(), record.algorithm.word());
         held.write(record)?;
         tracing::info!(key = %kid, algorithm, from, "wrote a key");
     }
-    Ok(held.into_records())
+    for kid in long_gone(held.records(), &plan.policy, now) {
+        held.remove(&kid)?;
+        tracing::info!(key = %kid, "deleted a key that nothing needs any more");
+    }
+    Ok(Kept { records: held.into_records(), read_only: false })
+}
+
+/// What can't be written must be complete. A rotation that is due is put off, since the keys there
+/// are do as well: an old key is no reason to serve nobody.
+fn as_it_is(
+    held: HeldKeys,
+    missing: &[KeyRecord],
+    due: &[KeyRecord],
+) -> Result<Kept, KeyDirectoryError> {
+    if let Some(key) = missing.first() {
+        return Err(KeyDirectoryError::Incomplete {
+            path: held.directory().to_owned(),
+            phase: if key.active_from.is_some() { "active" } else { "next" },
+            token_type: key.token_type,
+            algorithm: key.algorithm,
+        });
+    }
+    for key in due {
+        let key_type = kind(key.token_type);
+        tracing::error!(key_type, "a rotation is due and the key directory can't be written");
+    }
+    Ok(Kept { records: held.into_records(), read_only: true })
+}
+
+/// The keys that were gone [`GONE_FOR`] ago already. Where the records make no ring, none: whoever
+/// makes one says what is wrong.
+fn long_gone(records: &[KeyRecord], policy: &TokenPolicy, now: Timestamp) -> Vec<KeyId> {
+    let Ok(ring) = KeyRing::new(records, policy, now) else { return Vec::new() };
+    let then = now.minus(GONE_FOR);
+    let gone = |it: &&KeyRecord| ring.phase(&it.kid, then) == Some(Phase::Gone);
+    records.iter().filter(gone).map(|it| it.kid.clone()).collect()
+}
+
+/// The word for a key of this type, in the names of files too.
+const fn kind(token_type: TokenType) -> &'static str {
+    match token_type {
+        TokenType::Access => "access",
+        TokenType::Refresh => "refresh",
+    }
 }
 
 /// The keys whose turn is to be announced.
@@ -99,19 +193,43 @@ fn rotated(records: &[KeyRecord], plan: &KeyPlan, now: Timestamp) -> Vec<KeyReco
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    use std::time::Duration;
 
+    use aquaware_core::id::{ClientId, Issuer};
+    use aquaware_core::keys::rotate;
+    use aquaware_core::policy::{ClientProfile, ProfileSettings};
     use aquaware_core::random::SystemRandom;
+    use aquaware_core::time::Lifetime;
 
-    use super::held::file_name;
+    use super::held::{file_name, read_only};
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
 
-    const BY_HAND: KeyPlan = KeyPlan { algorithm: Algorithm::EdDsa, schedule: None };
+    /// Keys are rotated by hand, and one client's refresh tokens live for thirty days.
+    fn by_hand() -> KeyPlan {
+        let web = ClientProfile::new(ClientId::new("web").unwrap(), ProfileSettings::default());
+        let issuer = Issuer::new("https://auth.example.com").unwrap();
+        let policy = TokenPolicy::new(issuer, [web.unwrap()]);
+        KeyPlan { algorithm: Algorithm::EdDsa, schedule: None, policy }
+    }
+
+    fn scheduled(every: Duration) -> KeyPlan {
+        let schedule =
+            Schedule { every, published_for: Duration::from_secs(300), announced: ANNOUNCED };
+        KeyPlan { schedule: Some(schedule), ..by_hand() }
+    }
+
+    const ANNOUNCED: Duration = Duration::from_secs(120);
+
+    fn kept(directory: &Path, plan: &KeyPlan, now: Timestamp) -> Vec<KeyRecord> {
+        let kept = keep(directory, plan, &SystemRandom, now).unwrap();
+        assert!(!kept.read_only);
+        kept.records
+    }
 
     fn load_eddsa(directory: &Path) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
-        keep(directory, &BY_HAND, &SystemRandom, NOW)
+        keep(directory, &by_hand(), &SystemRandom, NOW).map(|kept| kept.records)
     }
 
     fn names(records: &[KeyRecord]) -> Vec<String> {
@@ -166,8 +284,8 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("keys");
         load_eddsa(&directory).unwrap();
-        let es256 = KeyPlan { algorithm: Algorithm::Es256, ..BY_HAND };
-        let both = keep(&directory, &es256, &SystemRandom, NOW).unwrap();
+        let es256 = KeyPlan { algorithm: Algorithm::Es256, ..by_hand() };
+        let both = kept(&directory, &es256, NOW);
         assert_eq!(both.len(), 6);
     }
 
@@ -175,18 +293,110 @@ mod tests {
     fn a_rotation_is_announced_once_and_followed_by_a_new_next_key() {
         let parent = tempfile::tempdir().unwrap();
         let span = Duration::from_secs(3600);
-        let announced = Duration::from_secs(120);
-        let schedule = Schedule { every: span, published_for: Duration::from_secs(300), announced };
-        let plan = KeyPlan { schedule: Some(schedule), ..BY_HAND };
-        let at = |now| keep(parent.path(), &plan, &SystemRandom, now).unwrap();
+        let plan = scheduled(span);
+        let at = |now| kept(parent.path(), &plan, now);
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o700)).unwrap();
         assert_eq!(at(NOW).len(), 4);
         let due = NOW.plus(span);
         let coming = |records: &[KeyRecord]| {
-            records.iter().filter(|it| it.active_from == Some(due.plus(announced))).count()
+            records.iter().filter(|it| it.active_from == Some(due.plus(ANNOUNCED))).count()
         };
         assert_eq!(coming(&at(due)), 2, "one of each type");
-        assert_eq!(coming(&at(due.plus(announced / 2))), 2);
-        assert_eq!(at(due.plus(announced)).len(), 6, "a next key of each type follows");
+        assert_eq!(coming(&at(due.plus(ANNOUNCED / 2))), 2);
+        assert_eq!(at(due.plus(ANNOUNCED)).len(), 6, "a next key of each type follows");
+    }
+
+    /// What somebody gets who may not write there.
+    fn found(directory: &Path, plan: &KeyPlan, now: Timestamp) -> Result<Kept, KeyDirectoryError> {
+        bring(read_only(directory).unwrap(), plan, &SystemRandom, now)
+    }
+
+    #[test]
+    fn a_complete_directory_that_cannot_be_written_is_taken_as_it_is() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("keys");
+        let records = load_eddsa(&directory).unwrap();
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o400)).unwrap();
+        }
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o500)).unwrap();
+        let found = |plan: &KeyPlan, now| {
+            let kept = found(&directory, plan, now).unwrap();
+            assert!(kept.read_only);
+            names(&kept.records)
+        };
+        assert_eq!(found(&by_hand(), NOW), names(&records));
+        // A rotation that is due is no reason to serve nobody.
+        assert_eq!(found(&scheduled(DAY), NOW.plus(DAY * 2)), names(&records));
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), records.len() + 1);
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+
+    #[test]
+    fn what_is_missing_where_nothing_can_be_written_is_named() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("keys");
+        let records = load_eddsa(&directory).unwrap();
+        let es256 = KeyPlan { algorithm: Algorithm::Es256, ..by_hand() };
+        let message = found(&directory, &es256, NOW).unwrap_err().to_string();
+        assert!(message.contains("no active key for access tokens with ES256"), "{message}");
+        let next =
+            |it: &&KeyRecord| it.token_type == TokenType::Refresh && it.active_from.is_none();
+        let next = records.iter().find(next).unwrap();
+        fs::remove_file(directory.join(file_name(next))).unwrap();
+        let message = found(&directory, &by_hand(), NOW).unwrap_err().to_string();
+        assert!(message.contains("no next key for refresh tokens with HS256"), "{message}");
+        assert_eq!(load_eddsa(&directory).unwrap().len(), 4, "where it can be written it is made");
+    }
+
+    /// A directory whose first keys of both types were followed by others at `NOW`.
+    fn rotated_at_now(directory: &Path) -> Vec<KeyId> {
+        let records = kept(directory, &by_hand(), NOW.minus(DAY));
+        let mut held = HeldKeys::made(directory).unwrap();
+        let mut retired = Vec::new();
+        for token_type in [TokenType::Access, TokenType::Refresh] {
+            let turn = rotate(&records, token_type, Algorithm::EdDsa, NOW, &SystemRandom).unwrap();
+            retired.extend(turn.from);
+            turn.write.into_iter().for_each(|record| held.write(record).unwrap());
+        }
+        retired
+    }
+
+    #[test]
+    fn the_file_of_a_key_goes_a_month_after_all_that_it_signed_is_dead_and_not_sooner() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("keys");
+        let retired = rotated_at_now(&directory);
+        let left = |plan: &KeyPlan, now| {
+            let records = kept(&directory, plan, now);
+            assert_eq!(fs::read_dir(&directory).unwrap().count(), records.len() + 1);
+            let is_left = |kid: &&KeyId| records.iter().any(|it| it.kid == **kid);
+            (records.len(), retired.iter().filter(is_left).count())
+        };
+        // The most that a checker's clock may be off.
+        let minute = Duration::from_secs(60);
+        let access = NOW.plus(by_hand().policy.longest_access() + minute + GONE_FOR);
+        let refresh = NOW.plus(by_hand().policy.longest_refresh() + minute + GONE_FOR);
+        let second = Duration::from_secs(1);
+        assert_eq!(left(&by_hand(), access.minus(second)), (6, 2));
+        assert_eq!(left(&by_hand(), access), (5, 1));
+        assert_eq!(left(&by_hand(), refresh.minus(second)), (5, 1));
+        assert_eq!(left(&by_hand(), refresh), (4, 0), "what signs and what is next stays");
+        assert_eq!(left(&by_hand(), refresh.plus(DAY * 3660)), (4, 0));
+    }
+
+    #[test]
+    fn a_longer_lifetime_keeps_a_key_for_longer() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("keys");
+        let retired = rotated_at_now(&directory);
+        let refresh_lifetime = Lifetime::from_days(700);
+        let settings = ProfileSettings { refresh_lifetime, ..ProfileSettings::default() };
+        let device = ClientProfile::new(ClientId::new("device").unwrap(), settings).unwrap();
+        let policy = TokenPolicy::new(by_hand().policy.issuer().clone(), [device]);
+        let records = kept(&directory, &KeyPlan { policy, ..by_hand() }, NOW.plus(DAY * 730));
+        let left = |kid| records.iter().any(|it| it.kid == kid);
+        assert_eq!(retired.into_iter().map(left).collect::<Vec<_>>(), [false, true]);
     }
 }

@@ -88,7 +88,7 @@ impl Keeper {
     fn look_at_keys(&self) -> Result<bool, StartError> {
         let config = self.config.borrow();
         let now = self.state.now();
-        let records = parts::keys(&config, now)?;
+        let records = parts::keys(&config, self.public, now)?.records;
         let mut keys: Keys = records.iter().map(|it| (it.kid.clone(), it.active_from)).collect();
         keys.sort();
         if self.seen.borrow().as_ref() == Some(&keys) {

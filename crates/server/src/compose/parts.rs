@@ -25,7 +25,7 @@ use crate::http::origin::OwnOrigins;
 use crate::http::rates::Rates;
 use crate::http::state::State;
 use crate::http::tls::TlsError;
-use crate::key_directory::{self, KeyDirectoryError, KeyPlan};
+use crate::key_directory::{self, Kept, KeyDirectoryError, KeyPlan};
 
 /// How often a running server looks after its keys.
 pub(crate) const KEEP_KEYS_EVERY: Duration = Duration::from_secs(60);
@@ -82,7 +82,12 @@ pub(super) fn authority(
     public: SocketAddr,
     now: Timestamp,
 ) -> Result<Authority, StartError> {
-    authority_of(config, public, &keys(config, now)?, now)
+    let Kept { records, read_only } = keys(config, public, now)?;
+    if read_only && config.keys.rotate_every.is_some() {
+        let directory = config.keys.directory.display();
+        tracing::warn!(%directory, "the key directory can't be written: keys aren't rotated here");
+    }
+    authority_of(config, public, &records, now)
 }
 
 /// Policy and these keys.
@@ -98,15 +103,20 @@ pub(super) fn authority_of(
 }
 
 /// The keys as they are on the disk, brought to what the configuration asks for.
-pub(super) fn keys(config: &Config, now: Timestamp) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
+pub(super) fn keys(
+    config: &Config,
+    public: SocketAddr,
+    now: Timestamp,
+) -> Result<Kept, StartError> {
     let schedule = config.keys.rotate_every.map(|every| Schedule {
         every,
         published_for: Duration::from_secs(u64::from(key_set::MAX_AGE)),
         // Two chances to read them again before it comes.
         announced: KEEP_KEYS_EVERY * 2,
     });
-    let plan = KeyPlan { algorithm: config.keys.algorithm, schedule };
-    key_directory::keep(&config.keys.directory, &plan, &SystemRandom, now)
+    let policy = config.policy(public).ok_or(StartError::Issuer(public))?;
+    let plan = KeyPlan { algorithm: config.keys.algorithm, schedule, policy };
+    Ok(key_directory::keep(&config.keys.directory, &plan, &SystemRandom, now)?)
 }
 
 /// Everything that handlers use, for a server whose public listener is bound to `public`.

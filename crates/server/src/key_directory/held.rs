@@ -6,20 +6,31 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use aquaware_core::id::KeyId;
-use aquaware_core::jwt::TokenType;
 use aquaware_core::keys::KeyRecord;
 use zeroize::Zeroizing;
 
-use super::KeyDirectoryError;
+use super::{KeyDirectoryError, kind};
 
 /// The keys of a directory that nobody else changes as long as this is held.
+///
+/// A directory that can't be written from here, a mounted secret for instance, is read all the
+/// same. Somebody else may change it meanwhile if it has no lock file: each key is then as it was
+/// or as it is, and whoever changes keys writes them in an order that is good at every step.
 #[derive(Debug)]
 pub(crate) struct HeldKeys {
     directory: PathBuf,
     records: Vec<KeyRecord>,
     /// Where each of `records` stands, in the same order.
     paths: Vec<PathBuf>,
-    _lock: File,
+    hold: Hold,
+}
+
+#[derive(Debug)]
+enum Hold {
+    /// Nobody else reads or writes.
+    Alone(#[allow(dead_code, reason = "closing it lets others in")] File),
+    /// Nobody writes, if there is a lock file; and it can't be written here.
+    ReadOnly(#[allow(dead_code, reason = "closing it lets others in")] Option<File>),
 }
 
 impl HeldKeys {
@@ -50,11 +61,31 @@ impl HeldKeys {
     fn lock(directory: &Path) -> Result<Self, KeyDirectoryError> {
         check_mode(directory, 0o700)?;
         let path = directory.join(".lock");
-        let lock = private_file().truncate(false).open(&path).map_err(at("can't open", &path))?;
-        lock.lock().map_err(at("can't lock", &path))?;
+        Self::under(hold(&path, private_file().truncate(false).open(&path))?, directory)
+    }
+
+    fn under(hold: Hold, directory: &Path) -> Result<Self, KeyDirectoryError> {
         let paths = key_files(directory)?;
         let records = paths.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
-        Ok(Self { directory: directory.to_owned(), records, paths, _lock: lock })
+        Ok(Self { directory: directory.to_owned(), records, paths, hold })
+    }
+
+    /// Whether nothing can be written here.
+    pub(crate) const fn is_read_only(&self) -> bool {
+        matches!(self.hold, Hold::ReadOnly(_))
+    }
+
+    /// An error where nothing can be written.
+    fn check_writable(&self) -> Result<(), KeyDirectoryError> {
+        if self.is_read_only() {
+            return Err(KeyDirectoryError::ReadOnly { path: self.directory.clone() });
+        }
+        Ok(())
+    }
+
+    /// Where they are.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The keys, in no order.
@@ -70,8 +101,9 @@ impl HeldKeys {
     /// Keeps a new key, or a known one as it now is.
     ///
     /// # Errors
-    /// [`KeyDirectoryError::Io`]; the file is then as it was.
+    /// [`KeyDirectoryError::Io`] or [`KeyDirectoryError::ReadOnly`]; the file is then as it was.
     pub(crate) fn write(&mut self, record: KeyRecord) -> Result<(), KeyDirectoryError> {
+        self.check_writable()?;
         let place = self.records.iter().position(|it| it.kid == record.kid);
         let known = place.and_then(|place| self.paths.get(place)).cloned();
         let path = known.unwrap_or_else(|| self.directory.join(file_name(&record)));
@@ -89,8 +121,9 @@ impl HeldKeys {
     /// Removes a key and its file for good.
     ///
     /// # Errors
-    /// [`KeyDirectoryError::Io`].
+    /// [`KeyDirectoryError::Io`] or [`KeyDirectoryError::ReadOnly`].
     pub(crate) fn remove(&mut self, kid: &KeyId) -> Result<(), KeyDirectoryError> {
+        self.check_writable()?;
         while let Some(place) = self.records.iter().position(|it| it.kid == *kid) {
             if let Some(path) = self.paths.get(place) {
                 fs::remove_file(path).map_err(at("can't remove the key", path))?;
@@ -105,6 +138,25 @@ impl HeldKeys {
 fn at(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyDirectoryError {
     let path = path.to_owned();
     move |source| KeyDirectoryError::Io { what, path, source }
+}
+
+/// What an attempt to open the lock file for writing came to.
+fn hold(path: &Path, opened: io::Result<File>) -> Result<Hold, KeyDirectoryError> {
+    match opened {
+        Ok(lock) => {
+            lock.lock().map_err(at("can't lock", path))?;
+            Ok(Hold::Alone(lock))
+        }
+        Err(error) if is_read_only(&error) => {
+            let shared = File::open(path).ok();
+            Ok(Hold::ReadOnly(shared.filter(|lock| lock.lock_shared().is_ok())))
+        }
+        Err(error) => Err(at("can't open", path)(error)),
+    }
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 fn key_files(directory: &Path) -> Result<Vec<PathBuf>, KeyDirectoryError> {
@@ -138,11 +190,7 @@ fn check_mode(path: &Path, right: u32) -> Result<(), KeyDirectoryError> {
 }
 
 pub(super) fn file_name(record: &KeyRecord) -> String {
-    let kind = match record.token_type {
-        TokenType::Access => "access",
-        TokenType::Refresh => "refresh",
-    };
-    format!("{kind}-{}.json", record.kid)
+    format!("{}-{}.json", kind(record.token_type), record.kid)
 }
 
 fn private_file() -> OpenOptions {
@@ -166,11 +214,19 @@ fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// The keys in `directory` as somebody finds them who may not write there. Root, who runs tests as
+/// well, may write everywhere.
+#[cfg(test)]
+pub(super) fn read_only(directory: &Path) -> Result<HeldKeys, KeyDirectoryError> {
+    let path = directory.join(".lock");
+    HeldKeys::under(hold(&path, Err(ErrorKind::PermissionDenied.into()))?, directory)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use aquaware_core::jwt::Algorithm;
+    use aquaware_core::jwt::{Algorithm, TokenType};
     use aquaware_core::keys::generate;
     use aquaware_core::random::SystemRandom;
     use aquaware_core::time::Timestamp;
@@ -243,5 +299,58 @@ mod tests {
         drop(held);
         assert_eq!(sees.recv().unwrap(), 1);
         second.join().unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_read_and_left_as_it_is() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("keys");
+        let mut held = HeldKeys::made(&directory).unwrap();
+        let key = record();
+        held.write(key.clone()).unwrap();
+        assert!(!held.is_read_only());
+        drop(held);
+        for lock_file in [true, false] {
+            let mut held = read_only(&directory).unwrap();
+            assert!(held.is_read_only());
+            assert_eq!(held.records()[0].kid, key.kid);
+            let message = held.write(record()).unwrap_err().to_string();
+            assert!(message.contains("can't be written"), "{message}");
+            assert!(held.remove(&key.kid).is_err());
+            assert_eq!(files(&directory), [directory.join(file_name(&key))]);
+            assert_eq!(directory.join(".lock").exists(), lock_file, "looking makes none");
+            if lock_file {
+                fs::remove_file(directory.join(".lock")).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn who_may_only_read_waits_for_who_writes() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("keys");
+        let mut held = HeldKeys::made(&directory).unwrap();
+        let (seen, sees) = std::sync::mpsc::channel();
+        let reader = std::thread::spawn({
+            let directory = directory.clone();
+            move || seen.send(read_only(&directory).unwrap().records().len()).unwrap()
+        });
+        assert!(sees.recv_timeout(Duration::from_millis(100)).is_err());
+        held.write(record()).unwrap();
+        drop(held);
+        assert_eq!(sees.recv().unwrap(), 1);
+        reader.join().unwrap();
+    }
+
+    #[test]
+    fn only_what_says_read_only_is_taken_for_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join(".lock");
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+            assert!(matches!(hold(&path, Err(kind.into())), Ok(Hold::ReadOnly(None))), "{kind}");
+        }
+        for kind in [ErrorKind::NotFound, ErrorKind::StorageFull, ErrorKind::IsADirectory] {
+            assert!(hold(&path, Err(kind.into())).is_err(), "{kind}");
+        }
     }
 }
