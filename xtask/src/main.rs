@@ -1,7 +1,7 @@
 //! Developer commands, run as `cargo xtask COMMAND`.
 //!
 //! Only the command line lives here; each command has a file of its own. They are written in Rust
-//! and need nothing but the toolchain, so that a fresh clone on any machine can run all of them.
+//! and start from nothing but the toolchain: what else a command needs it installs, or names.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
 mod cargo;
@@ -9,6 +9,8 @@ mod deny;
 mod failure;
 mod layers;
 mod lint;
+mod packages;
+mod program;
 mod report;
 mod stores;
 mod test;
@@ -19,6 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
+use crate::packages::Permission;
 
 /// Developer commands of Aquaware.
 ///
@@ -63,7 +66,7 @@ enum Task {
 impl Task {
     fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Test { no_install } => test::run(stores::Permission::unless(no_install)),
+            Self::Test { no_install } => test::run(Permission::unless(no_install)),
             Self::Stores(options) => stores::run(&options),
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),
