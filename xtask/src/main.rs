@@ -7,6 +7,7 @@
 mod cargo;
 mod deny;
 mod failure;
+mod interop;
 mod layers;
 mod lint;
 mod packages;
@@ -47,6 +48,16 @@ enum Task {
         #[arg(long)]
         no_install: bool,
     },
+    /// Build the program and let clients that others wrote use it: Python's and Node's libraries.
+    ///
+    /// Their versions are pinned in tests/interop, and installed below target/interop. python3 and
+    /// node themselves are installed first where they are missing, as by `test`. The last line
+    /// counts the checks; what is missing is a failure, never a skip.
+    Interop {
+        /// Install nothing from the distribution's packages.
+        #[arg(long)]
+        no_install: bool,
+    },
     /// Start throwaway servers of every kind of store, until Ctrl-C.
     ///
     /// They listen on free ports of the loopback, and their data is removed when they stop. Their
@@ -67,6 +78,7 @@ impl Task {
     fn run(self) -> Result<(), Failure> {
         match self {
             Self::Test { no_install } => test::run(Permission::unless(no_install)),
+            Self::Interop { no_install } => interop::run(Permission::unless(no_install)),
             Self::Stores(options) => stores::run(&options),
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),
