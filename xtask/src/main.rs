@@ -26,7 +26,7 @@ use crate::packages::Permission;
 
 /// Developer commands of Aquaware.
 ///
-/// Before a change goes in, `cargo xtask lint` and `cargo xtask test` must both pass.
+/// Before a change goes in, `cargo xtask lint`, `test` and `interop` must pass.
 /// Exit status: 0 all is well, 1 something failed, 2 wrong use.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]

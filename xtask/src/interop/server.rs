@@ -162,7 +162,7 @@ refresh_per_session = "unlimited"
 [clients.web]
 
 [clients.hasty]
-access_lifetime = "2s"
+access_lifetime = "3s"
 
 [clients.strict]
 retry_window = "0s"
@@ -176,7 +176,7 @@ audience = ["https://tank.example"]
 [clients.hasty-shop]
 secret_hash = "{secret_hash}"
 grants = ["password", "refresh_token", "client_credentials"]
-access_lifetime = "2s"
+access_lifetime = "3s"
 "#
     )
 }
@@ -186,8 +186,10 @@ fn is_ready(management: SocketAddr) -> bool {
     let ask = || -> io::Result<String> {
         let mut stream = TcpStream::connect(management)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(stream, "GET /health/ready HTTP/1.1\r\nHost: {management}\r\n")?;
-        write!(stream, "Connection: close\r\n\r\n")?;
+        let request = format!(
+            "GET /health/ready HTTP/1.1\r\nHost: {management}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)

@@ -107,6 +107,25 @@ mod tests {
     }
 
     #[test]
+    fn the_page_names_every_client_in_its_pinned_version() {
+        let page = fs::read_to_string(cargo::root().join("docs/interop.md")).unwrap();
+        let requirements = Language::Python.sources().join("requirements.in");
+        let python = fs::read_to_string(requirements).unwrap();
+        let manifest = fs::read_to_string(Language::Node.sources().join("package.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        let node = manifest["dependencies"].as_object().unwrap().iter();
+        let node = node.map(|(name, version)| (name.clone(), version.as_str().unwrap().to_owned()));
+        let python = python.lines().filter_map(|line| line.split_once("=="));
+        let python = python.map(|(name, version)| (name.replace("[crypto]", ""), version.into()));
+        // What the scripts themselves ask with is no client under test.
+        let clients = python.chain(node).filter(|(name, _)| name != "requests");
+        for (name, version) in clients {
+            let row = format!("| {name} | {version} |");
+            assert!(page.to_lowercase().contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn every_script_that_checks_something_is_run() {
         let known: BTreeSet<_> = SUITES.iter().map(|suite| suite.script.to_owned()).collect();
         for language in [Language::Python, Language::Node] {
