@@ -45,6 +45,7 @@ pub use error::ServersError;
 pub use find::{Kind, missing, require};
 pub use mariadb::{Mariadb, MariadbOptions};
 pub use options::{Durability, Tls};
+pub use port::Port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use proxy::{Fault, Proxy};
 pub use redis::{

@@ -20,14 +20,17 @@ const BUS: u16 = 10_000;
 /// It is claimed by holding the UDP port of the same number, which no server here uses. So a claim
 /// is seen by other processes, doesn't stop the server from listening, and ends with the process.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _claim: UdpSocket,
 }
 
 impl Port {
     /// Claims a free port whose bus port is free as well.
-    pub(crate) fn claim() -> Result<Self, ServersError> {
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn claim() -> Result<Self, ServersError> {
         let start = u16::try_from(home::random()? % u64::from(COUNT)).unwrap_or_default();
         let numbers = (0..COUNT).map(|step| FIRST + (start + step) % COUNT);
         numbers.filter_map(Self::try_claim).next().ok_or(ServersError::NoPort)
@@ -41,11 +44,15 @@ impl Port {
         Some(Self { number, _claim: claim })
     }
 
-    pub(crate) const fn number(&self) -> u16 {
+    /// Its number.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
         self.number
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where a server that has it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.number))
     }
 }

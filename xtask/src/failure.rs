@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::interop::Tally;
+
 /// What went wrong.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -26,6 +28,8 @@ pub(crate) enum Failure {
     Findings(Vec<String>),
     /// These steps of a command failed.
     Steps(Vec<&'static str>),
+    /// Of these checks, some failed.
+    Checks(Tally),
 }
 
 impl Failure {
@@ -45,6 +49,7 @@ impl fmt::Display for Failure {
             Self::Program { line, status } => write!(f, "`{line}` failed: {status}"),
             Self::Unexpected(what) => f.write_str(what),
             Self::Findings(lines) => f.write_str(&lines.join("\n")),
+            Self::Checks(tally) => tally.fmt(f),
             Self::Steps(names) => write!(f, "failed: {}", names.join(", ")),
         }
     }

@@ -1,14 +1,17 @@
 //! Developer commands, run as `cargo xtask COMMAND`.
 //!
 //! Only the command line lives here; each command has a file of its own. They are written in Rust
-//! and need nothing but the toolchain, so that a fresh clone on any machine can run all of them.
+//! and start from nothing but the toolchain: what else a command needs it installs, or names.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
 mod cargo;
 mod deny;
 mod failure;
+mod interop;
 mod layers;
 mod lint;
+mod packages;
+mod program;
 mod report;
 mod stores;
 mod test;
@@ -19,10 +22,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
+use crate::packages::Permission;
 
 /// Developer commands of Aquaware.
 ///
-/// Before a change goes in, `cargo xtask lint` and `cargo xtask test` must both pass.
+/// Before a change goes in, `cargo xtask lint`, `test` and `interop` must pass.
 /// Exit status: 0 all is well, 1 something failed, 2 wrong use.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -41,6 +45,16 @@ enum Task {
     /// password. What is missing is a failure, never a skip.
     Test {
         /// Install nothing.
+        #[arg(long)]
+        no_install: bool,
+    },
+    /// Build the program and let clients that others wrote use it: Python's and Node's libraries.
+    ///
+    /// Their versions are pinned in tests/interop, and installed below target/interop. python3 and
+    /// node themselves are installed first where they are missing, as by `test`. The last line
+    /// counts the checks; what is missing is a failure, never a skip.
+    Interop {
+        /// Install nothing from the distribution's packages.
         #[arg(long)]
         no_install: bool,
     },
@@ -63,7 +77,8 @@ enum Task {
 impl Task {
     fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Test { no_install } => test::run(stores::Permission::unless(no_install)),
+            Self::Test { no_install } => test::run(Permission::unless(no_install)),
+            Self::Interop { no_install } => interop::run(Permission::unless(no_install)),
             Self::Stores(options) => stores::run(&options),
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),

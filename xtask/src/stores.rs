@@ -16,7 +16,8 @@ use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::failure::Failure;
-pub(crate) use crate::stores::install::{Permission, ensure};
+use crate::packages::Permission;
+pub(crate) use crate::stores::install::ensure;
 
 /// What to start.
 #[derive(Clone, Debug, Args)]

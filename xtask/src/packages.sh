@@ -19,14 +19,17 @@ if [ -e "$policy" ] && [ ! -e "$saved" ]; then mv "$policy" "$saved"; fi
 printf '#!/bin/sh\nexit 101\n' >"$policy"
 chmod 755 "$policy"
 
-apt-get update || echo "going on with the package lists there are" >&2
-apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+apt-get -o Acquire::Retries=3 update || echo "going on with the package lists there are" >&2
+apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 \
+    -o Acquire::Retries=3 "$@"
 
 if [ -d /run/systemd/system ]; then
     for package in "$@"; do
         # mariadb-server has the service mariadb; the others are named like their packages.
         service=$package
         if [ "$package" = mariadb-server ]; then service=mariadb; fi
-        systemctl disable "$service" || echo "$service may start with the system" >&2
+        if systemctl cat "$service.service" >/dev/null 2>&1; then
+            systemctl disable "$service" || echo "$service may start with the system" >&2
+        fi
     done
 fi

@@ -1,0 +1,253 @@
+//! A throwaway server of one script: the built program on loopback ports, in a directory that goes
+//! away with it.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aquaware_servers::Port;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::cargo;
+use crate::failure::Failure;
+
+const CONFIGURATION: &str = "aquaware.toml";
+const LOG: &str = "log";
+/// How many lines of the log explain a failure.
+const SHOWN: usize = 20;
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running server. It is killed when dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    program: PathBuf,
+    directory: TempDir,
+    algorithm: &'static str,
+    secret: String,
+    child: Child,
+    public: Port,
+    management: Port,
+}
+
+impl Server {
+    /// Starts one that signs access tokens with `algorithm`, and waits until it is ready.
+    ///
+    /// # Errors
+    /// The program doesn't do what it should.
+    pub(super) fn start(program: &Path, algorithm: &'static str) -> Result<Self, Failure> {
+        let directory = TempDir::new().map_err(|source| io_failed("make a directory", source))?;
+        let (public, management) = (port()?, port()?);
+        let (secret, hash) = client_secret(program, directory.path())?;
+        let text = configuration(public.address(), management.address(), algorithm, &hash);
+        let path = directory.path().join(CONFIGURATION);
+        fs::write(path, text).map_err(|source| io_failed("write a configuration", source))?;
+        let child = spawn(program, directory.path())
+            .map_err(|source| io_failed("start the program", source))?;
+        let program = program.to_owned();
+        let mut server = Self { program, directory, algorithm, secret, child, public, management };
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    /// What a script is told of it.
+    pub(super) fn variables(&self) -> [(&'static str, OsString); 7] {
+        [
+            ("INTEROP_ISSUER", issuer(self.public.address()).into()),
+            ("INTEROP_ALGORITHM", self.algorithm.into()),
+            ("INTEROP_SECRET", self.secret.clone().into()),
+            ("INTEROP_PROGRAM", self.program.clone().into()),
+            ("INTEROP_DIRECTORY", self.directory.path().into()),
+            ("INTEROP_PROCESS", self.child.id().to_string().into()),
+            // A proxy of the machine is not for the loopback.
+            ("NO_PROXY", "127.0.0.1".into()),
+        ]
+    }
+
+    /// The last lines that it wrote.
+    pub(super) fn log(&self) -> String {
+        let log = fs::read_to_string(self.directory.path().join(LOG)).unwrap_or_default();
+        last_lines(&log)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), Failure> {
+        let end = Instant::now() + STARTS_WITHIN;
+        while !is_ready(self.management.address()) {
+            let ended = self.child.try_wait().map_err(|source| io_failed("look at it", source))?;
+            if ended.is_some() || Instant::now() > end {
+                let why = format!("the server did not start\n{}", self.log());
+                return Err(Failure::Unexpected(why));
+            }
+            pause();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself, which its script will have noticed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn port() -> Result<Port, Failure> {
+    Port::claim().map_err(|error| Failure::Unexpected(format!("{error:?}")))
+}
+
+/// The program in this directory, and without settings from outside.
+fn command(program: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(directory).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AQUAWARE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn spawn(program: &Path, directory: &Path) -> io::Result<Child> {
+    let log = File::create(directory.join(LOG))?;
+    command(program, directory).stdout(log.try_clone()?).stderr(log).spawn()
+}
+
+/// A secret of a confidential client and its hash, made as an operator makes them.
+fn client_secret(program: &Path, directory: &Path) -> Result<(String, String), Failure> {
+    let mut command = command(program, directory);
+    let text = cargo::output(command.args(["clients", "secret", "--json"]))?;
+    let made: Option<Value> = serde_json::from_str(&text).ok();
+    let part = |name| made.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    part("secret")
+        .zip(part("secret_hash"))
+        .ok_or_else(|| Failure::Unexpected("`aquaware clients secret` made none".into()))
+}
+
+fn issuer(public: SocketAddr) -> String {
+    format!("http://{public}")
+}
+
+/// Clients of every kind. What is limited to protect people is not, and hashing is cheap.
+fn configuration(
+    public: SocketAddr,
+    management: SocketAddr,
+    algorithm: &str,
+    secret_hash: &str,
+) -> String {
+    let issuer = issuer(public);
+    format!(
+        r#"issuer = "{issuer}"
+
+[listen]
+public = "{public}"
+management = "{management}"
+
+[keys]
+algorithm = "{algorithm}"
+
+[accounts.argon2]
+memory_kib = 64
+iterations = 1
+
+[limits]
+login_per_address = "unlimited"
+signup_per_address = "unlimited"
+refresh_per_session = "unlimited"
+
+[clients.web]
+
+[clients.hasty]
+access_lifetime = "3s"
+
+[clients.strict]
+retry_window = "0s"
+
+[clients.shop]
+secret_hash = "{secret_hash}"
+grants = ["password", "refresh_token", "client_credentials"]
+scopes = ["feed", "read"]
+audience = ["https://tank.example"]
+
+[clients.hasty-shop]
+secret_hash = "{secret_hash}"
+grants = ["password", "refresh_token", "client_credentials"]
+access_lifetime = "3s"
+"#
+    )
+}
+
+/// Whether the management listener says so.
+fn is_ready(management: SocketAddr) -> bool {
+    let ask = || -> io::Result<String> {
+        let mut stream = TcpStream::connect(management)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let request = format!(
+            "GET /health/ready HTTP/1.1\r\nHost: {management}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+}
+
+fn last_lines(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    let (_, last) = lines.split_at(lines.len().saturating_sub(SHOWN));
+    last.join("\n")
+}
+
+fn io_failed(what: &str, source: io::Error) -> Failure {
+    Failure::Io { what: format!("can't {what}"), source }
+}
+
+#[allow(clippy::disallowed_methods, reason = "another process can only be asked again")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_issuer_is_where_the_server_listens() {
+        let (public, management) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        let text = configuration(public, management, "ES256", "$argon2id$x");
+        assert!(text.starts_with("issuer = \"http://127.0.0.1:1\"\n"), "{text}");
+        for line in ["public = \"127.0.0.1:1\"", "management = \"127.0.0.1:2\"", "\"ES256\""] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert_eq!(text.matches("secret_hash = \"$argon2id$x\"").count(), 2);
+    }
+
+    #[test]
+    fn the_last_lines_are_shown() {
+        assert_eq!(last_lines("a\nb\n"), "a\nb");
+        let long: String = (0..=SHOWN).map(|number| format!("{number}\n")).collect();
+        assert_eq!(last_lines(&long).lines().next(), Some("1"));
+    }
+
+    #[test]
+    fn only_an_answer_of_200_is_ready() {
+        for (status, expected) in [("200 OK", true), ("503 Service Unavailable", false)] {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let answering = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 512];
+                let _ = stream.read(&mut request).unwrap();
+                write!(stream, "HTTP/1.1 {status}\r\n\r\n").unwrap();
+            });
+            assert_eq!(is_ready(address), expected, "{status}");
+            answering.join().unwrap();
+            assert!(!is_ready(address), "nobody listens any more");
+        }
+    }
+}
