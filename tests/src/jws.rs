@@ -64,6 +64,13 @@ pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// The bytes behind base64url without padding.
+#[must_use]
+#[track_caller]
+pub fn from_base64url(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).expect("base64url without padding")
+}
+
 /// Header and claims as the signature would be over them.
 #[must_use]
 pub fn unsigned(header: &Value, claims: &Value) -> String {

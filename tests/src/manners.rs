@@ -14,8 +14,8 @@ const OAUTH_WORDS: [(&str, u16); 6] = [
     ("invalid_scope", 400),
 ];
 
-/// The table of codes in the contract.
-const CODES: [(&str, u16); 23] = [
+/// The table of codes in the contract, and the one that content negotiation asks for.
+const CODES: [(&str, u16); 24] = [
     ("invalid_request", 400),
     ("invalid_credentials", 401),
     ("invalid_refresh_token", 401),
@@ -35,6 +35,7 @@ const CODES: [(&str, u16); 23] = [
     ("cross_site", 403),
     ("not_found", 404),
     ("method_not_allowed", 405),
+    ("not_acceptable", 406),
     ("payload_too_large", 413),
     ("unsupported_media_type", 415),
     ("overloaded", 503),

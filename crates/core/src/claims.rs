@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::id::{Audience, ClientId, Generation, Issuer, SessionId, Subject};
 use crate::session::ExtraClaims;
+use crate::status::StatusClaim;
 use crate::time::Timestamp;
 
 /// A set of scope tokens (RFC 6749 §3.3), in order, each once.
@@ -158,6 +159,9 @@ pub struct AccessClaims {
     /// What it is good for.
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
     pub scope: Scope,
+    /// Where its status stands, for clients that ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub status: Option<StatusClaim>,
     /// Everything else: the account's extra claims.
     #[serde(flatten)]
     pub extra: ExtraClaims,
@@ -200,6 +204,9 @@ pub struct BearerClaims<E = ExtraClaims> {
     /// the key takes a stolen token for a good one.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub cnf: Option<Value>,
+    /// Where its status stands, where the issuer says so.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub status: Option<StatusClaim>,
     /// Everything else, read as `E`.
     #[serde(flatten)]
     pub extra: E,
@@ -252,7 +259,7 @@ pub struct RefreshClaims {
 }
 
 /// A claim that may be missing but, when there, has its type: `null` is a wrong type.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de>,

@@ -19,7 +19,7 @@ use thiserror::Error;
 pub use self::jwk::{KeySet, PublicKey};
 pub use self::key::{KeyError, SigningKey, VerifyingKey};
 pub use self::sign::SignError;
-pub use self::verify::{AccessCheck, Keys, RefreshCheck, Unverified, inspect};
+pub use self::verify::{AccessCheck, Keys, RefreshCheck, StatusListCheck, Unverified, inspect};
 
 /// How a token is signed. One key, one algorithm (RFC 8725 §3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,17 +89,23 @@ impl TokenType {
             Self::Refresh => "rt+jwt",
         }
     }
+}
 
-    /// Whether `typ` names it: without regard to case, and with `application/` spelled out or not
-    /// (RFC 7515 §4.1.9).
-    fn is_named(self, typ: &str) -> bool {
-        let typ = typ.to_ascii_lowercase();
-        typ.strip_prefix("application/").unwrap_or(&typ) == self.word()
-    }
+/// The `typ` of a status list (draft-ietf-oauth-status-list-20 §5.1), signed by an issuer's key for
+/// access tokens.
+const STATUS_LIST: &str = "statuslist+jwt";
+
+/// Whether `typ` is `word`: without regard to case, and with `application/` spelled out or not
+/// (RFC 7515 §4.1.9).
+fn is_named(typ: &str, word: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").unwrap_or(&typ) == word
 }
 
 /// The longest token that is looked at.
 pub const MAX_TOKEN_BYTES: usize = 8192;
+/// The longest status list that is looked at.
+pub const MAX_STATUS_LIST_BYTES: usize = 1 << 20;
 
 /// Claims whose token was checked. Only the check makes one.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,7 +130,7 @@ impl<T> Deref for Verified<T> {
 /// Why a token isn't accepted. Says nothing that its bearer couldn't know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// Longer than [`MAX_TOKEN_BYTES`].
+    /// Longer than [`MAX_TOKEN_BYTES`], or [`MAX_STATUS_LIST_BYTES`].
     #[error("the token is too long")]
     TooLong,
     /// Not three parts of canonical base64url around JSON objects with unique names.
@@ -151,6 +157,9 @@ pub enum TokenError {
     /// Another issuer.
     #[error("the token is from another issuer")]
     Issuer,
+    /// About something else.
+    #[error("the token is about something else")]
+    Subject,
     /// For somebody else.
     #[error("the token is for another audience")]
     Audience,

@@ -12,4 +12,6 @@ mod rotation;
 pub use self::generate::generate;
 pub use self::record::{KeyRecord, RecordError};
 pub use self::ring::{KeyRing, Phase, RingError, missing};
-pub use self::rotation::{Schedule, Turn, Withdrawal, algorithm_of, due, rotate, withdraw};
+pub use self::rotation::{
+    Schedule, Turn, Withdrawal, algorithm_of, due, rotate, signing_algorithm, withdraw,
+};

@@ -119,6 +119,7 @@ pub mod retry;
 pub mod secret;
 pub mod service;
 pub mod session;
+pub mod status;
 pub mod store;
 pub mod succession;
 #[cfg(any(test, feature = "testing"))]

@@ -10,6 +10,7 @@ mod clients;
 mod introspect;
 mod refresh;
 mod sessions;
+mod status;
 
 use thiserror::Error;
 
@@ -21,6 +22,7 @@ pub use self::clients::{ClientError, ClientToken, Clients, Credentials};
 pub use self::introspect::{Introspected, RevokeError};
 pub use self::refresh::{Presenter, RefreshError, Renew, Renewal};
 pub use self::sessions::{AuthError, Caller, NewSession, Sessions};
+pub use self::status::{SignedList, StatusListError, StatusLists};
 use crate::claims::Scope;
 use crate::id::SessionId;
 use crate::jwt::SignError;
@@ -62,7 +64,8 @@ pub enum Failure {
     /// The keys can't sign.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// A new session's random name is taken: the randomness is broken.
+    /// A new session's random name is taken, or every status index drawn for it: the randomness is
+    /// broken.
     #[error("session name {0} is taken")]
     NameTaken(SessionId),
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::claims::Scope;
 use crate::id::{ClientId, Generation, SessionId, Subject};
 use crate::retry::Mark;
+use crate::status::StatusIndex;
 use crate::text::{MAX_TEXT_BYTES, MAX_USER_AGENT_BYTES, tidy};
 use crate::time::{Leeway, Timestamp, expired};
 
@@ -51,6 +52,9 @@ pub struct Session {
     pub mark: Option<Mark>,
     /// When and why it ended, if it did. Once set it stays.
     pub ended: Option<Ended>,
+    /// Its place in the status lists, which no other record has. None where its client doesn't ask
+    /// for one, and from some time after its end.
+    pub status: Option<StatusIndex>,
 }
 
 /// Where a login came from, for its owner to recognise it in a list.

@@ -20,6 +20,7 @@ use crate::id::{Generation, SessionId, Subject};
 use crate::retry::Mark;
 use crate::secret::PasswordHash;
 use crate::session::{Ended, ExtraClaims, Session};
+use crate::status::StatusIndex;
 use crate::time::Timestamp;
 
 /// What a conditional step on one session came to.
@@ -50,6 +51,15 @@ pub struct Advance {
     pub expires_at: Timestamp,
 }
 
+/// The status index of a session that ended, for the status lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revoked {
+    /// Which index.
+    pub index: StatusIndex,
+    /// When its session ended.
+    pub at: Timestamp,
+}
+
 /// Where sessions are kept.
 ///
 /// Implementations are shared between requests and replicas. They take times as they come (a TTL
@@ -61,7 +71,9 @@ pub struct Advance {
 /// promises.
 #[async_trait]
 pub trait SessionStore: Send + Sync + fmt::Debug {
-    /// Keeps a new session. `false` if its name is taken: nothing changed.
+    /// Keeps a new session. `false` if its name is taken, or another record has its status index:
+    /// nothing changed. Two sessions with one index meet here, so the index is claimed in the same
+    /// atomic step, or in one before it.
     async fn insert(&self, session: &Session) -> Result<bool, StoreError>;
 
     /// The record as it stands, ended or not.
@@ -105,6 +117,14 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// Drops up to `at_most` records whose `expires_at` or `ends_at` is before `expired_before`,
     /// and says how many. A store that forgets by itself has nothing to do here.
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError>;
+
+    /// The status index of every session that ended at or after `since`, in any order. An end that
+    /// was acknowledged is among them, whichever replica took it.
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError>;
+
+    /// Takes the status index away from up to `at_most` sessions that ended before `ended_before`,
+    /// and says from how many: other sessions may have it from then on.
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use aquaware_core::id::KeyId;
 use aquaware_core::jwt::{Algorithm, TokenType};
-use aquaware_core::keys::{KeyRecord, KeyRing, Phase, RecordError, Schedule, due, missing};
+use aquaware_core::keys::{
+    KeyRecord, KeyRing, Phase, RecordError, Schedule, due, missing, signing_algorithm,
+};
 use aquaware_core::policy::TokenPolicy;
 use aquaware_core::random::Random;
 use aquaware_core::time::Timestamp;
@@ -82,10 +84,20 @@ pub(crate) enum KeyDirectoryError {
 pub(crate) struct KeyPlan {
     /// How access tokens are signed.
     pub(crate) algorithm: Algorithm,
+    /// Whether a key of another algorithm that signs already goes on doing so. Replicas whose
+    /// configurations differ for a while would else take turns for as long.
+    pub(crate) as_it_is: bool,
     /// When keys are rotated; `None` for by hand.
     pub(crate) schedule: Option<Schedule>,
     /// How long tokens live, which decides when a key is gone.
     pub(crate) policy: TokenPolicy,
+}
+
+impl KeyPlan {
+    fn algorithm_now(&self, records: &[KeyRecord], now: Timestamp) -> Algorithm {
+        let signing = signing_algorithm(records, TokenType::Access, now);
+        signing.filter(|_| self.as_it_is).unwrap_or(self.algorithm)
+    }
 }
 
 /// What a directory was brought to.
@@ -124,7 +136,7 @@ fn bring(
     random: &dyn Random,
     now: Timestamp,
 ) -> Result<Kept, KeyDirectoryError> {
-    let missing = missing(held.records(), plan.algorithm, now, random);
+    let missing = missing(held.records(), plan.algorithm_now(held.records(), now), now, random);
     let made = missing.map_err(|_| KeyDirectoryError::Generate)?;
     let rotated = rotated(held.records(), plan, now);
     if held.is_read_only() {
@@ -211,7 +223,7 @@ mod tests {
         let web = ClientProfile::new(ClientId::new("web").unwrap(), ProfileSettings::default());
         let issuer = Issuer::new("https://auth.example.com").unwrap();
         let policy = TokenPolicy::new(issuer, [web.unwrap()]);
-        KeyPlan { algorithm: Algorithm::EdDsa, schedule: None, policy }
+        KeyPlan { algorithm: Algorithm::EdDsa, as_it_is: false, schedule: None, policy }
     }
 
     fn scheduled(every: Duration) -> KeyPlan {
@@ -287,6 +299,27 @@ mod tests {
         let es256 = KeyPlan { algorithm: Algorithm::Es256, ..by_hand() };
         let both = kept(&directory, &es256, NOW);
         assert_eq!(both.len(), 6);
+    }
+
+    #[test]
+    fn replicas_that_disagree_about_the_algorithm_do_not_take_turns() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("keys");
+        let (old, new) = (by_hand(), KeyPlan { algorithm: Algorithm::Es256, ..by_hand() });
+        let look = |plan: &KeyPlan, now| {
+            let plan = KeyPlan { as_it_is: true, policy: plan.policy.clone(), ..*plan };
+            names(&kept(&directory, &plan, now))
+        };
+        kept(&directory, &old, NOW);
+        // One is started with the new configuration, and both look after the keys for a while.
+        let keys = names(&kept(&directory, &new, NOW.plus(Duration::from_secs(1))));
+        for minute in 1..10 {
+            let now = NOW.plus(Duration::from_secs(60 * minute));
+            assert_eq!((look(&old, now), look(&new, now)), (keys.clone(), keys.clone()));
+        }
+        // The one that starts last decides.
+        let later = NOW.plus(Duration::from_secs(3600));
+        assert_eq!(names(&kept(&directory, &old, later)).len(), keys.len() + 1);
     }
 
     #[test]

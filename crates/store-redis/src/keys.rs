@@ -4,12 +4,15 @@
 //! | --- | --- |
 //! | `s:SESSION` | a session: a hash |
 //! | `u:SUBJECT` | the sessions of a subject: a sorted set, see [`crate::subject`] |
+//! | `x:INDEX` | whose a status index is, and since when: a string, see [`crate::status`] |
+//! | `r` | the status indices of ended sessions: a sorted set by the instant of the end |
 //! | `l:LOGIN` | an account: a hash |
 //! | `i:ID` | the login of the account with this id: a string |
 //! | `a` | all logins: a sorted set, all with score 0, so in order of their bytes |
 
 use aquaware_core::account::Login;
 use aquaware_core::id::{SessionId, Subject};
+use aquaware_core::status::StatusIndex;
 
 /// The names of keys behind one prefix.
 #[derive(Clone, Debug)]
@@ -26,6 +29,14 @@ impl Keys {
 
     pub(crate) fn subject(&self, subject: &Subject) -> String {
         format!("{}u:{subject}", self.0)
+    }
+
+    pub(crate) fn claim(&self, index: StatusIndex) -> String {
+        format!("{}x:{}", self.0, index.number())
+    }
+
+    pub(crate) fn revoked(&self) -> String {
+        format!("{}r", self.0)
     }
 
     pub(crate) fn account(&self, login: &str) -> String {

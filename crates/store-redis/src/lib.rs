@@ -2,10 +2,10 @@
 //! behind Sentinel, or in a Cluster.
 //!
 //! A session is one key, and each step on it is one script on that key, so it is atomic and
-//! single-slot everywhere. What spans keys (the sessions of a subject, the names of an account) is
-//! ordered so that whatever breaks off leaves something dangling, which is passed over, and never
-//! something alive that can't be found. No rule about sessions is decided here: scripts compare
-//! and advance.
+//! single-slot everywhere. What spans keys (the sessions of a subject, status indices, the names of
+//! an account) is ordered so that whatever breaks off leaves something dangling, which is passed
+//! over, and never something alive that can't be found. No rule about sessions is decided here:
+//! scripts compare and advance.
 //!
 //! [`RedisStore::connect`] refuses a server that would lose what it acknowledged: one that evicts,
 //! a replica, a version too old. What was acknowledged survives as far as the server's own
@@ -31,6 +31,7 @@ mod options;
 mod record;
 mod scripts;
 mod sessions;
+mod status;
 mod store;
 mod subject;
 

@@ -15,7 +15,7 @@ use aquaware_core::time::Timestamp;
 use redis::Value;
 
 pub(crate) use self::account::{account_fields, account_of};
-pub(crate) use self::session::{session_fields, session_of};
+pub(crate) use self::session::{index_of, session_fields, session_of};
 use crate::error::Failure;
 
 /// The fields of a key as names and values in turn.

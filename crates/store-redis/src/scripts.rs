@@ -50,6 +50,9 @@ steps! {
     TOUCH = "record" "touch";
     END = "record" "end";
     SET_CLAIMS = "record" "claims";
+    RELEASE = "record" "release";
+    CLAIM = "claim";
+    CLAIM_DROP = "claim_drop";
     INDEX_ADD = "index_add";
     INDEX_DROP = "index_drop";
     ACCOUNT_CREATE = "account_create";
@@ -67,7 +70,11 @@ mod tests {
         let days = RETENTION.as_secs() / 86_400;
         assert_eq!(days * 86_400, RETENTION.as_secs());
         let line = format!("local RETENTION = {days} * 86400 * 1000");
-        for code in [include_str!("lua/record.lua"), include_str!("lua/index_add.lua")] {
+        for code in [
+            include_str!("lua/record.lua"),
+            include_str!("lua/index_add.lua"),
+            include_str!("lua/claim.lua"),
+        ] {
             assert!(code.lines().any(|found| found == line));
         }
     }

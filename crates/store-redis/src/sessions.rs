@@ -1,14 +1,15 @@
 //! Sessions: one key each, one script per step. What spans the sessions of a subject is in
-//! [`crate::subject`].
+//! [`crate::subject`], what becomes of status indices in [`crate::status`].
 
 use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use redis::Value;
 use tokio::time::Instant;
 
+use crate::error::Failure;
 use crate::record::{session_fields, session_of};
 use crate::scripts;
 use crate::store::{RedisStore, unexpected};
@@ -18,8 +19,15 @@ impl SessionStore for RedisStore {
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
         let deadline = self.deadline();
         let fields = session_fields(session)?;
-        // First: an entry without a session is passed over, a session without an entry is missed
-        // by whoever logs out everywhere. If this breaks off, there is surely no session.
+        // First: a claim without a session is found dead in time, two sessions with one index are
+        // never told apart. If this breaks off, there is surely no session.
+        if let Some(index) = session.status
+            && !self.claim(index, session, deadline).await.map_err(before)?
+        {
+            return Ok(false);
+        }
+        // Likewise: an entry without a session is passed over, a session without an entry is missed
+        // by whoever logs out everywhere.
         self.index(session, deadline).await.map_err(before)?;
         let (expires, ends) = (session.expires_at.millis(), session.ends_at.millis());
         let (expires, ends) = (expires.to_string(), ends.to_string());
@@ -27,7 +35,20 @@ impl SessionStore for RedisStore {
         arguments.extend(fields.iter().map(Vec::as_slice));
         let key = self.keys.session(&session.id);
         match self.step(&scripts::INSERT, &key, &arguments, deadline).await? {
-            Value::Int(kept) => Ok(kept == 1),
+            Value::Nil => {
+                self.tell(session, deadline).await?;
+                Ok(true)
+            }
+            Value::BulkString(has) => {
+                // Not if it is the very index that the session with this name has.
+                if let Some(index) = session.status
+                    && index.number().to_string().as_bytes() != has
+                {
+                    // If it fails, the claim is found dead in time.
+                    let _ = self.unclaim(index, &session.id, deadline).await;
+                }
+                Ok(false)
+            }
             _ => Err(unexpected()),
         }
     }
@@ -47,9 +68,10 @@ impl SessionStore for RedisStore {
             issued.as_bytes(),
             expires.as_bytes(),
         ];
-        let key = self.keys.session(id);
-        let answer = self.step(&scripts::ADVANCE, &key, &arguments, self.deadline()).await?;
+        let (key, deadline) = (self.keys.session(id), self.deadline());
+        let answer = self.step(&scripts::ADVANCE, &key, &arguments, deadline).await?;
         let outcome = outcome(id, answer)?;
+        self.tell_if_ended(&outcome, deadline).await;
         if let Outcome::Done(session) = &outcome
             && is_due_after(from, to)
         {
@@ -66,9 +88,10 @@ impl SessionStore for RedisStore {
     ) -> Result<Outcome, StoreError> {
         let (number, instant) = (generation.number().to_string(), at.millis().to_string());
         let arguments: [&[u8]; 2] = [number.as_bytes(), instant.as_bytes()];
-        let key = self.keys.session(id);
-        let answer = self.step(&scripts::TOUCH, &key, &arguments, self.deadline()).await?;
+        let (key, deadline) = (self.keys.session(id), self.deadline());
+        let answer = self.step(&scripts::TOUCH, &key, &arguments, deadline).await?;
         let outcome = outcome(id, answer)?;
+        self.tell_if_ended(&outcome, deadline).await;
         if let Outcome::Done(session) = &outcome
             && is_due_at(at)
         {
@@ -103,6 +126,14 @@ impl SessionStore for RedisStore {
         Ok(0)
     }
 
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        self.revocations(since, self.deadline()).await
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        self.release_indices(ended_before, at_most, self.deadline()).await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.answers().await
     }
@@ -117,8 +148,30 @@ impl RedisStore {
         session_of(id, self.fields(&self.keys.session(id), deadline).await?)
     }
 
-    /// Ends one session; only if it is `of` that subject, where one is named.
+    /// Ends one session, and tells of it; only if it is `of` that subject, where one is named.
+    ///
+    /// A caller who goes away between the two would leave an end that nobody is told of, so both
+    /// are done in a task that nobody drops.
     pub(crate) async fn end_one(
+        &self,
+        id: &SessionId,
+        of: Option<&Subject>,
+        ended: Ended,
+        deadline: Instant,
+    ) -> Result<Outcome, StoreError> {
+        let (store, id, of) = (self.clone(), *id, of.cloned());
+        let task = self.link.home().spawn(async move {
+            let outcome = store.end_record(&id, of.as_ref(), ended, deadline).await?;
+            // Also one that ended before: if its end broke off half done, this is the repetition.
+            if let Outcome::Done(session) | Outcome::Standing(session) = &outcome {
+                store.tell(session, deadline).await?;
+            }
+            Ok(outcome)
+        });
+        task.await.unwrap_or_else(|_| Err(Failure::Stopped.unknown()))
+    }
+
+    async fn end_record(
         &self,
         id: &SessionId,
         of: Option<&Subject>,

@@ -18,7 +18,8 @@ use crate::scripts::Step;
 ///
 /// Every call of a port ends within the timeout of its options, connecting included. A caller that
 /// is dropped before its answer came leaves its step to be done or not, as one whose connection
-/// broke. Nothing that changes something is ever repeated after it may have been carried out.
+/// broke. Nothing that changes something is ever repeated after it may have been carried out, but
+/// for telling of an end, which comes to the same however often it is done.
 #[derive(Clone)]
 pub struct RedisStore {
     pub(crate) link: Link,

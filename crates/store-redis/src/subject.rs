@@ -117,7 +117,7 @@ impl RedisStore {
             let mut entries = match self.entries(subject, deadline).await {
                 Ok(entries) => entries,
                 Err(error) => {
-                    failed = Some(error);
+                    failed = Some(graver(failed, error));
                     break;
                 }
             };
@@ -135,7 +135,7 @@ impl RedisStore {
                     Ok(Outcome::Done(session)) => given.push(session),
                     Ok(Outcome::Standing(_)) => {}
                     Ok(Outcome::Absent) => stale.push(entry),
-                    Err(error) => failed = Some(error),
+                    Err(error) => failed = Some(graver(failed, error)),
                 }
             }
         }
@@ -199,6 +199,11 @@ impl RedisStore {
             let _ = store.step(&scripts::INDEX_DROP, &key, &arguments, store.deadline()).await;
         });
     }
+}
+
+/// What to say of two failures: that nothing is known of a step, if that is so of one.
+fn graver(one: Option<StoreError>, other: StoreError) -> StoreError {
+    one.filter(StoreError::is_unknown).unwrap_or(other)
 }
 
 #[cfg(test)]

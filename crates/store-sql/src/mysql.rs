@@ -17,6 +17,7 @@ mod connection;
 mod facts;
 mod failure;
 mod migrate;
+mod release;
 mod sessions;
 
 use std::fmt;

@@ -4,12 +4,16 @@
 //! wrote is an error that names the record and never repeats what is in it.
 
 mod account;
+mod revoked;
 mod session;
 
 use aquaware_core::session::ExtraClaims;
 use aquaware_core::store::StoreError;
 
 pub(crate) use self::account::AccountRow;
+#[cfg(all(test, feature = "sqlite"))]
+pub(crate) use self::revoked::RevokedRow;
+pub(crate) use self::revoked::{revocations, revoked_since};
 pub(crate) use self::session::{SessionRow, number};
 use crate::error::Failure;
 

@@ -40,6 +40,8 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         /// Why: a word of `EndReason`. Null exactly when `ended_at` is.
         end_reason -> Nullable<Text>,
+        /// Its place in the status lists, which no other row has: 32 bits without a sign.
+        status_index -> Nullable<BigInt>,
     }
 }
 

@@ -13,6 +13,7 @@ mod file;
 mod migrate;
 mod purge;
 mod readers;
+mod release;
 mod sessions;
 mod statements;
 mod writer;

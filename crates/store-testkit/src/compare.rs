@@ -28,7 +28,7 @@ pub(crate) fn same_session(what: &str, wanted: &Session, found: &Session) -> Ver
     let list = differences!(
         Session, wanted, found,
         id subject client scope claims device created_at ends_at generation issued_at expires_at
-        last_used_at mark ended
+        last_used_at mark ended status
     );
     verdict(what, &list)
 }

@@ -13,6 +13,7 @@ use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Session};
+use aquaware_core::status::StatusIndex;
 use aquaware_core::store::Advance;
 use aquaware_core::time::Timestamp;
 use serde_json::json;
@@ -66,6 +67,11 @@ pub(crate) fn mark(number: u64) -> Mark {
     Mark::from_bytes((u128::from(number) << 32 | 0xA5).to_le_bytes())
 }
 
+/// Far from the numbers of sessions, so that nothing passes for anything else.
+pub(crate) const fn index(number: u32) -> StatusIndex {
+    StatusIndex::from_number(0x8000_0000 + number)
+}
+
 pub(crate) fn claims(value: serde_json::Value) -> ExtraClaims {
     value.as_object().cloned().expect("a JSON object")
 }
@@ -91,6 +97,7 @@ pub(crate) fn plain(number: u64) -> Session {
         last_used_at: NOON,
         mark: None,
         ended: None,
+        status: None,
     }
 }
 
@@ -109,6 +116,7 @@ pub(crate) fn rich(number: u64) -> Session {
         issued_at: later(1),
         last_used_at: later(2),
         mark: Some(mark(number)),
+        status: Some(index(u32::try_from(number).expect("a small number"))),
         ..plain(number)
     }
 }

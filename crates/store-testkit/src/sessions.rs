@@ -10,6 +10,7 @@ mod race;
 mod record;
 mod recovery;
 mod sequence;
+mod status;
 mod subject;
 mod touch;
 
@@ -24,6 +25,7 @@ use self::race::*;
 use self::record::*;
 use self::recovery::*;
 use self::sequence::*;
+use self::status::*;
 use self::subject::*;
 use self::touch::*;
 use crate::check::Check;
@@ -87,8 +89,18 @@ macro_rules! __each_session_check {
             a_purged_session_leaves_no_trace
             an_expired_session_is_a_record_like_any_other
 
+            every_status_index_comes_back
+            a_status_index_is_had_once
+            a_status_index_that_was_given_up_can_be_had_again
+            what_ended_is_revoked_from_its_instant_on
+            the_living_and_those_without_an_index_are_never_revoked
+            revocations_of_many_sessions_are_whole
+            a_release_takes_the_index_of_what_ended_before_the_instant_alone
+            a_release_takes_no_more_than_asked
+
             of_many_advances_of_one_generation_one_is_done
             of_many_inserts_of_one_id_one_is_kept
+            of_many_inserts_of_one_status_index_one_is_kept
             of_many_ends_one_is_done
             no_session_is_ended_twice_by_racing_end_alls
             nothing_advances_after_a_racing_end

@@ -47,5 +47,6 @@ mod races;
 mod replicas;
 mod restart;
 mod sessions;
+mod status_lists;
 mod succession;
 mod tokens;

@@ -161,6 +161,9 @@ refresh_per_session = "unlimited"
 
 [clients.web]
 
+[clients.watched]
+status = true
+
 [clients.hasty]
 access_lifetime = "3s"
 

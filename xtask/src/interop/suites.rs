@@ -48,7 +48,7 @@ const fn node(name: &'static str, script: &'static str, algorithm: &'static str)
 }
 
 /// All of them. Who checks tokens meets every algorithm with public keys.
-pub(super) const SUITES: [Suite; 12] = [
+pub(super) const SUITES: [Suite; 14] = [
     python("PyJWT, EdDSA", "pyjwt_keys.py", "EdDSA"),
     python("PyJWT, ES256", "pyjwt_keys.py", "ES256"),
     python("PyJWT, RS256", "pyjwt_keys.py", "RS256"),
@@ -61,6 +61,8 @@ pub(super) const SUITES: [Suite; 12] = [
     node("oauth4webapi, ES256", "oauth4webapi_client.mjs", "ES256"),
     node("oauth4webapi, RS256", "oauth4webapi_client.mjs", "RS256"),
     node("openid-client", "openid_client.mjs", "EdDSA"),
+    node("status lists, EdDSA", "status_lists.mjs", "EdDSA"),
+    node("status lists, ES256", "status_lists.mjs", "ES256"),
 ];
 
 /// Runs the script against this server, shows what it tells, and counts it.

@@ -82,9 +82,8 @@ impl SigningKey {
             }
             None => return Err(unusable()),
         };
-        let header = json!({ "typ": token_type.word(), "alg": algorithm.word(), "kid": kid });
         Ok(Self {
-            header: URL_SAFE_NO_PAD.encode(header.to_string()) + ".",
+            header: header(token_type.word(), algorithm, &kid),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             verifying: VerifyingKey { algorithm, decoding },
             kid,
@@ -118,6 +117,12 @@ impl SigningKey {
         }
         public_jwk(&self.encoding, self.algorithm)
     }
+}
+
+/// The encoded header of a token of `typ`, with its dot.
+pub(super) fn header(typ: &str, algorithm: Algorithm, kid: &KeyId) -> String {
+    let header = json!({ "typ": typ, "alg": algorithm.word(), "kid": kid });
+    URL_SAFE_NO_PAD.encode(header.to_string()) + "."
 }
 
 fn encoding_key(algorithm: Algorithm, material: &KeyMaterial) -> Option<EncodingKey> {

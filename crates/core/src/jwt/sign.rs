@@ -13,9 +13,11 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::key::SigningKey;
+use super::STATUS_LIST;
+use super::key::{SigningKey, header};
 use crate::claims::{AccessClaims, RefreshClaims};
 use crate::secret::{AccessToken, RefreshToken};
+use crate::status::{PackedList, StatusListClaims};
 
 /// A token that could not be signed: the key was checked when it was loaded, so this is an exhausted
 /// machine or a broken library.
@@ -50,11 +52,27 @@ impl SigningKey {
         self.sign(claims).map(RefreshToken::new)
     }
 
+    /// Signs `claims` as a status list (draft-ietf-oauth-status-list-20 §5.1). Rare, so its header is
+    /// encoded anew each time.
+    ///
+    /// # Errors
+    /// [`SignError`] when the cryptographic library fails.
+    pub fn sign_status_list(
+        &self,
+        claims: &StatusListClaims<&PackedList>,
+    ) -> Result<String, SignError> {
+        self.sign_under(&header(STATUS_LIST, self.algorithm, &self.kid), claims)
+    }
+
     fn sign<T: Serialize>(&self, claims: &T) -> Result<String, SignError> {
+        self.sign_under(&self.header, claims)
+    }
+
+    fn sign_under<T: Serialize>(&self, header: &str, claims: &T) -> Result<String, SignError> {
         let claims = serde_json::to_vec(claims).map_err(|_| SignError)?;
         // Claims grow by a third; the longest usual signature (RSA 2048) takes 342 characters.
-        let mut token = String::with_capacity(self.header.len() + claims.len() * 4 / 3 + 350);
-        token.push_str(&self.header);
+        let mut token = String::with_capacity(header.len() + claims.len() * 4 / 3 + 350);
+        token.push_str(header);
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature = self.signature(token.as_bytes())?;
         token.push('.');

@@ -12,9 +12,13 @@ use serde_json::{Map, Value};
 
 use super::json;
 use super::key::VerifyingKey;
-use super::{Algorithm, MAX_TOKEN_BYTES, TokenError, TokenType, Verified};
+use super::{
+    Algorithm, MAX_STATUS_LIST_BYTES, MAX_TOKEN_BYTES, STATUS_LIST, TokenError, TokenType,
+    Verified, is_named,
+};
 use crate::claims::{AccessClaims, Audiences, BearerClaims, RefreshClaims};
 use crate::id::{Audience, Issuer, KeyId};
+use crate::status::StatusListClaims;
 use crate::time::{Leeway, Timestamp, expired};
 
 /// Where the checking finds keys: in memory, by name.
@@ -46,7 +50,7 @@ impl AccessCheck {
         keys: &(impl Keys + ?Sized),
         now: Timestamp,
     ) -> Result<Verified<AccessClaims>, TokenError> {
-        let claims: AccessClaims = verified_claims(token, TokenType::Access, own(keys))?;
+        let claims: AccessClaims = verified_claims(token, ACCESS, own(keys))?;
         self.judge(&claims.iss, &claims.aud)?;
         self.judge_time(claims.nbf, claims.exp, now)?;
         Ok(Verified(claims))
@@ -66,7 +70,7 @@ impl AccessCheck {
         find: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
         now: Timestamp,
     ) -> Result<Verified<BearerClaims<E>>, TokenError> {
-        let claims: BearerClaims<E> = verified_claims(token, TokenType::Access, find)?;
+        let claims: BearerClaims<E> = verified_claims(token, ACCESS, find)?;
         self.judge(&claims.iss, &claims.aud)?;
         self.judge_time(claims.nbf, claims.exp, now)?;
         Ok(Verified(claims))
@@ -98,6 +102,38 @@ impl AccessCheck {
     }
 }
 
+/// What makes a status list good (draft-ietf-oauth-status-list-20 §8.3).
+#[derive(Clone, Copy, Debug)]
+pub struct StatusListCheck<'a> {
+    /// Where the list was found: its `sub`.
+    pub uri: &'a str,
+    /// How far the checker's clock may be behind.
+    pub leeway: Leeway,
+}
+
+impl StatusListCheck<'_> {
+    /// Checks form, type, key, signature, `sub` and `exp` of `token`, and unpacks the list. `find`
+    /// as in [`AccessCheck::check_bearer`].
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check<'k>(
+        &self,
+        token: &str,
+        find: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
+        now: Timestamp,
+    ) -> Result<Verified<StatusListClaims>, TokenError> {
+        let claims: StatusListClaims = verified_claims(token, STATUS, find)?;
+        if claims.sub != self.uri {
+            return Err(TokenError::Subject);
+        }
+        if claims.exp.is_some_and(|exp| expired(exp, self.leeway, now)) {
+            return Err(TokenError::Expired);
+        }
+        Ok(Verified(claims))
+    }
+}
+
 /// Looks among keys whose names have this system's form; a name of another form is malformed.
 fn own<'k>(
     keys: &'k (impl Keys + ?Sized),
@@ -126,7 +162,7 @@ impl RefreshCheck<'_> {
         token: &str,
         keys: &(impl Keys + ?Sized),
     ) -> Result<Verified<RefreshClaims>, TokenError> {
-        let claims: RefreshClaims = verified_claims(token, TokenType::Refresh, own(keys))?;
+        let claims: RefreshClaims = verified_claims(token, REFRESH, own(keys))?;
         if claims.iss != *self.issuer {
             return Err(TokenError::Issuer);
         }
@@ -160,8 +196,16 @@ struct Parts<'a> {
     message: &'a [u8],
 }
 
-fn parts(token: &str) -> Result<Parts<'_>, TokenError> {
-    if token.len() > MAX_TOKEN_BYTES {
+/// What a token must be before anything in it is read: its `typ`, and how long it may be.
+#[derive(Clone, Copy)]
+struct Kind(&'static str, usize);
+
+const ACCESS: Kind = Kind(TokenType::Access.word(), MAX_TOKEN_BYTES);
+const REFRESH: Kind = Kind(TokenType::Refresh.word(), MAX_TOKEN_BYTES);
+const STATUS: Kind = Kind(STATUS_LIST, MAX_STATUS_LIST_BYTES);
+
+fn parts(token: &str, most: usize) -> Result<Parts<'_>, TokenError> {
+    if token.len() > most {
         return Err(TokenError::TooLong);
     }
     let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
@@ -178,14 +222,14 @@ fn parts(token: &str) -> Result<Parts<'_>, TokenError> {
 
 fn verified_claims<'k, T: DeserializeOwned>(
     token: &str,
-    token_type: TokenType,
+    Kind(word, most): Kind,
     find: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
 ) -> Result<T, TokenError> {
-    let Parts { header, claims, signature, message } = parts(token)?;
+    let Parts { header, claims, signature, message } = parts(token, most)?;
     if header.crit {
         return Err(TokenError::Critical);
     }
-    if !header.typ.is_some_and(|typ| token_type.is_named(&typ)) {
+    if !header.typ.is_some_and(|typ| is_named(&typ, word)) {
         return Err(TokenError::Type);
     }
     let kid = header.kid.ok_or(TokenError::UnknownKey)?;
@@ -214,7 +258,7 @@ pub struct Unverified {
 /// # Errors
 /// [`TokenError::TooLong`] and [`TokenError::Malformed`].
 pub fn inspect(token: &str) -> Result<Unverified, TokenError> {
-    let Parts { claims, message, .. } = parts(token)?;
+    let Parts { claims, message, .. } = parts(token, MAX_TOKEN_BYTES)?;
     let header = message.split(|byte| *byte == b'.').next().unwrap_or_default();
     let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenError::Malformed)?;
     let read = |part: &[u8]| json::object(part).ok_or(TokenError::Malformed);

@@ -141,6 +141,16 @@ pub const fn algorithm_of(token_type: TokenType, access: Algorithm) -> Algorithm
     }
 }
 
+/// How the key that signs tokens of this type at `now` does it; `None` if there is none.
+#[must_use]
+pub fn signing_algorithm(
+    records: &[KeyRecord],
+    token_type: TokenType,
+    now: Timestamp,
+) -> Option<Algorithm> {
+    active(records, token_type, now).map(|record| record.algorithm)
+}
+
 /// The key that signs: the one that began last.
 fn active(records: &[KeyRecord], token_type: TokenType, now: Timestamp) -> Option<&KeyRecord> {
     of_type(records, token_type)

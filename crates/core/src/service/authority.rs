@@ -8,6 +8,7 @@ use crate::policy::{ClientProfile, TokenPolicy};
 use crate::random::Random;
 use crate::secret::AccessToken;
 use crate::session::Session;
+use crate::status::StatusIndex;
 use crate::time::{Leeway, Timestamp};
 
 use super::GrantedRefresh;
@@ -104,6 +105,7 @@ impl Authority {
             sid: session.map(|session| session.id),
             auth_time: session.map(|session| session.created_at.floor()),
             scope,
+            status: status_of(session, profile).map(|it| it.claim(self.policy.issuer())),
             extra: session.map(|session| session.claims.clone()).unwrap_or_default(),
         };
         let key = self.ring.signing(TokenType::Access, now).ok_or(SignError)?;
@@ -131,6 +133,11 @@ impl Authority {
         let key = self.ring.signing(TokenType::Refresh, now).ok_or(SignError)?;
         Ok(GrantedRefresh { token: key.sign_refresh(&claims)?, expires_at })
     }
+}
+
+/// A session keeps its index when its client is told not to show it any more.
+fn status_of(session: Option<&Session>, profile: &ClientProfile) -> Option<StatusIndex> {
+    session.filter(|_| profile.status)?.status
 }
 
 /// A `jti`: 96 random bits in 16 characters, enough to never see one twice.

@@ -12,6 +12,7 @@ use crate::jwt::{TokenError, Verified};
 use crate::policy::{ClientProfile, Grant};
 use crate::random::Random;
 use crate::session::{Device, EndReason, Ended, ExtraClaims, Session};
+use crate::status::{Space, Spans};
 use crate::store::{SessionStore, StoreError};
 use crate::time::{Leeway, Timestamp, expired};
 
@@ -20,6 +21,7 @@ use crate::time::{Leeway, Timestamp, expired};
 pub struct Sessions {
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) random: Arc<dyn Random>,
+    pub(super) space: Space,
     authority: RwLock<Arc<Authority>>,
 }
 
@@ -67,7 +69,7 @@ impl Sessions {
         random: Arc<dyn Random>,
         authority: Arc<Authority>,
     ) -> Self {
-        Self { store, random, authority: RwLock::new(authority) }
+        Self { store, random, space: Space::default(), authority: RwLock::new(authority) }
     }
 
     /// The policy and keys in force.
@@ -81,7 +83,8 @@ impl Sessions {
         *self.authority.write().unwrap_or_else(PoisonError::into_inner) = authority;
     }
 
-    /// Opens a session for somebody who proved who they are. One store operation.
+    /// Opens a session for somebody who proved who they are. One store operation, and another for
+    /// each status index that turns out to be taken.
     ///
     /// # Errors
     /// [`Failure`]; no token is made before the store has acknowledged the session.
@@ -108,12 +111,32 @@ impl Sessions {
             last_used_at: now,
             mark: None,
             ended: None,
+            status: None,
         };
-        if !self.store.insert(&session).await? {
-            return Err(Failure::NameTaken(session.id));
-        }
+        let session = self.keep(session, profile).await?;
         let may_refresh = profile.allows(Grant::RefreshToken);
         self.grant(authority, profile, session, None, may_refresh, now)
+    }
+
+    /// Keeps a new session under a name and with a status index that no other has.
+    async fn keep(&self, new: Session, profile: &ClientProfile) -> Result<Session, Failure> {
+        /// Room for a replica that begins with full lists and remembers nothing.
+        const MOST_DRAWS: usize = 1024;
+        if !profile.status {
+            let kept = self.store.insert(&new).await?;
+            return if kept { Ok(new) } else { Err(Failure::NameTaken(new.id)) };
+        }
+        for _ in 0..MOST_DRAWS {
+            let index = self.space.draw(&*self.random);
+            let id = SessionId::generate(&*self.random);
+            let session = Session { id, status: Some(index), ..new.clone() };
+            let kept = self.store.insert(&session).await?;
+            self.space.note(index, !kept);
+            if kept {
+                return Ok(session);
+            }
+        }
+        Err(Failure::NameTaken(new.id))
     }
 
     /// Signs what `session` is to be given: an access token, of a narrower scope if one is named.
@@ -126,6 +149,9 @@ impl Sessions {
         with_refresh: bool,
         now: Timestamp,
     ) -> Result<Granted, Failure> {
+        if let Some(index) = session.status {
+            self.space.saw(index);
+        }
         let scope = narrowed.unwrap_or(&session.scope).clone();
         let about = About {
             subject: session.subject.clone(),
@@ -260,6 +286,16 @@ impl Sessions {
     /// [`StoreError`].
     pub async fn purge(&self, at_most: u32, now: Timestamp) -> Result<u64, StoreError> {
         self.store.purge(now.minus(crate::session::RETENTION), at_most).await
+    }
+
+    /// Takes the status index away from up to `at_most` sessions whose end no verifier needs to be
+    /// told of any more, and says from how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn release_indices(&self, at_most: u32, now: Timestamp) -> Result<u64, StoreError> {
+        let spans = Spans::of(self.authority().policy());
+        self.store.release(spans.free_before(now), at_most).await
     }
 
     /// Whether the store answers.

@@ -27,6 +27,7 @@ mod passwords;
 mod races;
 mod renewal;
 mod rollback;
+mod status;
 mod thieves;
 mod wire;
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{AccountStore, Advance, Outcome, SessionStore, StoreError};
+use super::{AccountStore, Advance, Outcome, Revoked, SessionStore, StoreError};
 use crate::account::{Account, Login};
 use crate::id::{Generation, SessionId, Subject};
 use crate::secret::PasswordHash;
@@ -72,7 +72,8 @@ impl MemoryStore {
 impl SessionStore for MemoryStore {
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
         let mut sessions = self.sessions();
-        if sessions.contains_key(&session.id) {
+        let has = |index| sessions.values().any(|other| other.status == Some(index));
+        if sessions.contains_key(&session.id) || session.status.is_some_and(has) {
             return Ok(false);
         }
         sessions.insert(session.id, session.clone());
@@ -160,6 +161,26 @@ impl SessionStore for MemoryStore {
             sessions.remove(id);
         }
         Ok(u64::try_from(dead.len()).unwrap_or(u64::MAX))
+    }
+
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        let revoked = |session: &Session| {
+            let at = session.ended?.at;
+            (at >= since).then_some(Revoked { index: session.status?, at })
+        };
+        Ok(self.sessions().values().filter_map(revoked).collect())
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        let mut sessions = self.sessions();
+        let over = |session: &Session| session.ended.is_some_and(|ended| ended.at < ended_before);
+        let released = sessions
+            .values_mut()
+            .filter(|session| session.status.is_some() && over(session))
+            .take(usize::try_from(at_most).unwrap_or(usize::MAX))
+            .map(|session| session.status = None)
+            .count();
+        Ok(u64::try_from(released).unwrap_or(u64::MAX))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

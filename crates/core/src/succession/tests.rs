@@ -147,6 +147,7 @@ fn a_session() -> Session {
         last_used_at: FIRST_USE,
         mark: None,
         ended: None,
+        status: None,
     }
 }
 

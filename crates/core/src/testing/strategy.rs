@@ -17,6 +17,7 @@ use crate::policy::{ClientProfile, Grant, ProfileSettings, Rotation, Transport};
 use crate::retry::Mark;
 use crate::secret::PasswordHash;
 use crate::session::{Device, EndReason, Ended, ExtraClaims, Session};
+use crate::status::StatusIndex;
 use crate::time::{Lifetime, Timestamp};
 
 /// Instants from 1970 to 2100, in milliseconds.
@@ -106,6 +107,11 @@ pub fn device() -> impl Strategy<Value = Device> {
         .prop_map(|(name, ip, user_agent)| Device { name, ip, user_agent })
 }
 
+/// Places in the status lists.
+pub fn status_index() -> impl Strategy<Value = StatusIndex> {
+    any::<u32>().prop_map(StatusIndex::from_number)
+}
+
 /// Ends.
 pub fn ended() -> impl Strategy<Value = Ended> {
     (timestamp(), select(&EndReason::ALL)).prop_map(|(at, reason)| Ended { at, reason })
@@ -116,8 +122,8 @@ pub fn ended() -> impl Strategy<Value = Ended> {
 pub fn session() -> impl Strategy<Value = Session> {
     let names = (session_id(), subject(), client_id(), scope(), extra_claims(), device());
     let times = (timestamp(), lifetime(), lifetime(), 0..31_536_000_000_u64, 0..86_400_000_u64);
-    let state = (generation(), mark(), option::weighted(0.25, ended()));
-    (names, times, state).prop_map(|(names, times, (generation, mark, ended))| {
+    let state = (generation(), mark(), option::weighted(0.25, ended()), option::of(status_index()));
+    (names, times, state).prop_map(|(names, times, (generation, mark, ended, status))| {
         let (id, subject, client, scope, claims, device) = names;
         let (created_at, whole, idle, issued_after, used_after) = times;
         let first = generation == Generation::FIRST;
@@ -138,6 +144,7 @@ pub fn session() -> impl Strategy<Value = Session> {
             last_used_at: after(issued_at, used_after),
             mark: (!first).then_some(mark),
             ended,
+            status,
         }
     })
 }
@@ -166,8 +173,16 @@ pub fn access_claims() -> impl Strategy<Value = AccessClaims> {
     ];
     let names = (issuer(), subject(), audiences, "[A-Za-z0-9_-]{16}", client_id());
     let times = (second(), second(), option::of(second()), option::of(second()));
-    (names, times, option::of(session_id()), scope(), extra_claims()).prop_map(
-        |((iss, sub, aud, jti, client_id), (exp, iat, nbf, auth_time), sid, scope, extra)| {
+    let status = option::of(status_index().prop_map(|index| index.claim(&fixture::issuer())));
+    (names, times, option::of(session_id()), scope(), status, extra_claims()).prop_map(
+        |(
+            (iss, sub, aud, jti, client_id),
+            (exp, iat, nbf, auth_time),
+            sid,
+            scope,
+            status,
+            extra,
+        )| {
             AccessClaims {
                 iss,
                 sub,
@@ -180,6 +195,7 @@ pub fn access_claims() -> impl Strategy<Value = AccessClaims> {
                 sid,
                 auth_time,
                 scope,
+                status,
                 extra,
             }
         },

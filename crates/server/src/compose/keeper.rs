@@ -1,14 +1,14 @@
-//! What a running server does by itself: look after its keys, drop dead sessions, and, when told,
+//! What a running server does by itself: look after its keys, drop what is dead, and, when told,
 //! read keys and client profiles again.
 //!
 //! All of it on the main thread, between requests of nobody: what fails is logged, leaves things as
 //! they are, and is tried again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use actix_web::web;
 use aquaware_core::id::KeyId;
@@ -17,11 +17,14 @@ use aquaware_core::service::Authority;
 use aquaware_core::time::Timestamp;
 use tokio::time::{interval, sleep};
 
-use super::parts::{self, KEEP_KEYS_EVERY, StartError};
+use super::parts::{self, KEEP_KEYS_EVERY, Occasion, StartError};
 use crate::causes::chain;
 use crate::config::{Config, Request, load};
 use crate::http::state::State;
 
+/// How often it is asked whether anything in the key directory changed: two rotations by hand must
+/// be further apart than that, or a replica meets tokens of a key it has never seen.
+const GLANCE_EVERY: Duration = Duration::from_secs(1);
 /// How often dead sessions are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// How many of them go at once.
@@ -34,6 +37,8 @@ pub(super) struct Keeper {
     public: SocketAddr,
     state: web::Data<State>,
     seen: RefCell<Option<Keys>>,
+    /// When the key directory last changed, as far as is known.
+    changed: Cell<Option<SystemTime>>,
 }
 
 /// Which keys there are, and from when on each of them signs.
@@ -42,7 +47,8 @@ type Keys = Vec<(KeyId, Option<Timestamp>)>;
 impl Keeper {
     /// The keeper of a server with this configuration, whose public listener is bound to `public`.
     pub(super) fn new(config: Config, public: SocketAddr, state: web::Data<State>) -> Self {
-        Self { config: RefCell::new(config), public, state, seen: RefCell::default() }
+        let (seen, changed) = Default::default();
+        Self { config: RefCell::new(config), public, state, seen, changed }
     }
 
     /// Who issues.
@@ -62,7 +68,7 @@ impl Keeper {
         };
         let before = self.config.replace(config);
         self.seen.replace(None);
-        match self.look_at_keys() {
+        match self.look_at_keys(Occasion::Start) {
             Ok(_) => tracing::info!("reloaded keys and client profiles"),
             Err(error) => {
                 self.config.replace(before);
@@ -74,9 +80,15 @@ impl Keeper {
     /// Follows the key directory, where other replicas and commands change things too, and rotates
     /// on schedule.
     pub(super) async fn keep_keys(self: Rc<Self>) {
+        let mut glances = 0;
         loop {
-            sleep(KEEP_KEYS_EVERY).await;
-            match self.look_at_keys() {
+            sleep(GLANCE_EVERY).await;
+            glances += 1;
+            if !self.has_directory_changed() && GLANCE_EVERY * glances < KEEP_KEYS_EVERY {
+                continue;
+            }
+            glances = 0;
+            match self.look_at_keys(Occasion::Look) {
                 Ok(false) => {}
                 Ok(true) => tracing::info!("keys changed"),
                 Err(error) => tracing::error!(cause = %chain(&error), "keys stay as they are"),
@@ -84,11 +96,18 @@ impl Keeper {
         }
     }
 
+    /// Whether files came, went or were replaced in the key directory since this was last asked.
+    fn has_directory_changed(&self) -> bool {
+        let metadata = std::fs::metadata(&self.config.borrow().keys.directory);
+        let changed = metadata.and_then(|it| it.modified()).ok();
+        self.changed.replace(changed) != changed
+    }
+
     /// Puts the keys on the disk in force if they aren't those seen before.
-    fn look_at_keys(&self) -> Result<bool, StartError> {
+    fn look_at_keys(&self, occasion: Occasion) -> Result<bool, StartError> {
         let config = self.config.borrow();
         let now = self.state.now();
-        let records = parts::keys(&config, self.public, now)?.records;
+        let records = parts::keys(&config, self.public, occasion, now)?.records;
         let mut keys: Keys = records.iter().map(|it| (it.kid.clone(), it.active_from)).collect();
         keys.sort();
         if self.seen.borrow().as_ref() == Some(&keys) {
@@ -101,12 +120,27 @@ impl Keeper {
         Ok(true)
     }
 
-    /// Drops sessions that no token can need any more, now and then.
+    /// Drops sessions that no token can need any more, and status indices that no verifier can,
+    /// now and then.
     pub(super) async fn keep_sessions(self: Rc<Self>) {
         let mut every = interval(PURGE_EVERY);
         loop {
             every.tick().await;
             self.purge().await;
+            self.release().await;
+        }
+    }
+
+    async fn release(&self) {
+        loop {
+            match self.state.sessions.release_indices(PURGE_AT_MOST, self.state.now()).await {
+                Ok(0) => return,
+                Ok(released) => tracing::info!(released, "released status indices"),
+                Err(error) => {
+                    tracing::warn!(cause = %chain(&error), "status indices stay for now");
+                    return;
+                }
+            }
         }
     }
 

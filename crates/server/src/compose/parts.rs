@@ -8,7 +8,7 @@ use std::time::Duration;
 use aquaware_core::keys::{KeyRecord, KeyRing, RingError, Schedule};
 use aquaware_core::password::{HashCost, InvalidCost};
 use aquaware_core::random::{Random, SystemRandom};
-use aquaware_core::service::{Accounts, Authority, Clients, Sessions};
+use aquaware_core::service::{Accounts, Authority, Clients, Sessions, StatusLists};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::{Clock, Timestamp};
 use thiserror::Error;
@@ -82,7 +82,7 @@ pub(super) fn authority(
     public: SocketAddr,
     now: Timestamp,
 ) -> Result<Authority, StartError> {
-    let Kept { records, read_only } = keys(config, public, now)?;
+    let Kept { records, read_only } = keys(config, public, Occasion::Start, now)?;
     if read_only && config.keys.rotate_every.is_some() {
         let directory = config.keys.directory.display();
         tracing::warn!(%directory, "the key directory can't be written: keys aren't rotated here");
@@ -102,10 +102,21 @@ pub(super) fn authority_of(
     Ok(Authority::new(policy, ring))
 }
 
+/// When the keys are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// An operator started a server, or told it to read again: the algorithm of the configuration
+    /// is followed.
+    Start,
+    /// It is time to look again.
+    Look,
+}
+
 /// The keys as they are on the disk, brought to what the configuration asks for.
 pub(super) fn keys(
     config: &Config,
     public: SocketAddr,
+    occasion: Occasion,
     now: Timestamp,
 ) -> Result<Kept, StartError> {
     let schedule = config.keys.rotate_every.map(|every| Schedule {
@@ -115,7 +126,8 @@ pub(super) fn keys(
         announced: KEEP_KEYS_EVERY * 2,
     });
     let policy = config.policy(public).ok_or(StartError::Issuer(public))?;
-    let plan = KeyPlan { algorithm: config.keys.algorithm, schedule, policy };
+    let as_it_is = occasion == Occasion::Look;
+    let plan = KeyPlan { algorithm: config.keys.algorithm, as_it_is, schedule, policy };
     Ok(key_directory::keep(&config.keys.directory, &plan, &SystemRandom, now)?)
 }
 
@@ -129,6 +141,7 @@ pub(super) async fn state(config: &Config, public: SocketAddr) -> Result<State, 
     let limits = config.limits;
     Ok(State {
         clients: Clients::new(Arc::clone(&sessions), hasher, random),
+        status_lists: StatusLists::new(Arc::clone(&sessions)),
         accounts,
         sessions,
         clock,

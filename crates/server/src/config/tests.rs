@@ -278,11 +278,6 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "clients.web.secret_hash = \"file:/nowhere/secret\"",
         "can't use the file /nowhere/secret",
     ),
-    (
-        "clients.web.status = true",
-        "clients.web.status = true",
-        "status lists are not available yet",
-    ),
     ("clients.web.status = 'no'", "clients.web.status = \"no\"", "true or false"),
     ("clients.'a b' = {}", "clients.\"a b\"", "1 to 64 letters"),
     ("limits.login_per_address = 30", "limits.login_per_address = 30", "\"30/1m\""),

@@ -9,8 +9,6 @@ use super::value::Value;
 enum Asks {
     /// Anything but an empty text.
     Set,
-    /// `true`.
-    True,
 }
 
 struct Part {
@@ -25,10 +23,8 @@ const fn part(setting: &'static str, asks: Asks, what: &'static str) -> Part {
     Part { setting, asks, what }
 }
 
-const NOT_YET: &[Part] = &[
-    part("clients.*.status", Asks::True, "status lists are not available yet; leave it false"),
-    part("telemetry.otlp_endpoint", Asks::Set, "traces are not available yet; leave it \"\""),
-];
+const NOT_YET: &[Part] =
+    &[part("telemetry.otlp_endpoint", Asks::Set, "traces are not available yet; leave it \"\"")];
 
 /// What `value` at the setting `pattern` asks for and isn't there.
 pub(super) fn check<'a>(
@@ -43,7 +39,6 @@ impl Asks {
     fn for_it(self, value: &Value) -> bool {
         match (self, value) {
             (Self::Set, Value::Text(text)) => !text.is_empty(),
-            (Self::True, Value::Boolean(boolean)) => *boolean,
             _ => false,
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aquaware_core::password::{Overloaded, Weakness};
 use aquaware_core::service::{
-    AuthError, Failure, LoginError, PasswordError, RefreshError, SignUpError,
+    AuthError, Failure, LoginError, PasswordError, RefreshError, SignUpError, StatusListError,
 };
 use aquaware_core::store::StoreError;
 
@@ -41,6 +41,16 @@ impl From<Failure> for Problem {
                 tracing::error!(cause = %failure, "a token could not be made");
                 Self::from(Code::InternalError)
             }
+        }
+    }
+}
+
+impl From<StatusListError> for Problem {
+    fn from(error: StatusListError) -> Self {
+        match error {
+            StatusListError::SharedSecret => Self::from(Code::NotFound),
+            StatusListError::Store(error) => error.into(),
+            StatusListError::Sign(error) => Failure::from(error).into(),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! `GET /.well-known/jwks.json`: the public keys, for whoever checks tokens without asking.
 
-use actix_web::http::header::{self, EntityTag, Header as _, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::jwt::PublicKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
+use super::document::Document;
 use super::problem::{Code, Problem};
 use super::state::State;
 
@@ -28,18 +28,12 @@ pub(crate) async fn key_set(
     let set = KeySet { keys: authority.ring().published(state.now()).collect() };
     let body = serde_json::to_vec(&set).map_err(|_| Problem::from(Code::InternalError))?;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
-    let tag = EntityTag::new_strong(URL_SAFE_NO_PAD.encode(digest.as_ref()));
-    let known = match IfNoneMatch::parse(&request) {
-        Ok(IfNoneMatch::Any) => true,
-        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
-        Err(_) => false,
+    let document = Document {
+        tag: URL_SAFE_NO_PAD.encode(digest.as_ref()),
+        cache_control: format!("public, max-age={MAX_AGE}"),
+        media_type: "application/jwk-set+json",
+        coding: None,
+        body: body.into(),
     };
-    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response
-        .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))
-        .insert_header(header::ETag(tag));
-    if known {
-        return Ok(response.finish());
-    }
-    Ok(response.content_type("application/jwk-set+json").body(body))
+    Ok(document.answer(&request))
 }

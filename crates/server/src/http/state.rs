@@ -9,7 +9,9 @@ use aquaware_core::id::ClientId;
 use aquaware_core::jwt::Verified;
 use aquaware_core::policy::{Rotation, Transport};
 use aquaware_core::retry::{InvalidRetryKey, RetryKey};
-use aquaware_core::service::{Accounts, Caller, Clients, Granted, RefreshError, Renew, Sessions};
+use aquaware_core::service::{
+    Accounts, Caller, Clients, Granted, RefreshError, Renew, Sessions, StatusLists,
+};
 use aquaware_core::time::{Clock, Timestamp};
 
 use super::bearer;
@@ -26,6 +28,7 @@ pub(crate) struct State {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) accounts: Accounts,
     pub(crate) clients: Clients,
+    pub(crate) status_lists: StatusLists,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signup_open: bool,
     pub(crate) cookie: RefreshCookie,

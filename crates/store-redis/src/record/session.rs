@@ -4,6 +4,7 @@ use aquaware_core::claims::Scope;
 use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
 use aquaware_core::session::{Device, EndReason, Ended, Session};
+use aquaware_core::status::StatusIndex;
 use aquaware_core::store::StoreError;
 use redis::Value;
 
@@ -26,6 +27,7 @@ pub(crate) fn session_fields(session: &Session) -> Result<FieldList, StoreError>
         last_used_at,
         mark,
         ended,
+        status,
     } = session;
     let mut fields = Writer::default();
     fields.put("subject", subject.as_str());
@@ -46,6 +48,7 @@ pub(crate) fn session_fields(session: &Session) -> Result<FieldList, StoreError>
         fields.put_time("ended", *at);
         fields.put("reason", reason.word());
     }
+    fields.put_some("status", status.map(|index| index.number().to_string()));
     Ok(fields.0)
 }
 
@@ -77,6 +80,7 @@ fn read(id: &SessionId, mut fields: Reader) -> Read<Session> {
         last_used_at: fields.time("used")?,
         mark: fields.some_bytes("mark").map(|mark| mark_of(&mark)).transpose()?,
         ended: ended(&mut fields)?,
+        status: fields.some_text("status")?.map(|text| status(&text)).transpose()?,
     })
 }
 
@@ -86,6 +90,16 @@ fn generation(text: &str) -> Read<Generation> {
     number
         .filter(|generation| generation.number().to_string() == text)
         .ok_or("the generation is out of range")
+}
+
+fn status(text: &str) -> Read<StatusIndex> {
+    index_of(text).ok_or("the status index is out of range")
+}
+
+/// The index with this number in its one spelling.
+pub(crate) fn index_of(text: &str) -> Option<StatusIndex> {
+    let number = text.parse().ok().filter(|number: &u32| number.to_string() == text);
+    number.map(StatusIndex::from_number)
 }
 
 fn mark_of(bytes: &[u8]) -> Read<Mark> {
@@ -132,6 +146,7 @@ mod tests {
             last_used_at: Timestamp::from_millis(5),
             mark: Some(Mark::from_bytes([9; 16])),
             ended: Some(Ended { at: Timestamp::from_millis(6), reason: EndReason::Reuse }),
+            status: Some(StatusIndex::from_number(u32::MAX)),
         }
     }
 
@@ -142,6 +157,7 @@ mod tests {
             device: Device::default(),
             mark: None,
             ended: None,
+            status: None,
             ..session()
         }
     }
@@ -179,6 +195,12 @@ mod tests {
             ("mark", "secret"),
             ("ended", "secret"),
             ("reason", "secret"),
+            ("status", "secret"),
+            ("status", ""),
+            ("status", "-1"),
+            ("status", "+1"),
+            ("status", "007"),
+            ("status", "4294967296"),
         ] {
             let mut fields = session_fields(&session()).unwrap();
             let place = fields.iter().position(|field| field == name.as_bytes()).unwrap();

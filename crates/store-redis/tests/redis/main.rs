@@ -13,5 +13,6 @@ mod connecting;
 mod keys;
 mod sample;
 mod servers;
+mod status;
 mod storm;
 mod trouble;

@@ -52,6 +52,7 @@ pub(crate) fn session(number: u16) -> Session {
         last_used_at: NOON,
         mark: None,
         ended: None,
+        status: None,
     }
 }
 

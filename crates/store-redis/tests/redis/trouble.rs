@@ -192,6 +192,8 @@ async fn all_sessions(store: &RedisStore) -> impl std::fmt::Debug {
     let ann = subject("ann");
     tokio::join!(
         async { store.insert(&session(99)).await.is_err() },
+        async { store.revoked(fixture::NOW).await.is_err() },
+        async { store.release(fixture::NOW, 10).await.is_err() },
         async { store.find(&id(1)).await.is_err() },
         async { store.advance(&id(1), &step(1)).await.is_err() },
         async { store.touch(&id(1), generation(1), fixture::NOW).await.is_err() },

@@ -8,20 +8,30 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use diesel_async::RunQueryDsl;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::address::Plan;
 use super::connection::MysqlLink;
 use crate::error::{Failure, Refusal};
 use crate::server::{Link as _, Migration, Standing, Trouble, standing};
 
-const STEPS: [Migration; 1] = [Migration {
-    version: "20261123000000",
-    sql: include_str!("../../migrations/mysql/2026-11-23-000000_sessions_and_accounts/up.sql"),
-}];
+const STEPS: [Migration; 2] = [
+    Migration {
+        version: "20261123000000",
+        sql: include_str!("../../migrations/mysql/2026-11-23-000000_sessions_and_accounts/up.sql"),
+    },
+    Migration {
+        version: "20261126000000",
+        sql: include_str!("../../migrations/mysql/2026-11-26-000000_status_indices/up.sql"),
+    },
+];
 
 /// How long to wait for another replica that migrates, and for a step on a large table.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long to stand in line for a table, and how long to step aside then. Whoever waits to change
+/// a table holds up all who come later, and so must not wait behind a backup.
+const LINE: Duration = Duration::from_secs(1);
 
 /// Checks the database, and brings its tables up to date if `migrate`.
 pub(super) async fn check(plan: Plan, migrate: bool) -> Result<(), Refusal> {
@@ -37,7 +47,7 @@ pub(super) async fn check(plan: Plan, migrate: bool) -> Result<(), Refusal> {
         Standing::Ahead(version) => return Err(Refusal::Newer { version }),
         Standing::Behind(_) if !migrate => return Err(Refusal::NotMigrated),
         Standing::Behind(_) if read_only => return Err(Refusal::ReadOnly),
-        Standing::Behind(_) => timeout(PATIENCE, run(&mut link))
+        Standing::Behind(_) => timeout(PATIENCE, run_when_free(&mut link))
             .await
             .map_err(|_| Refusal::Silent)?
             .map_err(refusal)?,
@@ -62,12 +72,27 @@ struct Got {
     got: Option<i32>,
 }
 
+/// Runs what is missing once nobody is in the way for long.
+async fn run_when_free(link: &mut MysqlLink) -> Result<(), Trouble> {
+    // A little earlier than the patience ends, so that the last answer says why.
+    let until = Instant::now() + PATIENCE.saturating_sub(LINE * 3);
+    loop {
+        match run(link).await {
+            Err(trouble) if trouble.failure() == Failure::Busy && Instant::now() < until => {
+                tracing::warn!("somebody uses the tables that are to be migrated: waiting");
+                sleep(LINE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// The lock is the server's, not the database's, so the database's name is in its own. It is gone
-/// with the connection, however that ends.
+/// with the connection, however that ends, and may be had again by whoever has it.
 async fn run(link: &mut MysqlLink) -> Result<(), Trouble> {
-    let seconds = PATIENCE.as_secs();
+    let (seconds, line) = (PATIENCE.as_secs(), LINE.as_secs());
     link.execute(&format!(
-        "SET SESSION lock_wait_timeout = {seconds} /*M!100300 , max_statement_time = 0 */"
+        "SET SESSION lock_wait_timeout = {line} /*M!100300 , max_statement_time = 0 */"
     ))
     .await?;
     let lock = diesel::sql_query(format!(

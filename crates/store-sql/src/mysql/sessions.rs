@@ -2,7 +2,7 @@
 
 use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use diesel::mysql::Mysql;
@@ -14,7 +14,7 @@ use diesel_async::RunQueryDsl;
 use super::MysqlStore;
 use super::connection::MysqlLink;
 use crate::error::Failure;
-use crate::row::{SessionRow, claims_text};
+use crate::row::{SessionRow, claims_text, revocations, revoked_since};
 use crate::schema::sessions;
 use crate::server::{
     AdvanceSession, EndSession, Forgetful, InsertSession, STRETCH, Seen, Step, TouchSession,
@@ -117,6 +117,20 @@ impl SessionStore for MysqlStore {
 
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         purge(self, expired_before, at_most).await
+    }
+
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        self.read(since.millis(), |link, since| {
+            Box::pin(async move {
+                let rows = revoked_since(*since).load(&mut link.connection).await;
+                Ok(revocations(link.asked(rows)?)?)
+            })
+        })
+        .await
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        self.release_indices(ended_before, at_most).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -5,17 +5,25 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use diesel_async::RunQueryDsl;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::address::Plan;
 use super::connection::PgLink;
 use crate::error::{Failure, Refusal};
 use crate::server::{Link as _, Migration, Standing, Trouble, standing};
 
-const STEPS: [Migration; 1] = [Migration {
-    version: "20261123000000",
-    sql: include_str!("../../migrations/postgres/2026-11-23-000000_sessions_and_accounts/up.sql"),
-}];
+const STEPS: [Migration; 2] = [
+    Migration {
+        version: "20261123000000",
+        sql: include_str!(
+            "../../migrations/postgres/2026-11-23-000000_sessions_and_accounts/up.sql"
+        ),
+    },
+    Migration {
+        version: "20261126000000",
+        sql: include_str!("../../migrations/postgres/2026-11-26-000000_status_indices/up.sql"),
+    },
+];
 
 /// Whoever holds this migrates; the others wait and then find that it is done. A number nobody
 /// else should use: the first bytes of "aquaware".
@@ -23,6 +31,10 @@ const LOCK: i64 = 0x6171_7561_7761_7265;
 
 /// How long to wait for another replica that migrates, and for a step on a large table.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long to stand in line for a table, and how long to step aside then. Whoever waits to change
+/// a table holds up all who come later, and so must not wait behind a backup.
+const LINE: Duration = Duration::from_secs(1);
 
 /// Checks the database, and brings its tables up to date if `migrate`.
 pub(super) async fn check(plan: Plan, migrate: bool) -> Result<(), Refusal> {
@@ -39,7 +51,7 @@ pub(super) async fn check(plan: Plan, migrate: bool) -> Result<(), Refusal> {
         Standing::Ahead(version) => return Err(Refusal::Newer { version }),
         Standing::Behind(_) if !migrate => return Err(Refusal::NotMigrated),
         Standing::Behind(_) if server.read_only => return Err(Refusal::ReadOnly),
-        Standing::Behind(_) => timeout(PATIENCE, run(&mut link))
+        Standing::Behind(_) => timeout(PATIENCE, run_when_free(&mut link))
             .await
             .map_err(|_| Refusal::Silent)?
             .map_err(refusal)?,
@@ -58,6 +70,22 @@ fn refusal(trouble: Trouble) -> Refusal {
     trouble.failure().into()
 }
 
+/// Runs what is missing once nobody is in the way for long.
+async fn run_when_free(link: &mut PgLink) -> Result<(), Trouble> {
+    // A little earlier than the patience ends, so that the last answer says why.
+    let until = Instant::now() + PATIENCE.saturating_sub(LINE * 3);
+    loop {
+        match run(link).await {
+            Err(trouble) if trouble.failure() == Failure::Busy && Instant::now() < until => {
+                tracing::warn!("somebody uses the tables that are to be migrated: waiting");
+                link.execute("ROLLBACK").await?;
+                sleep(LINE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
 async fn run(link: &mut PgLink) -> Result<(), Trouble> {
     // A step may take longer than what the tables are for. `LOCAL` ends with the transaction.
     link.execute(
@@ -66,6 +94,7 @@ async fn run(link: &mut PgLink) -> Result<(), Trouble> {
     )
     .await?;
     link.execute(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    link.execute(&format!("SET LOCAL lock_timeout = {}", LINE.as_millis())).await?;
     // Again: whoever had the lock may have done it.
     if let Standing::Behind(missing) = standing(&STEPS, &applied(link).await?) {
         link.execute(

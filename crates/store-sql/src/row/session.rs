@@ -4,6 +4,7 @@ use aquaware_core::claims::Scope;
 use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
 use aquaware_core::session::{Device, EndReason, Ended, Session};
+use aquaware_core::status::StatusIndex;
 use aquaware_core::store::StoreError;
 use aquaware_core::time::Timestamp;
 use diesel::Queryable;
@@ -30,6 +31,7 @@ pub(crate) struct SessionRow {
     pub(crate) mark: Option<Vec<u8>>,
     pub(crate) ended_at: Option<i64>,
     pub(crate) end_reason: Option<String>,
+    pub(crate) status_index: Option<i64>,
 }
 
 /// A generation as a column keeps it.
@@ -56,6 +58,7 @@ impl SessionRow {
             last_used_at,
             mark,
             ended,
+            status,
         } = session;
         Ok(Self {
             id: id.as_bytes().to_vec(),
@@ -75,6 +78,7 @@ impl SessionRow {
             mark: mark.map(|mark| mark.as_bytes().to_vec()),
             ended_at: ended.map(|ended| ended.at.millis()),
             end_reason: ended.map(|ended| ended.reason.word().to_owned()),
+            status_index: status.map(|index| index.number().into()),
         })
     }
 
@@ -111,6 +115,7 @@ impl SessionRow {
             mark,
             ended_at,
             end_reason,
+            status_index,
         } = self;
         Ok(Session {
             id: SessionId::from_bytes(sixteen(&id).ok_or("the id is not 16 bytes")?),
@@ -130,6 +135,7 @@ impl SessionRow {
             last_used_at: Timestamp::from_millis(last_used_at),
             mark: mark.map(|mark| mark_of(&mark)).transpose()?,
             ended: ended_of(ended_at, end_reason.as_deref())?,
+            status: status_index.map(status_of).transpose()?,
         })
     }
 }
@@ -152,6 +158,13 @@ fn ended_of(at: Option<i64>, reason: Option<&str>) -> Result<Option<Ended>, &'st
         (Some(_), None) => Err("it ended without a reason"),
         (None, Some(_)) => Err("it has a reason to have ended but no time"),
     }
+}
+
+/// The status index of a column, or what is wrong with it.
+pub(super) fn status_of(number: i64) -> Result<StatusIndex, &'static str> {
+    u32::try_from(number)
+        .map(StatusIndex::from_number)
+        .map_err(|_| "the status index is out of range")
 }
 
 #[cfg(test)]
@@ -178,6 +191,7 @@ mod tests {
             last_used_at: Timestamp::from_millis(5),
             mark: Some(Mark::from_bytes([9; 16])),
             ended: Some(Ended { at: Timestamp::from_millis(6), reason: EndReason::Reuse }),
+            status: Some(StatusIndex::from_number(u32::MAX)),
         }
     }
 
@@ -188,6 +202,7 @@ mod tests {
             device: Device::default(),
             mark: None,
             ended: None,
+            status: None,
             ..session()
         }
     }
@@ -213,7 +228,7 @@ mod tests {
     #[test]
     fn a_row_that_nobody_here_wrote_is_reported_by_its_key() {
         type Spoil = fn(&mut SessionRow);
-        let spoils: [(&str, Spoil); 11] = [
+        let spoils: [(&str, Spoil); 13] = [
             ("subject", |row| row.subject = "a\nsecret".to_owned()),
             ("client", |row| row.client = "no client!".to_owned()),
             ("scope", |row| row.scope = "a\"secret".to_owned()),
@@ -225,6 +240,8 @@ mod tests {
             ("reason", |row| row.end_reason = Some("secret".to_owned())),
             ("reason", |row| row.end_reason = None),
             ("no time", |row| row.ended_at = None),
+            ("status index", |row| row.status_index = Some(-1)),
+            ("status index", |row| row.status_index = Some(1 << 32)),
         ];
         for (what, spoil) in spoils {
             let mut row = SessionRow::of(&session()).unwrap();

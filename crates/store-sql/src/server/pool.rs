@@ -9,7 +9,7 @@ use std::time::Duration;
 use aquaware_core::store::StoreError;
 use deadpool::managed::{Manager, Metrics, Object, PoolError, RecycleError, RecycleResult};
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::home::Home;
 use super::trouble::Trouble;
@@ -19,6 +19,9 @@ use crate::error::{Failure, OpenError};
 const TRUSTED: Duration = Duration::from_millis(500);
 /// How often a step is tried again after the server undid it because of another.
 const CONFLICTS: u32 = 8;
+/// How long it lets the other go first; twice as long each time. Those who come back at once to
+/// what they fell out over fall out again.
+const ASIDE: Duration = Duration::from_millis(1);
 
 /// A connection of an engine.
 pub(crate) trait Link: Send + Sized + 'static {
@@ -131,11 +134,14 @@ impl<L: Link> Shared<L> {
             };
             if trouble.asks_for_another_link(access) && !fresh {
                 fresh = true;
-            } else if trouble.is_conflict() && conflicts < CONFLICTS {
-                conflicts += 1;
-            } else {
+                continue;
+            }
+            let next = Instant::now() + ASIDE * 2_u32.pow(conflicts);
+            if !trouble.is_conflict() || conflicts == CONFLICTS || next >= deadline {
                 return Err(trouble.into_error(access));
             }
+            conflicts += 1;
+            sleep_until(next).await;
         }
     }
 

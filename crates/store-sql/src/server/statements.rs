@@ -40,7 +40,7 @@ pub(crate) enum Verdict {
     Open,
 }
 
-/// Keeps a new session. A statement that fails if its id is taken.
+/// Keeps a new session. A statement that fails if its id or its status index is taken.
 #[derive(Clone, QueryId)]
 pub(crate) struct InsertSession(pub(crate) SessionRow);
 
@@ -75,12 +75,13 @@ where
             mark,
             ended_at,
             end_reason,
+            status_index,
         } = &self.0;
         // By name: a newer release may have added columns.
         out.push_sql(
             "INSERT INTO sessions (id, subject, client, scope, claims, device_name, ip, \
              user_agent, created_at, ends_at, generation, issued_at, expires_at, last_used_at, \
-             mark, ended_at, end_reason) VALUES (",
+             mark, ended_at, end_reason, status_index) VALUES (",
         );
         out.push_bind_param::<Binary, _>(id)?;
         for text in [subject, client, scope] {
@@ -101,6 +102,8 @@ where
         out.push_bind_param::<Nullable<BigInt>, _>(ended_at)?;
         out.push_sql(", ");
         out.push_bind_param::<Nullable<Text>, _>(end_reason)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<BigInt>, _>(status_index)?;
         out.push_sql(")");
         Ok(())
     }

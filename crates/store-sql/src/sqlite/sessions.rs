@@ -3,7 +3,7 @@
 
 use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -14,7 +14,7 @@ use super::failure::asked;
 use super::statements::{
     AdvanceSession, EndSession, EndSessions, InsertSession, TouchSession, find,
 };
-use crate::row::{SessionRow, claims_text};
+use crate::row::{SessionRow, claims_text, revocations, revoked_since};
 use crate::schema::sessions;
 
 #[async_trait]
@@ -100,6 +100,17 @@ impl SessionStore for SqliteStore {
 
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         self.drop_expired(expired_before, at_most).await
+    }
+
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        self.read(move |connection| {
+            revocations(asked(revoked_since(since.millis()).load(connection))?)
+        })
+        .await
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        self.release_indices(ended_before, at_most).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -36,7 +36,7 @@ fn returning<'b>(mut out: AstPass<'_, 'b, Sqlite>) -> Built {
     sessions::all_columns.walk_ast(out.reborrow())
 }
 
-/// Keeps a new session, unless its id is taken.
+/// Keeps a new session, unless its id or its status index is taken.
 pub(super) struct InsertSession<'a>(pub(super) &'a SessionRow);
 
 impl RunQueryDsl<SqliteConnection> for InsertSession<'_> {}
@@ -66,9 +66,14 @@ impl QueryFragment<Sqlite> for InsertSession<'_> {
             mark,
             ended_at,
             end_reason,
+            status_index,
         } = self.0;
-        // The table has the columns in this order, and is this program's own.
-        out.push_sql("INSERT INTO sessions VALUES (");
+        // By name: a newer release may have added columns.
+        out.push_sql(
+            "INSERT INTO sessions (id, subject, client, scope, claims, device_name, ip, \
+             user_agent, created_at, ends_at, generation, issued_at, expires_at, last_used_at, \
+             mark, ended_at, end_reason, status_index) VALUES (",
+        );
         out.push_bind_param::<Binary, _>(id)?;
         for text in [subject, client, scope] {
             out.push_sql(", ");
@@ -88,6 +93,8 @@ impl QueryFragment<Sqlite> for InsertSession<'_> {
         out.push_bind_param::<Nullable<BigInt>, _>(ended_at)?;
         out.push_sql(", ");
         out.push_bind_param::<Nullable<Text>, _>(end_reason)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<BigInt>, _>(status_index)?;
         out.push_sql(") ON CONFLICT DO NOTHING");
         Ok(())
     }
@@ -286,6 +293,31 @@ impl QueryFragment<Sqlite> for DropSession<'_> {
     }
 }
 
+/// Takes the status index away from sessions that ended before an instant.
+#[derive(QueryId)]
+pub(super) struct ReleaseIndices {
+    /// The instant.
+    pub(super) before: i64,
+    /// From how many at most.
+    pub(super) rows: i64,
+}
+
+impl RunQueryDsl<SqliteConnection> for ReleaseIndices {}
+
+impl QueryFragment<Sqlite> for ReleaseIndices {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> Built {
+        out.push_sql(
+            "UPDATE sessions SET status_index = NULL WHERE rowid IN (\
+             SELECT rowid FROM sessions WHERE status_index IS NOT NULL AND ended_at < ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.before)?;
+        out.push_sql(" LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.rows)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
 /// The session with this id.
 pub(super) fn find(
     connection: &mut SqliteConnection,
@@ -312,6 +344,7 @@ mod tests {
 
     use super::super::connection::{Place, open};
     use super::*;
+    use crate::row::{RevokedRow, revoked_since};
 
     /// A connection to a new database, and how many statements it has put into its cache.
     fn connection(directory: &tempfile::TempDir) -> (SqliteConnection, Arc<AtomicUsize>) {
@@ -348,13 +381,14 @@ mod tests {
             mark: None,
             ended_at: None,
             end_reason: None,
+            status_index: Some(id[0].into()),
         }
     }
 
     #[test]
     fn each_statement_is_prepared_once_for_a_connection() {
         type Run = fn(&mut SqliteConnection, u8);
-        let runs: [(&str, Run); 8] = [
+        let runs: [(&str, Run); 10] = [
             ("insert", |connection, n| {
                 assert_eq!(InsertSession(&row([n; 16])).execute(connection), Ok(1));
             }),
@@ -393,6 +427,15 @@ mod tests {
                 let seen: Vec<(i64, Vec<u8>, bool)> = statement.load(connection).unwrap();
                 assert!(!seen.is_empty() && seen.iter().all(|row| !row.2));
             }),
+            ("revoked", |connection, n| {
+                let since = 10 - i64::from(n);
+                let revoked: Vec<RevokedRow> = revoked_since(since).load(connection).unwrap();
+                assert_eq!(revoked.len(), 4);
+            }),
+            ("release", |connection, _| {
+                let statement = ReleaseIndices { before: 10, rows: 1 };
+                assert_eq!(statement.execute(connection), Ok(1));
+            }),
             ("drop", |connection, n| {
                 let statement = DropSession { id: &[n; 16], before: 100 };
                 assert_eq!(statement.execute(connection), Ok(1));
@@ -429,5 +472,75 @@ mod tests {
         let mut drop_before =
             |before| DropSession { id: &[1; 16], before }.execute(&mut connection).unwrap();
         assert_eq!([drop_before(2), drop_before(3), drop_before(3)], [0, 1, 0]);
+    }
+
+    /// What the engine says of a statement when it is asked with these words in front.
+    fn explained<T>(
+        connection: &mut SqliteConnection,
+        words: &str,
+        statement: &impl QueryFragment<Sqlite>,
+    ) -> Vec<T>
+    where
+        T: QueryableByName<Sqlite> + 'static,
+    {
+        let sql = diesel::debug_query::<Sqlite, _>(statement).to_string();
+        let (sql, _binds) = sql.split_once(" -- binds").unwrap();
+        diesel::sql_query(format!("{words} {sql}")).load(connection).unwrap()
+    }
+
+    #[derive(QueryableByName)]
+    struct Plan {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    fn plan(connection: &mut SqliteConnection, statement: &impl QueryFragment<Sqlite>) -> String {
+        let steps: Vec<Plan> = explained(connection, "EXPLAIN QUERY PLAN", statement);
+        steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_is_revoked_is_read_from_an_index_that_has_all_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut connection, _) = connection(&directory);
+        assert_eq!(
+            plan(&mut connection, &revoked_since(1)),
+            "SEARCH sessions USING COVERING INDEX sessions_revoked (ended_at>?)"
+        );
+        let release = plan(&mut connection, &ReleaseIndices { before: 1, rows: 1 });
+        assert!(release.contains("COVERING INDEX sessions_revoked (ended_at<?)"), "{release}");
+        assert!(!release.contains("SCAN sessions"), "{release}");
+    }
+
+    #[derive(QueryableByName)]
+    struct Instruction {
+        #[diesel(sql_type = Text)]
+        opcode: String,
+    }
+
+    /// How many indices a statement may write to.
+    fn moved(connection: &mut SqliteConnection, statement: &impl QueryFragment<Sqlite>) -> usize {
+        let steps: Vec<Instruction> = explained(connection, "EXPLAIN", statement);
+        steps.iter().filter(|step| step.opcode == "IdxInsert").count()
+    }
+
+    #[test]
+    fn a_refresh_moves_nothing_in_an_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut connection, _) = connection(&directory);
+        let id = SessionId::from_bytes([1; 16]);
+        let step = Advance {
+            from: Generation::FIRST,
+            to: Generation::FIRST.next(),
+            mark: Mark::from_bytes([1; 16]),
+            issued_at: Timestamp::from_millis(6),
+            expires_at: Timestamp::from_millis(7),
+        };
+        let touch = TouchSession::new(&id, Generation::FIRST, step.issued_at);
+        assert_eq!(moved(&mut connection, &AdvanceSession::new(&id, &step)), 0);
+        assert_eq!(moved(&mut connection, &touch), 0);
+        // The index of revocations.
+        let ended = Ended { at: Timestamp::from_millis(9), reason: EndReason::Logout };
+        assert_eq!(moved(&mut connection, &EndSession::new(&id, ended)), 1);
     }
 }

@@ -50,6 +50,8 @@ impl Starting {
 #[async_trait]
 pub(crate) trait Engine: Send + Sync + 'static {
     const NAME: &'static str;
+    /// The tables as the first release made them.
+    const FIRST: &'static str;
 
     type Store: SessionStore + AccountStore + Send + Sync + 'static;
     type Server: Send + Sync + 'static;
@@ -117,6 +119,17 @@ impl<'s, E: Engine> Space<'s, E> {
         E::ask(&self.url(), sql)
     }
 
+    /// Waits until the server says that there are `some`.
+    pub(crate) fn wait_for(&self, some: &str) {
+        for _ in 0..1_000 {
+            if self.value(&format!("SELECT count(*) FROM {some}")) != "0" {
+                return;
+            }
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        panic!("there never are {some}");
+    }
+
     /// The one value that `sql` gives.
     pub(crate) fn value(&self, sql: &str) -> String {
         self.ask(sql)[0][0].clone()
@@ -148,6 +161,8 @@ pub(crate) struct Postgresql;
 #[async_trait]
 impl Engine for Postgresql {
     const NAME: &'static str = "PostgreSQL";
+    const FIRST: &'static str =
+        include_str!("../../migrations/postgres/2026-11-23-000000_sessions_and_accounts/up.sql");
 
     type Store = PostgresStore;
     type Server = Postgres;
@@ -242,6 +257,8 @@ pub(crate) struct Maria;
 #[async_trait]
 impl Engine for Maria {
     const NAME: &'static str = "MariaDB";
+    const FIRST: &'static str =
+        include_str!("../../migrations/mysql/2026-11-23-000000_sessions_and_accounts/up.sql");
 
     type Store = MysqlStore;
     type Server = Mariadb;

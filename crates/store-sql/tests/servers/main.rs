@@ -27,5 +27,6 @@ mod engine;
 mod faults;
 mod opening;
 mod sample;
+mod status;
 mod steps;
 mod tls;

@@ -8,8 +8,8 @@ use aquaware_core::store::{SessionStore, StoreError};
 use aquaware_servers::{Fault, Proxy};
 use aquaware_store_sql::{Failure, OpenError, Refusal};
 
-use crate::engine::{Engine, Opening, Space, Starting};
-use crate::sample::{cause, run, session, step, story, subject};
+use crate::engine::{Engine, Maria, Opening, Space, Starting};
+use crate::sample::{cause, done, revoked, run, session, step, story, subject};
 
 on_each_engine!(
     a_wrong_password_is_called_one_and_not_shown,
@@ -17,6 +17,8 @@ on_each_engine!(
     nobody_at_the_address_is_told_from_silence,
     a_server_that_is_read_only_is_refused_and_so_are_changes_once_it_becomes_so,
     without_leave_to_migrate_an_empty_database_is_an_error_and_stays_as_it_is,
+    a_database_of_the_release_before_is_brought_up_to_date,
+    a_migration_that_waits_for_somebody_holds_up_nobody_else,
     tables_of_a_newer_program_are_left_alone,
     many_may_open_an_empty_database_at_once,
     a_store_is_opened_inside_a_single_threaded_runtime_and_used_from_others,
@@ -124,6 +126,94 @@ fn without_leave_to_migrate_an_empty_database_is_an_error_and_stays_as_it_is<E: 
     drop(space.open_with(opening));
 }
 
+/// Makes the tables of the release before, and a session in them.
+fn release_before<E: Engine>(space: &Space<'_, E>) {
+    // One by one: of several together only the first's error is told.
+    for statement in E::FIRST.split_inclusive(';').filter(|it| it.contains("CREATE")) {
+        space.ask(statement);
+    }
+    space.ask(
+        "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, \
+         run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)",
+    );
+    space.ask("INSERT INTO __diesel_schema_migrations (version) VALUES ('20261123000000')");
+    let id = E::bytes(session(1).id.as_bytes());
+    space.ask(&format!(
+        "INSERT INTO sessions VALUES ({id}, 'ann', 'web', '', NULL, NULL, NULL, NULL, 1000, \
+         1000000, 1, 1000, 100000, 1000, NULL, NULL, NULL)"
+    ));
+}
+
+fn a_database_of_the_release_before_is_brought_up_to_date<E: Engine>() {
+    let space = Space::<E>::new();
+    release_before(&space);
+    let opening = Opening { migrate: false, ..Opening::default() };
+    assert_eq!(why(&refusal::<E>(&space.url(), opening)), Refusal::NotMigrated);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| drop(space.open()));
+        }
+    });
+    let store = space.open_with(opening);
+    run(async {
+        assert_eq!(store.find(&session(1).id).await.unwrap(), Some(session(1)));
+        assert!(store.insert(&revoked(2, 7, 5_000)).await.unwrap());
+        assert!(!store.insert(&revoked(3, 7, 5_000)).await.unwrap(), "an index was had twice");
+        assert_eq!(store.find(&session(2).id).await.unwrap(), Some(revoked(2, 7, 5_000)));
+        done(store.advance(&session(1).id, &step(1, 2_000)).await.unwrap());
+    });
+}
+
+/// Whoever waits to change a table is in front of all who come later, be it only to read: behind a
+/// backup that takes an hour, every refresh would wait for an hour.
+fn a_migration_that_waits_for_somebody_holds_up_nobody_else<E: Engine>() {
+    let (sleep, asleep) = if E::NAME == "PostgreSQL" {
+        ("pg_sleep(5)", "pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%(5)%'")
+    } else {
+        ("SLEEP(5)", "information_schema.processlist WHERE db = DATABASE() AND info LIKE '%(5)'")
+    };
+    let space = Space::<E>::new();
+    release_before(&space);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            space.ask(&format!("BEGIN; SELECT id FROM sessions; SELECT {sleep}; COMMIT"));
+        });
+        space.wait_for(asleep);
+        let start = Instant::now();
+        let opening = scope.spawn(|| drop(space.open()));
+        let mut slowest = Duration::ZERO;
+        while !opening.is_finished() {
+            let start = Instant::now();
+            assert_eq!(space.value("SELECT count(*) FROM sessions"), "1");
+            slowest = slowest.max(start.elapsed());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        opening.join().unwrap();
+        assert!(start.elapsed() > Duration::from_secs(3), "{:?}", start.elapsed());
+        assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    });
+}
+
+/// Its statements commit one by one, so it may break off behind each of them.
+#[test]
+fn a_migration_of_mariadb_that_broke_off_goes_on() {
+    for not_noted in ["version = '20261126000000'", "version <> ''"] {
+        let space = Space::<Maria>::new();
+        release_before(&space);
+        drop(space.open());
+        space.ask(&format!("DELETE FROM __diesel_schema_migrations WHERE {not_noted}"));
+        let store = space.open();
+        run(async {
+            assert!(store.insert(&revoked(2, 7, 5_000)).await.unwrap());
+            assert!(!store.insert(&revoked(3, 7, 5_000)).await.unwrap());
+        });
+        assert_eq!(space.value("SELECT count(*) FROM __diesel_schema_migrations"), "2");
+        let indices = "SELECT count(DISTINCT index_name) FROM information_schema.statistics \
+                       WHERE table_schema = DATABASE() AND table_name = 'sessions'";
+        assert_eq!(space.value(indices), "4");
+    }
+}
+
 fn tables_of_a_newer_program_are_left_alone<E: Engine>() {
     let space = Space::<E>::new();
     drop(space.open());
@@ -150,7 +240,7 @@ fn many_may_open_an_empty_database_at_once<E: Engine>() {
         });
         let store = space.open();
         assert_eq!(run(SessionStore::list(&store, &subject("ann"))).unwrap().len(), 8);
-        assert_eq!(space.value("SELECT count(*) FROM __diesel_schema_migrations"), "1");
+        assert_eq!(space.value("SELECT count(*) FROM __diesel_schema_migrations"), "2");
     }
 }
 

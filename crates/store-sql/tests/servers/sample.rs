@@ -7,7 +7,8 @@ use aquaware_core::claims::Scope;
 use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
 use aquaware_core::secret::PasswordHash;
-use aquaware_core::session::{Device, ExtraClaims, Session};
+use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Session};
+use aquaware_core::status::StatusIndex;
 use aquaware_core::store::{Advance, Outcome, StoreError};
 use aquaware_core::time::Timestamp;
 use aquaware_store_sql::Failure;
@@ -52,7 +53,14 @@ pub(crate) fn session(number: u16) -> Session {
         last_used_at: at(1_000),
         mark: None,
         ended: None,
+        status: None,
     }
+}
+
+/// The same with a status index, and ended at `millis`.
+pub(crate) fn revoked(number: u16, index: u32, millis: i64) -> Session {
+    let ended = Some(Ended { at: at(millis), reason: EndReason::Revoked });
+    Session { status: Some(StatusIndex::from_number(index)), ended, ..session(number) }
 }
 
 /// The step from `from` to the next generation at `millis`.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use aquaware_core::account::Login;
-use aquaware_core::session::{Device, EndReason, Ended};
+use aquaware_core::session::{Device, EndReason, Ended, Session};
+use aquaware_core::status::StatusIndex;
 use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
 use aquaware_servers::{Fault, Proxy};
 use aquaware_store_sql::Failure;
@@ -130,11 +131,7 @@ fn texts_are_told_apart_by_every_byte<E: Engine>() {
                 ip: Some(String::new()),
                 user_agent: Some("\u{1F41F}".repeat(256)),
             };
-            let session = aquaware_core::session::Session {
-                subject: subject.clone(),
-                device,
-                ..session(number)
-            };
+            let session = Session { subject: subject.clone(), device, ..session(number) };
             assert!(store.insert(&session).await.unwrap());
             assert_eq!(SessionStore::list(&store, &subject).await.unwrap(), [session]);
         }
@@ -253,7 +250,7 @@ fn an_additional_column_of_a_newer_release_is_in_nobodys_way<E: Engine>() {
 }
 
 /// How many messages each step takes: one for each statement, so none is prepared again.
-fn messages<E: Engine>(expected: [usize; 7]) {
+fn messages<E: Engine>(expected: [usize; 8]) {
     let space = Space::<E>::new();
     let proxy = Proxy::to(E::address(space.server)).unwrap();
     let opening = Opening { pool_size: 1, ..Opening::default() };
@@ -282,6 +279,8 @@ fn messages<E: Engine>(expected: [usize; 7]) {
             count();
             done(store.end(&id(number), ended()).await.unwrap());
             count();
+            store.revoked(at(0)).await.unwrap();
+            count();
             if number > 0 {
                 assert_eq!(counts, expected);
             }
@@ -291,12 +290,12 @@ fn messages<E: Engine>(expected: [usize; 7]) {
 
 #[test]
 fn a_step_on_postgresql_is_one_message_and_a_refused_one_two() {
-    messages::<Postgresql>([1, 1, 1, 2, 1, 1, 1]);
+    messages::<Postgresql>([1, 1, 1, 2, 1, 1, 1, 1]);
 }
 
 #[test]
 fn a_step_on_mariadb_is_four_messages() {
-    messages::<Maria>([1, 4, 4, 4, 1, 1, 4]);
+    messages::<Maria>([1, 4, 4, 4, 1, 1, 4, 1]);
 }
 
 /// An update that touches no index and finds room on its page leaves no work behind.
@@ -305,7 +304,8 @@ fn a_refresh_touches_no_index_of_postgresql() {
     let space = Space::<Postgresql>::new();
     let store = space.open();
     run(async {
-        store.insert(&session(1)).await.unwrap();
+        let session = Session { status: Some(StatusIndex::from_number(7)), ..session(1) };
+        store.insert(&session).await.unwrap();
         for from in 1..=200_u16 {
             let step = step(from.into(), 2_000 + i64::from(from));
             done(store.advance(&id(1), &step).await.unwrap());

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use aquaware_core::session::Session;
 use aquaware_core::store::{AccountStore, SessionStore};
 use aquaware_store_sql::{OpenError, SqliteOptions, SqliteStore};
 use tracing::span::{Attributes, Id, Record};
@@ -126,6 +127,53 @@ fn without_leave_to_migrate_an_old_file_is_an_error_and_stays_as_it_is() {
     drop(place.open());
     let store = SqliteStore::open(options).unwrap();
     run(async { SessionStore::ping(&store).await.unwrap() });
+}
+
+/// What the release before left behind: its tables, and one session.
+const BEFORE: &str = concat!(
+    include_str!("../../migrations/sqlite/2026-11-23-000000_sessions_and_accounts/up.sql"),
+    "CREATE TABLE __diesel_schema_migrations (
+         version VARCHAR(50) PRIMARY KEY NOT NULL,
+         run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP);
+     INSERT INTO __diesel_schema_migrations (version) VALUES ('20261123000000');
+     INSERT INTO sessions VALUES (x'0001a5a5a5a5a5a5a5a5a5a5a5a5a5a5', 'ann', 'web', '', NULL, NULL,
+         NULL, NULL, 1000, 1000000, 1, 1000, 100000, 1000, NULL, NULL, NULL);",
+);
+
+#[test]
+fn a_file_of_the_release_before_is_brought_up_to_date() {
+    let place = Place::new();
+    place.execute(BEFORE);
+    let options = SqliteOptions { migrate: false, ..place.options() };
+    let error = refusal(options.clone());
+    assert!(matches!(error, OpenError::NotMigrated { .. }), "{error:?}");
+
+    let store = place.open();
+    run(async {
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));
+        assert!(store.insert(&full_session(2)).await.unwrap());
+        let again = Session { id: id(3), ..full_session(2) };
+        assert!(!store.insert(&again).await.unwrap(), "an index was had twice");
+        assert_eq!(store.find(&id(2)).await.unwrap(), Some(full_session(2)));
+    });
+    drop(store);
+    drop(SqliteStore::open(options).unwrap());
+}
+
+/// By hand alone: the program goes forwards.
+#[test]
+fn the_way_back_is_a_way() {
+    let place = Place::new();
+    let store = place.open();
+    run(async { store.insert(&full_session(1)).await.unwrap() });
+    drop(store);
+    place
+        .execute(include_str!("../../migrations/sqlite/2026-11-26-000000_status_indices/down.sql"));
+    place.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261126000000'");
+    run(async {
+        let found = place.open().find(&id(1)).await.unwrap();
+        assert_eq!(found, Some(Session { status: None, ..full_session(1) }));
+    });
 }
 
 #[test]

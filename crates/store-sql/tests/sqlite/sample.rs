@@ -9,6 +9,7 @@ use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Session};
+use aquaware_core::status::StatusIndex;
 use aquaware_core::store::{Advance, Outcome};
 use aquaware_core::time::Timestamp;
 use aquaware_store_sql::{SqliteOptions, SqliteStore};
@@ -82,6 +83,10 @@ pub(crate) fn subject(name: &str) -> Subject {
     Subject::new(name).unwrap()
 }
 
+pub(crate) fn index(number: u32) -> StatusIndex {
+    StatusIndex::from_number(number)
+}
+
 pub(crate) fn claims(json: &serde_json::Value) -> ExtraClaims {
     json.as_object().unwrap().clone()
 }
@@ -103,6 +108,7 @@ pub(crate) fn session(number: u16) -> Session {
         last_used_at: at(1_000),
         mark: None,
         ended: None,
+        status: None,
     }
 }
 
@@ -119,6 +125,7 @@ pub(crate) fn full_session(number: u16) -> Session {
         generation: Generation::LAST,
         mark: Some(Mark::from_bytes([0; 16])),
         ended: Some(Ended { at: at(-5), reason: EndReason::Reuse }),
+        status: Some(index(u32::MAX - u32::from(number))),
         ..session(number)
     }
 }

@@ -8,8 +8,8 @@ use aquaware_core::store::{Advance, Outcome, SessionStore};
 use aquaware_core::time::Timestamp;
 
 use crate::sample::{
-    Place, at, claims, done, ended, full_session, generation, id, run, session, standing, step,
-    subject,
+    Place, at, claims, done, ended, full_session, generation, id, index, run, session, standing,
+    step, subject,
 };
 
 #[test]
@@ -271,6 +271,36 @@ fn a_purge_finds_what_lies_far_behind_the_living() {
         assert_eq!(store.purge(at(100), 400).await.unwrap(), 400);
         assert_eq!(store.purge(at(100), 400).await.unwrap(), 200);
         assert_eq!(left(&*store).await.len(), 8_400);
+    });
+}
+
+#[test]
+fn two_releases_at_once_count_each_session_once() {
+    let place = Place::new();
+    let stores = [Arc::new(place.open()), Arc::new(place.open())];
+    run(async {
+        let over = Some(ended(1, EndReason::Reuse));
+        for number in 0..1_000_u16 {
+            let status = Some(index(number.into()));
+            let session = Session { ended: over, status, ..session(number) };
+            assert!(stores[0].insert(&session).await.unwrap());
+        }
+        let before = stores[0].write_counts();
+        let releases: Vec<_> = (0..8)
+            .map(|number| {
+                let store = Arc::clone(&stores[number % 2]);
+                tokio::spawn(async move { store.release(at(2), 200).await.unwrap() })
+            })
+            .collect();
+        let mut counts = Vec::new();
+        for release in releases {
+            counts.push(release.await.unwrap());
+        }
+        assert!(counts.iter().all(|count| *count <= 200), "{counts:?}");
+        assert_eq!(counts.iter().sum::<u64>(), 1_000, "{counts:?}");
+        assert!(stores[0].revoked(at(0)).await.unwrap().is_empty());
+        // In bites, so that others get in between.
+        assert!(stores[0].write_counts().steps > before.steps + 4);
     });
 }
 

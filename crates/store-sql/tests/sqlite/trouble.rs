@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::time::Duration;
 
-use aquaware_core::session::EndReason;
+use aquaware_core::session::{EndReason, Session};
 use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
 use aquaware_store_sql::{Failure, SqliteOptions, SqliteStore};
 use diesel::RunQueryDsl as _;
@@ -13,7 +13,9 @@ use diesel::connection::SimpleConnection as _;
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::BigInt;
 
-use crate::sample::{Place, account, at, ended, generation, hash, id, run, session, step, subject};
+use crate::sample::{
+    Place, account, at, ended, generation, hash, id, index, run, session, step, subject,
+};
 
 /// All that an error says, its causes included.
 fn story(error: &StoreError) -> String {
@@ -61,6 +63,22 @@ fn a_bad_session_is_named_wherever_it_turns_up() {
 }
 
 #[test]
+fn a_status_index_that_is_none_is_named_and_not_left_out() {
+    let place = Place::new();
+    let store = place.open();
+    run(async {
+        for number in 1..=3_u16 {
+            let status = Some(index(number.into()));
+            store.insert(&Session { status, ..session(number) }).await.unwrap();
+        }
+        let _ = store.end_all(&subject("ann"), None, ended(2_000, EndReason::LogoutAll)).await;
+        place.execute("UPDATE sessions SET status_index = 4294967296 WHERE status_index = 2");
+        assert_corrupt(store.find(&id(2)).await, &id(2).to_string());
+        assert_corrupt(store.revoked(at(0)).await, "4294967296");
+    });
+}
+
+#[test]
 fn a_bad_session_can_be_ended_all_the_same() {
     let place = Place::new();
     let store = place.open();
@@ -104,7 +122,13 @@ fn the_tables_take_no_value_of_another_type() {
     let store = place.open();
     run(async { store.insert(&session(1)).await.unwrap() });
     let mut connection = place.connect();
-    for change in ["generation = 'two'", "expires_at = 1.5", "mark = 'text'", "subject = NULL"] {
+    for change in [
+        "generation = 'two'",
+        "expires_at = 1.5",
+        "mark = 'text'",
+        "subject = NULL",
+        "status_index = 'two'",
+    ] {
         let result = connection.batch_execute(&format!("UPDATE sessions SET {change}"));
         assert!(result.is_err(), "{change}");
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -20,6 +20,8 @@ use crate::engine::Engine;
 #[derive(Debug)]
 struct KeyValueStore {
     engine: Arc<Engine>,
+    /// The sessions that have a status index, by it.
+    indices: Arc<Engine>,
 }
 
 impl KeyValueStore {
@@ -53,6 +55,17 @@ impl KeyValueStore {
         self.engine.scan().into_iter().map(decode).collect()
     }
 
+    /// Lets others have the index of a session that had it and has it no more.
+    fn give_up(&self, session: &Session) {
+        let Some(index) = session.status else { return };
+        let key = index.number().to_string();
+        if let Some((version, holder)) = self.indices.get(&key)
+            && holder == session.id.to_string()
+        {
+            self.indices.remove(&key, version);
+        }
+    }
+
     fn of(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
         let all = self.all()?.into_iter().map(|(_, session)| session);
         Ok(all.filter(|session| session.subject == *subject).collect())
@@ -61,8 +74,20 @@ impl KeyValueStore {
 
 #[async_trait]
 impl SessionStore for KeyValueStore {
+    /// The index is claimed first: if this broke off in between, it would be had by nobody, and
+    /// never by two.
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
-        Ok(self.engine.add(&session.id.to_string(), row::encode(session)?))
+        let (id, text) = (session.id.to_string(), row::encode(session)?);
+        if let Some(index) = session.status
+            && !self.indices.add(&index.number().to_string(), id.clone())
+        {
+            return Ok(false);
+        }
+        let kept = self.engine.add(&id, text);
+        if !kept {
+            self.give_up(session);
+        }
+        Ok(kept)
     }
 
     async fn find(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
@@ -137,11 +162,37 @@ impl SessionStore for KeyValueStore {
         for (version, session) in self.all()? {
             let dead = session.expires_at.min(session.ends_at) < expired_before;
             // Over an advance made meanwhile nothing is dropped: the version is another.
-            if dead && dropped < u64::from(at_most) {
-                dropped += u64::from(self.engine.remove(&session.id.to_string(), version));
+            let room = dropped < u64::from(at_most);
+            if dead && room && self.engine.remove(&session.id.to_string(), version) {
+                self.give_up(&session);
+                dropped += 1;
             }
         }
         Ok(dropped)
+    }
+
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        let revoked = |(_, session): (u64, Session)| {
+            let at = session.ended?.at;
+            (at >= since).then_some(Revoked { index: session.status?, at })
+        };
+        Ok(self.all()?.into_iter().filter_map(revoked).collect())
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        let mut released = 0;
+        for (version, session) in self.all()? {
+            let over = session.ended.is_some_and(|ended| ended.at < ended_before);
+            if session.status.is_none() || !over || released == u64::from(at_most) {
+                continue;
+            }
+            let bare = row::encode(&Session { status: None, ..session.clone() })?;
+            if self.engine.replace(&session.id.to_string(), version, bare) {
+                self.give_up(&session);
+                released += 1;
+            }
+        }
+        Ok(released)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -150,7 +201,7 @@ impl SessionStore for KeyValueStore {
 }
 
 fn main() {
-    let store = KeyValueStore { engine: Arc::default() };
+    let store = KeyValueStore { engine: Arc::default(), indices: Arc::default() };
     assert!(store.all().is_ok_and(|sessions| sessions.is_empty()));
 }
 
@@ -166,15 +217,16 @@ mod proof {
         type Store = KeyValueStore;
 
         async fn fresh(&self) -> KeyValueStore {
-            KeyValueStore { engine: Arc::default() }
+            KeyValueStore { engine: Arc::default(), indices: Arc::default() }
         }
 
         async fn replica(&self, store: &KeyValueStore) -> Option<KeyValueStore> {
-            Some(KeyValueStore { engine: Arc::clone(&store.engine) })
+            let KeyValueStore { engine, indices } = store;
+            Some(KeyValueStore { engine: Arc::clone(engine), indices: Arc::clone(indices) })
         }
 
         async fn reopen(&self, store: KeyValueStore) -> Option<KeyValueStore> {
-            Some(KeyValueStore { engine: store.engine })
+            Some(store)
         }
 
         async fn corrupt_session(&self, store: &KeyValueStore, id: &SessionId) -> bool {

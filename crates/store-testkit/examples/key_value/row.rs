@@ -4,6 +4,7 @@ use aquaware_core::claims::Scope;
 use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
 use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Session};
+use aquaware_core::status::StatusIndex;
 use aquaware_core::store::StoreError;
 use aquaware_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ struct Row {
     last_used_at: i64,
     mark: Option<[u8; 16]>,
     ended: Option<(i64, String)>,
+    status: Option<u32>,
 }
 
 /// The text of a session.
@@ -46,6 +48,7 @@ pub(crate) fn encode(session: &Session) -> Result<String, StoreError> {
         last_used_at,
         mark,
         ended,
+        status,
     } = session.clone();
     let row = Row {
         id,
@@ -62,6 +65,7 @@ pub(crate) fn encode(session: &Session) -> Result<String, StoreError> {
         last_used_at: last_used_at.millis(),
         mark: mark.map(|mark| *mark.as_bytes()),
         ended: ended.map(|Ended { at, reason }| (at.millis(), reason.word().to_owned())),
+        status: status.map(StatusIndex::number),
     };
     serde_json::to_string(&row).map_err(|error| StoreError::Refused(error.into()))
 }
@@ -91,5 +95,6 @@ pub(crate) fn decode(key: &str, text: &str) -> Result<Session, StoreError> {
         last_used_at: Timestamp::from_millis(row.last_used_at),
         mark: row.mark.map(Mark::from_bytes),
         ended: ended.transpose()?,
+        status: row.status.map(StatusIndex::from_number),
     })
 }

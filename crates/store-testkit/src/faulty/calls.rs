@@ -15,6 +15,8 @@ pub enum Call {
     ListSessions,
     SetSessionClaims,
     Purge,
+    Revoked,
+    Release,
     PingSessions,
     Create,
     ByLogin,

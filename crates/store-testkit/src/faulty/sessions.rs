@@ -2,7 +2,7 @@
 
 use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -54,6 +54,14 @@ impl<S: SessionStore + ?Sized> SessionStore for FaultyStore<S> {
 
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         self.through(Call::Purge, self.inner.purge(expired_before, at_most)).await
+    }
+
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        self.through(Call::Revoked, self.inner.revoked(since)).await
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        self.through(Call::Release, self.inner.release(ended_before, at_most)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -30,15 +30,57 @@ enum Place {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Insert { id: u64, subject: &'static str, rich: bool, idle: u64, absolute: u64 },
-    Find { id: u64 },
-    Advance { id: u64, from: Place, by: u64, mark: u64, at: u64, idle: u64 },
-    Touch { id: u64, generation: Place, at: u64 },
-    End { id: u64, at: u64, reason: EndReason },
-    EndAll { subject: &'static str, except: Option<u64>, at: u64, reason: EndReason },
-    List { subject: &'static str },
-    SetClaims { subject: &'static str, claims: u64 },
-    Purge { before: u64 },
+    Insert {
+        id: u64,
+        subject: &'static str,
+        rich: bool,
+        idle: u64,
+        absolute: u64,
+        status: Option<u32>,
+    },
+    Find {
+        id: u64,
+    },
+    Advance {
+        id: u64,
+        from: Place,
+        by: u64,
+        mark: u64,
+        at: u64,
+        idle: u64,
+    },
+    Touch {
+        id: u64,
+        generation: Place,
+        at: u64,
+    },
+    End {
+        id: u64,
+        at: u64,
+        reason: EndReason,
+    },
+    EndAll {
+        subject: &'static str,
+        except: Option<u64>,
+        at: u64,
+        reason: EndReason,
+    },
+    List {
+        subject: &'static str,
+    },
+    SetClaims {
+        subject: &'static str,
+        claims: u64,
+    },
+    Revoked {
+        since: u64,
+    },
+    Release {
+        before: u64,
+    },
+    Purge {
+        before: u64,
+    },
 }
 
 fn steps(purges: bool) -> impl Strategy<Value = Step> {
@@ -47,8 +89,16 @@ fn steps(purges: bool) -> impl Strategy<Value = Step> {
     let at = || 0..6_u64;
     let reason = || select(&EndReason::ALL[..]);
     let place = || prop_oneof![3 => Just(Place::Current), 1 => (1..30_u64).prop_map(Place::At)];
-    let insert = (id(), subject(), any::<bool>(), at(), at()).prop_map(
-        |(id, subject, rich, idle, absolute)| Step::Insert { id, subject, rich, idle, absolute },
+    let status = prop::option::of(0..4_u32);
+    let insert = (id(), subject(), any::<bool>(), at(), at(), status).prop_map(
+        |(id, subject, rich, idle, absolute, status)| Step::Insert {
+            id,
+            subject,
+            rich,
+            idle,
+            absolute,
+            status,
+        },
     );
     let advance = (id(), place(), 1..4_u64, 0..3_u64, at(), at())
         .prop_map(|(id, from, by, mark, at, idle)| Step::Advance { id, from, by, mark, at, idle });
@@ -59,6 +109,9 @@ fn steps(purges: bool) -> impl Strategy<Value = Step> {
         .prop_map(|(subject, except, at, reason)| Step::EndAll { subject, except, at, reason });
     let set_claims =
         (subject(), 0..4_u64).prop_map(|(subject, claims)| Step::SetClaims { subject, claims });
+    // A choice of more than ten takes no weight of zero.
+    let purge =
+        move |before| if purges { Step::Purge { before } } else { Step::Release { before } };
     prop_oneof![
         6 => insert,
         2 => id().prop_map(|id| Step::Find { id }),
@@ -68,7 +121,9 @@ fn steps(purges: bool) -> impl Strategy<Value = Step> {
         1 => end_all,
         1 => subject().prop_map(|subject| Step::List { subject }),
         1 => set_claims,
-        u32::from(purges) => at().prop_map(|before| Step::Purge { before }),
+        1 => at().prop_map(|since| Step::Revoked { since }),
+        1 => at().prop_map(|before| Step::Release { before }),
+        1 => at().prop_map(purge),
     ]
 }
 
@@ -101,8 +156,9 @@ async fn take(step: &Step, reference: &MemoryStore, store: &dyn SessionStore) ->
     let model: &dyn SessionStore = reference;
     let what = format!("the answer to {step:?}");
     match *step {
-        Step::Insert { id, subject, rich, idle, absolute } => {
+        Step::Insert { id, subject, rich, idle, absolute, status } => {
             let session = session(id, subject, rich, idle, absolute);
+            let session = Session { status: status.map(sample::index), ..session };
             same(&what, &model.insert(&session).await?, &store.insert(&session).await?)
         }
         Step::Find { id } => {
@@ -144,6 +200,18 @@ async fn take(step: &Step, reference: &MemoryStore, store: &dyn SessionStore) ->
             let (subject, claims) = (named(subject), claims(number));
             model.set_claims(&subject, &claims).await?;
             Ok(store.set_claims(&subject, &claims).await?)
+        }
+        Step::Revoked { since } => {
+            let mut wanted = model.revoked(later(since)).await?;
+            let mut found = store.revoked(later(since)).await?;
+            wanted.sort();
+            found.sort();
+            same(&what, &wanted, &found)
+        }
+        Step::Release { before } => {
+            // All of them, as nothing says which a store takes first.
+            let (before, all) = (later(before), u32::MAX);
+            same(&what, &model.release(before, all).await?, &store.release(before, all).await?)
         }
         Step::Purge { before } => {
             // All that is dead, as nothing says which a store drops first.

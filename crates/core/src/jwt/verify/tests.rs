@@ -133,6 +133,7 @@ fn access_claims() -> AccessClaims {
         sid: Some(crate::id::SessionId::from_bytes([3; 16])),
         auth_time: Some(NOW),
         scope: Default::default(),
+        status: None,
         extra: Map::new(),
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::id::{Generation, SessionId};
 use crate::session::ExtraClaims;
-use crate::store::{Advance, Outcome, SessionStore, StoreError};
+use crate::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use crate::time::Timestamp;
 
 /// What becomes of one call.
@@ -179,6 +179,14 @@ impl SessionStore for Wire {
 
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         self.call("purge", move |store| block_on(store.purge(expired_before, at_most)))
+    }
+
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        self.call("revoked", move |store| block_on(store.revoked(since)))
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        self.call("release", move |store| block_on(store.release(ended_before, at_most)))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

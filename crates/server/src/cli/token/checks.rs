@@ -59,7 +59,8 @@ const fn rule_of(error: TokenError) -> &'static str {
         TokenError::UnknownKey => "key",
         TokenError::Algorithm => "algorithm",
         TokenError::Signature => "signature",
-        TokenError::Claims => "claims",
+        // The latter is for status lists, which are none of the kinds asked about.
+        TokenError::Claims | TokenError::Subject => "claims",
         TokenError::Issuer => "issuer",
         TokenError::Audience => "audience",
         TokenError::Expired | TokenError::NotYet => "expiry",

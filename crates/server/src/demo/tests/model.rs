@@ -168,6 +168,7 @@ impl Model {
             sid: Some(sid),
             auth_time: None,
             scope: Scope::default(),
+            status: None,
             extra: Map::new(),
         });
         let refresh = self.refresh.sign_refresh(&RefreshClaims {

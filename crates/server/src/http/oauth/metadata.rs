@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::http::key_set::MAX_AGE;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
+use crate::http::status_lists;
 
 /// Where it is. For an issuer with a path, that path follows (RFC 8414 §3.1).
 pub(super) const PATH: &str = "/.well-known/oauth-authorization-server";
@@ -30,6 +31,9 @@ struct Metadata<'a> {
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// draft-ietf-oauth-status-list-20 §9.3; where some client's tokens have a status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_list_aggregation_endpoint: Option<String>,
 }
 
 impl<'a> Metadata<'a> {
@@ -53,6 +57,10 @@ impl<'a> Metadata<'a> {
             token_endpoint_auth_methods_supported: methods.clone(),
             revocation_endpoint_auth_methods_supported: methods,
             introspection_endpoint_auth_methods_supported: secrets,
+            status_list_aggregation_endpoint: policy
+                .clients()
+                .any(|client| client.status)
+                .then(|| format!("{base}{}", status_lists::PATH)),
         }
     }
 }

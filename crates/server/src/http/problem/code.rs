@@ -45,6 +45,8 @@ pub(crate) enum Code {
     NotFound,
     /// Something is at this path, but not for this method.
     MethodNotAllowed,
+    /// Nothing that the client accepts can be had here.
+    NotAcceptable,
     /// The body is larger than it may be.
     PayloadTooLarge,
     /// The body is of a type that isn't read here.
@@ -60,7 +62,7 @@ pub(crate) enum Code {
 impl Code {
     /// Every code there is.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::InvalidRequest,
         Self::InvalidCredentials,
         Self::InvalidRefreshToken,
@@ -80,6 +82,7 @@ impl Code {
         Self::CrossSite,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::NotAcceptable,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Overloaded,
@@ -105,6 +108,7 @@ impl Code {
             | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::AccountExists => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -137,6 +141,7 @@ impl Code {
             Self::CrossSite => "cross_site",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::NotAcceptable => "not_acceptable",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Overloaded => "overloaded",
@@ -154,6 +159,7 @@ impl Code {
             StatusCode::FORBIDDEN => "Forbidden",
             StatusCode::NOT_FOUND => "Not Found",
             StatusCode::METHOD_NOT_ALLOWED => "Method Not Allowed",
+            StatusCode::NOT_ACCEPTABLE => "Not Acceptable",
             StatusCode::CONFLICT => "Conflict",
             StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "Unsupported Media Type",
@@ -188,6 +194,7 @@ impl Code {
             Self::CrossSite => "The cookie is not accepted from this origin.",
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This path does not take this method.",
+            Self::NotAcceptable => "There is nothing here of a type that is accepted.",
             Self::PayloadTooLarge => "The body is larger than 16 KiB.",
             Self::UnsupportedMediaType => "Bodies of this type are not read here.",
             Self::Overloaded => "The server is busy. Try again soon.",
@@ -203,8 +210,8 @@ impl Code {
 mod tests {
     use super::*;
 
-    /// The table of the contract, line by line, and the one code that is ours alone.
-    const TABLE: [(&str, u16); 24] = [
+    /// The table of the contract, line by line, and the two codes that are ours alone.
+    const TABLE: [(&str, u16); 25] = [
         ("invalid_request", 400),
         ("invalid_credentials", 401),
         ("invalid_refresh_token", 401),
@@ -224,6 +231,7 @@ mod tests {
         ("cross_site", 403),
         ("not_found", 404),
         ("method_not_allowed", 405),
+        ("not_acceptable", 406),
         ("payload_too_large", 413),
         ("unsupported_media_type", 415),
         ("overloaded", 503),

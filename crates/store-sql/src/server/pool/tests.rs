@@ -149,20 +149,35 @@ fn a_change_that_was_sent_is_not_repeated_and_its_connection_is_gone() {
 
 #[test]
 fn a_conflict_is_tried_again_and_not_for_ever() {
-    let (pool, server) = pool(1);
+    let server = Arc::new(Fake::default());
+    let patient = TIMEOUT * 100;
+    let pool = Pool::new("aquaware-test", Arc::clone(&server), 1, patient).unwrap();
     let tries = Arc::new(AtomicUsize::new(0));
-    run(async {
-        let error = pool
-            .run(Access::Write, Arc::clone(&tries), |_, tries| {
-                tries.fetch_add(1, Ordering::SeqCst);
-                Box::pin(async { Err::<(), _>(Trouble::undone(Failure::Conflict)) })
-            })
-            .await
-            .unwrap_err();
-        assert!(error.is_transient() && !error.is_unknown());
-    });
+    let start = Instant::now();
+    assert_eq!(run(conflict(&pool, &tries)), Failure::Conflict);
     assert_eq!(tries.load(Ordering::SeqCst), 9);
     assert_eq!(server.made.load(Ordering::SeqCst), 1);
+    // 1, 2, 4 … 128 ms.
+    assert!(start.elapsed() >= Duration::from_millis(255) && start.elapsed() < patient);
+}
+
+#[test]
+fn a_conflict_that_lasts_ends_before_the_deadline_and_says_so() {
+    let (pool, _) = pool(1);
+    let tries = Arc::new(AtomicUsize::new(0));
+    assert_eq!(run(conflict(&pool, &tries)), Failure::Conflict);
+    assert!((2..9).contains(&tries.load(Ordering::SeqCst)));
+}
+
+/// Runs a step that is always in somebody's way.
+async fn conflict(pool: &Pool<FakeLink>, tries: &Arc<AtomicUsize>) -> Failure {
+    let step = pool.run(Access::Write, Arc::clone(tries), |_, tries| {
+        tries.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Err::<(), _>(Trouble::undone(Failure::Conflict)) })
+    });
+    let error = step.await.unwrap_err();
+    assert!(error.is_transient() && !error.is_unknown());
+    *std::error::Error::source(&error).unwrap().downcast_ref().unwrap()
 }
 
 #[test]

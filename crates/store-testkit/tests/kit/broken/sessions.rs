@@ -170,6 +170,22 @@ bites! {
     ForgetsEndsOnReopening: an_ended_session_stays_ended_after_reopening
         what_was_acknowledged_survives_reopening;
     ForgetsAdvancesOnReopening: what_was_acknowledged_survives_reopening;
+    StatusIsDropped: every_status_index_comes_back generated_sequences_match_the_reference;
+    StatusIsShared: a_status_index_is_had_once of_many_inserts_of_one_status_index_one_is_kept
+        generated_sequences_match_the_reference;
+    StatusIsSharedWithTheDead: a_status_index_is_had_once
+        generated_sequences_match_the_reference;
+    StatusClaimedApart: of_many_inserts_of_one_status_index_one_is_kept;
+    RevokedIsLater: what_ended_is_revoked_from_its_instant_on;
+    RevokedGivesTheLiving: the_living_and_those_without_an_index_are_never_revoked
+        generated_sequences_match_the_reference;
+    RevokedStopsAtAThousand: revocations_of_many_sessions_are_whole;
+    ReleaseTakesTheLiving: a_release_takes_the_index_of_what_ended_before_the_instant_alone
+        generated_sequences_match_the_reference;
+    ReleaseIgnoresTheLimit: a_release_takes_no_more_than_asked;
+    ReleaseKeepsTheIndex: a_status_index_that_was_given_up_can_be_had_again
+        a_release_takes_the_index_of_what_ended_before_the_instant_alone
+        generated_sequences_match_the_reference;
     CorruptIsAbsent: a_damaged_record_is_reported_as_corrupt;
 }
 

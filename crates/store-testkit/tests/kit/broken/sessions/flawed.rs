@@ -1,12 +1,14 @@
 //! A store of sessions of its own making, right with no flaw and wrong with any.
 //! The crudest way of being wrong will do: it is the checks that are under test.
 
+mod status;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{EndReason, Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -66,6 +68,16 @@ pub(super) enum Flaw {
     FindIsStale,
     ForgetsEndsOnReopening,
     ForgetsAdvancesOnReopening,
+    StatusIsDropped,
+    StatusIsShared,
+    StatusIsSharedWithTheDead,
+    StatusClaimedApart,
+    RevokedIsLater,
+    RevokedGivesTheLiving,
+    RevokedStopsAtAThousand,
+    ReleaseTakesTheLiving,
+    ReleaseIgnoresTheLimit,
+    ReleaseKeepsTheIndex,
     CorruptIsAbsent,
 }
 
@@ -166,6 +178,7 @@ impl Flawed {
         let mut session = session.clone();
         let name = session.device.name.clone();
         match self.flaw {
+            Flaw::StatusIsDropped => session.status = None,
             Flaw::DeviceDropsTheAddress => session.device.ip = None,
             Flaw::NamesAreCut => session.device.name = name.map(|n| n.chars().take(200).collect()),
             Flaw::ClientsIgnoreCase => {
@@ -199,7 +212,15 @@ impl SessionStore for Flawed {
             self.records().insert(session.id, session.clone());
             return Ok(!known);
         }
+        let taken = self.has_status_of(session);
+        if self.has(Flaw::StatusClaimedApart) {
+            look_away().await;
+        }
         let mut records = self.records();
+        let taken = match self.flaw {
+            Flaw::StatusClaimedApart => taken,
+            _ => records.values().any(|other| self.shares_status(other, session)),
+        };
         let known = match self.flaw {
             Flaw::IdsIgnoreCase => {
                 let id = session.id.to_string();
@@ -207,10 +228,10 @@ impl SessionStore for Flawed {
             }
             _ => records.contains_key(&session.id),
         };
-        if !known || self.has(Flaw::InsertOverwrites) {
+        if !taken && (!known || self.has(Flaw::InsertOverwrites)) {
             records.insert(session.id, self.kept(session));
         }
-        Ok(!known)
+        Ok(!known && !taken)
     }
 
     async fn find(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
@@ -412,6 +433,14 @@ impl SessionStore for Flawed {
         Ok(seen.len() as u64)
     }
 
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        Ok(self.revoked_since(since))
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        Ok(self.released(ended_before, at_most))
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         match self.flaw {
             Flaw::PingFails => Err(StoreError::Unreachable("no answer".into())),
@@ -438,6 +467,7 @@ fn somebodys(id: SessionId) -> Session {
         last_used_at: now,
         mark: None,
         ended: None,
+        status: None,
     }
 }
 

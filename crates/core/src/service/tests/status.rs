@@ -1,0 +1,478 @@
+//! Status lists: every revocation shows, none shows twice, and nothing is done in vain.
+
+use super::*;
+use crate::jwt::{Algorithm, Keys as _, StatusListCheck, TokenError, TokenType, VerifyingKey};
+use crate::keys::{KeyRecord, rotate};
+use crate::status::{LIST_ENTRIES, ListId, Spans, Status, StatusClaim, StatusIndex, StatusList};
+use crate::store::StoreError;
+use crate::testing::fixture::NOW;
+use crate::time::{Leeway, Timestamp};
+
+use super::wire::Fate;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// An issuer whose `web` asks for status.
+struct Issuer {
+    world: World,
+    lists: StatusLists,
+}
+
+fn with_status() -> ProfileSettings {
+    ProfileSettings { status: true, ..ProfileSettings::default() }
+}
+
+impl Issuer {
+    fn new() -> Self {
+        let world = World::new(with_status());
+        let lists = StatusLists::new(world.sessions.clone());
+        Self { world, lists }
+    }
+
+    fn list(&self, number: u32) -> Result<Arc<SignedList>, StatusListError> {
+        let id = ListId::new(number).unwrap();
+        block_on(self.lists.list(id, self.world.clock.now()))
+    }
+
+    fn read(&self, number: u32) -> StatusList {
+        read(&self.world.sessions, &self.list(number).unwrap(), self.world.clock.now())
+    }
+
+    fn status_of(&self, granted: &Granted) -> Status {
+        let index = granted.session.status.unwrap();
+        self.read(index.list().number()).status(index.entry().into()).unwrap()
+    }
+
+    fn end(&self, granted: &Granted, reason: EndReason) {
+        let now = self.world.clock.now();
+        block_on(self.world.sessions.end(&granted.session.id, reason, now)).unwrap();
+    }
+
+    /// How often the store was asked for revocations since the last time.
+    fn asked(&self) -> usize {
+        self.world.wire.calls().iter().filter(|call| **call == "revoked").count()
+    }
+}
+
+fn check(
+    sessions: &Sessions,
+    token: &str,
+    uri: &str,
+    now: Timestamp,
+) -> Result<StatusList, TokenError> {
+    let authority = sessions.authority();
+    let keys = authority.ring().checking(TokenType::Access, now);
+    let find = |kid: &str| -> Result<&VerifyingKey, TokenError> {
+        keys.verifying(&kid.parse().unwrap()).ok_or(TokenError::UnknownKey)
+    };
+    let check = StatusListCheck { uri, leeway: Leeway::NONE };
+    check.check(token, find, now).map(|claims| claims.into_inner().status_list)
+}
+
+fn read(sessions: &Sessions, signed: &SignedList, now: Timestamp) -> StatusList {
+    let uri = inspect(signed.token()).unwrap().claims["sub"].as_str().unwrap().to_owned();
+    check(sessions, signed.token(), &uri, now).unwrap()
+}
+
+fn claim_of(granted: &Granted) -> Option<StatusClaim> {
+    let claims = inspect(granted.access.expose()).unwrap().claims;
+    claims.get("status").map(|status| serde_json::from_value(status.clone()).unwrap())
+}
+
+#[test]
+fn tokens_of_a_client_that_asks_for_it_say_where_their_status_stands() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    let index = granted.session.status.unwrap();
+    assert_eq!(claim_of(&granted), Some(index.claim(&fixture::issuer())));
+    let renewed = issuer.world.refresh(&token_of(&granted), None).unwrap().0;
+    assert_eq!(claim_of(&renewed), claim_of(&granted), "one entry for the life of the session");
+    let device = issuer.world.open_for("device");
+    assert_eq!((device.session.status, claim_of(&device)), (None, None));
+}
+
+#[test]
+fn a_client_that_asks_no_more_shows_no_status_and_its_sessions_go_on() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    let silent = fixture::policy_with([fixture::profile("web", ProfileSettings::default())]);
+    issuer.world.sessions.replace_authority(fixture::authority(silent));
+    let renewed = issuer.world.refresh(&token_of(&granted), None).unwrap().0;
+    assert_eq!((claim_of(&renewed), renewed.session.status), (None, granted.session.status));
+}
+
+#[test]
+fn a_login_costs_one_store_operation_and_a_refresh_too() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    assert_eq!(issuer.world.wire.calls(), ["insert"]);
+    let _ = issuer.world.refresh(&token_of(&granted), None).unwrap();
+    assert_eq!(issuer.world.wire.calls(), ["advance"]);
+}
+
+#[test]
+fn an_index_that_is_taken_is_drawn_again() {
+    let issuer = Issuer::new();
+    let first = issuer.world.open();
+    // Randomness that begins as before draws the same index.
+    let again = Sessions::new(
+        issuer.world.memory.clone(),
+        Arc::new(Stuttering(SeededRandom::new(0), SeededRandom::new(9))),
+        issuer.world.sessions.authority(),
+    );
+    let authority = again.authority();
+    let profile = issuer.world.profile();
+    let opened = block_on(again.open(&authority, profile, fixture::login_of(2), NOW)).unwrap();
+    assert_ne!(opened.session.status, first.session.status);
+    assert_ne!(opened.session.id, first.session.id);
+}
+
+/// One source for names, which never repeats, and one for indices, which begins as another did.
+#[derive(Debug)]
+struct Stuttering(SeededRandom, SeededRandom);
+
+impl crate::random::Random for Stuttering {
+    fn fill(&self, buffer: &mut [u8]) {
+        if buffer.len() == 8 {
+            // Past the name of the first session.
+            static SKIPPED: std::sync::Once = std::sync::Once::new();
+            SKIPPED.call_once(|| self.0.fill(&mut [0; 16]));
+            self.0.fill(buffer);
+        } else {
+            self.1.fill(buffer);
+        }
+    }
+}
+
+#[test]
+fn randomness_that_repeats_itself_for_ever_ends_in_an_error() {
+    #[derive(Debug)]
+    struct Stuck;
+    impl crate::random::Random for Stuck {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(7);
+        }
+    }
+    let issuer = Issuer::new();
+    let authority = issuer.world.sessions.authority();
+    let sessions =
+        Sessions::new(issuer.world.memory.clone(), Arc::new(Stuck), Arc::clone(&authority));
+    let open = || {
+        let profile = issuer.world.profile();
+        block_on(sessions.open(&authority, profile, fixture::login_of(1), NOW))
+    };
+    assert!(open().is_ok());
+    assert!(matches!(open(), Err(Failure::NameTaken(_))));
+}
+
+#[test]
+fn every_way_of_ending_shows_within_half_a_second() {
+    let issuer = Issuer::new();
+    for reason in EndReason::ALL {
+        let (granted, other) = (issuer.world.open(), issuer.world.open());
+        assert_eq!(issuer.status_of(&granted), Status::Valid);
+        issuer.end(&granted, reason);
+        issuer.world.advance(Spans::FRESH);
+        assert_eq!(issuer.status_of(&granted), Status::Invalid, "{reason:?}");
+        assert_eq!(issuer.status_of(&other), Status::Valid);
+    }
+}
+
+#[test]
+fn reuse_logout_everywhere_and_revocation_by_another_replica_show() {
+    let issuer = Issuer::new();
+    let stolen = issuer.world.open();
+    let first = token_of(&stolen);
+    let _ = issuer.world.refresh(&first, None).unwrap();
+    issuer.world.advance(WINDOW);
+    assert!(matches!(issuer.world.refresh(&first, None), Err(RefreshError::Reused)));
+    assert_eq!(issuer.status_of(&stolen), Status::Invalid);
+
+    let both = [issuer.world.open(), issuer.world.open()];
+    assert_eq!(issuer.status_of(&both[0]), Status::Valid);
+    let now = issuer.world.clock.now();
+    let elsewhere = issuer.world.replica();
+    let _ = block_on(elsewhere.end_all(&subject(), None, EndReason::LogoutAll, now)).unwrap();
+    issuer.world.advance(Spans::FRESH);
+    assert!(both.iter().all(|granted| issuer.status_of(granted) == Status::Invalid));
+}
+
+#[test]
+fn a_list_says_what_the_draft_wants() {
+    let issuer = Issuer::new();
+    let signed = issuer.list(3).unwrap();
+    let parts: Vec<&str> = signed.token().split('.').collect();
+    let token = inspect(signed.token()).unwrap();
+    assert_eq!((parts.len(), token.header["typ"].as_str()), (3, Some("statuslist+jwt")));
+    assert_eq!(token.claims["sub"], "https://auth.example.com/prod1/status-lists/3");
+    assert_eq!(token.claims["iat"], NOW.seconds());
+    assert_eq!(token.claims["exp"], NOW.seconds() + 24 * 3600);
+    assert_eq!(token.claims["ttl"], 10);
+    assert_eq!(token.claims["status_list"]["bits"], 1);
+    assert_eq!(issuer.read(3), StatusList::new(LIST_ENTRIES, []));
+}
+
+#[test]
+fn nothing_else_passes_for_a_list_and_a_list_for_nothing_else() {
+    let issuer = Issuer::new();
+    let (world, now) = (&issuer.world, issuer.world.clock.now());
+    let (granted, signed) = (world.open(), issuer.list(0).unwrap());
+    let uri = ListId::default().uri(&fixture::issuer());
+    let refused =
+        |token: &str, uri: &str, now| check(&world.sessions, token, uri, now).unwrap_err();
+    assert_eq!(refused(granted.access.expose(), &uri, now), TokenError::Type);
+    assert_eq!(refused(&token_of(&granted), &uri, now), TokenError::Type);
+    let other = ListId::new(1).unwrap().uri(&fixture::issuer());
+    assert_eq!(refused(signed.token(), &other, now), TokenError::Subject);
+    let end = now.plus(Spans::LIFETIME);
+    assert_eq!(refused(signed.token(), &uri, end), TokenError::Expired);
+    assert!(check(&world.sessions, signed.token(), &uri, end.minus(SECOND)).is_ok());
+    let tampered = signed.token().replacen('.', ".A", 1);
+    assert!(check(&world.sessions, &tampered, &uri, now).is_err());
+    let authority = world.sessions.authority();
+    assert_eq!(authority.check_access(signed.token(), now), Err(TokenError::Type));
+    assert_eq!(authority.check_refresh(signed.token(), now), Err(TokenError::Type));
+}
+
+#[test]
+fn the_store_is_asked_twice_a_second_at_most_and_a_list_signed_when_it_changed() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    let number = granted.session.status.unwrap().list().number();
+    let first = issuer.list(number).unwrap();
+    assert_eq!(issuer.asked(), 1);
+    for _ in 0..20 {
+        assert!(Arc::ptr_eq(&first, &issuer.list(number).unwrap()));
+        let _ = issuer.list(number + 1).unwrap();
+    }
+    assert_eq!(issuer.asked(), 0);
+    for _ in 0..20 {
+        issuer.world.advance(Spans::FRESH);
+        assert!(Arc::ptr_eq(&first, &issuer.list(number).unwrap()), "nothing has changed");
+    }
+    assert_eq!(issuer.asked(), 20);
+    issuer.end(&granted, EndReason::Logout);
+    issuer.world.advance(Spans::FRESH);
+    let second = issuer.list(number).unwrap();
+    assert_ne!((first.token(), first.tag()), (second.token(), second.tag()));
+    // Read again with the overlap, and known already.
+    issuer.world.advance(SECOND);
+    assert!(Arc::ptr_eq(&second, &issuer.list(number).unwrap()));
+}
+
+#[test]
+fn requests_that_come_a_little_out_of_order_change_nothing() {
+    let issuer = Issuer::new();
+    issuer.world.advance(HOUR);
+    let now = issuer.world.clock.now();
+    let list = |now| block_on(issuer.lists.list(ListId::default(), now)).unwrap();
+    let first = list(now);
+    for millis in [1, 100, 499] {
+        assert!(Arc::ptr_eq(&first, &list(now.minus(Duration::from_millis(millis)))));
+    }
+    assert_eq!(issuer.asked(), 1);
+    // A clock that was put back by an hour is believed.
+    let back = list(now.minus(HOUR));
+    assert!(!Arc::ptr_eq(&first, &back));
+    assert_eq!(issuer.asked(), 1);
+}
+
+#[test]
+fn a_list_is_signed_again_before_it_gets_old_and_when_the_key_changes() {
+    let issuer = Issuer::new();
+    let first = issuer.list(0).unwrap();
+    issuer.world.advance(Spans::RENEWAL - SECOND);
+    assert!(Arc::ptr_eq(&first, &issuer.list(0).unwrap()));
+    issuer.world.advance(SECOND);
+    let second = issuer.list(0).unwrap();
+    assert!(!Arc::ptr_eq(&first, &second));
+
+    let (now, policy) = (issuer.world.clock.now(), issuer.world.policy.clone());
+    let mut records = fixture::key_records(Algorithm::EdDsa, 0);
+    let random = SeededRandom::new(5);
+    let turn = rotate(&records, TokenType::Access, Algorithm::EdDsa, now, &random).unwrap();
+    records.retain(|record: &KeyRecord| turn.write.iter().all(|new| new.kid != record.kid));
+    records.extend(turn.write);
+    let ring = crate::keys::KeyRing::new(&records, &policy, now).unwrap();
+    issuer.world.sessions.replace_authority(Arc::new(Authority::new(policy, ring)));
+    let third = issuer.list(0).unwrap();
+    let kid = |signed: &SignedList| inspect(signed.token()).unwrap().header["kid"].clone();
+    assert_eq!(kid(&third), turn.to.as_str());
+    assert_eq!(kid(&second), kid(&first));
+}
+
+#[test]
+fn a_revocation_shows_until_the_last_access_token_is_dead_and_its_index_rests_longer() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    issuer.end(&granted, EndReason::Logout);
+    let shows = HOUR + Duration::from_secs(60);
+    issuer.world.advance(shows);
+    assert_eq!(issuer.status_of(&granted), Status::Invalid);
+    issuer.world.advance(SECOND);
+    assert_eq!(issuer.status_of(&granted), Status::Valid);
+
+    let release = || {
+        let now = issuer.world.clock.now();
+        block_on(issuer.world.sessions.release_indices(10, now)).unwrap()
+    };
+    issuer.world.advance(DAY);
+    assert_eq!(release(), 0);
+    issuer.world.advance(Duration::from_secs(120));
+    assert_eq!(release(), 1);
+    assert_eq!(issuer.world.record().status, None);
+}
+
+#[test]
+fn an_end_that_was_stored_late_or_by_a_clock_that_is_behind_shows() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    issuer.world.advance(HOUR);
+    assert_eq!(issuer.status_of(&granted), Status::Valid);
+    // A minute behind, and ten seconds on its way.
+    let at = issuer.world.clock.now().minus(Duration::from_secs(70));
+    let ended = Ended { at, reason: EndReason::Revoked };
+    let _ = block_on(issuer.world.memory.end(&granted.session.id, ended)).unwrap();
+    issuer.world.advance(Spans::FRESH);
+    assert_eq!(issuer.status_of(&granted), Status::Invalid);
+}
+
+#[test]
+fn what_the_latest_missed_shows_within_five_minutes() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    issuer.world.advance(HOUR);
+    assert_eq!(issuer.status_of(&granted), Status::Valid);
+    let at = issuer.world.clock.now().minus(Duration::from_secs(600));
+    let ended = Ended { at, reason: EndReason::Revoked };
+    let _ = block_on(issuer.world.memory.end(&granted.session.id, ended)).unwrap();
+    issuer.world.advance(Duration::from_secs(300));
+    assert_eq!(issuer.status_of(&granted), Status::Invalid);
+}
+
+#[test]
+fn an_outage_is_never_an_old_list_and_ends_by_itself() {
+    let issuer = Issuer::new();
+    let _ = issuer.list(0).unwrap();
+    issuer.world.advance(Spans::FRESH);
+    for fate in [Fate::Unreachable, Fate::Lost, Fate::Unanswered] {
+        issuer.world.wire.plan(&[fate]);
+        assert!(matches!(issuer.list(0), Err(StatusListError::Store(_))), "{fate:?}");
+    }
+    assert!(issuer.list(0).is_ok());
+}
+
+#[test]
+fn a_shared_secret_signs_no_list() {
+    let world = World::new(with_status());
+    let policy = world.policy.clone();
+    let ring = fixture::ring_of(&fixture::key_records(Algorithm::Hs256, 1), &policy);
+    world.sessions.replace_authority(Arc::new(Authority::new(policy, ring)));
+    let lists = StatusLists::new(world.sessions.clone());
+    let list = block_on(lists.list(ListId::default(), NOW));
+    assert!(matches!(list, Err(StatusListError::SharedSecret)));
+}
+
+#[test]
+fn lists_are_made_known_before_a_token_names_them() {
+    let issuer = Issuer::new();
+    let known = || issuer.lists.ids().map(ListId::number).collect::<Vec<_>>();
+    assert_eq!(known(), [0, 1]);
+    // A session of a list that another replica began comes by.
+    let granted = issuer.world.open();
+    let moved = Session {
+        id: crate::id::SessionId::from_bytes([9; 16]),
+        status: Some(StatusIndex::from_number(LIST_ENTRIES)),
+        ..granted.session.clone()
+    };
+    assert!(block_on(issuer.world.memory.insert(&moved)).unwrap());
+    let authority = issuer.world.sessions.authority();
+    let token = authority.refresh_token(&moved, NOW).unwrap().token;
+    let _ = issuer.world.refresh(token.expose(), None).unwrap();
+    assert_eq!(known(), [0, 1, 2]);
+}
+
+#[test]
+fn a_million_sessions_of_which_one_in_a_hundred_is_revoked_stay_under_twenty_kilobytes() {
+    // A million sessions fit into one list: see the tests of how indices are drawn.
+    let world = World::new(with_status());
+    let random = SeededRandom::new(4);
+    let mut drawn = std::collections::BTreeSet::new();
+    while drawn.len() < 10_000 {
+        let mut bytes = [0; 4];
+        crate::random::Random::fill(&random, &mut bytes);
+        let _ = drawn.insert(u32::from_le_bytes(bytes) % LIST_ENTRIES);
+    }
+    let store = Arc::new(Revocations(drawn.into_iter().map(StatusIndex::from_number).collect()));
+    let sessions = Sessions::new(store, Arc::new(random), world.sessions.authority());
+    let lists = StatusLists::new(Arc::new(sessions));
+    let list = block_on(lists.list(ListId::default(), NOW)).unwrap();
+    let (plain, gzipped) = (list.token().len(), list.gzipped().len());
+    assert!(gzipped < 20_000 && plain < 28_000, "{gzipped} of {plain} bytes");
+}
+
+/// A store that knows nothing but revocations.
+#[derive(Debug)]
+struct Revocations(Vec<StatusIndex>);
+
+#[async_trait::async_trait]
+impl SessionStore for Revocations {
+    async fn revoked(&self, _: Timestamp) -> Result<Vec<crate::store::Revoked>, StoreError> {
+        Ok(self.0.iter().map(|index| crate::store::Revoked { index: *index, at: NOW }).collect())
+    }
+    async fn insert(&self, _: &Session) -> Result<bool, StoreError> {
+        unreachable!()
+    }
+    async fn find(&self, _: &crate::id::SessionId) -> Result<Option<Session>, StoreError> {
+        unreachable!()
+    }
+    async fn advance(
+        &self,
+        _: &crate::id::SessionId,
+        _: &crate::store::Advance,
+    ) -> Result<crate::store::Outcome, StoreError> {
+        unreachable!()
+    }
+    async fn touch(
+        &self,
+        _: &crate::id::SessionId,
+        _: crate::id::Generation,
+        _: Timestamp,
+    ) -> Result<crate::store::Outcome, StoreError> {
+        unreachable!()
+    }
+    async fn end(
+        &self,
+        _: &crate::id::SessionId,
+        _: Ended,
+    ) -> Result<crate::store::Outcome, StoreError> {
+        unreachable!()
+    }
+    async fn end_all(
+        &self,
+        _: &Subject,
+        _: Option<&crate::id::SessionId>,
+        _: Ended,
+    ) -> Result<Vec<Session>, StoreError> {
+        unreachable!()
+    }
+    async fn list(&self, _: &Subject) -> Result<Vec<Session>, StoreError> {
+        unreachable!()
+    }
+    async fn set_claims(
+        &self,
+        _: &Subject,
+        _: &crate::session::ExtraClaims,
+    ) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn purge(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
+        unreachable!()
+    }
+    async fn release(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
+        unreachable!()
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        unreachable!()
+    }
+}

@@ -1,0 +1,43 @@
+//! Public documents that anybody may keep for a while and ask for again by their tag.
+
+use actix_web::http::header::{self, EntityTag, Header as _, IfNoneMatch};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// A document with what its answer says about it.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// What tells this version from any other, in characters of an `ETag`.
+    pub(crate) tag: String,
+    /// How long it may be kept.
+    pub(crate) cache_control: String,
+    /// Its media type.
+    pub(crate) media_type: &'static str,
+    /// The coding that `body` is under, if any.
+    pub(crate) coding: Option<&'static str>,
+    /// The bytes.
+    pub(crate) body: web::Bytes,
+}
+
+impl Document {
+    /// Answers with the document, or with 304 to whoever has it (RFC 9110 §13.1.2).
+    pub(crate) fn answer(self, request: &HttpRequest) -> HttpResponse {
+        let Self { tag, cache_control, media_type, coding, body } = self;
+        let tag = EntityTag::new_strong(tag);
+        let known = match IfNoneMatch::parse(request) {
+            Ok(IfNoneMatch::Any) => true,
+            Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
+            Err(_) => false,
+        };
+        let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response
+            .insert_header((header::CACHE_CONTROL, cache_control))
+            .insert_header(header::ETag(tag));
+        if known {
+            return response.finish();
+        }
+        if let Some(coding) = coding {
+            response.insert_header((header::CONTENT_ENCODING, coding));
+        }
+        response.content_type(media_type).body(body)
+    }
+}

@@ -1,0 +1,169 @@
+//! `GET /status-lists/{id}` and `GET /status-lists`: which sessions were revoked, for whoever checks
+//! tokens without asking (draft-ietf-oauth-status-list-20 §8, §9).
+
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::jwt::TokenType;
+use aquaware_core::service::SignedList;
+use aquaware_core::status::ListId;
+use serde::Serialize;
+
+use super::document::Document;
+use super::key_set::MAX_AGE;
+use super::problem::{Code, Problem};
+use super::state::State;
+
+/// Where the names of all lists are.
+pub(crate) const PATH: &str = "/status-lists";
+
+/// What a list is (§8.1).
+const MEDIA_TYPE: &str = "application/statuslist+jwt";
+
+/// Answers with a list, or 304 to whoever has it.
+pub(crate) async fn list(
+    request: HttpRequest,
+    id: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let id: ListId = id.parse().map_err(|_| Problem::from(Code::NotFound))?;
+    if asks_for_the_past(&request) {
+        // §8.4: historical lists are not kept.
+        return Err(Problem::from(Code::NotFound));
+    }
+    if !accepts(request.headers(), header::ACCEPT, MEDIA_TYPE) {
+        return Err(Problem::from(Code::NotAcceptable));
+    }
+    let signed = state.status_lists.list(id, state.now()).await?;
+    let gzip = accepts_gzip(request.headers());
+    let mut response = document(&signed, gzip).answer(&request);
+    // Public, and without credentials: any page may read it.
+    for (name, value) in
+        [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (header::VARY, "Accept, Accept-Encoding")]
+    {
+        response.headers_mut().append(name, header::HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// May be kept, and must be asked for each time: nobody on the way may add to the `ttl`.
+fn document(signed: &SignedList, gzip: bool) -> Document {
+    let tag = signed.tag();
+    let (tag, coding, body) = match gzip {
+        true => (format!("{tag}-gzip"), Some("gzip"), signed.gzipped().to_vec()),
+        false => (tag.to_owned(), None, signed.token().as_bytes().to_vec()),
+    };
+    let cache_control = "public, no-cache".to_owned();
+    Document { tag, cache_control, media_type: MEDIA_TYPE, coding, body: body.into() }
+}
+
+#[derive(Serialize)]
+struct Aggregation {
+    status_lists: Vec<String>,
+}
+
+/// Answers with the addresses of all lists there are, and of the one that comes next.
+pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let authority = state.sessions.authority();
+    let key = authority.ring().signing(TokenType::Access, state.now());
+    if key.is_none_or(|key| key.algorithm().is_symmetric()) {
+        return Err(Problem::from(Code::NotFound));
+    }
+    let issuer = authority.policy().issuer();
+    let status_lists = state.status_lists.ids().map(|id| id.uri(issuer)).collect();
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+        .json(Aggregation { status_lists }))
+}
+
+fn asks_for_the_past(request: &HttpRequest) -> bool {
+    let names = request.query_string().split('&').map(|pair| pair.split('=').next());
+    names.into_iter().flatten().any(|name| name == "time")
+}
+
+/// The members of a list with weights, those that weigh nothing left out (RFC 9110 §12.4.2), and
+/// those left out.
+fn weighed(headers: &HeaderMap, name: header::HeaderName) -> (Vec<String>, Vec<String>) {
+    let lines = headers.get_all(name).filter_map(|value| value.to_str().ok());
+    let members = lines.flat_map(|line| line.split(','));
+    let (wanted, unwanted): (Vec<_>, Vec<_>) = members
+        .map(|member| {
+            let mut parts = member.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let weight = parts.find_map(|part| part.strip_prefix("q="));
+            let weight = weight.map_or(Some(1.0), |weight| weight.trim().parse::<f32>().ok());
+            (name, weight.is_some_and(|weight| weight > 0.0))
+        })
+        .filter(|(name, _)| !name.is_empty())
+        .partition(|(_, wanted)| *wanted);
+    let names = |members: Vec<(String, bool)>| members.into_iter().map(|it| it.0).collect();
+    (names(wanted), names(unwanted))
+}
+
+/// Whether a document of this type is wanted: yes, where nothing is said.
+fn accepts(headers: &HeaderMap, name: header::HeaderName, media_type: &str) -> bool {
+    let (wanted, unwanted) = weighed(headers, name);
+    let matches = |range: &String| [media_type, "application/*", "*/*"].contains(&range.as_str());
+    let refused = unwanted.iter().any(|range| range == media_type);
+    (wanted.is_empty() && unwanted.is_empty()) || (!refused && wanted.iter().any(matches))
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let (wanted, unwanted) = weighed(headers, header::ACCEPT_ENCODING);
+    let gzip = |coding: &String| ["gzip", "x-gzip"].contains(&coding.as_str());
+    wanted.iter().any(gzip) || (wanted.iter().any(|it| it == "*") && !unwanted.iter().any(gzip))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
+        let request = TestRequest::default().insert_header((name, value)).to_http_request();
+        request.headers().clone()
+    }
+
+    #[test]
+    fn what_a_client_accepts_is_read_with_its_weights() {
+        let accepted = |value| accepts(&headers("accept", value), header::ACCEPT, MEDIA_TYPE);
+        for good in [
+            MEDIA_TYPE,
+            "APPLICATION/StatusList+JWT",
+            "*/*",
+            "text/html, application/*;q=0.1",
+            "application/statuslist+cwt, application/statuslist+jwt;q=0.5",
+        ] {
+            assert!(accepted(good), "{good}");
+        }
+        for bad in [
+            "application/statuslist+cwt",
+            "text/html",
+            "*/*, application/statuslist+jwt;q=0",
+            "application/statuslist+jwt; q=0.0",
+        ] {
+            assert!(!accepted(bad), "{bad}");
+        }
+        assert!(accepts(&HeaderMap::new(), header::ACCEPT, MEDIA_TYPE));
+    }
+
+    #[test]
+    fn gzip_is_used_only_where_it_is_wanted() {
+        let accepted = |value| accepts_gzip(&headers("accept-encoding", value));
+        for good in ["gzip", "br, GZIP;q=0.1", "x-gzip", "*", "identity;q=0, *;q=0.2"] {
+            assert!(accepted(good), "{good}");
+        }
+        for bad in ["", "br", "gzip;q=0", "*, gzip;q=0", "identity"] {
+            assert!(!accepted(bad), "{bad}");
+        }
+        assert!(!accepts_gzip(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn the_past_is_asked_for_by_time_alone() {
+        let asks = |uri: &str| asks_for_the_past(&TestRequest::with_uri(uri).to_http_request());
+        assert!(asks("/status-lists/0?time=1686925000") && asks("/status-lists/0?a=b&time"));
+        assert!(!asks("/status-lists/0") && !asks("/status-lists/0?timeout=1&a=time"));
+    }
+}

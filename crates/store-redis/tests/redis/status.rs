@@ -1,0 +1,445 @@
+//! Status indices: who has one when claims outlive their sessions, what becomes of an end that is
+//! told of half, and of a release that broke off.
+
+use std::time::Duration;
+
+use aquaware_core::session::{EndReason, Ended, RETENTION, Session};
+use aquaware_core::status::StatusIndex;
+use aquaware_core::store::{Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::time::Timestamp;
+use aquaware_servers::{Fault, Proxy, Redis, RedisOptions as ServerOptions};
+use aquaware_store_redis::RedisStore;
+use redis::FromRedisValue;
+
+use crate::sample::{NOON, at, days, done, ended, generation, id, session, step, subject};
+use crate::servers::{SINGLE, command, connect, options, prefix, run, until};
+
+const LOGOUT: Ended = Ended { at: NOON, reason: EndReason::Logout };
+const HOUR: i64 = 3_600_000;
+
+fn ask<T: FromRedisValue>(words: &[&str]) -> T {
+    command(SINGLE.address(), words)
+}
+
+/// A store with keys of its own, and their prefix.
+async fn store() -> (RedisStore, String) {
+    let prefix = prefix();
+    (connect(&SINGLE.url(), &prefix).await, prefix)
+}
+
+/// The same store through a proxy. All scripts are known to the server.
+async fn through(proxy: &Proxy, prefix: &str) -> RedisStore {
+    let (other, _) = store().await;
+    other.insert(&with(1, 1)).await.unwrap();
+    assert!(!other.insert(&with(1, 2)).await.unwrap());
+    let _ = done(other.advance(&id(1), &step(1)).await.unwrap());
+    let _ = done(other.touch(&id(1), generation(2), NOON).await.unwrap());
+    let _ = done(other.end(&id(1), LOGOUT).await.unwrap());
+    assert_eq!(other.release(days(1), 1).await.unwrap(), 1);
+    let mut options = options(&SINGLE.url_at(proxy.address()), prefix);
+    options.timeout = Duration::from_millis(700);
+    let store = RedisStore::connect(options).await.unwrap();
+    SessionStore::ping(&store).await.unwrap();
+    store
+}
+
+fn index(number: u32) -> StatusIndex {
+    StatusIndex::from_number(number)
+}
+
+fn with(number: u16, status: u32) -> Session {
+    Session { status: Some(index(status)), ..session(number) }
+}
+
+fn revoked(number: u32, at: Timestamp) -> Revoked {
+    Revoked { index: index(number), at }
+}
+
+/// The server's time in milliseconds.
+fn now() -> i64 {
+    let (seconds, _): (i64, i64) = ask(&["TIME"]);
+    seconds * 1000
+}
+
+/// Writes a claim as the session `number` would have made it.
+fn write_claim(key: &str, number: u16, made: i64) {
+    let _: String = ask(&["SET", key, &format!("{} {made}", id(number))]);
+}
+
+fn claimed_by(key: &str, number: u16) -> bool {
+    let claim: Option<String> = ask(&["GET", key]);
+    claim.is_some_and(|claim| claim.starts_with(&format!("{} ", id(number))))
+}
+
+#[test]
+fn an_index_costs_its_login_and_its_end_one_request_and_a_refresh_none() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        let store = through(&proxy, &prefix()).await;
+        let mut before = proxy.requests();
+        let mut cost = || {
+            let requests = proxy.requests();
+            let cost = requests - before;
+            before = requests;
+            cost
+        };
+        assert!(store.insert(&session(1)).await.unwrap());
+        assert_eq!(cost(), 2, "a login without an index: the subject's entry, the session");
+        assert!(store.insert(&with(2, 2)).await.unwrap());
+        assert_eq!(cost(), 3, "a login with one: its claim too");
+        assert!(!store.insert(&with(3, 2)).await.unwrap());
+        assert_eq!(cost(), 1, "a draw in vain");
+        for number in [1, 2] {
+            let _ = done(store.advance(&id(number), &step(1)).await.unwrap());
+            assert_eq!(cost(), 1, "a refresh");
+            let _ = done(store.touch(&id(number), generation(2), at(1)).await.unwrap());
+            assert_eq!(cost(), 1, "a refresh that keeps its token");
+        }
+        let _ = done(store.end(&id(1), LOGOUT).await.unwrap());
+        assert_eq!(cost(), 1, "an end without an index");
+        let _ = done(store.end(&id(2), LOGOUT).await.unwrap());
+        assert_eq!(cost(), 2, "an end with one");
+        assert_eq!(store.revoked(NOON).await.unwrap(), [revoked(2, NOON)]);
+        assert_eq!(cost(), 1, "all revocations");
+    });
+}
+
+#[test]
+fn a_claim_without_a_session_is_taken_over_once_no_insert_can_be_under_way() {
+    run(async {
+        let (store, prefix) = store().await;
+        let key = format!("{prefix}x:5");
+        write_claim(&key, 9, now() - HOUR + 60_000);
+        assert!(!store.insert(&with(1, 5)).await.unwrap());
+        assert!(claimed_by(&key, 9));
+        write_claim(&key, 9, now() - HOUR - 60_000);
+        assert!(store.insert(&with(1, 5)).await.unwrap());
+        assert!(claimed_by(&key, 1));
+        assert!(!store.insert(&with(2, 5)).await.unwrap());
+        // However old the claim of a session that has the index, living or not.
+        write_claim(&key, 1, 0);
+        assert!(!store.insert(&with(2, 5)).await.unwrap());
+        let _ = done(store.end(&id(1), LOGOUT).await.unwrap());
+        assert!(!store.insert(&with(2, 5)).await.unwrap());
+        assert!(claimed_by(&key, 1));
+        assert_eq!(store.find(&id(2)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_claim_whose_session_stands_with_another_index_is_dead_too() {
+    run(async {
+        let (store, prefix) = store().await;
+        let key = format!("{prefix}x:5");
+        for (number, holder) in [(1, with(7, 6)), (2, session(8))] {
+            assert!(store.insert(&holder).await.unwrap());
+            write_claim(&key, if number == 1 { 7 } else { 8 }, 0);
+            assert!(store.insert(&with(number, 5)).await.unwrap());
+            assert!(claimed_by(&key, number));
+        }
+    });
+}
+
+#[test]
+fn of_many_who_find_a_claim_dead_one_gets_it() {
+    run(async {
+        let (store, prefix) = store().await;
+        for round in 0..20 {
+            let key = format!("{prefix}x:{round}");
+            write_claim(&key, 9999, 0);
+            let first = u16::try_from(round * 16).unwrap();
+            let inserts = (first..first + 16).map(|number| {
+                let store = store.clone();
+                tokio::spawn(async move { store.insert(&with(number, round)).await.unwrap() })
+            });
+            let mut kept = 0;
+            for insert in inserts.collect::<Vec<_>>() {
+                kept += u32::from(insert.await.unwrap());
+            }
+            assert_eq!(kept, 1, "round {round}");
+        }
+    });
+}
+
+#[test]
+fn an_insert_that_broke_off_can_be_repeated() {
+    run(async {
+        let (store, prefix) = store().await;
+        let key = format!("{prefix}x:5");
+        // Nobody takes it over while the second try is under way, however late that comes.
+        write_claim(&key, 1, 0);
+        assert!(store.insert(&with(1, 5)).await.unwrap());
+        let claim: String = ask(&["GET", &key]);
+        let made: i64 = claim.split(' ').nth(1).unwrap().parse().unwrap();
+        assert!((now() - 60_000..=now() + 60_000).contains(&made), "{claim}");
+    });
+}
+
+#[test]
+fn a_name_that_is_taken_gives_up_the_new_index_and_no_other() {
+    run(async {
+        let (store, prefix) = store().await;
+        assert!(store.insert(&with(1, 5)).await.unwrap());
+        for again in [5, 6] {
+            assert!(!store.insert(&with(1, again)).await.unwrap());
+        }
+        assert!(claimed_by(&format!("{prefix}x:5"), 1));
+        assert_eq!(ask::<u32>(&["EXISTS", &format!("{prefix}x:6")]), 0);
+        assert!(!store.insert(&with(2, 5)).await.unwrap());
+        assert!(store.insert(&with(2, 6)).await.unwrap());
+    });
+}
+
+#[test]
+fn a_claim_outlives_every_end_of_its_session() {
+    run(async {
+        let (store, prefix) = store().await;
+        let expiry = |key: &str| ask::<i64>(&["PEXPIRETIME", key]);
+        let retention = i64::try_from(RETENTION.as_millis()).unwrap();
+        let endless = Session { ends_at: at(i64::MAX), ..with(3, 3) };
+        for session in [with(1, 1), Session { ends_at: at(now() - 1000), ..with(2, 2) }, endless] {
+            assert!(store.insert(&session).await.unwrap());
+        }
+        assert!(expiry(&format!("{prefix}x:1")) > session(1).ends_at.millis() + 2 * retention);
+        assert_eq!(expiry(&format!("{prefix}x:3")), -1);
+        // At the last moment of its record, long after its tokens.
+        let key = format!("{prefix}s:{}", id(2));
+        let _: u32 = ask(&["PEXPIRE", &key, "60000"]);
+        let _ = done(store.end(&id(2), LOGOUT).await.unwrap());
+        assert!(expiry(&key) >= now() + retention);
+        assert!(expiry(&format!("{prefix}x:2")) > now() + 2 * retention);
+    });
+}
+
+#[test]
+fn an_end_that_is_told_of_half_is_not_acknowledged_and_completed_by_the_next() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        let faults = [Fault::CutBefore, Fault::CutAfter, Fault::CutWithin(1), Fault::BlackHole];
+        for (number, fault) in (1..).zip(faults) {
+            for all in [false, true] {
+                proxy.pass();
+                let prefix = prefix();
+                let straight = connect(&SINGLE.url(), &prefix).await;
+                let number = if all { number + 100 } else { number };
+                straight.insert(&with(number, 1)).await.unwrap();
+                let store = through(&proxy, &prefix).await;
+                let ann = subject("ann");
+                let end = async || match all {
+                    true => store.end_all(&ann, None, LOGOUT).await.map(drop),
+                    false => store.end(&id(number), LOGOUT).await.map(drop),
+                };
+                // By its own bytes: a store of an earlier round may be at it again.
+                proxy.next_with(format!("1 {} ", id(number)).as_bytes(), 1, fault);
+                let error = end().await.unwrap_err();
+                assert!(error.is_unknown(), "{fault:?}: {error:?}");
+                assert_eq!(proxy.pending(), 0);
+                assert!(straight.find(&id(number)).await.unwrap().unwrap().ended.is_some());
+                end().await.unwrap();
+                assert_eq!(straight.revoked(NOON).await.unwrap(), [revoked(1, NOON)]);
+            }
+        }
+    });
+}
+
+/// Who ended it may not ask again, as it is over.
+#[test]
+fn an_end_that_the_server_would_not_be_told_of_is_told_later() {
+    let server = Redis::start(ServerOptions::default()).unwrap();
+    run(async {
+        let store = connect(&server.url(), "").await;
+        store.insert(&with(1, 1)).await.unwrap();
+        server.command(&["ACL", "SETUSER", "default", "-zadd"]).unwrap();
+        let error = store.end(&id(1), LOGOUT).await.unwrap_err();
+        // Refused would mean that nothing was done.
+        assert!(error.is_unknown(), "{error:?}");
+        server.command(&["ACL", "SETUSER", "default", "+zadd"]).unwrap();
+        until("it is told", async || store.revoked(NOON).await.unwrap() == [revoked(1, NOON)])
+            .await;
+    });
+}
+
+#[test]
+fn a_caller_who_goes_away_leaves_no_end_untold() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        let prefix = prefix();
+        let straight = connect(&SINGLE.url(), &prefix).await;
+        straight.insert(&with(1, 1)).await.unwrap();
+        let store = through(&proxy, &prefix).await;
+        proxy.next(1, Fault::Delay(Duration::from_millis(200)));
+        let end = async { store.end(&id(1), LOGOUT).await };
+        assert!(tokio::time::timeout(Duration::from_millis(50), end).await.is_err());
+        until("it is told", async || straight.revoked(NOON).await.unwrap() == [revoked(1, NOON)])
+            .await;
+    });
+}
+
+#[test]
+fn an_ended_session_that_is_met_again_is_told_again() {
+    run(async {
+        let (store, prefix) = store().await;
+        store.insert(&with(1, 1)).await.unwrap();
+        let _ = done(store.end(&id(1), LOGOUT).await.unwrap());
+        for meeting in 0..4 {
+            // As a server may that takes over from a dead one.
+            assert_eq!(ask::<u32>(&["DEL", &format!("{prefix}r")]), 1);
+            let late = ended(EndReason::Reuse);
+            match meeting {
+                0 => drop(store.advance(&id(1), &step(1)).await.unwrap()),
+                1 => drop(store.touch(&id(1), generation(1), NOON).await.unwrap()),
+                2 => drop(store.end(&id(1), late).await.unwrap()),
+                _ => drop(store.end_all(&subject("ann"), None, late).await.unwrap()),
+            }
+            let told = store.revoked(NOON).await.unwrap();
+            assert_eq!(told, [revoked(1, NOON)], "{meeting}");
+        }
+    });
+}
+
+#[test]
+fn revocations_are_told_to_the_millisecond_where_scores_are_not() {
+    run(async {
+        let (store, _) = store().await;
+        let odd = (1 << 53) + 1;
+        let instants = [i64::MIN, -odd, -1, 0, odd, odd + 2, i64::MAX - 1, i64::MAX].map(at);
+        for (number, instant) in (1..).zip(instants) {
+            let ended = Some(Ended { at: instant, ..LOGOUT });
+            store.insert(&Session { ended, ..with(number, number.into()) }).await.unwrap();
+        }
+        for since in instants {
+            for since in [since, at(since.millis().saturating_add(1))] {
+                let mut found: Vec<_> =
+                    store.revoked(since).await.unwrap().into_iter().map(|it| it.at).collect();
+                found.sort();
+                let wanted: Vec<_> = instants.into_iter().filter(|at| *at >= since).collect();
+                assert_eq!(found, wanted, "{}", since.millis());
+            }
+        }
+        // Late rather than early.
+        assert_eq!(store.release(at(odd), 10).await.unwrap(), 4);
+        assert_eq!(store.release(at(odd), 10).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_release_that_broke_off_is_repeated() {
+    let proxy = Proxy::to(SINGLE.address()).unwrap();
+    run(async {
+        for fault in [Fault::CutBefore, Fault::CutAfter] {
+            // It reads, takes the index, drops the claim, forgets, and reads again.
+            for lost in 0..5 {
+                proxy.pass();
+                let prefix = prefix();
+                let straight = connect(&SINGLE.url(), &prefix).await;
+                straight.insert(&Session { ended: Some(LOGOUT), ..with(1, 1) }).await.unwrap();
+                let store = through(&proxy, &prefix).await;
+                proxy.next(lost, Fault::Pass);
+                proxy.next(1, fault);
+                let case = format!("{fault:?} at {lost}");
+                let error = store.release(days(1), 10).await.unwrap_err();
+                assert_eq!(proxy.pending(), 0, "{case}");
+                let held = straight.find(&id(1)).await.unwrap().unwrap().status.is_some();
+                assert!(held || error.is_unknown(), "{case}: {error:?}");
+                // Whoever gets the index must not be taken for the one before.
+                let next = straight.insert(&with(2, 1)).await.unwrap();
+                assert!(!held || !next, "{case}");
+                let again = straight.release(days(1), 10).await.unwrap();
+                assert_eq!(again, u64::from(held), "{case}");
+                assert_eq!(straight.find(&id(1)).await.unwrap().unwrap().status, None, "{case}");
+                assert_eq!(straight.revoked(at(0)).await.unwrap(), [], "{case}");
+                assert_eq!(straight.insert(&with(2, 1)).await.unwrap(), !next, "{case}");
+                assert!(claimed_by(&format!("{prefix}x:1"), 2), "{case}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_session_that_lives_after_all_keeps_its_index() {
+    run(async {
+        let (store, prefix) = store().await;
+        store.insert(&with(1, 1)).await.unwrap();
+        let _ = done(store.end(&id(1), LOGOUT).await.unwrap());
+        // A failover lost the end, and not what was told of it.
+        let key = format!("{prefix}s:{}", id(1));
+        assert_eq!(ask::<u32>(&["HDEL", &key, "ended", "reason"]), 2);
+        assert_eq!(store.release(days(1), 10).await.unwrap(), 0);
+        assert_eq!(store.revoked(at(0)).await.unwrap(), []);
+        assert_eq!(store.find(&id(1)).await.unwrap(), Some(with(1, 1)));
+        assert!(!store.insert(&with(2, 1)).await.unwrap());
+        // Nor is the index free by its first end when it ended again.
+        let again = Ended { at: days(2), ..LOGOUT };
+        let _ = done(store.end(&id(1), again).await.unwrap());
+        let first = format!("1 {} {}", id(1), NOON.millis());
+        let _: u32 = ask(&["ZADD", &format!("{prefix}r"), &NOON.millis().to_string(), &first]);
+        assert_eq!(store.release(days(1), 10).await.unwrap(), 0);
+        assert!(!store.insert(&with(2, 1)).await.unwrap());
+        assert_eq!(store.revoked(at(0)).await.unwrap(), [revoked(1, days(2))]);
+        assert_eq!(store.release(days(3), 10).await.unwrap(), 1);
+        assert!(store.insert(&with(2, 1)).await.unwrap());
+    });
+}
+
+#[test]
+fn a_release_counts_no_session_that_is_gone_and_frees_its_index() {
+    run(async {
+        let (store, prefix) = store().await;
+        for number in [1, 2] {
+            let gone = Session { ended: Some(LOGOUT), ..with(number, number.into()) };
+            store.insert(&gone).await.unwrap();
+        }
+        assert_eq!(ask::<u32>(&["DEL", &format!("{prefix}s:{}", id(1))]), 1);
+        assert_eq!(store.release(days(1), 10).await.unwrap(), 1);
+        assert_eq!(store.revoked(at(0)).await.unwrap(), []);
+        for number in [1, 2] {
+            assert!(store.insert(&with(10 + number, number.into())).await.unwrap(), "{number}");
+        }
+    });
+}
+
+#[test]
+fn what_is_damaged_is_reported_and_keeps_no_index_from_being_released() {
+    run(async {
+        let (store, prefix) = store().await;
+        let set = format!("{prefix}r");
+        // More than are released at once, and before all others.
+        for number in 0..200 {
+            let _: u32 = ask(&["ZADD", &set, "0", &format!("horse {number}")]);
+        }
+        let dead = |number: u16| Session { ended: Some(LOGOUT), ..with(number, number.into()) };
+        for number in 0..300 {
+            store.insert(&dead(number)).await.unwrap();
+        }
+        let key = format!("{prefix}s:{}", id(0));
+        assert_eq!(ask::<u32>(&["DEL", &key]), 1);
+        let _: String = ask(&["SET", &key, "horse"]);
+        for error in [
+            store.revoked(at(0)).await.map(|_| 0).unwrap_err(),
+            store.release(days(1), u32::MAX).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+            assert!(error.to_string().contains(&prefix) && !error.to_string().contains("horse"));
+        }
+        for number in 1..300 {
+            assert!(store.insert(&with(1000 + number, number.into())).await.unwrap(), "{number}");
+        }
+    });
+}
+
+#[test]
+fn a_status_that_is_no_index_is_corrupt() {
+    run(async {
+        let (store, prefix) = store().await;
+        store.insert(&with(1, 1)).await.unwrap();
+        let key = format!("{prefix}s:{}", id(1));
+        for bad in ["", "01", "-1", "4294967296", "one"] {
+            let _: u32 = ask(&["HSET", &key, "status", bad]);
+            let error = store.find(&id(1)).await.unwrap_err();
+            assert!(matches!(error, StoreError::Corrupt { .. }), "{bad}");
+        }
+        let _: u32 = ask(&["HDEL", &key, "status"]);
+        assert!(matches!(store.end(&id(1), LOGOUT).await.unwrap(), Outcome::Done(_)));
+        assert_eq!(store.revoked(at(0)).await.unwrap(), []);
+    });
+}

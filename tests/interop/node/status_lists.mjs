@@ -1,0 +1,80 @@
+// @sd-jwt/jwt-status-list reads the status lists, jose checks their signatures.
+
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { getListFromStatusListJWT, getStatusListFromJWT } from "@sd-jwt/jwt-status-list";
+import { createRemoteJWKSet, jwtVerify } from "jose";
+import { check, rejected, run } from "./checks.mjs";
+import * as server from "./server.mjs";
+
+const keys = createRemoteJWKSet(server.KEYS);
+
+/** The list at this address, fetched and checked. */
+async function fetched(uri) {
+  const answer = await fetch(uri, { headers: { accept: "application/statuslist+jwt" } });
+  assert.equal(answer.headers.get("content-type"), "application/statuslist+jwt");
+  const token = await answer.text();
+  const { payload } = await jwtVerify(token, keys, {
+    algorithms: [server.ALGORITHM],
+    typ: "statuslist+jwt",
+    subject: uri,
+    requiredClaims: ["iat", "exp", "ttl"],
+  });
+  assert.equal(payload.ttl, 10);
+  return { token, list: getListFromStatusListJWT(token) };
+}
+
+/** What the list says now of the session of these tokens. */
+async function status({ access_token: token }) {
+  const { idx, uri } = getStatusListFromJWT(token);
+  return (await fetched(uri)).list.getStatus(idx);
+}
+
+check("a session that goes on is valid", async () => {
+  assert.equal(await status(await server.login("watched")), 0);
+});
+
+check("a revocation shows within a second and is no other sessions", async () => {
+  const [gone, stays] = [await server.login("watched"), await server.login("watched")];
+  const body = new URLSearchParams({ token: gone.access_token, client_id: "watched" });
+  const answer = await fetch(`${server.ISSUER}/oauth2/revoke`, { method: "POST", body });
+  assert.equal(answer.status, 200);
+  const end = Date.now() + 1000;
+  while ((await status(gone)) === 0) {
+    assert.ok(Date.now() < end, "the revocation doesn't show");
+    await sleep(20);
+  }
+  assert.equal(await status(gone), 1);
+  assert.equal(await status(stays), 0);
+});
+
+check("the aggregation names the lists that tokens name", async () => {
+  const { uri } = getStatusListFromJWT((await server.login("watched")).access_token);
+  const place = `${server.ISSUER}/.well-known/oauth-authorization-server`;
+  const metadata = await (await fetch(place)).json();
+  const named = await (await fetch(metadata.status_list_aggregation_endpoint)).json();
+  assert.ok(named.status_lists.includes(uri));
+  for (const list of named.status_lists) {
+    await fetched(list);
+  }
+});
+
+check("a list is no access token and an access token no list", async () => {
+  const { access_token: access } = await server.login("watched");
+  const { uri } = getStatusListFromJWT(access);
+  const { token } = await fetched(uri);
+  await rejected(jwtVerify(token, keys, { typ: "at+jwt" }), { claim: "typ" });
+  await rejected(jwtVerify(access, keys, { typ: "statuslist+jwt" }), { claim: "typ" });
+});
+
+check("a rotation is not noticed by keys held before it", async () => {
+  const tokens = await server.login("watched");
+  const { uri } = getStatusListFromJWT(tokens.access_token);
+  const before = server.header((await fetched(uri)).token).kid;
+  await server.rotate();
+  const { token } = await fetched(uri);
+  assert.notEqual(server.header(token).kid, before);
+  assert.equal(await status(tokens), 0);
+});
+
+await run();
