@@ -1,11 +1,11 @@
-//! Which addresses keys may come from, and where an issuer's metadata is.
+//! Which addresses keys and status lists may come from, and where an issuer's metadata is.
 
 use std::net::IpAddr;
 
 use aquaware_core::id::Issuer;
 use url::{Host, Url};
 
-/// Reads an address that keys may come from: https, or http on this machine, or http where it is
+/// Reads an address that keys, and with more conditions status lists, may come from: https, or http on this machine, or http where it is
 /// allowed by name. Without user, password and fragment.
 pub(crate) fn safe(text: &str, allow_http: bool) -> Option<Url> {
     let url = Url::parse(text).ok()?;

@@ -1,5 +1,7 @@
 //! Setting a verifier up: everything is checked here, so that nothing is left to go wrong later.
 
+mod live;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +15,10 @@ use crate::address;
 use crate::clock::SystemClock;
 use crate::error::StartError;
 use crate::fetch::Fetch;
-use crate::freshness;
 use crate::health::Stale;
-use crate::origin::{Origin, Place};
-use crate::refresh::{Refresher, Settings};
-use crate::verifier::{Live, Rules, Source, Verifier};
+use crate::lists::{Check, FixedLists, List};
+use crate::origin::Place;
+use crate::verifier::{Rules, Source, Verifier};
 
 /// What a checker's clock may be off by unless something else is said.
 pub const LEEWAY: Duration = Duration::from_secs(5);
@@ -29,6 +30,11 @@ pub const LEAST_COOLDOWN: Duration = Duration::from_secs(5);
 pub const MAX_STALENESS: Duration = Duration::from_secs(24 * 3600);
 /// The shortest staleness allowed: twice the shortest time between two fetches.
 pub const LEAST_STALENESS: Duration = Duration::from_secs(120);
+/// How long a status list is used without being confirmed, unless something else is said: the life
+/// of an access token.
+pub const MAX_STATUS_STALENESS: Duration = Duration::from_secs(300);
+/// The shortest staleness of status lists allowed.
+pub const LEAST_STATUS_STALENESS: Duration = Duration::from_secs(30);
 
 /// A verifier that is being set up. Ends with one of [`discover`](Self::discover),
 /// [`jwks_uri`](Self::jwks_uri) and [`key_set`](Self::key_set).
@@ -44,9 +50,24 @@ pub struct Builder {
     cooldown: Duration,
     max_staleness: Duration,
     on_stale: Stale,
+    status: Status,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     fetch: Option<Arc<dyn Fetch>>,
+}
+
+/// What is said of status lists.
+#[derive(Clone, Debug)]
+struct Status {
+    ignored: bool,
+    max_staleness: Duration,
+    on_stale: Stale,
+    /// Other origins than the issuer's, as they were written.
+    origins: Vec<String>,
+    /// Addresses and tokens.
+    given: Vec<(String, String)>,
+    /// Where the given ones go; shared with an issuer for tests, which changes them.
+    fixed: FixedLists,
 }
 
 impl Builder {
@@ -62,6 +83,14 @@ impl Builder {
             cooldown: COOLDOWN,
             max_staleness: MAX_STALENESS,
             on_stale: Stale::Refuse,
+            status: Status {
+                ignored: false,
+                max_staleness: MAX_STATUS_STALENESS,
+                on_stale: Stale::Refuse,
+                origins: Vec::new(),
+                given: Vec::new(),
+                fixed: FixedLists::default(),
+            },
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             fetch: None,
@@ -129,6 +158,48 @@ impl Builder {
         Self { max_staleness, on_stale: then, ..self }
     }
 
+    /// How long a status list is used without the issuer confirming it, and what happens then. 5 min
+    /// and [`Stale::Refuse`] if not said, 30 s at least. A list that has expired by its own `exp` is
+    /// not used in any case.
+    ///
+    /// With [`Stale::GoOn`] a token whose list can't be had is as good as one without a status.
+    #[must_use]
+    pub fn on_stale_status(mut self, max_staleness: Duration, then: Stale) -> Self {
+        self.status.max_staleness = max_staleness;
+        self.status.on_stale = then;
+        self
+    }
+
+    /// Never asks for a token's status: a revoked token is good until its `exp`.
+    #[must_use]
+    pub fn ignore_status(mut self) -> Self {
+        self.status.ignored = true;
+        self
+    }
+
+    /// Lets status lists come from this origin too, as in `https://status.example.com`; its path
+    /// doesn't matter. If not said, they come from the issuer's own and no other.
+    #[must_use]
+    pub fn status_lists_at(mut self, origin: impl Into<String>) -> Self {
+        self.status.origins.push(origin.into());
+        self
+    }
+
+    /// Judges tokens that name the status list at `uri` by this `token` of it: for
+    /// [`key_set`](Self::key_set), which fetches none. It is good until its `exp`, if it has one.
+    #[must_use]
+    pub fn status_list(mut self, uri: impl Into<String>, token: impl Into<String>) -> Self {
+        self.status.given.push((uri.into(), token.into()));
+        self
+    }
+
+    /// Shares lists that somebody else changes.
+    #[cfg(feature = "testing")]
+    pub(crate) fn sharing(mut self, lists: FixedLists) -> Self {
+        self.status.fixed = lists;
+        self
+    }
+
     /// Where the time comes from, instead of the system's clock.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
@@ -147,7 +218,9 @@ impl Builder {
         Self { fetch: Some(fetch), ..self }
     }
 
-    /// Finds the keys by the issuer's metadata (RFC 8414), fetches them, and keeps them fresh.
+    /// Finds the keys by the issuer's metadata (RFC 8414), fetches them, and keeps them fresh. If
+    /// the metadata names a list of status lists, all of those are fetched too, for 20 s at most;
+    /// that one of them can't be had is no error of the start.
     ///
     /// # Errors
     /// [`StartError`] when something above makes no sense or the keys can't be fetched.
@@ -158,10 +231,13 @@ impl Builder {
         let issuer = Issuer::new(&*self.issuer)?;
         let metadata = address::metadata(&issuer, self.allow_http)
             .ok_or_else(|| StartError::Insecure(self.issuer.clone()))?;
-        self.live(Place::Told { metadata, issuer, last: None }).await
+        let aggregation = Arc::default();
+        let told = Arc::clone(&aggregation);
+        self.live(Place::Told { metadata, issuer, last: None, aggregation }, Some(told)).await
     }
 
-    /// Fetches the keys from `uri` and keeps them fresh.
+    /// Fetches the keys from `uri` and keeps them fresh. Status lists are fetched once a token
+    /// names them.
     ///
     /// # Errors
     /// As [`discover`](Self::discover).
@@ -171,47 +247,32 @@ impl Builder {
     pub async fn jwks_uri(self, uri: &str) -> Result<Verifier, StartError> {
         let address: Url = address::safe(uri, self.allow_http)
             .ok_or_else(|| StartError::Insecure(uri.to_owned()))?;
-        self.live(Place::Fixed(address)).await
+        self.live(Place::Fixed(address), None).await
     }
 
-    /// Uses the keys of this JWK Set and no others, ever. Needs no runtime.
+    /// Uses the keys of this JWK Set and no others, ever. Needs no runtime. A token that names a
+    /// status list which wasn't given is refused, unless status is ignored.
     ///
     /// # Errors
-    /// [`StartError`] when something above makes no sense or no key in the set is usable.
+    /// [`StartError`] when something above makes no sense, no key in the set is usable, or a status
+    /// list isn't good.
     pub fn key_set(self, json: &[u8]) -> Result<Verifier, StartError> {
         let rules = self.rules()?;
         let keys = KeySet::from_json(json).map_err(|_| StartError::NoUsableKey)?;
         if !keys.has_any_of(&rules.algorithms) {
             return Err(StartError::NoUsableKey);
         }
-        Ok(Verifier::new(rules, Source::Fixed(keys)))
-    }
-
-    async fn live(self, place: Place) -> Result<Verifier, StartError> {
-        let rules = self.rules()?;
-        let origin = Origin {
-            fetch: self.fetch.map_or_else(client, Ok)?,
-            allow_http: self.allow_http,
-            algorithms: self.algorithms,
-            place,
-            in_doubt: false,
-            etag: None,
-        };
-        let settings = Settings {
-            clock: self.clock,
-            random: self.random,
-            cooldown: self.cooldown,
-            longest: (self.max_staleness / 2).min(freshness::MOST),
-        };
-        let refresher = Arc::new(Refresher::new(origin, settings));
-        match refresher.refresh().await {
-            Err(error) if !self.start_without_keys => return Err(StartError::Refresh(error)),
-            _ => {}
+        let Status { ignored, given, fixed, .. } = self.status;
+        let check =
+            Check { keys: &keys, algorithms: &rules.algorithms, leeway: rules.check.leeway };
+        for (uri, token) in given {
+            match List::read(&token, &uri, check, rules.clock.now()) {
+                Ok(list) => fixed.put(&uri, list),
+                Err(error) => return Err(StartError::StatusList(uri, error)),
+            }
         }
-        let background = Arc::clone(&refresher);
-        let task = tokio::spawn(async move { background.run().await });
-        let live = Live { refresher, task: task.abort_handle() };
-        Ok(Verifier::new(rules, Source::Live(live)))
+        let lists = (!ignored).then_some(fixed);
+        Ok(Verifier::new(rules, Source::Fixed { keys, lists }))
     }
 
     fn rules(&self) -> Result<Rules, StartError> {
@@ -230,6 +291,9 @@ impl Builder {
         if self.max_staleness < LEAST_STALENESS {
             return Err(StartError::Staleness);
         }
+        if self.status.max_staleness < LEAST_STATUS_STALENESS {
+            return Err(StartError::StatusStaleness);
+        }
         Ok(Rules {
             check: AccessCheck {
                 issuer: Issuer::new(&*self.issuer)?,
@@ -241,19 +305,7 @@ impl Builder {
             clock: Arc::clone(&self.clock),
             max_staleness: self.max_staleness,
             on_stale: self.on_stale,
+            on_stale_status: self.status.on_stale,
         })
     }
-}
-
-#[cfg(feature = "client")]
-fn client() -> Result<Arc<dyn Fetch>, StartError> {
-    match crate::fetch::HttpClient::new() {
-        Ok(client) => Ok(Arc::new(client)),
-        Err(error) => Err(StartError::NoClient(Some(error))),
-    }
-}
-
-#[cfg(not(feature = "client"))]
-fn client() -> Result<Arc<dyn Fetch>, StartError> {
-    Err(StartError::NoClient(None))
 }

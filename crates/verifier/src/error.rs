@@ -1,17 +1,19 @@
-//! What can go wrong when keys are fetched, and when a verifier is set up.
+//! What can go wrong when keys and status lists are fetched, and when a verifier is set up.
 //!
 //! Why a token is refused is another matter: `rejection.rs`.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use aquaware_core::id::InvalidId;
+use aquaware_core::jwt::TokenError;
 use thiserror::Error;
 
-use crate::fetch::{FetchError, MAX_BYTES, TIMEOUT};
+use crate::fetch::{FetchError, TIMEOUT};
 
-/// Keys could not be fetched. The ones already there stay in use.
+/// Keys or a status list could not be fetched. What is already there stays in use.
 #[derive(Debug, Error)]
-#[error("no keys from {url}")]
+#[error("nothing usable from {url}")]
 pub struct RefreshError {
     /// What was asked.
     pub url: String,
@@ -33,8 +35,11 @@ pub enum Problem {
     #[error("answered with status {0}")]
     Status(u16),
     /// It is too long.
-    #[error("the answer is longer than {MAX_BYTES} bytes")]
+    #[error("the answer is too long")]
     TooLong,
+    /// It has a content coding that wasn't asked for, or isn't what its coding says.
+    #[error("the answer can't be unpacked")]
+    Coding,
     /// It is no metadata of an authorisation server (RFC 8414 §2) with a `jwks_uri`.
     #[error("the answer is no metadata with a jwks_uri")]
     NotMetadata,
@@ -50,6 +55,20 @@ pub enum Problem {
     /// No key in it can check anything here.
     #[error("the key set has no usable key")]
     NoUsableKey,
+    /// It is no status list, or not a good one (draft-ietf-oauth-status-list-20 §8.3).
+    #[error("the answer is no status list to go by")]
+    StatusList(#[source] TokenError),
+    /// It is a good status list, but was signed before the one in hand and says something else: a
+    /// cache on the way has kept it, or another machine of the issuer has a wrong clock.
+    #[error("the status list is older than the one in hand")]
+    Older,
+    /// It doesn't say which status lists there are (§9.2).
+    #[error("the answer is no list of status lists")]
+    NotAnAggregation,
+    /// Status lists may not come from there: it is neither the issuer's origin nor one that was
+    /// allowed by name, or it isn't safe. Nothing was asked.
+    #[error("status lists may not come from there")]
+    Foreign,
 }
 
 /// A verifier could not be set up.
@@ -74,7 +93,13 @@ pub enum StartError {
     /// Below the least.
     #[error("the staleness allowed is less than {} s", crate::builder::LEAST_STALENESS.as_secs())]
     Staleness,
-    /// An address that keys may not come from.
+    /// Below the least.
+    #[error("the staleness of status lists is less than {} s", crate::builder::LEAST_STATUS_STALENESS.as_secs())]
+    StatusStaleness,
+    /// A status list that was given isn't good.
+    #[error("the status list of {0} is not good")]
+    StatusList(String, #[source] TokenError),
+    /// An address that keys or status lists may not come from.
     #[error("{0} is not an https URL")]
     Insecure(String),
     /// The fixed set is none, or has no usable key.
@@ -86,4 +111,16 @@ pub enum StartError {
     /// The first fetch failed.
     #[error("the keys could not be fetched")]
     Refresh(#[source] Arc<RefreshError>),
+}
+
+/// An error and what caused it, in one line.
+pub(crate) fn whole(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -1,8 +1,10 @@
 //! What a resource server needs to check access tokens (RFC 9068), and no more.
 //!
 //! # What it promises
-//! - **No request waits for the network.** [`Verifier::verify`] is a plain function: keys are
-//!   fetched by a task in the background.
+//! - **No request waits for the network.** [`Verifier::verify`] is a plain function: keys and
+//!   status lists are fetched in the background.
+//! - **A revoked token is refused within seconds**, where its issuer publishes Token Status Lists:
+//!   with aquaware's `ttl`, 10 s after the list shows it.
 //! - **No good token is refused** because keys rotate, as long as the issuer publishes a key before
 //!   it signs with it; nor because the issuer is down, up to a staleness that is yours to set.
 //! - **No rule is softer than it could be.** One algorithm per key and never a shared secret, the
@@ -49,10 +51,12 @@ mod actix;
 mod address;
 pub mod builder;
 mod clock;
+mod document;
 mod error;
 pub mod fetch;
 pub mod freshness;
 mod health;
+mod lists;
 mod origin;
 #[cfg(any(feature = "actix", feature = "tower"))]
 mod protection;
@@ -67,6 +71,7 @@ mod verifier;
 pub use aquaware_core::claims::{Audiences, BearerClaims, MissingScope, Scope};
 pub use aquaware_core::jwt::{Algorithm, TokenError, Verified};
 pub use aquaware_core::random::Random;
+pub use aquaware_core::status::{StatusClaim, StatusReference};
 pub use aquaware_core::time::{Clock, Timestamp};
 
 #[cfg(feature = "actix")]
@@ -75,7 +80,8 @@ pub use crate::builder::Builder;
 pub use crate::clock::SystemClock;
 pub use crate::error::{Problem, RefreshError, StartError};
 pub use crate::fetch::Fetch;
-pub use crate::health::{Health, Stale};
+pub use crate::health::{Health, Stale, StatusHealth};
+pub use crate::lists::MOST_LISTS;
 #[cfg(any(feature = "actix", feature = "tower"))]
 pub use crate::protection::{Protection, Refusal};
 pub use crate::rejection::Rejection;

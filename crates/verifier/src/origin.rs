@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquaware_core::id::Issuer;
-use aquaware_core::jwt::{Algorithm, KeySet};
+use aquaware_core::jwt::{Algorithm, KeySet, TokenError, VerifyingKey};
+use aquaware_core::time::Timestamp;
+use arc_swap::ArcSwapOption;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use serde_json::Value;
 use url::Url;
 
 use crate::address;
+use crate::document::{at, body, get, is_unchanged, json};
 use crate::error::{Problem, RefreshError};
-use crate::fetch::{Fetch, MAX_BYTES, Request, Response, TIMEOUT};
+use crate::fetch::{Fetch, Request};
 use crate::freshness;
+use crate::refresh::{Fetched, Known, Source};
 
 /// An issuer's key set as somebody far away sees it.
 #[derive(Debug)]
@@ -44,47 +47,52 @@ pub(crate) enum Place {
         issuer: Issuer,
         /// What it said last.
         last: Option<Url>,
+        /// Where it says that the issuer lists its status lists, for whoever asks for those.
+        aggregation: Arc<ArcSwapOption<String>>,
     },
 }
 
-/// What a fetch brought.
-#[derive(Debug)]
-pub(crate) struct Fetched {
-    /// The new set; `None` when the one in use is still the right one.
-    pub(crate) keys: Option<KeySet>,
-    /// For how long it is fresh.
-    pub(crate) lifetime: Duration,
-}
-
-/// The metadata members that matter here (RFC 8414 §2).
+/// The metadata members that matter here (RFC 8414 §2, draft-ietf-oauth-status-list-20 §9.1).
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
     jwks_uri: String,
+    /// Read leniently: keys are found without it.
+    status_list_aggregation_endpoint: Option<Value>,
 }
 
-impl Origin {
+impl Source for Origin {
+    type Document = KeySet;
+
     /// Fetches the key set, finding out first where it is if that isn't known or in doubt.
-    pub(crate) async fn fetch(&mut self) -> Result<Fetched, RefreshError> {
+    async fn fetch(
+        &mut self,
+        _known: Option<&Known<KeySet>>,
+        _now: Timestamp,
+    ) -> Result<Fetched<KeySet>, RefreshError> {
         let fetched = self.try_fetch().await;
         self.in_doubt = fetched.is_err();
         fetched
     }
+}
 
-    async fn try_fetch(&mut self) -> Result<Fetched, RefreshError> {
+impl Origin {
+    async fn try_fetch(&mut self) -> Result<Fetched<KeySet>, RefreshError> {
         let address = self.address().await?;
-        let answer = self.get(&address, self.etag.clone()).await?;
+        let request = Request::json(address.to_string()).unless(self.etag.clone());
+        let mut answer = get(&*self.fetch, &request).await?;
         let lifetime = freshness::lifetime(answer.cache_control.as_deref(), answer.age);
-        if answer.status == 304 && self.etag.is_some() {
-            return Ok(Fetched { keys: None, lifetime });
+        if is_unchanged(&request, &answer) {
+            return Ok(Fetched { document: None, lifetime, age: Duration::ZERO });
         }
-        let body = body(&address, &answer)?;
-        let keys = KeySet::from_json(body).map_err(|_| at(&address, Problem::NotAKeySet))?;
+        let etag = answer.etag.take();
+        let body = body(&request, answer)?;
+        let keys = KeySet::from_json(&body).map_err(|_| at(&request, Problem::NotAKeySet))?;
         if !keys.has_any_of(&self.algorithms) {
-            return Err(at(&address, Problem::NoUsableKey));
+            return Err(at(&request, Problem::NoUsableKey));
         }
-        self.etag = answer.etag;
-        Ok(Fetched { keys: Some(keys), lifetime })
+        self.etag = etag;
+        Ok(Fetched { document: Some(keys), lifetime, age: Duration::ZERO })
     }
 
     /// The key set's address. When it is in doubt and the metadata can't be read, the last one
@@ -93,63 +101,50 @@ impl Origin {
         let (metadata, issuer, last) = match &self.place {
             Place::Fixed(address) => return Ok(address.clone()),
             Place::Told { last: Some(last), .. } if !self.in_doubt => return Ok(last.clone()),
-            Place::Told { metadata, issuer, last } => (metadata, issuer, last.clone()),
+            Place::Told { metadata, issuer, last, .. } => (metadata, issuer, last.clone()),
         };
-        let found = match (self.discover(metadata, issuer).await, last) {
-            (Ok(found), last) => {
+        let (found, lists) = match (self.discover(metadata, issuer).await, last) {
+            (Ok((found, lists)), last) => {
                 if last.as_ref() != Some(&found) {
                     self.etag = None;
                 }
-                found
+                (found, lists)
             }
-            (Err(_), Some(last)) => last,
+            (Err(_), Some(last)) => return Ok(last),
             (Err(error), None) => return Err(error),
         };
-        if let Place::Told { last, .. } = &mut self.place {
+        if let Place::Told { last, aggregation, .. } = &mut self.place {
             *last = Some(found.clone());
+            aggregation.store(lists.map(Arc::new));
         }
         Ok(found)
     }
 
-    async fn discover(&self, address: &Url, issuer: &Issuer) -> Result<Url, RefreshError> {
-        let answer = self.get(address, None).await?;
-        let metadata: Metadata =
-            json(body(address, &answer)?).ok_or_else(|| at(address, Problem::NotMetadata))?;
-        if metadata.issuer != issuer.as_str() {
-            return Err(at(address, Problem::OtherIssuer));
-        }
-        address::safe(&metadata.jwks_uri, self.allow_http)
-            .ok_or_else(|| at(address, Problem::Insecure))
-    }
-
-    async fn get(
+    /// Where the metadata says that the keys are, and where the list of status lists.
+    async fn discover(
         &self,
         address: &Url,
-        if_none_match: Option<String>,
-    ) -> Result<Response, RefreshError> {
-        let request = Request { url: address.to_string(), if_none_match };
-        match timeout(TIMEOUT, self.fetch.get(&request)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(at(address, Problem::Fetch(error))),
-            Err(_) => Err(at(address, Problem::TimedOut)),
+        issuer: &Issuer,
+    ) -> Result<(Url, Option<String>), RefreshError> {
+        let request = Request::json(address.to_string());
+        let body = body(&request, get(&*self.fetch, &request).await?)?;
+        let metadata: Metadata = json(&body).ok_or_else(|| at(&request, Problem::NotMetadata))?;
+        if metadata.issuer != issuer.as_str() {
+            return Err(at(&request, Problem::OtherIssuer));
         }
+        let keys = address::safe(&metadata.jwks_uri, self.allow_http)
+            .ok_or_else(|| at(&request, Problem::Insecure))?;
+        let lists = metadata.status_list_aggregation_endpoint;
+        Ok((keys, lists.as_ref().and_then(Value::as_str).map(str::to_owned)))
     }
 }
 
-fn body<'a>(address: &Url, answer: &'a Response) -> Result<&'a [u8], RefreshError> {
-    if answer.status != 200 {
-        return Err(at(address, Problem::Status(answer.status)));
-    }
-    if answer.body.len() > MAX_BYTES {
-        return Err(at(address, Problem::TooLong));
-    }
-    Ok(&answer.body)
-}
-
-fn json<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    serde_json::from_slice(bytes).ok()
-}
-
-fn at(address: &Url, problem: Problem) -> RefreshError {
-    RefreshError { url: address.to_string(), problem }
+/// The key `kid` of `keys`, if it has one of these algorithms.
+pub(crate) fn key_named<'k>(
+    keys: &'k KeySet,
+    algorithms: &[Algorithm],
+    kid: &str,
+) -> Result<&'k VerifyingKey, TokenError> {
+    let key = keys.named(kid).ok_or(TokenError::UnknownKey)?;
+    if algorithms.contains(&key.algorithm()) { Ok(key) } else { Err(TokenError::Algorithm) }
 }

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::rejection::Rejection;
 use crate::verifier::Verifier;
 
-/// What `Retry-After` says while keys are missing: by then the next fetch has been tried.
+/// What `Retry-After` says while keys or a status list are missing: by then the next fetch has been tried.
 const RETRY_AFTER_SECONDS: u64 = 10;
 
 /// What a protected part of a service asks of each request. Cheap to clone.
@@ -54,7 +54,7 @@ impl Protection {
         Ok(Self { needed: Scope::parse(scope)?, ..self })
     }
 
-    /// Lets a request wait for keys, as [`Verifier::verify_waiting`] does, instead of refusing it
+    /// Lets a request wait for keys and its status list, as [`Verifier::verify_waiting`] does, instead of refusing it
     /// at once.
     #[must_use]
     pub fn waiting(self, up_to: Duration) -> Self {
@@ -128,7 +128,7 @@ impl Refusal {
         match self {
             Self::TwoWays => 400,
             Self::Rejected(Rejection::Scope(_)) => 403,
-            Self::Rejected(Rejection::NoKeys | Rejection::StaleKeys) => 503,
+            Self::Rejected(rejection) if rejection.is_ours() => 503,
             Self::NoToken | Self::NoB64Token | Self::Rejected(_) => 401,
         }
     }
@@ -144,7 +144,7 @@ impl Refusal {
             Self::TwoWays => {
                 format!("{realm}, error=\"invalid_request\", error_description=\"{self}\"")
             }
-            Self::Rejected(Rejection::NoKeys | Rejection::StaleKeys) => return None,
+            Self::Rejected(rejection) if rejection.is_ours() => return None,
             Self::Rejected(Rejection::Scope(MissingScope { needed })) => {
                 format!("{realm}, error=\"insufficient_scope\", scope=\"{needed}\"")
             }
@@ -289,9 +289,32 @@ mod tests {
                      error_description=\"the token is bound to a key\"",
                 ),
             ),
+            (
+                Rejection::Revoked.into(),
+                401,
+                Some(", error=\"invalid_token\", error_description=\"the token was revoked\""),
+            ),
+            (
+                Rejection::NotListed.into(),
+                401,
+                Some(
+                    ", error=\"invalid_token\", \
+                     error_description=\"the token is not in its status list\"",
+                ),
+            ),
+            (
+                Rejection::ForeignStatus.into(),
+                401,
+                Some(
+                    ", error=\"invalid_token\", \
+                     error_description=\"the token's status list is at a foreign address\"",
+                ),
+            ),
             (missing.into(), 403, Some(", error=\"insufficient_scope\", scope=\"a b\"")),
             (Rejection::NoKeys.into(), 503, None),
             (Rejection::StaleKeys.into(), 503, None),
+            (Rejection::UnknownStatus.into(), 503, None),
+            (Rejection::StaleStatus.into(), 503, None),
         ];
         for (refusal, status, rest) in expected {
             assert_eq!(refusal.status(), status, "{refusal:?}");

@@ -1,30 +1,57 @@
-//! Keys kept fresh in the background, so that no request ever waits for the network.
+//! Documents kept fresh in the background, so that no request ever waits for the network.
 //!
-//! One task fetches. It is woken by its timer, or by a request that met an unknown key; the latter
-//! no sooner than the cooldown after the last fetch, so that made-up names cost the issuer at most
-//! one fetch per cooldown, however many come. Timers run on tokio's clock; how old keys are is
-//! read off the verifier's.
+//! One task per document fetches. It is woken by its timer, or because somebody asks, as a request
+//! that met an unknown key does; the latter no sooner than the cooldown after the last fetch, so
+//! that made-up names cost the issuer at most one fetch per cooldown, however many come. Timers run
+//! on tokio's clock; how old a document is is read off the verifier's.
+//!
+//! What is fetched, and what makes it good, is its [`Source`]'s affair.
 
-use std::error::Error;
+use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aquaware_core::jwt::KeySet;
 use aquaware_core::random::Random;
 use aquaware_core::time::{Clock, Timestamp};
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Mutex, Notify, watch};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::error::RefreshError;
-use crate::freshness;
-use crate::origin::Origin;
+use crate::error::{RefreshError, whole};
+use crate::freshness::Pace;
 
-/// Keys, and when the issuer last said that they are its keys.
+/// Where a document comes from.
+pub(crate) trait Source: fmt::Debug + Send + 'static {
+    /// What is kept.
+    type Document: fmt::Debug + Send + Sync + 'static;
+
+    /// Fetches and judges the document, of which `known` is in hand. An answer is taken as a whole
+    /// or not at all.
+    fn fetch(
+        &mut self,
+        known: Option<&Known<Self::Document>>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Fetched<Self::Document>, RefreshError>> + Send;
+}
+
+/// What a fetch brought.
 #[derive(Debug)]
-pub(crate) struct Known {
-    pub(crate) keys: Arc<KeySet>,
+pub(crate) struct Fetched<T> {
+    /// The new document; `None` when the one in hand is still the right one.
+    pub(crate) document: Option<T>,
+    /// For how long it is fresh.
+    pub(crate) lifetime: Duration,
+    /// How long before the fetch the issuer gave it away, to a cache on the way.
+    pub(crate) age: Duration,
+}
+
+/// A document, and when the issuer last said that it is the right one.
+#[derive(Debug)]
+pub(crate) struct Known<T> {
+    pub(crate) document: Arc<T>,
     pub(crate) confirmed_at: Timestamp,
 }
 
@@ -37,7 +64,7 @@ pub(crate) struct Progress {
     pub(crate) running: bool,
     /// When the next one begins by itself.
     due: Instant,
-    /// When one may begin because a request asks for it.
+    /// When one may begin because somebody asks for it.
     allowed: Instant,
     /// Failures since the last success.
     pub(crate) failures: u32,
@@ -47,10 +74,10 @@ pub(crate) struct Progress {
 
 /// What requests and the background task share.
 #[derive(Debug)]
-pub(crate) struct Refresher {
-    current: ArcSwapOption<Known>,
+pub(crate) struct Refresher<S: Source> {
+    current: ArcSwapOption<Known<S::Document>>,
     /// Locked while a fetch is in flight, so that there is only ever one.
-    origin: Mutex<Origin>,
+    source: Mutex<S>,
     progress: watch::Sender<Progress>,
     asked: AtomicBool,
     wake: Notify,
@@ -62,14 +89,28 @@ pub(crate) struct Refresher {
 pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) pace: &'static Pace,
     pub(crate) cooldown: Duration,
-    /// The longest that a set is kept without asking again.
+    /// The longest that a document is kept without asking again.
     pub(crate) longest: Duration,
 }
 
-impl Refresher {
-    /// A refresher without keys, due at once.
-    pub(crate) fn new(origin: Origin, settings: Settings) -> Self {
+/// A refresher with the task that keeps its document fresh, which ends with this.
+#[derive(Debug)]
+pub(crate) struct Kept<S: Source> {
+    pub(crate) refresher: Arc<Refresher<S>>,
+    pub(crate) task: AbortHandle,
+}
+
+impl<S: Source> Drop for Kept<S> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<S: Source> Refresher<S> {
+    /// A refresher without a document, due at once.
+    pub(crate) fn new(source: S, settings: Settings) -> Self {
         let now = Instant::now();
         let progress = Progress {
             finished: 0,
@@ -81,7 +122,7 @@ impl Refresher {
         };
         Self {
             current: ArcSwapOption::empty(),
-            origin: Mutex::new(origin),
+            source: Mutex::new(source),
             progress: watch::Sender::new(progress),
             asked: AtomicBool::new(false),
             wake: Notify::new(),
@@ -89,14 +130,19 @@ impl Refresher {
         }
     }
 
-    /// The keys as they are now, if there are any.
-    pub(crate) fn known(&self) -> arc_swap::Guard<Option<Arc<Known>>> {
+    /// The document as it is now, if there is one.
+    pub(crate) fn known(&self) -> arc_swap::Guard<Option<Arc<Known<S::Document>>>> {
         self.current.load()
     }
 
     /// How the fetching goes.
     pub(crate) fn progress(&self) -> Progress {
         self.progress.borrow().clone()
+    }
+
+    /// How many fetches have ended, well or badly.
+    pub(crate) fn finished(&self) -> u64 {
+        self.progress.borrow().finished
     }
 
     /// Asks the task for a fetch. Costs nothing and waits for nothing; one in flight will do.
@@ -113,7 +159,8 @@ impl Refresher {
         let mut watching = self.progress.subscribe();
         {
             let progress = watching.borrow_and_update();
-            let begins = progress.due.min(progress.allowed);
+            let asked = self.asked.load(Ordering::Acquire);
+            let begins = if asked { progress.due.min(progress.allowed) } else { progress.due };
             let hopeless = !progress.running && begins > Instant::now() + up_to;
             if hopeless && progress.finished <= finished {
                 return false;
@@ -123,28 +170,57 @@ impl Refresher {
         matches!(timeout(up_to, ended).await, Ok(Ok(_)))
     }
 
+    /// Calls `then` whenever a fetch has ended well, for ever.
+    pub(crate) async fn follow(&self, mut then: impl FnMut()) {
+        let mut watching = self.progress.subscribe();
+        let mut seen = watching.borrow_and_update().finished;
+        while watching.changed().await.is_ok() {
+            let (finished, failures) = {
+                let progress = watching.borrow_and_update();
+                (progress.finished, progress.failures)
+            };
+            if finished > seen && failures == 0 {
+                then();
+            }
+            seen = finished;
+        }
+    }
+
     /// Fetches now, after one that may be in flight.
     pub(crate) async fn refresh(&self) -> Result<(), Arc<RefreshError>> {
-        let mut origin = self.origin.lock().await;
-        self.asked.store(false, Ordering::Release);
+        let mut source = self.source.lock().await;
         self.progress.send_modify(|progress| progress.running = true);
+        self.asked.store(false, Ordering::Release);
         let running = Running(self);
-        let fetched = origin.fetch().await;
-        let outcome = match fetched {
+        // What the issuer says may be as old as the question, so time counts from there.
+        let (begun, now) = (Instant::now(), self.settings.clock.now());
+        let known = self.current.load_full();
+        let outcome = match source.fetch(known.as_deref(), now).await {
             Ok(fetched) => {
-                let known = self.current.load_full();
-                let keys = fetched.keys.map(Arc::new).or(known.map(|known| known.keys.clone()));
-                let confirmed_at = self.settings.clock.now();
-                self.current.store(keys.map(|keys| Arc::new(Known { keys, confirmed_at })));
-                Ok(fetched.lifetime)
+                let lifetime = fetched.lifetime;
+                self.take(fetched, known, now);
+                Ok(lifetime)
             }
             Err(error) => Err(Arc::new(error)),
         };
-        running.finish(outcome)
+        running.finish(begun, outcome)
     }
 
-    fn record(&self, outcome: &Result<Duration, Arc<RefreshError>>) {
-        let Settings { random, cooldown, longest, .. } = &self.settings;
+    fn take(
+        &self,
+        Fetched { document, age, .. }: Fetched<S::Document>,
+        known: Option<Arc<Known<S::Document>>>,
+        now: Timestamp,
+    ) {
+        let before = known.as_ref().map(|known| known.confirmed_at);
+        let document = document.map(Arc::new).or(known.map(|known| Arc::clone(&known.document)));
+        // What was confirmed stays so, even if a cache gives an older answer.
+        let confirmed_at = before.map_or(now.minus(age), |before| now.minus(age).max(before));
+        self.current.store(document.map(|document| Arc::new(Known { document, confirmed_at })));
+    }
+
+    fn record(&self, begun: Instant, outcome: &Result<Duration, Arc<RefreshError>>) {
+        let Settings { random, pace, cooldown, longest, .. } = &self.settings;
         let now = Instant::now();
         self.progress.send_modify(|progress| {
             progress.running = false;
@@ -154,13 +230,13 @@ impl Refresher {
                 Ok(lifetime) => {
                     progress.failures = 0;
                     progress.last_error = None;
-                    let lifetime = (*lifetime).min(*longest);
-                    progress.due = now + freshness::refresh_in(lifetime, &**random);
+                    let due = begun + pace.refresh_in((*lifetime).min(*longest), &**random);
+                    progress.due = due.max(now + pace.least());
                 }
                 Err(error) => {
                     progress.failures = progress.failures.saturating_add(1);
                     progress.last_error = Some(Arc::clone(error));
-                    progress.due = now + freshness::retry_in(progress.failures, &**random);
+                    progress.due = now + pace.retry_in(progress.failures, &**random);
                 }
             }
         });
@@ -201,31 +277,27 @@ impl Refresher {
 }
 
 /// A fetch in flight. When its future is dropped half-way it counts as neither.
-struct Running<'a>(&'a Refresher);
+struct Running<'a, S: Source>(&'a Refresher<S>);
 
-impl Running<'_> {
-    fn finish(self, outcome: Result<Duration, Arc<RefreshError>>) -> Result<(), Arc<RefreshError>> {
-        self.0.record(&outcome);
+impl<S: Source> Running<'_, S> {
+    fn finish(
+        self,
+        begun: Instant,
+        outcome: Result<Duration, Arc<RefreshError>>,
+    ) -> Result<(), Arc<RefreshError>> {
+        self.0.record(begun, &outcome);
         if let Err(error) = &outcome {
-            tracing::warn!(error = whole(&**error), "the keys could not be refreshed");
+            let failures = self.0.progress.borrow().failures;
+            // Rarer and rarer: an outage of a day, with hundreds of lists, is no news any more.
+            if failures.is_power_of_two() {
+                tracing::warn!(failures, error = whole(&**error), "a refresh failed");
+            }
         }
         outcome.map(|_| ())
     }
 }
 
-/// An error and what caused it, in one line.
-fn whole(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-impl Drop for Running<'_> {
+impl<S: Source> Drop for Running<'_, S> {
     fn drop(&mut self) {
         self.0.progress.send_if_modified(|progress| std::mem::take(&mut progress.running));
     }

@@ -13,6 +13,11 @@
 //! let token = issuer.token().subject("ann").scope("tanks:read").sign();
 //! assert_eq!(verifier.verify(&token)?.sub.as_str(), "ann");
 //!
+//! let doomed = issuer.token().status(7).sign();
+//! assert!(verifier.verify(&doomed).is_ok());
+//! issuer.revoke(7);
+//! assert!(verifier.verify(&doomed).is_err());
+//!
 //! issuer.clock().advance(Duration::from_secs(3600));
 //! assert!(verifier.verify(&token).is_err());
 //! # Ok::<(), aquaware_verifier::Rejection>(())
@@ -23,19 +28,24 @@
 )]
 
 mod clock;
+mod status;
 mod token;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aquaware_core::jwt::{Algorithm, PublicKey, SigningKey, TokenType};
 use aquaware_core::keys::{KeyRecord, generate};
 use aquaware_core::random::SystemRandom;
+pub use aquaware_core::status::StatusList;
 use aquaware_core::time::{Clock, Timestamp};
 use serde_json::json;
 
 pub use self::clock::ManualClock;
+pub use self::status::TestStatusList;
 pub use self::token::TestToken;
 use crate::builder::Builder;
+use crate::lists::{FixedLists, List};
 use crate::verifier::Verifier;
 
 /// Who a [`TestIssuer`] is.
@@ -44,6 +54,10 @@ pub const ISSUER: &str = "https://issuer.test";
 pub const AUDIENCE: &str = "service.test";
 /// When its clock begins: 2026-09-21T14:13:20Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_790_000_000);
+/// Where its status list is.
+pub const STATUS_LIST: &str = "https://issuer.test/status-lists/0";
+/// How many entries that has.
+pub const STATUS_ENTRIES: u32 = 1024;
 
 /// An issuer with a key of its own and a clock that stands still.
 #[derive(Debug)]
@@ -52,6 +66,14 @@ pub struct TestIssuer {
     pub(crate) access: SigningKey,
     pub(crate) refresh: SigningKey,
     clock: Arc<ManualClock>,
+    statuses: Arc<Statuses>,
+}
+
+/// What it says of its tokens, to its verifiers at once.
+#[derive(Debug, Default)]
+struct Statuses {
+    revoked: Mutex<BTreeSet<u32>>,
+    shown: FixedLists,
 }
 
 impl TestIssuer {
@@ -67,27 +89,55 @@ impl TestIssuer {
     /// When no key can be made.
     #[must_use]
     pub fn signing_with(algorithm: Algorithm) -> Self {
-        Self::with(algorithm, Arc::new(ManualClock::new(START)))
+        let issuer = Self::with(algorithm, Arc::new(ManualClock::new(START)), Arc::default());
+        issuer.show();
+        issuer
     }
 
-    /// Another key of the same issuer, on the same clock: after a rotation, or a stranger's.
+    /// Another key of the same issuer, with the same clock and status list: after a rotation, or a stranger's.
     #[must_use]
     pub fn successor(&self) -> Self {
-        Self::with(self.access.algorithm(), Arc::clone(&self.clock))
+        let (clock, statuses) = (Arc::clone(&self.clock), Arc::clone(&self.statuses));
+        Self::with(self.access.algorithm(), clock, statuses)
     }
 
-    fn with(algorithm: Algorithm, clock: Arc<ManualClock>) -> Self {
+    fn with(algorithm: Algorithm, clock: Arc<ManualClock>, statuses: Arc<Statuses>) -> Self {
         let record = generate(TokenType::Access, algorithm, clock.now(), &SystemRandom);
         let access = record.expect("the system makes keys");
         let refresh = KeyRecord { token_type: TokenType::Refresh, ..access.clone() };
         let key = |record: &KeyRecord| record.signing_key().expect("a key just made is one");
-        Self { access: key(&access), refresh: key(&refresh), clock }
+        Self { access: key(&access), refresh: key(&refresh), clock, statuses }
     }
 
     /// Begins a token: good for [`AUDIENCE`] and five minutes, about `test-subject`, without scope.
     #[must_use]
     pub fn token(&self) -> TestToken<'_> {
         TestToken::new(self)
+    }
+
+    /// Revokes the tokens with this [`status`](TestToken::status), for its verifiers at once. Past
+    /// [`STATUS_ENTRIES`] there are none.
+    pub fn revoke(&self, idx: u32) {
+        self.statuses.revoked.lock().unwrap_or_else(PoisonError::into_inner).insert(idx);
+        self.show();
+    }
+
+    /// Begins the token of its status list: for [`STATUS_LIST`], with what is revoked so far, good
+    /// for a day and with a `ttl` of 10 s.
+    #[must_use]
+    pub fn status_list(&self) -> TestStatusList<'_> {
+        TestStatusList::new(self, self.entries())
+    }
+
+    fn entries(&self) -> StatusList {
+        let revoked = self.statuses.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        StatusList::new(STATUS_ENTRIES, revoked.iter().copied())
+    }
+
+    fn show(&self) {
+        let (entries, iat) = (self.entries(), self.clock.now());
+        let list = List { entries, iat, exp: None, ttl: None, kid: self.kid().to_owned() };
+        self.statuses.shown.put(STATUS_LIST, list);
     }
 
     /// What moves its time, and that of its [`verifier`](Self::verifier).
@@ -114,7 +164,8 @@ impl TestIssuer {
         json!({ "keys": [self.public_key()] }).to_string().into_bytes()
     }
 
-    /// A verifier of its tokens, which knows its key and its time, and fetches nothing.
+    /// A verifier of its tokens, which knows its key, its time and its status list, and fetches
+    /// nothing.
     ///
     /// # Panics
     /// For an issuer with a shared secret, which nobody can publish.
@@ -127,7 +178,8 @@ impl TestIssuer {
     #[must_use]
     pub fn builder(&self) -> Builder {
         let clock: Arc<dyn Clock> = self.clock.clone();
-        Verifier::builder().issuer(ISSUER).audience(AUDIENCE).clock(clock)
+        let builder = Verifier::builder().issuer(ISSUER).audience(AUDIENCE).clock(clock);
+        builder.sharing(self.statuses.shown.clone())
     }
 }
 

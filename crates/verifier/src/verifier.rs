@@ -1,7 +1,7 @@
 //! The verifier: tokens in, claims or a rejection out, without I/O.
 //!
 //! The rules of tokens are the core's. Here it is decided which keys are asked, and what happens
-//! when they are missing or old.
+//! when they are missing or old; of status lists the same is decided in `lists.rs`.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -12,25 +12,28 @@ use aquaware_core::jwt::{AccessCheck, Algorithm, KeySet, TokenError, Verified};
 use aquaware_core::session::ExtraClaims;
 use aquaware_core::time::{Clock, Timestamp};
 use serde::de::DeserializeOwned;
-use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::builder::Builder;
 use crate::error::RefreshError;
-use crate::health::{Health, Stale};
-use crate::refresh::{Known, Refresher};
+use crate::health::{Health, Stale, StatusHealth};
+use crate::lists::{Aggregation, Denied, Entry, FixedLists, Lists};
+use crate::origin::{Origin, key_named};
+use crate::refresh::{Kept, Known, Refresher};
 use crate::rejection::Rejection;
 
-/// Checks access tokens of one issuer for one service. Cheap to clone; clones share their keys.
+/// Checks access tokens of one issuer for one service. Cheap to clone; clones share their keys
+/// and status lists.
 ///
-/// Made by [`Verifier::builder`]. The task that keeps its keys fresh runs on the runtime that it
-/// was made on, and ends with its last clone.
+/// Made by [`Verifier::builder`]. The tasks that keep these fresh run on the runtime that it was
+/// made on, and end with its last clone.
 #[derive(Clone, Debug)]
 pub struct Verifier(Arc<Inner>);
 
 #[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) rules: Rules,
-    pub(crate) keys: Source,
+struct Inner {
+    rules: Rules,
+    source: Source,
 }
 
 /// What makes a token good here.
@@ -42,25 +45,22 @@ pub(crate) struct Rules {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) max_staleness: Duration,
     pub(crate) on_stale: Stale,
+    pub(crate) on_stale_status: Stale,
 }
 
+/// Where keys and status lists come from. No lists at all: nobody asks for a token's status.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Fixed(KeySet),
+    Fixed { keys: KeySet, lists: Option<FixedLists> },
     Live(Live),
 }
 
-/// Keys with the task that keeps them fresh, which ends with this.
+/// Keys and lists with the tasks that keep them fresh, which end with this.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) refresher: Arc<Refresher>,
-    pub(crate) task: AbortHandle,
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    pub(crate) keys: Kept<Origin>,
+    pub(crate) lists: Option<Arc<Lists>>,
+    pub(crate) aggregation: Option<Kept<Aggregation>>,
 }
 
 impl Verifier {
@@ -70,15 +70,15 @@ impl Verifier {
         Builder::new()
     }
 
-    pub(crate) fn new(rules: Rules, keys: Source) -> Self {
-        Self(Arc::new(Inner { rules, keys }))
+    pub(crate) fn new(rules: Rules, source: Source) -> Self {
+        Self(Arc::new(Inner { rules, source }))
     }
 
-    /// Checks `token` with the keys that are there. Never waits.
+    /// Checks `token` with the keys and status lists that are there. Never waits.
     ///
     /// # Errors
-    /// [`Rejection`]. A token of an unknown key is refused at once, and keys are fetched in the
-    /// background; [`verify_waiting`](Self::verify_waiting) waits for them.
+    /// [`Rejection`]. A token of an unknown key or status list is refused at once, and these are
+    /// fetched in the background; [`verify_waiting`](Self::verify_waiting) waits for them.
     pub fn verify(&self, token: &str) -> Result<Verified<BearerClaims>, Rejection> {
         self.verify_as::<ExtraClaims>(token)
     }
@@ -92,20 +92,11 @@ impl Verifier {
         &self,
         token: &str,
     ) -> Result<Verified<BearerClaims<E>>, Rejection> {
-        match &self.0.keys {
-            Source::Fixed(keys) => self.0.rules.judge(token, keys, self.0.rules.clock.now()),
-            Source::Live(Live { refresher, .. }) => {
-                let verdict = self.judge_live(token, refresher);
-                if matches!(&verdict, Err(rejection) if rejection.may_pass_later()) {
-                    refresher.ask();
-                }
-                verdict
-            }
-        }
+        self.judge(token).map_err(|denied| denied.rejection)
     }
 
-    /// As [`verify`](Self::verify), but when keys are missing it waits for the fetch that is in
-    /// flight, or about to begin, and checks again.
+    /// As [`verify`](Self::verify), but when keys or the token's status list are missing it waits
+    /// for the fetch that is in flight, or about to begin, and checks again.
     ///
     /// Waits for `up_to` at most, and not at all when the cooldown lets no fetch begin by then.
     /// For services whose issuer signs with a key as soon as it publishes it. Requests with
@@ -130,18 +121,36 @@ impl Verifier {
         token: &str,
         up_to: Duration,
     ) -> Result<Verified<BearerClaims<E>>, Rejection> {
-        let Source::Live(Live { refresher, .. }) = &self.0.keys else {
+        let Source::Live(Live { keys, .. }) = &self.0.source else {
             return self.verify_as(token);
         };
-        let finished = refresher.progress().finished;
-        match self.verify_as(token) {
-            Err(rejection) if rejection.may_pass_later() => {
-                match refresher.next(finished, up_to).await {
-                    true => self.verify_as(token),
-                    false => Err(rejection),
-                }
+        let deadline = Instant::now() + up_to;
+        let mut list: Option<Arc<Entry>> = None;
+        loop {
+            // Counted before each look, so that no fetch that ends right after it is missed.
+            let keys_seen = keys.refresher.finished();
+            let list_seen = list.as_ref().map(|list| list.refresher().finished());
+            let Denied { rejection, list: wanted } = match self.judge(token) {
+                Ok(claims) => return Ok(claims),
+                Err(denied) => denied,
+            };
+            if !rejection.may_pass_later() {
+                return Err(rejection);
             }
-            verdict => verdict,
+            let left = deadline.saturating_duration_since(Instant::now());
+            let ended = match (wanted, list_seen) {
+                (Some(wanted), Some(seen)) => wanted.refresher().next(seen, left).await,
+                // Which list it is, is known only now: count, and look once more.
+                (Some(wanted), None) => {
+                    list = Some(wanted);
+                    true
+                }
+                (None, _) if rejection == Rejection::UnknownStatus => false,
+                (None, _) => keys.refresher.next(keys_seen, left).await,
+            };
+            if !ended {
+                return Err(rejection);
+            }
         }
     }
 
@@ -151,56 +160,94 @@ impl Verifier {
     /// # Errors
     /// Why they could not be fetched. The old ones stay.
     pub async fn refresh(&self) -> Result<(), Arc<RefreshError>> {
-        match &self.0.keys {
-            Source::Fixed(_) => Ok(()),
-            Source::Live(Live { refresher, .. }) => refresher.refresh().await,
+        match &self.0.source {
+            Source::Fixed { .. } => Ok(()),
+            Source::Live(Live { keys, .. }) => keys.refresher.refresh().await,
         }
     }
 
-    /// How the keys are.
+    /// How the keys and the status lists are.
     #[must_use]
     pub fn health(&self) -> Health {
-        let Inner { rules, keys } = &*self.0;
-        let refresher = match keys {
-            Source::Fixed(keys) => return fixed_health(keys),
-            Source::Live(Live { refresher, .. }) => refresher,
-        };
-        let known = refresher.known();
-        let progress = refresher.progress();
+        let Inner { rules, source } = &*self.0;
         let now = rules.clock.now();
+        match source {
+            Source::Fixed { keys, lists } => {
+                let status = lists.as_ref().map(|lists| lists.health(rules.check.leeway, now));
+                fixed_health(keys, status.unwrap_or(StatusHealth::none()))
+            }
+            Source::Live(live) => live.health(rules, now),
+        }
+    }
+
+    /// The token first, its status last (draft-ietf-oauth-status-list-20 §8.3).
+    fn judge<E: DeserializeOwned>(&self, token: &str) -> Result<Verified<BearerClaims<E>>, Denied> {
+        let Inner { rules, source } = &*self.0;
+        let now = rules.clock.now();
+        let claims = match source {
+            Source::Fixed { keys, .. } => rules.judge(token, keys, now)?,
+            Source::Live(Live { keys, .. }) => {
+                let verdict = rules.judge_live(token, &keys.refresher, now);
+                if matches!(&verdict, Err(rejection) if rejection.may_pass_later()) {
+                    keys.refresher.ask();
+                }
+                verdict?
+            }
+        };
+        // Other mechanisms than status lists are passed over: nothing here knows them.
+        if let Some(at) = claims.status.as_ref().and_then(|status| status.status_list.as_ref()) {
+            match source {
+                Source::Fixed { lists: None, .. } | Source::Live(Live { lists: None, .. }) => {}
+                Source::Fixed { lists: Some(lists), .. } => {
+                    lists.judge(at, rules.on_stale_status, rules.check.leeway, now)?;
+                }
+                Source::Live(Live { lists: Some(lists), .. }) => lists.judge(at, now)?,
+            }
+        }
+        Ok(claims)
+    }
+}
+
+impl Live {
+    fn health(&self, rules: &Rules, now: Timestamp) -> Health {
+        let known = self.keys.refresher.known();
+        let progress = self.keys.refresher.progress();
         let stale = known.as_ref().is_some_and(|known| rules.is_stale(known, now));
         let confirmed_at = known.as_ref().map(|known| known.confirmed_at);
+        let mut status =
+            self.lists.as_ref().map_or(StatusHealth::none(), |lists| lists.health(now));
+        if let Some(aggregation) = &self.aggregation {
+            let progress = aggregation.refresher.progress();
+            status.count(progress.failures, progress.last_error);
+        }
         Health {
             ready: known.is_some() && !(stale && rules.on_stale == Stale::Refuse),
-            keys: known.as_ref().map_or(0, |known| known.keys.len()),
+            keys: known.as_ref().map_or(0, |known| known.document.len()),
             confirmed_at,
             age: confirmed_at.map(|at| between(at, now)),
             stale,
             failures: progress.failures,
             last_error: progress.last_error,
-        }
-    }
-
-    fn judge_live<E: DeserializeOwned>(
-        &self,
-        token: &str,
-        refresher: &Refresher,
-    ) -> Result<Verified<BearerClaims<E>>, Rejection> {
-        let rules = &self.0.rules;
-        let now = rules.clock.now();
-        let known = refresher.known();
-        let known = known.as_ref().ok_or(Rejection::NoKeys)?;
-        if !rules.is_stale(known, now) {
-            return rules.judge(token, &known.keys, now);
-        }
-        match rules.on_stale {
-            Stale::Refuse => Err(Rejection::StaleKeys),
-            Stale::GoOn => rules.judge(token, &known.keys, now),
+            status,
         }
     }
 }
 
 impl Rules {
+    fn judge_live<E: DeserializeOwned>(
+        &self,
+        token: &str,
+        keys: &Refresher<Origin>,
+        now: Timestamp,
+    ) -> Result<Verified<BearerClaims<E>>, Rejection> {
+        let known = keys.known();
+        let known = known.as_ref().ok_or(Rejection::NoKeys)?;
+        if self.is_stale(known, now) && self.on_stale == Stale::Refuse {
+            return Err(Rejection::StaleKeys);
+        }
+        self.judge(token, &known.document, now)
+    }
+
     fn judge<E: DeserializeOwned>(
         &self,
         token: &str,
@@ -208,13 +255,10 @@ impl Rules {
         now: Timestamp,
     ) -> Result<Verified<BearerClaims<E>>, Rejection> {
         let unknown = Cell::new(false);
-        let find = |kid: &str| match keys.named(kid) {
-            Some(key) if self.algorithms.contains(&key.algorithm()) => Ok(key),
-            Some(_) => Err(TokenError::Algorithm),
-            None => {
-                unknown.set(true);
-                Err(TokenError::UnknownKey)
-            }
+        let find = |kid: &str| {
+            let key = key_named(keys, &self.algorithms, kid);
+            unknown.set(matches!(key, Err(TokenError::UnknownKey)));
+            key
         };
         let claims = match self.check.check_bearer::<E>(token, find, now) {
             Err(_) if unknown.get() => return Err(Rejection::UnknownKey),
@@ -226,12 +270,12 @@ impl Rules {
         Ok(claims)
     }
 
-    fn is_stale(&self, known: &Known, now: Timestamp) -> bool {
+    fn is_stale(&self, known: &Known<KeySet>, now: Timestamp) -> bool {
         between(known.confirmed_at, now) > self.max_staleness
     }
 }
 
-fn fixed_health(keys: &KeySet) -> Health {
+fn fixed_health(keys: &KeySet, status: StatusHealth) -> Health {
     Health {
         ready: true,
         keys: keys.len(),
@@ -240,11 +284,12 @@ fn fixed_health(keys: &KeySet) -> Health {
         stale: false,
         failures: 0,
         last_error: None,
+        status,
     }
 }
 
 /// How long after `start` it is; nothing when the clock went back.
-fn between(start: Timestamp, now: Timestamp) -> Duration {
+pub(crate) fn between(start: Timestamp, now: Timestamp) -> Duration {
     let millis = now.millis().saturating_sub(start.millis());
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }

@@ -48,5 +48,6 @@ mod replicas;
 mod restart;
 mod sessions;
 mod status_lists;
+mod status_verifier;
 mod succession;
 mod tokens;

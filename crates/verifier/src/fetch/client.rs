@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use reqwest::header::{self, HeaderMap, HeaderName};
 use reqwest::redirect::Policy;
 
-use super::{Fetch, FetchError, MAX_BYTES, Request, Response, TIMEOUT};
+use super::{Fetch, FetchError, Request, Response, TIMEOUT};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -34,17 +34,17 @@ impl HttpClient {
 #[async_trait]
 impl Fetch for HttpClient {
     async fn get(&self, request: &Request) -> Result<Response, FetchError> {
-        let mut call = self
-            .0
-            .get(&request.url)
-            .header(header::ACCEPT, "application/jwk-set+json, application/json");
+        let mut call = self.0.get(&request.url).header(header::ACCEPT, request.accept);
+        if request.gzip {
+            call = call.header(header::ACCEPT_ENCODING, "gzip");
+        }
         if let Some(etag) = &request.if_none_match {
             call = call.header(header::IF_NONE_MATCH, etag);
         }
         let mut answer = call.send().await.map_err(FetchError::new)?;
         let mut body = Vec::new();
         // One byte too many is enough for the caller to see that it is too long.
-        while body.len() <= MAX_BYTES {
+        while body.len() <= request.max_bytes {
             let Some(chunk) = answer.chunk().await.map_err(FetchError::new)? else { break };
             body.extend_from_slice(&chunk);
         }
@@ -54,6 +54,7 @@ impl Fetch for HttpClient {
             etag: text(headers, &header::ETAG),
             cache_control: text(headers, &header::CACHE_CONTROL),
             age: text(headers, &header::AGE).and_then(|age| age.trim().parse().ok()),
+            content_encoding: text(headers, &header::CONTENT_ENCODING),
             body,
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aquaware_core::time::Clock;
 use serde_json::{Map, Value, json};
 
-use super::{AUDIENCE, ISSUER, TestIssuer};
+use super::{AUDIENCE, ISSUER, STATUS_LIST, TestIssuer};
 
 const LIFETIME: Duration = Duration::from_secs(300);
 
@@ -53,6 +53,19 @@ impl<'a> TestToken<'a> {
     #[must_use]
     pub fn issuer(self, issuer: &str) -> Self {
         self.claim("iss", issuer)
+    }
+
+    /// Gives it an entry in the issuer's status list, which
+    /// [`revoke`](TestIssuer::revoke) takes.
+    #[must_use]
+    pub fn status(self, idx: u32) -> Self {
+        self.status_at(STATUS_LIST, idx.into())
+    }
+
+    /// Gives it an entry in a status list anywhere.
+    #[must_use]
+    pub fn status_at(self, uri: &str, idx: u64) -> Self {
+        self.claim("status", json!({ "status_list": { "idx": idx, "uri": uri } }))
     }
 
     /// How long from now on it is good, in whole seconds.

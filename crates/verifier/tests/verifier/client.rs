@@ -9,7 +9,7 @@ use crate::http::answering;
 async fn get(answer: Vec<u8>, if_none_match: Option<&str>) -> (Response, String) {
     let (address, thread) = answering(vec![answer]);
     let url = format!("http://{address}/keys");
-    let request = Request { url, if_none_match: if_none_match.map(str::to_owned) };
+    let request = Request::json(url).unless(if_none_match.map(str::to_owned));
     let response = HttpClient::new().unwrap().get(&request).await.unwrap();
     // The client hangs up on a thread of its own runtime, which must not stand still meanwhile.
     let asked = tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
@@ -31,12 +31,31 @@ async fn what_matters_of_an_answer_arrives() {
         etag: Some("\"a\"".to_owned()),
         cache_control: Some("max-age=7".to_owned()),
         age: Some(3),
+        content_encoding: None,
         body: b"{}".to_vec(),
     };
     assert_eq!(response, expected);
     assert!(request.starts_with("get /keys http/1.1\r\n"), "{request}");
     assert!(request.contains("\r\naccept: application/jwk-set+json, application/json\r\n"));
     assert!(!request.contains("if-none-match"));
+    assert!(!request.contains("accept-encoding"), "{request}");
+}
+
+#[tokio::test]
+async fn a_status_list_is_asked_for_as_such_and_comes_packed() {
+    let body = [b' '; MAX_BYTES + 10];
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let (address, thread) = answering(vec![[head.as_bytes(), &body].concat()]);
+    let request = Request::status_list(format!("http://{address}/status-lists/0"));
+    let response = HttpClient::new().unwrap().get(&request).await.unwrap();
+    let asked = tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+    assert!(asked[0].contains("\r\naccept: application/statuslist+jwt\r\n"), "{asked:?}");
+    assert!(asked[0].contains("\r\naccept-encoding: gzip\r\n"), "{asked:?}");
+    assert_eq!(response.content_encoding.as_deref(), Some("gzip"));
+    assert_eq!(response.body.len(), body.len(), "a list may be longer than a key set");
 }
 
 #[tokio::test]
@@ -67,7 +86,7 @@ async fn of_an_answer_without_end_not_much_more_than_the_limit_is_read() {
 async fn nobody_there_is_an_error() {
     let (address, thread) = answering(vec![]);
     thread.join().unwrap();
-    let request = Request { url: format!("http://{address}/"), if_none_match: None };
+    let request = Request::json(format!("http://{address}/"));
     assert!(HttpClient::new().unwrap().get(&request).await.is_err());
 }
 

@@ -6,7 +6,7 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, web};
-use aquaware_verifier::testing::TestIssuer;
+use aquaware_verifier::testing::{STATUS_LIST, TestIssuer};
 use aquaware_verifier::{Bearer, BearerClaims, Protection, Verified, Verifier};
 use axum::body::Body;
 use axum::http::{Request, Response};
@@ -14,7 +14,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use tower_service::Service as _;
 
-use crate::site::{Mood, Site, long, pass};
+use crate::site::{Mood, Shelf, Site, listed, long, pass};
 
 async fn by_actix(protection: Option<Protection>, token: &str) -> ServiceResponse {
     let hello = |bearer: Bearer| async move { bearer.sub.to_string() };
@@ -83,6 +83,53 @@ async fn without_keys_it_is_nobodys_fault_but_ours() {
     assert_eq!(axum.status(), 503);
     assert!(axum.headers().contains_key("retry-after"));
     assert!(!axum.headers().contains_key("www-authenticate"));
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_no_good_token() {
+    let issuer = TestIssuer::new();
+    let protection = Protection::new(issuer.verifier());
+    let token = issuer.token().status(7).sign();
+    assert_eq!(statuses(&protection, &token).await, [200, 200]);
+    issuer.revoke(7);
+    let expected = "Bearer realm=\"api\", error=\"invalid_token\", error_description=\"the token was revoked\"";
+    let actix = by_actix(Some(protection.clone()), &token).await;
+    let axum = by_axum(protection, &token).await;
+    assert_eq!((actix.status().as_u16(), axum.status().as_u16()), (401, 401));
+    assert_eq!(actix.headers().get("www-authenticate").unwrap(), expected);
+    assert_eq!(axum.headers().get("www-authenticate").unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_status_list_it_is_nobodys_fault_but_ours() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.put_shelf(STATUS_LIST, Shelf::default());
+    let protection = Protection::new(site.verifier().await);
+    for _ in 0..2 {
+        let actix = by_actix(Some(protection.clone()), &listed(&issuer, 1)).await;
+        let axum = by_axum(protection.clone(), &listed(&issuer, 1)).await;
+        assert_eq!((actix.status().as_u16(), axum.status().as_u16()), (503, 503));
+        assert!(actix.headers().contains_key("retry-after"));
+        assert!(axum.headers().contains_key("retry-after"));
+        assert!(!actix.headers().contains_key("www-authenticate"));
+        assert!(!axum.headers().contains_key("www-authenticate"));
+        pass(10).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protection_that_may_wait_waits_for_the_list() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    *site.latency.lock().unwrap() = Duration::from_millis(200);
+    site.show(&issuer);
+    for _ in 0..2 {
+        let waiting = |verifier| Protection::new(verifier).waiting(Duration::from_secs(1));
+        let actix = by_actix(Some(waiting(site.verifier().await)), &listed(&issuer, 1)).await;
+        let axum = by_axum(waiting(site.verifier().await), &listed(&issuer, 1)).await;
+        assert_eq!((actix.status().as_u16(), axum.status().as_u16()), (200, 200));
+    }
 }
 
 #[tokio::test]

@@ -1,18 +1,23 @@
-//! A scripted issuer: metadata and key set as a `Fetch`, up, down or wrong, with every call
-//! counted.
+//! A scripted issuer: metadata, key set and status lists as a `Fetch`, up, down or wrong, with every
+//! call counted.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aquaware_verifier::fetch::{Fetch, FetchError, Request, Response};
-use aquaware_verifier::testing::{AUDIENCE, ISSUER, START, TestIssuer};
+use aquaware_verifier::testing::{AUDIENCE, ISSUER, START, STATUS_LIST, TestIssuer};
 use aquaware_verifier::{Builder, Clock, Timestamp, Verifier};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub(crate) const METADATA: &str = "https://issuer.test/.well-known/oauth-authorization-server";
 pub(crate) const KEYS: &str = "https://issuer.test/keys";
+pub(crate) const AGGREGATION: &str = "https://issuer.test/status-lists";
 
 /// What the issuer answers when it is asked for keys.
 #[derive(Clone, Debug, Default)]
@@ -34,14 +39,29 @@ pub(crate) struct Site {
     calls: Mutex<Vec<Request>>,
     in_flight: AtomicUsize,
     pub(crate) most_in_flight: AtomicUsize,
-    /// How long each answer takes.
+    /// How long each answer is on its way.
     pub(crate) latency: Mutex<Duration>,
     clock: Arc<TokioClock>,
+}
+
+/// A status list as it is published.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shelf {
+    /// What is sent; nothing at all if it is none.
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) coding: Option<&'static str>,
+    pub(crate) cache_control: Option<&'static str>,
+    pub(crate) age: Option<u64>,
+    /// Whether nothing is answered, ever.
+    pub(crate) silent: bool,
 }
 
 #[derive(Debug)]
 struct State {
     mood: Mood,
+    /// By their addresses, the list of lists among them.
+    shelves: BTreeMap<String, Shelf>,
+    shelves_down: bool,
     keys: Vec<Value>,
     metadata: Value,
     key_set_at: String,
@@ -53,6 +73,8 @@ impl Site {
         let site = Self {
             state: Mutex::new(State {
                 mood: Mood::Up,
+                shelves: BTreeMap::new(),
+                shelves_down: false,
                 keys: Vec::new(),
                 metadata: json!({ "issuer": ISSUER, "jwks_uri": KEYS }),
                 key_set_at: KEYS.to_owned(),
@@ -84,6 +106,47 @@ impl Site {
         self.state.lock().unwrap().cache_control = value.to_owned();
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Publishes the status list of `issuer` as it is now.
+    pub(crate) fn show(&self, issuer: &TestIssuer) {
+        let expires = self.now().plus(Duration::from_secs(86_400));
+        let list = issuer.status_list().issued_at(self.now()).expires_at(Some(expires));
+        self.put(STATUS_LIST, &list.sign());
+    }
+
+    /// Publishes this at `url`, in gzip.
+    pub(crate) fn put(&self, url: &str, text: &str) {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        let (body, coding) = (Some(encoder.finish().unwrap()), Some("gzip"));
+        self.put_shelf(url, Shelf { body, coding, ..Shelf::default() });
+    }
+
+    pub(crate) fn put_shelf(&self, url: &str, shelf: Shelf) {
+        self.state.lock().unwrap().shelves.insert(url.to_owned(), shelf);
+    }
+
+    /// Whether status lists, and they alone, aren't answered.
+    pub(crate) fn shelves_down(&self, down: bool) {
+        self.state.lock().unwrap().shelves_down = down;
+    }
+
+    /// Says in the metadata that these are all status lists.
+    pub(crate) fn aggregate(&self, uris: &[&str]) {
+        let body = Some(json!({ "status_lists": uris }).to_string().into_bytes());
+        self.put_shelf(AGGREGATION, Shelf { body, ..Shelf::default() });
+        let endpoint = "status_list_aggregation_endpoint";
+        self.state.lock().unwrap().metadata[endpoint] = AGGREGATION.into();
+    }
+
+    /// How often `url` was asked for.
+    pub(crate) fn asked(&self, url: &str) -> usize {
+        self.calls().iter().filter(|call| call.url == url).count()
+    }
+
     /// Moves the key set; the old address is gone.
     pub(crate) fn move_keys_to(&self, url: &str) {
         let mut state = self.state.lock().unwrap();
@@ -97,7 +160,8 @@ impl Site {
 
     /// How often keys were asked for.
     pub(crate) fn fetches(&self) -> usize {
-        self.calls().iter().filter(|call| call.url != METADATA).count()
+        let other = |url: &str| url == METADATA || url.contains("/status-lists");
+        self.calls().iter().filter(|call| !other(&call.url)).count()
     }
 
     /// A builder that asks this site, on tokio's time.
@@ -115,6 +179,12 @@ impl Site {
         self.builder().discover().await.unwrap()
     }
 
+    fn is_silent(&self, url: &str) -> bool {
+        let state = self.state.lock().unwrap();
+        let shelf = state.shelves.get(url).is_some_and(|shelf| shelf.silent);
+        shelf || matches!(state.mood, Mood::Silent)
+    }
+
     fn answer(&self, request: &Request) -> Option<Response> {
         let state = self.state.lock().unwrap();
         match &state.mood {
@@ -123,25 +193,45 @@ impl Site {
             Mood::Silent => unreachable!("a silent site doesn't answer"),
             Mood::Answers(answer) => return Some(answer.clone()),
         }
-        let body = match &request.url {
-            url if url == METADATA => state.metadata.to_string(),
-            url if *url == state.key_set_at => json!({ "keys": state.keys }).to_string(),
-            _ => return Some(Response { status: 404, ..Response::default() }),
+        let shelf = state.shelves.get(&request.url);
+        if shelf.is_some() && state.shelves_down {
+            return None;
+        }
+        let shelf = match &request.url {
+            url if url == METADATA => text(state.metadata.to_string(), &state.cache_control),
+            url if *url == state.key_set_at => {
+                text(json!({ "keys": state.keys }).to_string(), &state.cache_control)
+            }
+            _ => match shelf {
+                Some(Shelf { body: Some(body), coding, cache_control, age, .. }) => Response {
+                    status: 200,
+                    age: *age,
+                    cache_control: cache_control.map(str::to_owned),
+                    content_encoding: coding.map(str::to_owned),
+                    body: body.clone(),
+                    ..Response::default()
+                },
+                Some(Shelf { body: None, .. }) => return None,
+                None => Response { status: 404, ..Response::default() },
+            },
         };
         let etag = format!(
             "\"{:x}\"",
-            body.bytes()
-                .fold(7_u64, |sum, byte| { sum.wrapping_mul(31).wrapping_add(byte.into()) })
+            shelf
+                .body
+                .iter()
+                .fold(7_u64, |sum, byte| { sum.wrapping_mul(31).wrapping_add(u64::from(*byte)) })
         );
-        let same = request.if_none_match.as_ref() == Some(&etag);
-        Some(Response {
-            status: if same { 304 } else { 200 },
-            etag: Some(etag),
-            cache_control: Some(state.cache_control.clone()),
-            age: None,
-            body: if same { Vec::new() } else { body.into_bytes() },
-        })
+        if shelf.status == 200 && request.if_none_match.as_ref() == Some(&etag) {
+            return Some(Response { status: 304, body: Vec::new(), ..shelf });
+        }
+        Some(Response { etag: Some(etag), ..shelf })
     }
+}
+
+fn text(body: String, cache_control: &str) -> Response {
+    let cache_control = Some(cache_control.to_owned());
+    Response { status: 200, cache_control, body: body.into_bytes(), ..Response::default() }
 }
 
 #[async_trait::async_trait]
@@ -157,14 +247,16 @@ impl Fetch for Site {
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
         let _flight = Flight(self);
+        if self.is_silent(&request.url) {
+            std::future::pending::<()>().await;
+        }
+        // What was true when it was asked takes its time to arrive.
+        let answer = self.answer(request).ok_or_else(|| FetchError::new("connection refused"));
         let latency = *self.latency.lock().unwrap();
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        if matches!(self.state.lock().unwrap().mood, Mood::Silent) {
-            std::future::pending::<()>().await;
-        }
-        self.answer(request).ok_or_else(|| FetchError::new("connection refused"))
+        answer
     }
 }
 
@@ -191,4 +283,9 @@ pub(crate) async fn settle() {
 /// A token that is good for a day, so that only its key matters.
 pub(crate) fn long(issuer: &TestIssuer) -> String {
     issuer.token().expires_in(Duration::from_secs(86_400)).sign()
+}
+
+/// The same, with a status.
+pub(crate) fn listed(issuer: &TestIssuer, idx: u32) -> String {
+    issuer.token().expires_in(Duration::from_secs(86_400)).status(idx).sign()
 }

@@ -1,0 +1,257 @@
+//! When status lists are fetched: ahead of the first request, as often as they say, and never more
+//! than is good for their issuer.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aquaware_verifier::testing::{STATUS_LIST, TestIssuer};
+use aquaware_verifier::{MOST_LISTS, Rejection};
+use tokio::time::Instant;
+
+use crate::site::{AGGREGATION, Shelf, Site, listed, long, pass, settle};
+
+fn uri(number: usize) -> String {
+    format!("https://issuer.test/status-lists/{number}")
+}
+
+pub(crate) fn named(issuer: &TestIssuer, number: usize) -> String {
+    issuer.token().expires_in(Duration::from_secs(86_400)).status_at(&uri(number), 1).sign()
+}
+
+fn put(site: &Site, issuer: &TestIssuer, number: usize) {
+    let expires = site.now().plus(Duration::from_secs(86_400));
+    let list = issuer.status_list().uri(&uri(number)).issued_at(site.now());
+    site.put(&uri(number), &list.expires_at(Some(expires)).sign());
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_lists_are_there_before_the_first_request() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    *site.latency.lock().unwrap() = Duration::from_millis(200);
+    let uris: Vec<String> = (0..40).map(uri).collect();
+    for number in 0..40 {
+        put(&site, &issuer, number);
+    }
+    site.aggregate(&uris.iter().map(String::as_str).collect::<Vec<_>>());
+    let verifier = site.verifier().await;
+    for number in 0..40 {
+        assert!(verifier.verify(&named(&issuer, number)).is_ok(), "{number}");
+    }
+    let status = verifier.health().status;
+    assert!(status.ready && status.lists == 40, "{status:?}");
+    let most = site.most_in_flight.load(Ordering::SeqCst);
+    assert!(most > 1 && most <= 16, "{most} at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_lists_are_there_before_a_token_names_them() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    put(&site, &issuer, 0);
+    site.aggregate(&[&uri(0)]);
+    let verifier = site.verifier().await;
+    put(&site, &issuer, 1);
+    site.aggregate(&[&uri(0), &uri(1)]);
+    // The list of lists is read whenever the keys are.
+    pass(301).await;
+    assert!(verifier.verify(&named(&issuer, 1)).is_ok());
+    let asked = site.asked(AGGREGATION);
+    pass(3600).await;
+    assert!(site.asked(AGGREGATION) - asked <= 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_that_cannot_be_had_are_no_error_of_the_start() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    put(&site, &issuer, 0);
+    site.aggregate(&[&uri(0), &uri(1)]);
+    let begun = Instant::now();
+    let verifier = site.verifier().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "a 404 is an answer");
+    assert!(verifier.verify(&named(&issuer, 0)).is_ok());
+    assert_eq!(verifier.verify(&named(&issuer, 1)).unwrap_err(), Rejection::UnknownStatus);
+    let status = verifier.health().status;
+    assert!(!status.ready && status.unusable == 1, "{status:?}");
+    assert!(verifier.health().ready, "tokens without a status are as good as ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_waits_for_lists_no_longer_than_it_says() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    let silent = || Shelf { silent: true, ..Shelf::default() };
+    put(&site, &issuer, 0);
+    for number in 1..40 {
+        site.put_shelf(&uri(number), silent());
+    }
+    let uris: Vec<String> = (0..40).rev().map(uri).collect();
+    site.aggregate(&uris.iter().map(String::as_str).collect::<Vec<_>>());
+    let begun = Instant::now();
+    let verifier = site.verifier().await;
+    assert_eq!(begun.elapsed().as_secs(), 10, "of fewer than all of them");
+    // Behind those that don't answer, it comes too.
+    pass(60).await;
+    assert!(verifier.verify(&named(&issuer, 0)).is_ok());
+    site.put_shelf(AGGREGATION, silent());
+    let begun = Instant::now();
+    assert!(site.verifier().await.verify(&long(&issuer)).is_ok());
+    assert_eq!(begun.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_are_fetched_as_often_as_they_say_within_bounds() {
+    let issuer = TestIssuer::new();
+    for (ttl, cache_control, least, most) in [
+        (Some(10), Some("max-age=3600"), 400, 500),
+        (Some(1), None, 800, 1000),
+        (Some(600), Some("max-age=1"), 24, 36),
+        (None, Some("max-age=100"), 40, 50),
+        (None, None, 66, 84),
+        (Some(86_400), None, 24, 36),
+    ] {
+        let site = Site::publishing(&[&issuer]);
+        let list = issuer.status_list().ttl(ttl.map(Duration::from_secs)).sign();
+        let body = Some(list.into_bytes());
+        site.put_shelf(STATUS_LIST, Shelf { body, cache_control, ..Shelf::default() });
+        site.aggregate(&[STATUS_LIST]);
+        let verifier = site.verifier().await;
+        pass(3600).await;
+        let asked = site.asked(STATUS_LIST) - 1;
+        assert!((least..=most).contains(&asked), "{ttl:?} {cache_control:?}: {asked}");
+        assert_eq!(verifier.health().status.failures, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_not_known_is_there_a_moment_later() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.show(&issuer);
+    let verifier = site.verifier().await;
+    let token = listed(&issuer, 1);
+    for _ in 0..1000 {
+        assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::UnknownStatus);
+    }
+    settle().await;
+    assert!(verifier.verify(&token).is_ok());
+    assert_eq!(site.asked(STATUS_LIST), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_asked_for_from_any_thread() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.show(&issuer);
+    let verifier = site.verifier().await;
+    let (clone, token) = (verifier.clone(), listed(&issuer, 1));
+    // Outside the runtime, where a web server of another kind may be.
+    let thread = std::thread::spawn(move || clone.verify(&token).unwrap_err());
+    assert_eq!(thread.join().unwrap(), Rejection::UnknownStatus);
+    pass(1).await;
+    assert!(verifier.verify(&listed(&issuer, 1)).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_are_only_so_many_lists() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.show(&issuer);
+    let verifier = site.verifier().await;
+    for number in 0..MOST_LISTS + 200 {
+        let refused = verifier.verify(&named(&issuer, number));
+        assert_eq!(refused.unwrap_err(), Rejection::UnknownStatus);
+    }
+    settle().await;
+    assert_eq!(verifier.health().status.lists, MOST_LISTS);
+    let asked = site.calls().iter().filter(|call| call.url.contains("/status-lists/")).count();
+    assert_eq!(asked, MOST_LISTS);
+    assert!(verifier.verify(&listed(&issuer, 1)).is_ok(), "one that is known goes on");
+    // Those that nobody names any more make room.
+    for _ in 0..70 {
+        pass(60).await;
+        assert!(verifier.verify(&listed(&issuer, 1)).is_ok());
+    }
+    put(&site, &issuer, MOST_LISTS + 1);
+    assert!(verifier.verify(&named(&issuer, MOST_LISTS + 1)).is_err());
+    settle().await;
+    assert!(verifier.verify(&named(&issuer, MOST_LISTS + 1)).is_ok());
+    assert_eq!(verifier.health().status.lists, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forged_tokens_make_nobody_ask() {
+    let (issuer, stranger) = (TestIssuer::new(), TestIssuer::new());
+    let site = Site::publishing(&[&issuer]);
+    let verifier = site.verifier().await;
+    for number in 0..1000 {
+        assert!(verifier.verify(&named(&stranger, number)).is_err());
+        let token = named(&issuer, number);
+        let (message, _) = token.rsplit_once('.').unwrap();
+        assert!(verifier.verify(&format!("{message}.AAAA")).is_err());
+    }
+    pass(100).await;
+    assert_eq!(verifier.health().status.lists, 0);
+    assert!(site.calls().iter().all(|call| !call.url.contains("status-lists")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_nobody_names_is_let_go_and_found_again() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.show(&issuer);
+    put(&site, &issuer, 1);
+    site.aggregate(&[&uri(1)]);
+    let verifier = site.verifier().await;
+    let token = listed(&issuer, 1);
+    assert!(verifier.verify(&token).is_err());
+    pass(3700).await;
+    assert_eq!(verifier.health().status.lists, 1, "the issuer's own stays");
+    let asked = site.asked(STATUS_LIST);
+    pass(3600).await;
+    assert_eq!(site.asked(STATUS_LIST), asked);
+    assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::UnknownStatus);
+    settle().await;
+    assert!(verifier.verify(&token).is_ok());
+    assert!(verifier.verify(&named(&issuer, 1)).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_each_list_one_fetch_is_in_flight() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.show(&issuer);
+    let verifier = site.builder().jwks_uri(crate::site::KEYS).await.unwrap();
+    *site.latency.lock().unwrap() = Duration::from_secs(2);
+    let token = listed(&issuer, 1);
+    let all = (0..50).map(|_| {
+        let (verifier, token) = (verifier.clone(), token.clone());
+        tokio::spawn(async move { verifier.verify_waiting(&token, Duration::from_secs(5)).await })
+    });
+    for one in all.collect::<Vec<_>>() {
+        assert!(one.await.unwrap().is_ok());
+    }
+    assert_eq!(site.asked(STATUS_LIST), 1);
+    pass(30).await;
+    assert_eq!(site.most_in_flight.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tasks_of_lists_end_with_the_last_clone() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.show(&issuer);
+    put(&site, &issuer, 1);
+    site.aggregate(&[&uri(1)]);
+    let verifier = site.verifier().await;
+    let clone = verifier.clone();
+    assert!(verifier.verify(&listed(&issuer, 1)).is_err());
+    drop(verifier);
+    pass(100).await;
+    assert!(clone.verify(&long(&issuer)).is_ok());
+    let asked = site.calls().len();
+    drop(clone);
+    pass(4000).await;
+    assert_eq!(site.calls().len(), asked);
+}

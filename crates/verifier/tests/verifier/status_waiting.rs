@@ -1,0 +1,77 @@
+//! Requests that may wait for a status list.
+
+use std::time::Duration;
+
+use aquaware_verifier::testing::{STATUS_LIST, TestIssuer};
+use aquaware_verifier::{MOST_LISTS, Rejection};
+use tokio::time::Instant;
+
+use crate::site::{Mood, Shelf, Site, listed, pass};
+use crate::status_fetches::named;
+
+#[tokio::test(start_paused = true)]
+async fn who_may_wait_gets_the_list_at_once() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    *site.latency.lock().unwrap() = Duration::from_millis(200);
+    issuer.revoke(1);
+    site.show(&issuer);
+    let verifier = site.verifier().await;
+    let second = Duration::from_secs(1);
+    let begun = Instant::now();
+    assert!(verifier.verify_waiting(&listed(&issuer, 2), second).await.is_ok());
+    assert!(begun.elapsed() < Duration::from_millis(300));
+    let begun = Instant::now();
+    let revoked = verifier.verify_waiting(&listed(&issuer, 1), second).await;
+    assert_eq!(revoked.unwrap_err(), Rejection::Revoked);
+    assert!(begun.elapsed().is_zero());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_wait_gets_a_new_key_and_then_a_new_list() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.cache_control("max-age=3600");
+    *site.latency.lock().unwrap() = Duration::from_millis(200);
+    let verifier = site.verifier().await;
+    pass(60).await;
+    let next = issuer.successor();
+    site.publish(&[&issuer, &next]);
+    site.show(&next);
+    let begun = Instant::now();
+    let waited = verifier.verify_waiting(&listed(&next, 2), Duration::from_secs(1)).await;
+    assert!(waited.is_ok(), "{waited:?}");
+    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_than_they_said_or_for_what_cannot_come() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.put_shelf(STATUS_LIST, Shelf::default());
+    let verifier = site.verifier().await;
+    let (token, two) = (listed(&issuer, 1), Duration::from_secs(2));
+    assert!(verifier.verify(&token).is_err());
+    // After some failures the next attempt is far away.
+    pass(40).await;
+    let begun = Instant::now();
+    let waited = verifier.verify_waiting(&token, two).await;
+    assert_eq!(waited.unwrap_err(), Rejection::UnknownStatus);
+    assert!(begun.elapsed().is_zero());
+    // Too many lists: there is nothing to wait for.
+    for number in 0..MOST_LISTS {
+        let _ = verifier.verify(&named(&issuer, number));
+    }
+    let begun = Instant::now();
+    let waited = verifier.verify_waiting(&named(&issuer, MOST_LISTS + 1), two).await;
+    assert_eq!(waited.unwrap_err(), Rejection::UnknownStatus);
+    assert!(begun.elapsed().is_zero());
+
+    let site = Site::publishing(&[&issuer]);
+    let verifier = site.verifier().await;
+    site.mood(Mood::Silent);
+    let begun = Instant::now();
+    let waited = verifier.verify_waiting(&token, two).await;
+    assert_eq!(waited.unwrap_err(), Rejection::UnknownStatus);
+    assert_eq!(begun.elapsed(), two);
+}

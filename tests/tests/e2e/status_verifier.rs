@@ -1,0 +1,86 @@
+//! The way of a revocation as a whole: from the server that takes it, over the list that it
+//! publishes, to the verifier in a service that asks nobody about a token.
+
+use std::time::{Duration, Instant};
+
+use aquaware_tests::{Setup, pause};
+use aquaware_verifier::{Rejection, Verifier};
+use tokio::runtime::Runtime;
+
+/// A second until it shows, and ten more by the default `ttl`.
+const AT_MOST: Duration = Duration::from_secs(11);
+
+/// A server that issues from where it listens, so that it is found there.
+fn with_status() -> Setup {
+    Setup::new().unset("issuer").set("clients.web.status", "true")
+}
+
+fn verifier(runtime: &Runtime, issuer: &str) -> Verifier {
+    let discovery = Verifier::builder().issuer(issuer).audience(issuer).discover();
+    runtime.block_on(discovery).unwrap()
+}
+
+#[test]
+fn a_revoked_token_is_refused_within_eleven_seconds_and_no_good_one_ever() {
+    let runtime = Runtime::new().unwrap();
+    let server = with_status().start();
+    let issuer = format!("http://{}", server.public());
+    let client = server.client();
+    let (person, stays) = client.new_session();
+    let before = client.log_in(&person);
+    // Lists are known before the first token is seen, so nobody waits.
+    let verifier = verifier(&runtime, &issuer);
+    for tokens in [&stays, &before] {
+        assert!(verifier.verify(&tokens.access).is_ok());
+    }
+    assert!(verifier.health().status.lists > 0);
+
+    client.log_out(before.refresh()).is(204);
+    let since = Instant::now();
+    let rejection = loop {
+        assert!(verifier.verify(&stays.access).is_ok(), "nothing happened to this one");
+        match verifier.verify(&before.access) {
+            Ok(_) => assert!(since.elapsed() < AT_MOST, "still accepted"),
+            Err(rejection) => break rejection,
+        }
+        pause(Duration::from_millis(50));
+    };
+    assert_eq!(rejection, Rejection::Revoked);
+    // Whoever logs in again is let in, and a new verifier knows at once.
+    let again = client.log_in(&person);
+    assert!(verifier.verify(&again.access).is_ok());
+    let fresh = self::verifier(&runtime, &issuer);
+    assert_eq!(fresh.verify(&before.access).unwrap_err(), Rejection::Revoked);
+    assert!(fresh.verify(&again.access).is_ok());
+}
+
+#[test]
+fn a_service_goes_on_while_the_issuer_is_away_and_learns_what_it_missed() {
+    let runtime = Runtime::new().unwrap();
+    let setup = with_status();
+    let server = setup.start();
+    let issuer = format!("http://{}", server.public());
+    let client = server.client();
+    let (person, gone) = client.new_session();
+    let stays = client.log_in(&person);
+    let verifier = verifier(&runtime, &issuer);
+    let stopped = server.stop();
+    let setup = stopped.setup();
+    // Longer than the ttl: the lists in hand are old, and within their bound.
+    let until = Instant::now() + Duration::from_secs(12);
+    while Instant::now() < until {
+        assert!(verifier.verify(&stays.access).is_ok() && verifier.verify(&gone.access).is_ok());
+        pause(Duration::from_millis(200));
+    }
+    assert!(verifier.health().status.failures > 0);
+    setup.run(&["sessions", "revoke", &gone.session]).is(0);
+    let _server = stopped.start();
+    // The longest wait after a failure, and the fetch.
+    let until = Instant::now() + Duration::from_secs(35);
+    while verifier.verify(&gone.access).is_ok() {
+        assert!(Instant::now() < until, "it has not recovered");
+        pause(Duration::from_millis(100));
+    }
+    assert_eq!(verifier.verify(&gone.access).unwrap_err(), Rejection::Revoked);
+    assert!(verifier.verify(&stays.access).is_ok());
+}
