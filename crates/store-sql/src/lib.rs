@@ -31,6 +31,8 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose an engine: the feature `sqlite`, `postgres` or `mysql`");
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod bites;
 mod error;
 mod facts;
 #[cfg(feature = "mysql")]

@@ -168,7 +168,8 @@ fn a_list_is_as_the_draft_wants_it(store: Store) {
 
 #[test]
 fn a_list_is_signed_with_a_published_key_and_passes_for_no_access_token() {
-    let server = with_status(Store::SQLITE).start();
+    let setup = with_status(Store::SQLITE);
+    let server = setup.clone().start();
     let client = server.client();
     let token = client.get("/status-lists/0").send().text().to_owned();
     let jws = Jws::read(&token);
@@ -182,6 +183,8 @@ fn a_list_is_signed_with_a_published_key_and_passes_for_no_access_token() {
     client.refresh(&token, None).is_problem(401, "invalid_refresh_token");
     let form = [("token", token.as_str()), ("client_id", "web")];
     client.post("/oauth2/revoke").form(&form).send().is(200);
+    let told = setup.run_fed(&["token", "inspect", "--json"], &token).printed_json();
+    assert_eq!((&told["kind"], &told["accepted"]), (&json!("status_list"), &json!(false)));
 }
 
 #[test]

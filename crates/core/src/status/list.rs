@@ -203,22 +203,29 @@ mod tests {
         assert_eq!(values(&two), [1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3]);
     }
 
-    /// Appendix C.1 and C.2: lists of 2^20 entries.
+    /// Appendix C.1 to C.3: lists of 2^20 entries.
     #[test]
     fn the_test_vectors_of_the_draft_are_read() {
         let places: [usize; 11] =
             [0, 1993, 25460, 159495, 495669, 554353, 645645, 723232, 854545, 934534, 1000345];
-        for (bits, lst, set) in
-            [(1, VECTOR_1, [1; 11]), (2, VECTOR_2, [1, 2, 1, 3, 1, 1, 2, 1, 1, 2, 3])]
-        {
-            let mut wanted = vec![0; 1 << 20];
-            for (place, value) in places.into_iter().zip(set) {
-                wanted[place] = value;
-            }
-            assert!(values(&unpacked(bits, lst).unwrap()) == wanted, "{bits}");
-        }
+        is_read(1, VECTOR_1, &places.map(|place| (place, 1)));
+        let two = places.into_iter().zip([1, 2, 1, 3, 1, 1, 2, 1, 1, 2, 3]);
+        is_read(2, VECTOR_2, &two.collect::<Vec<_>>());
+        let four = [
+            0, 1993, 35460, 459495, 595669, 754353, 845645, 923232, 924445, 934534, 1004534,
+            1000345, 1030203, 1030204, 1030205,
+        ];
+        is_read(4, VECTOR_4, &four.into_iter().zip(1..).collect::<Vec<_>>());
         let places = places.map(|place| u32::try_from(place).unwrap());
         assert_eq!(unpacked(1, VECTOR_1).unwrap(), StatusList::new(1 << 20, places));
+    }
+
+    fn is_read(bits: u8, lst: &str, entries: &[(usize, u8)]) {
+        let mut wanted = vec![0; 1 << 20];
+        for (place, value) in entries {
+            wanted[*place] = *value;
+        }
+        assert!(values(&unpacked(bits, lst).unwrap()) == wanted, "{bits}");
     }
 
     const VECTOR_1: &str = "\
@@ -233,6 +240,17 @@ mod tests {
         12SgAAAAAAAAAAAAAAAAAAAAAAAAAAAOCSIQEAAAAAAAAAAAAAAAAAAAAAAAD8ExIAAAAAAAAAAAAA\
         AAAAAAAAAAAAAAAAAAAAAAAAAAAAwJEuAQAAAAAAAAAAAAAAAAAAAAAAAMB9SwIAAAAAAAAAAAAAAA\
         AAAACoYUoAAAAAAAAAAAAAAEBqH81gAQw";
+    const VECTOR_4: &str = "\
+        eNrt0EENgDAQADAIHwImkIIEJEwCUpCEBBQRHOy35Li1EjoOQGabAgAAAAAAAAAAAAAAAAAAACC1SQ\
+        EAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+        AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+        AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+        AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABADrsCAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+        AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAADoxaEAAAAAAAAAAAAAAAAAAAAA\
+        AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+        AAAIIoCgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACArpwKAAAAAAAA\
+        AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAGhqVkAzlwIAAAAAiGVRAAAAAAAAAAAAAAAAAA\
+        AAAAAAAAAAAAAAAAAAAAAAAABx3AoAgLpVAQAAAAAAAAAAAAAAwM89rwMAAAAAAAAAAAjsA9xMBMA";
 
     #[test]
     fn what_was_packed_is_unpacked_to_the_same() {

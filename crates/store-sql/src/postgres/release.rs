@@ -13,6 +13,7 @@ use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use super::PostgresStore;
+use crate::bites::in_bites;
 
 /// How many rows are changed by one statement.
 const BITE: u32 = 512;
@@ -25,24 +26,15 @@ impl PostgresStore {
         before: Timestamp,
         at_most: u32,
     ) -> Result<u64, StoreError> {
-        let mut left = at_most;
-        while left > 0 {
-            let bite = left.min(BITE);
-            let released = self.release_some(before.millis(), bite).await?;
-            left = left.saturating_sub(released);
-            if released < bite {
-                break;
-            }
-        }
-        Ok(u64::from(at_most - left))
+        in_bites(at_most, BITE, |rows| self.release_some(before.millis(), rows)).await
     }
 
-    async fn release_some(&self, before: i64, rows: u32) -> Result<u32, StoreError> {
+    async fn release_some(&self, before: i64, rows: u32) -> Result<usize, StoreError> {
         let statement = ReleaseIndices { before, rows: rows.into() };
         self.write(statement, |link, statement| {
             Box::pin(async move {
                 let released = statement.execute(&mut link.connection).await;
-                link.asked(released).map(|rows| u32::try_from(rows).unwrap_or(u32::MAX))
+                link.asked(released)
             })
         })
         .await

@@ -11,6 +11,7 @@ use diesel::RunQueryDsl as _;
 use super::SqliteStore;
 use super::failure::asked;
 use super::statements::ReleaseIndices;
+use crate::bites::in_bites;
 
 /// How many rows are changed in one go.
 const BITE: u32 = 128;
@@ -23,22 +24,12 @@ impl SqliteStore {
         before: Timestamp,
         at_most: u32,
     ) -> Result<u64, StoreError> {
-        let mut left = at_most;
-        while left > 0 {
-            let bite = left.min(BITE);
-            let released = self.release_some(before.millis(), bite).await?;
-            left = left.saturating_sub(released);
-            if released < bite {
-                break;
-            }
-        }
-        Ok(u64::from(at_most - left))
+        in_bites(at_most, BITE, |rows| self.release_some(before.millis(), rows)).await
     }
 
-    async fn release_some(&self, before: i64, rows: u32) -> Result<u32, StoreError> {
+    async fn release_some(&self, before: i64, rows: u32) -> Result<usize, StoreError> {
         self.write(move |connection| {
-            let released = ReleaseIndices { before, rows: rows.into() }.execute(connection);
-            asked(released).map(|rows| u32::try_from(rows).unwrap_or(u32::MAX))
+            asked(ReleaseIndices { before, rows: rows.into() }.execute(connection))
         })
         .await
     }

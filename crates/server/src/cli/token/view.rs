@@ -10,12 +10,21 @@ use super::standing::Place;
 use crate::cli::span::relative;
 use crate::cli::table::Table;
 
-const fn kind_word(kind: Option<TokenType>) -> &'static str {
-    match kind {
-        Some(TokenType::Access) => "access",
-        Some(TokenType::Refresh) => "refresh",
-        None => "unknown",
+/// The kind in a word for programs, and in words for people.
+fn kind(report: &Report) -> (&'static str, &'static str) {
+    match report.kind {
+        Some(TokenType::Access) => ("access", "an access token"),
+        Some(TokenType::Refresh) => ("refresh", "a refresh token"),
+        None if is_status_list(report) => {
+            ("status_list", "a status list, which nobody presents as a token")
+        }
+        None => ("unknown", "no token of this system"),
     }
+}
+
+fn is_status_list(report: &Report) -> bool {
+    let typ = report.parts.as_ref().and_then(|parts| parts.header.get("typ")?.as_str());
+    typ.is_some_and(|typ| typ.eq_ignore_ascii_case("statuslist+jwt"))
 }
 
 /// For a program.
@@ -24,7 +33,7 @@ pub(super) fn as_json(report: &Report) -> Json {
         report.parts.as_ref().map(|parts| take(parts).clone())
     };
     json!({
-        "kind": kind_word(report.kind),
+        "kind": kind(report).0,
         "accepted": report.refusal().is_none(),
         "refused_by": report.refusal().map(|check| check.rule),
         "header": part(|it| &it.header),
@@ -55,11 +64,7 @@ fn session_json(place: &Place, now: Timestamp) -> Json {
 
 /// For a person.
 pub(super) fn text(report: &Report) -> String {
-    let mut text = match report.kind {
-        Some(TokenType::Access) => "an access token\n".to_owned(),
-        Some(TokenType::Refresh) => "a refresh token\n".to_owned(),
-        None => "no token of this system\n".to_owned(),
-    };
+    let mut text = format!("{}\n", kind(report).1);
     if let Some(parts) = &report.parts {
         text += &format!("\nheader\n{}", members(&parts.header, report.now));
         text += &format!("\nclaims\n{}", members(&parts.claims, report.now));
