@@ -10,8 +10,11 @@ use aquaware_tests::{
 };
 use serde_json::json;
 
-/// What the contract promises.
+/// What the contract promises: whoever asks later than this after a revocation was acknowledged is
+/// shown it. How long the answer takes is another matter, on a machine that is busy with tests.
 const WITHIN: Duration = Duration::from_secs(1);
+/// How long anything may take that is no promise.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 on_every_store!(
     every_way_of_ending_a_session_shows_within_a_second,
@@ -34,13 +37,19 @@ fn replica_of(server: &Server, store: Store) -> Option<Server> {
     store.survives.then(|| setup.set("store.accounts", &url).start())
 }
 
-/// Asserts that what `tokens` point at is revoked within a second wherever it is published.
+/// Asserts that what `tokens` point at, whose revocation was just acknowledged, is revoked within a
+/// second wherever it is published.
 #[track_caller]
-fn shows(tokens: &Tokens, since: Instant, servers: &[&Server], how: &str) {
+fn shows(tokens: &Tokens, servers: &[&Server], how: &str) {
+    let acknowledged = Instant::now();
     let entry = StatusEntry::of(&tokens.access).unwrap();
     for server in servers {
-        while entry.value(&server.client()) == 0 {
-            assert!(since.elapsed() < WITHIN, "{how} doesn't show");
+        loop {
+            let asked = acknowledged.elapsed();
+            if entry.value(&server.client()) == 1 {
+                break;
+            }
+            assert!(asked < WITHIN, "{how} doesn't show");
             pause(Duration::from_millis(20));
         }
     }
@@ -97,19 +106,18 @@ fn every_way_of_ending_a_session_shows_within_a_second(store: Store) {
     for (how, end) in WAYS {
         let (person, tokens) = client.new_session();
         is_valid(&tokens, &servers);
-        let since = Instant::now();
         end(&client, &person, &tokens);
-        shows(&tokens, since, &servers, how);
+        shows(&tokens, &servers, how);
     }
     if store.survives {
         let (person, tokens) = client.new_session();
         let email = person.email.as_str();
         is_valid(&tokens, &servers);
         setup.run(&["accounts", "disable", email]).is(0);
-        shows(&tokens, Instant::now(), &servers, "an account that is disabled");
+        shows(&tokens, &servers, "an account that is disabled");
         let (_, tokens) = client.new_session();
         setup.run(&["sessions", "revoke", &tokens.session]).is(0);
-        shows(&tokens, Instant::now(), &servers, "a revocation by command");
+        shows(&tokens, &servers, "a revocation by command");
     }
     is_valid(&stays, &servers);
 }
@@ -129,9 +137,8 @@ fn no_two_sessions_share_an_entry(store: Store) {
     // A session keeps its entry, and a revocation of one is no other's.
     let next = client.refreshed(sessions[0].refresh(), None);
     assert_eq!(StatusEntry::of(&next.access), StatusEntry::of(&sessions[0].access));
-    let since = Instant::now();
     client.log_out(next.refresh()).is(204);
-    shows(&next, since, &[&server], "a logout");
+    shows(&next, &[&server], "a logout");
     for tokens in &sessions[1..] {
         is_valid(tokens, &[&server]);
     }
@@ -203,7 +210,7 @@ fn a_list_that_has_not_changed_is_not_sent_again() {
     get().header("If-None-Match", &tag).send().is(304);
     assert_eq!(get().send().text(), first.text(), "the very same token");
     client.log_out(tokens.refresh()).is(204);
-    let changed = wait_for("the list to change", WITHIN, || {
+    let changed = wait_for("the list to change", PATIENCE, || {
         let answer = get().header("If-None-Match", &tag).send();
         (answer.status == 200).then_some(answer)
     });
@@ -275,7 +282,7 @@ fn switching_it_off_ends_no_session_and_takes_no_revocation_back() {
     assert_eq!(StatusEntry::of(&next.access), None);
     client.log_out(next.refresh()).is(204);
     let shows = || (entry.value(&client) == 1).then_some(());
-    wait_for("the older token's entry to be set", WITHIN, shows);
+    wait_for("the older token's entry to be set", PATIENCE, shows);
 }
 
 #[test]
@@ -304,7 +311,7 @@ fn revocations_show_after_a_restart_and_a_rotation_of_keys() {
     setup.run(&["keys", "rotate"]).is(0);
     // Without SIGHUP: the server sees that the directory changed.
     let client = server.client();
-    wait_for("the list to be signed with the new key", Duration::from_secs(5), || {
+    wait_for("the list to be signed with the new key", PATIENCE, || {
         let list = StatusListToken::of(&client.get(entry.path()).send());
         assert_eq!(list.value(entry.idx), 1);
         (list.jws.header["kid"] != before).then_some(())
