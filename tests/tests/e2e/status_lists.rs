@@ -2,8 +2,10 @@
 //! every replica.
 
 use std::io::Read as _;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use aquaware_servers::{Fault, Proxy, Redis, RedisOptions};
 use aquaware_tests::{
     Client, Jws, Person, Server, Setup, StatusEntry, StatusListToken, Store, Tokens,
     on_every_store, pause, retry_key, wait_for,
@@ -316,4 +318,37 @@ fn revocations_show_after_a_restart_and_a_rotation_of_keys() {
         assert_eq!(list.value(entry.idx), 1);
         (list.jws.header["kid"] != before).then_some(())
     });
+}
+
+#[test]
+fn while_the_store_is_away_there_is_no_list_and_nobody_waits_in_a_queue() {
+    let redis = Redis::start(RedisOptions::default()).unwrap();
+    let proxy = Proxy::to(redis.address()).unwrap();
+    let url = redis.url_at(proxy.address());
+    let setup = with_status(Store::REDIS).set("store.timeout", "1s");
+    let server = setup.set("store.sessions", &url).set("store.accounts", &url).start();
+    let client = server.client();
+    let (_, tokens) = client.new_session();
+    let entry = StatusEntry::of(&tokens.access).unwrap();
+    assert_eq!(entry.value(&client), 0);
+    // Every question to it is lost, and times out.
+    proxy.set(Fault::BlackHole);
+    pause(Duration::from_millis(600));
+    let since = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..24 {
+            let ask = || server.client().get(entry.path()).send();
+            let _ = scope.spawn(move || ask().is_problem(503, "store_unavailable"));
+        }
+    });
+    // One after the other, each with a timeout of its own, they would take 24 seconds.
+    assert!(since.elapsed() < Duration::from_secs(12), "{:?}", since.elapsed());
+    client.get("/status-lists").send().is(200);
+    proxy.set(Fault::Pass);
+    proxy.cut();
+    wait_for("the list to be back", PATIENCE, || {
+        (client.get(entry.path()).send().status == 200).then_some(())
+    });
+    client.log_out(tokens.refresh()).is(204);
+    shows(&tokens, &[&server], "a logout after the outage");
 }
