@@ -22,6 +22,9 @@ const LOG: &str = "log";
 const SHOWN: usize = 20;
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
+/// A variable of an environment: its name and its value.
+type Variable = (OsString, OsString);
+
 /// A running server. It is killed when dropped.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -54,8 +57,16 @@ impl Server {
         Ok(server)
     }
 
-    /// What a script is told of it.
-    pub(super) fn variables(&self) -> [(&'static str, OsString); 7] {
+    /// Tells a script of this server, and lets it inherit from `outside` no settings of another.
+    pub(super) fn introduce(
+        &self,
+        script: &mut Command,
+        outside: impl IntoIterator<Item = Variable>,
+    ) {
+        without_settings(script, outside).envs(self.variables());
+    }
+
+    fn variables(&self) -> [(&'static str, OsString); 8] {
         [
             ("INTEROP_ISSUER", issuer(self.public.address()).into()),
             ("INTEROP_ALGORITHM", self.algorithm.into()),
@@ -63,8 +74,10 @@ impl Server {
             ("INTEROP_PROGRAM", self.program.clone().into()),
             ("INTEROP_DIRECTORY", self.directory.path().into()),
             ("INTEROP_PROCESS", self.child.id().to_string().into()),
-            // A proxy of the machine is not for the loopback.
+            // A proxy of the machine is not for the loopback. Of the two spellings some clients read
+            // the one alone, and some the other.
             ("NO_PROXY", "127.0.0.1".into()),
+            ("no_proxy", "127.0.0.1".into()),
         ]
     }
 
@@ -103,9 +116,19 @@ fn port() -> Result<Port, Failure> {
 /// The program in this directory, and without settings from outside.
 fn command(program: &Path, directory: &Path) -> Command {
     let mut command = Command::new(program);
+    without_settings(&mut command, std::env::vars_os());
     command.current_dir(directory).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("AQUAWARE_") {
+    command
+}
+
+/// Keeps the program's settings that are among these variables from the command, and thereby from
+/// what it starts: `aquaware keys rotate` would rotate the keys that they lead to.
+fn without_settings(
+    command: &mut Command,
+    outside: impl IntoIterator<Item = Variable>,
+) -> &mut Command {
+    for (name, _) in outside {
+        if name.to_string_lossy().to_ascii_uppercase().starts_with("AQUAWARE_") {
             command.env_remove(name);
         }
     }
@@ -217,7 +240,37 @@ fn pause() {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::ffi::OsStr;
+
     use super::*;
+
+    #[test]
+    fn a_script_hears_of_its_server_alone_and_reaches_it_without_a_proxy() {
+        let server = Server {
+            program: "aquaware".into(),
+            directory: TempDir::new().unwrap(),
+            algorithm: "EdDSA",
+            secret: "s".into(),
+            child: Command::new("true").spawn().unwrap(),
+            public: port().unwrap(),
+            management: port().unwrap(),
+        };
+        let outside = ["AQUAWARE_CONFIG", "aquaware_keys__directory", "PATH", "no_proxy"];
+        let mut script = Command::new("script");
+        server.introduce(&mut script, outside.map(|name| (name.into(), "elsewhere".into())));
+        let told: HashMap<_, _> = script.get_envs().collect();
+        let told = |name| told.get(OsStr::new(name)).copied();
+        for setting in ["AQUAWARE_CONFIG", "aquaware_keys__directory"] {
+            assert_eq!(told(setting), Some(None), "{setting} is not inherited");
+        }
+        assert_eq!(told("PATH"), None, "what is no setting is");
+        for name in ["NO_PROXY", "no_proxy"] {
+            assert_eq!(told(name), Some(Some(OsStr::new("127.0.0.1"))), "{name}");
+        }
+        let issuer = issuer(server.public.address());
+        assert_eq!(told("INTEROP_ISSUER"), Some(Some(OsStr::new(&issuer))));
+    }
 
     #[test]
     fn the_issuer_is_where_the_server_listens() {

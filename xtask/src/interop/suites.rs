@@ -76,7 +76,8 @@ pub(super) fn run(
 ) -> Result<Tally, Failure> {
     let failed = |source| Failure::Io { what: format!("can't run {}", suite.script), source };
     let mut command = environment.command(Path::new(suite.script));
-    command.envs(server.variables()).stdin(Stdio::null()).stdout(Stdio::piped());
+    server.introduce(&mut command, std::env::vars_os());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
     let mut written = String::new();
     if let Some(stdout) = child.stdout.take() {
