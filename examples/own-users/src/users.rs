@@ -1,7 +1,8 @@
 //! The users that this team had before: ids of its own, and logins without passwords.
 //!
-//! Whoever asks for a login is sent a code, good once and for ten minutes. None of it is aquaware's
-//! business: all it is told in the end is whose session to open.
+//! Whoever asks for a login is sent a code, good once and for ten minutes. Asking for another buys no
+//! more guesses. None of it is aquaware's business: all it is told in the end is whose session to
+//! open.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +14,10 @@ use aquaware_core::random::Random;
 use aquaware_core::time::{Leeway, Timestamp, expired};
 
 const GOOD_FOR: Duration = Duration::from_secs(600);
-/// Five guesses at one of a million codes; how many codes one may ask for, the team's own limits say.
+/// No address is sent two codes in less.
+const APART: Duration = Duration::from_secs(60);
+/// Guesses at one of a million codes. A new code has what the last one left, until that has run out:
+/// however many codes are asked for, this many guesses cost ten minutes.
 const TRIES: u8 = 5;
 
 /// A row of the user table.
@@ -37,8 +41,14 @@ impl User {
 
 struct Code {
     digits: String,
-    ends_at: Timestamp,
+    made_at: Timestamp,
     tries_left: u8,
+}
+
+impl Code {
+    fn is_older_than(&self, span: Duration, now: Timestamp) -> bool {
+        expired(self.made_at.plus(span), Leeway::NONE, now)
+    }
 }
 
 /// The user table, and the codes that are out. Stands for the team's database.
@@ -69,15 +79,19 @@ impl Users {
         self.rows.iter().find(|user| user.email == email)
     }
 
-    /// A new code for the user with this address, to be sent there and nowhere else.
+    /// A new code for the user with this address, to be sent there and nowhere else. None while the
+    /// last one was made a moment ago, or was guessed at too often: that one stays as it is.
     pub fn invite(&self, email: &str, random: &dyn Random, now: Timestamp) -> Option<String> {
         let user = self.by_email(email)?;
-        let mut bytes = [0; 8];
-        random.fill(&mut bytes);
-        let digits = format!("{:06}", u64::from_le_bytes(bytes) % 1_000_000);
-        let ends_at = now.plus(GOOD_FOR);
-        let code = Code { digits: digits.clone(), ends_at, tries_left: TRIES };
-        let _ = self.codes.lock().unwrap_or_else(PoisonError::into_inner).insert(user.id, code);
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = codes.get(&user.id).filter(|code| !code.is_older_than(GOOD_FOR, now));
+        let tries_left = match last {
+            Some(code) if code.tries_left == 0 || !code.is_older_than(APART, now) => return None,
+            Some(code) => code.tries_left,
+            None => TRIES,
+        };
+        let digits = six_digits(random);
+        let _ = codes.insert(user.id, Code { digits: digits.clone(), made_at: now, tries_left });
         Some(digits)
     }
 
@@ -86,11 +100,18 @@ impl Users {
         let user = self.by_email(email)?;
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         let code = codes.get_mut(&user.id)?;
-        let good = code.digits == digits && !expired(code.ends_at, Leeway::NONE, now);
-        code.tries_left = code.tries_left.saturating_sub(1);
-        if good || code.tries_left == 0 {
+        // With none left the code stays, and keeps the next one from coming early.
+        code.tries_left = code.tries_left.checked_sub(1)?;
+        let good = code.digits == digits && !code.is_older_than(GOOD_FOR, now);
+        if good {
             let _ = codes.remove(&user.id);
         }
         good.then_some(user)
     }
+}
+
+fn six_digits(random: &dyn Random) -> String {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    format!("{:06}", u64::from_le_bytes(bytes) % 1_000_000)
 }
