@@ -12,14 +12,17 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use aquaware_core::id::{ClientId, Issuer};
+use aquaware_core::id::{ClientId, Issuer, Subject};
 use aquaware_core::jwt::{PublicKey, TokenError};
 use aquaware_core::keys::KeyRing;
 use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
 use aquaware_core::random::SystemRandom;
 use aquaware_core::retry::RetryKey;
-use aquaware_core::service::{Authority, Failure, Granted, NewSession, RefreshError, Sessions};
-use aquaware_core::session::{Device, ExtraClaims};
+use aquaware_core::service::{
+    Authority, Failure, Granted, NewSession, Presenter, RefreshError, Renew, Sessions,
+};
+use aquaware_core::session::{Device, EndReason};
+use aquaware_core::store::StoreError;
 use aquaware_core::time::{Clock, Timestamp};
 use aquaware_store_sql::{SqliteOptions, SqliteStore};
 use axum::extract::State;
@@ -83,6 +86,23 @@ impl Service {
     pub async fn purge(&self) -> Result<u64, Box<dyn Error>> {
         Ok(self.sessions.purge(1000, self.clock.now()).await?)
     }
+
+    /// Makes the sessions of a subject follow the user table: they end with the user, and have the
+    /// plan of today. Where it is the team's own code that removes users and changes plans, it can
+    /// do the same right there; this also finds what others changed.
+    async fn follow(&self, subject: &Subject, now: Timestamp) -> Result<(), Refusal> {
+        // A table that can't be asked has to be `Later`: nobody is gone because of it.
+        let Some(user) = self.users.by_subject(subject) else {
+            self.sessions.end_all(subject, None, EndReason::AccountDeleted, now).await?;
+            return Err(Refusal::LogInAgain);
+        };
+        let claims = user.claims();
+        let sessions = self.sessions.list(subject, now).await?;
+        if sessions.iter().any(|session| session.claims != claims) {
+            self.sessions.set_claims(subject, &claims).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The routes.
@@ -139,11 +159,11 @@ async fn log_in(
     let new = NewSession {
         subject: user.subject(),
         scope: Default::default(),
-        claims: ExtraClaims::from_iter([("plan".to_owned(), json!(user.plan))]),
+        claims: user.claims(),
         device: Device::default(),
     };
-    let granted = service.sessions.open(&authority, profile, new, now).await;
-    Ok(tokens(&granted.map_err(|_: Failure| Refusal::Later)?, now))
+    let granted = service.sessions.open(&authority, profile, new, now).await?;
+    Ok(tokens(&granted, now))
 }
 
 #[derive(Deserialize)]
@@ -161,7 +181,10 @@ async fn refresh(
     let now = service.clock.now();
     let key = headers.get("idempotency-key").map(|value| RetryKey::parse(value.as_bytes()));
     let key = key.transpose().map_err(|_| Refusal::BadKey)?.flatten();
-    let (granted, _) = service.sessions.refresh(&refresh_token, key.as_ref(), now).await?;
+    let claims = service.sessions.check_refresh(&refresh_token, now)?;
+    service.follow(&claims.sub, now).await?;
+    let request = Renew { claims: &claims, presenter: Presenter::FirstParty, scope: None };
+    let (granted, _) = service.sessions.renew(request, key.as_ref(), now).await?;
     Ok(tokens(&granted, now))
 }
 
@@ -170,8 +193,8 @@ async fn log_out(
     State(service): State<Arc<Service>>,
     Form(Refresh { refresh_token }): Form<Refresh>,
 ) -> Result<StatusCode, Refusal> {
-    let ended = service.sessions.log_out(&refresh_token, service.clock.now()).await;
-    ended.map(|()| StatusCode::NO_CONTENT).map_err(|_| Refusal::Later)
+    service.sessions.log_out(&refresh_token, service.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A protected route. It asks no store, so that a session that ended counts within five minutes;
@@ -240,6 +263,18 @@ impl From<RefreshError> for Refusal {
             | RefreshError::Foreign
             | RefreshError::InvalidScope => Self::LogInAgain,
         }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(_: Failure) -> Self {
+        Self::Later
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(_: StoreError) -> Self {
+        Self::Later
     }
 }
 

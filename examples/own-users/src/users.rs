@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use aquaware_core::id::Subject;
 use aquaware_core::random::Random;
+use aquaware_core::session::ExtraClaims;
 use aquaware_core::time::{Leeway, Timestamp, expired};
+use serde_json::json;
 
 const GOOD_FOR: Duration = Duration::from_secs(600);
 /// No address is sent two codes in less.
@@ -36,6 +38,11 @@ impl User {
     pub fn subject(&self) -> Subject {
         #[allow(clippy::expect_used, reason = "digits are a subject")]
         Subject::new(self.id.to_string()).expect("a number is a subject")
+    }
+
+    /// What access tokens say of them.
+    pub fn claims(&self) -> ExtraClaims {
+        ExtraClaims::from_iter([("plan".to_owned(), json!(self.plan))])
     }
 }
 

@@ -251,6 +251,37 @@ fn a_restart_logs_nobody_out() {
 }
 
 #[test]
+fn another_plan_is_in_the_tokens_of_the_next_refresh() {
+    let (directory, service) = start();
+    let (phone, laptop) = (service.log_in(), service.log_in());
+    let service = service.restart(directory.path(), vec![ann("ocean")]);
+    for session in [phone, laptop] {
+        let plan = |answer: &Answer| {
+            let tank = service.get("/tank", Some(answer.text("access_token")));
+            tank.text("plan").to_owned()
+        };
+        assert_eq!(plan(&session), "reef");
+        let renewed = service.refresh(session.text("refresh_token"), Some(KEY));
+        assert_eq!(plan(&renewed), "ocean");
+        assert_eq!(plan(&service.refresh(renewed.text("refresh_token"), None)), "ocean");
+    }
+}
+
+#[test]
+fn the_first_refresh_of_a_user_who_is_gone_ends_all_their_sessions() {
+    let (directory, service) = start();
+    let (phone, laptop) = (service.log_in(), service.log_in());
+    let service = service.restart(directory.path(), Vec::new());
+    assert_eq!(service.get("/tank", Some(phone.text("access_token"))).status, 401);
+    assert_eq!(service.refresh(phone.text("refresh_token"), None).status, 401);
+    // Even if the user came back.
+    let service = service.restart(directory.path(), vec![ann("reef")]);
+    for session in [phone, laptop] {
+        assert_eq!(service.refresh(session.text("refresh_token"), None).status, 401);
+    }
+}
+
+#[test]
 fn another_service_checks_its_tokens_with_the_key_set_alone() {
     let (_directory, service) = start();
     let granted = service.log_in();
