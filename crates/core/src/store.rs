@@ -115,7 +115,9 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError>;
 
     /// Drops up to `at_most` records whose `expires_at` or `ends_at` is before `expired_before`,
-    /// and says how many. A store that forgets by itself has nothing to do here.
+    /// and says how many; but none that has a status index and ended at or after that instant: its
+    /// revocation still shows, and the index must rest. A store that forgets by itself has nothing
+    /// to do here.
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError>;
 
     /// The status index of every session that ended at or after `since`, in any order. An end that

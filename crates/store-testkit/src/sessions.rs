@@ -86,6 +86,7 @@ macro_rules! __each_session_check {
             a_purge_drops_what_expired_before_the_instant_alone
             a_purge_drops_no_more_than_asked
             an_ended_session_is_kept_until_its_tokens_are_dead
+            a_purge_spares_what_ended_lately_and_has_an_index
             a_purged_session_leaves_no_trace
             an_expired_session_is_a_record_like_any_other
 

@@ -153,7 +153,11 @@ impl SessionStore for MemoryStore {
         let mut sessions = self.sessions();
         let dead: Vec<SessionId> = sessions
             .values()
-            .filter(|session| session.expires_at.min(session.ends_at) < expired_before)
+            .filter(|session| {
+                let shows = session.status.and(session.ended);
+                session.expires_at.min(session.ends_at) < expired_before
+                    && shows.is_none_or(|ended| ended.at < expired_before)
+            })
             .take(usize::try_from(at_most).unwrap_or(usize::MAX))
             .map(|session| session.id)
             .collect();

@@ -157,7 +157,13 @@ impl Forgetful for MysqlStore {
         self.read(after, |link, after| {
             Box::pin(async move {
                 let stretch = sessions::table
-                    .select((sessions::id, sessions::expires_at, sessions::ends_at))
+                    .select((
+                        sessions::id,
+                        sessions::expires_at,
+                        sessions::ends_at,
+                        sessions::status_index,
+                        sessions::ended_at,
+                    ))
                     .filter(sessions::id.gt(after))
                     .order(sessions::id)
                     .limit(STRETCH);
@@ -173,7 +179,13 @@ impl Forgetful for MysqlStore {
             Box::pin(async move {
                 let dead = sessions::table
                     .filter(sessions::id.eq_any(ids))
-                    .filter(sessions::expires_at.lt(before).or(sessions::ends_at.lt(before)));
+                    .filter(sessions::expires_at.lt(before).or(sessions::ends_at.lt(before)))
+                    .filter(
+                        sessions::status_index
+                            .is_null()
+                            .or(sessions::ended_at.is_null())
+                            .or(sessions::ended_at.assume_not_null().lt(before)),
+                    );
                 let done = diesel::delete(dead).execute(link.changing()).await;
                 link.asked(done)
             })

@@ -14,8 +14,8 @@ pub(crate) const STRETCH: i64 = 4096;
 /// How many rows are dropped in one go.
 const BITE: usize = 128;
 
-/// What is looked at of a row: its id, `expires_at` and `ends_at`.
-pub(crate) type Seen = (Vec<u8>, i64, i64);
+/// What is looked at of a row: its id, `expires_at`, `ends_at`, `status_index` and `ended_at`.
+pub(crate) type Seen = (Vec<u8>, i64, i64, Option<i64>, Option<i64>);
 
 /// A store whose sessions can be looked through.
 pub(crate) trait Forgetful: Sync {
@@ -25,7 +25,8 @@ pub(crate) trait Forgetful: Sync {
         after: Vec<u8>,
     ) -> impl Future<Output = Result<Vec<Seen>, StoreError>> + Send;
 
-    /// Drops those of `ids` that expired before `before`, and says how many they were.
+    /// Drops those of `ids` that expired before `before`, and says how many they were. What has a
+    /// status index and ended at or after that stays.
     fn drop_these(
         &self,
         ids: Vec<Vec<u8>>,
@@ -46,10 +47,7 @@ pub(crate) async fn purge(
         let seen = store.look_through(after).await?;
         let Some(last) = seen.last() else { break };
         after = last.0.clone();
-        let mut dead = seen
-            .into_iter()
-            .filter(|(_, expires_at, ends_at)| *expires_at < before || *ends_at < before)
-            .map(|(id, ..)| id);
+        let mut dead = seen.into_iter().filter(|seen| is_over(seen, before)).map(|(id, ..)| id);
         loop {
             // What another purge was faster with doesn't count, so there may be room for more.
             let room = at_most.saturating_sub(dropped).min(BITE);
@@ -61,4 +59,9 @@ pub(crate) async fn purge(
         }
     }
     Ok(u64::try_from(dropped).unwrap_or(u64::MAX))
+}
+
+fn is_over((_, expires_at, ends_at, index, ended_at): &Seen, before: i64) -> bool {
+    let shows = index.and(*ended_at);
+    (*expires_at < before || *ends_at < before) && shows.is_none_or(|ended_at| ended_at < before)
 }

@@ -258,7 +258,9 @@ impl QueryFragment<Sqlite> for ScanSessions {
         out.push_bind_param::<BigInt, _>(&self.before)?;
         out.push_sql(" OR ends_at < ");
         out.push_bind_param::<BigInt, _>(&self.before)?;
-        out.push_sql(") FROM sessions WHERE rowid > ");
+        out.push_sql(") AND ");
+        shows_no_more(&self.before, out.reborrow())?;
+        out.push_sql(" FROM sessions WHERE rowid > ");
         out.push_bind_param::<BigInt, _>(&self.after)?;
         out.push_sql(" ORDER BY rowid LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.rows)
@@ -288,9 +290,18 @@ impl QueryFragment<Sqlite> for DropSession<'_> {
         out.push_bind_param::<BigInt, _>(&self.before)?;
         out.push_sql(" OR ends_at < ");
         out.push_bind_param::<BigInt, _>(&self.before)?;
-        out.push_sql(")");
-        Ok(())
+        out.push_sql(") AND ");
+        shows_no_more(&self.before, out.reborrow())
     }
+}
+
+/// Whether nothing has to be known any more of a session's end: what has a status index and ended
+/// lately stays.
+fn shows_no_more<'b>(before: &'b i64, mut out: AstPass<'_, 'b, Sqlite>) -> Built {
+    out.push_sql("(status_index IS NULL OR ended_at IS NULL OR ended_at < ");
+    out.push_bind_param::<BigInt, _>(before)?;
+    out.push_sql(")");
+    Ok(())
 }
 
 /// Takes the status index away from sessions that ended before an instant.

@@ -160,7 +160,9 @@ impl SessionStore for KeyValueStore {
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         let mut dropped = 0;
         for (version, session) in self.all()? {
-            let dead = session.expires_at.min(session.ends_at) < expired_before;
+            let shows = session.status.and(session.ended);
+            let dead = session.expires_at.min(session.ends_at) < expired_before
+                && shows.is_none_or(|ended| ended.at < expired_before);
             // Over an advance made meanwhile nothing is dropped: the version is another.
             let room = dropped < u64::from(at_most);
             if dead && room && self.engine.remove(&session.id.to_string(), version) {

@@ -88,6 +88,31 @@ pub(super) async fn an_ended_session_is_kept_until_its_tokens_are_dead(
     same_outcome("an advance of it", &Outcome::Standing(tombstone), &outcome)
 }
 
+/// Its index would be another session's, while it is still told to be revoked.
+pub(super) async fn a_purge_spares_what_ended_lately_and_has_an_index(
+    bench: SessionBench,
+) -> Verdict {
+    if !bench.settings().purges {
+        return Ok(());
+    }
+    let store = bench.store();
+    let at = |number, seconds, status: bool| {
+        let session = until(number, 1, 500);
+        let ended = Some(Ended { at: later(seconds), reason: EndReason::LogoutAll });
+        Session { ended, status: session.status.filter(|_| status), ..session }
+    };
+    let kept = [at(1, 100, true), at(2, 101, true)];
+    let dead = [at(3, 99, true), at(4, 100, false), at(5, 101, false), until(6, 1, 500)];
+    for session in dead.iter().chain(&kept) {
+        inserted(store, session.clone()).await?;
+    }
+    same("how many were dropped", &4, &store.purge(later(100), u32::MAX).await?)?;
+    stand(store, &kept).await?;
+    // Once the index is given up, nothing holds them any more.
+    same("how many were released", &2, &store.release(later(102), u32::MAX).await?)?;
+    same("how many were dropped then", &2, &store.purge(later(100), u32::MAX).await?)
+}
+
 pub(super) async fn a_purged_session_leaves_no_trace(bench: SessionBench) -> Verdict {
     if !bench.settings().purges {
         return Ok(());

@@ -170,6 +170,7 @@ bites! {
     ForgetsEndsOnReopening: an_ended_session_stays_ended_after_reopening
         what_was_acknowledged_survives_reopening;
     ForgetsAdvancesOnReopening: what_was_acknowledged_survives_reopening;
+    PurgeDropsWhatShows: a_purge_spares_what_ended_lately_and_has_an_index;
     StatusIsDropped: every_status_index_comes_back generated_sequences_match_the_reference;
     StatusIsShared: a_status_index_is_had_once of_many_inserts_of_one_status_index_one_is_kept
         generated_sequences_match_the_reference;

@@ -68,6 +68,7 @@ pub(super) enum Flaw {
     FindIsStale,
     ForgetsEndsOnReopening,
     ForgetsAdvancesOnReopening,
+    PurgeDropsWhatShows,
     StatusIsDropped,
     StatusIsShared,
     StatusIsSharedWithTheDead,
@@ -409,7 +410,12 @@ impl SessionStore for Flawed {
             Flaw::PurgeDropsTheInstantItself => {
                 session.expires_at.min(session.ends_at) <= expired_before
             }
-            _ => session.expires_at.min(session.ends_at) < expired_before,
+            _ => {
+                let shows = session.status.and(session.ended);
+                session.expires_at.min(session.ends_at) < expired_before
+                    && (self.has(Flaw::PurgeDropsWhatShows)
+                        || shows.is_none_or(|ended| ended.at < expired_before))
+            }
         };
         let look = || -> Vec<Session> {
             let records = self.records();
