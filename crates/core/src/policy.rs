@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::claims::{Audiences, Scope};
 use crate::id::{Audience, ClientId, Issuer};
 use crate::secret::PasswordHash;
+use crate::status::Spans;
 use crate::time::Lifetime;
 
 /// Whether a refresh replaces the refresh token.
@@ -133,6 +134,9 @@ pub enum ProfileError {
     /// A client that can do nothing.
     #[error("grants is empty: the client could do nothing")]
     NoGrants,
+    /// Its session's record might be gone before the token.
+    #[error("access_lifetime is longer than a day, too long for a client with status = true")]
+    StatusTooLong,
     /// Client credentials are a secret.
     #[error("the grant client_credentials needs a secret_hash")]
     NoSecret,
@@ -144,6 +148,7 @@ impl ProfileError {
     pub const fn setting(self) -> &'static str {
         match self {
             Self::WindowTooLong => "retry_window",
+            Self::StatusTooLong => "access_lifetime",
             Self::NoGrants | Self::NoSecret => "grants",
         }
     }
@@ -170,6 +175,10 @@ impl ClientProfile {
             (settings.retry_window > Self::MAX_RETRY_WINDOW, ProfileError::WindowTooLong),
             (settings.grants.is_empty(), ProfileError::NoGrants),
             (machine && settings.secret.is_none(), ProfileError::NoSecret),
+            (
+                settings.status && settings.access_lifetime.span() > Spans::LONGEST_ACCESS,
+                ProfileError::StatusTooLong,
+            ),
         ]
         .into_iter()
         .filter_map(|(wrong, error)| wrong.then_some(error))
@@ -260,6 +269,14 @@ impl TokenPolicy {
         self.longest(|profile| profile.access_lifetime).max(Duration::from_secs(3600))
     }
 
+    /// How long access tokens with a status live at most: an hour at least, for the same reason.
+    #[must_use]
+    pub(crate) fn longest_status(&self) -> Duration {
+        let with_status = self.clients.values().filter(|profile| profile.status);
+        let longest = with_status.map(|profile| profile.access_lifetime.span()).max();
+        longest.unwrap_or_default().max(Duration::from_secs(3600))
+    }
+
     /// How long the last refresh token outlives the secret that signed it: a year at least, for the
     /// same reason. Keeping a secret is cheap, dropping it early logs people out.
     #[must_use]
@@ -284,6 +301,19 @@ mod tests {
     fn the_defaults_are_possible() {
         assert!(profile(ProfileSettings::default()).is_ok());
         assert!(profile(ProfileSettings::device()).is_ok());
+    }
+
+    #[test]
+    fn access_tokens_with_a_status_live_for_a_day_at_most() {
+        let settings = |seconds, status| ProfileSettings {
+            access_lifetime: Lifetime::from_seconds(seconds).unwrap(),
+            status,
+            ..ProfileSettings::default()
+        };
+        assert!(profile(settings(86_400, true)).is_ok());
+        assert!(profile(settings(86_401, false)).is_ok());
+        let errors = profile(settings(86_401, true)).unwrap_err();
+        assert_eq!(errors, [ProfileError::StatusTooLong]);
     }
 
     #[test]

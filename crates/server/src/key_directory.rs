@@ -87,6 +87,8 @@ pub(crate) struct KeyPlan {
     /// Whether a key of another algorithm that signs already goes on doing so. Replicas whose
     /// configurations differ for a while would else take turns for as long.
     pub(crate) as_it_is: bool,
+    /// Whether the files of keys that are long gone are deleted.
+    pub(crate) tidies: bool,
     /// When keys are rotated; `None` for by hand.
     pub(crate) schedule: Option<Schedule>,
     /// How long tokens live, which decides when a key is gone.
@@ -148,7 +150,8 @@ fn bring(
         held.write(record)?;
         tracing::info!(key = %kid, algorithm, from, "wrote a key");
     }
-    for kid in long_gone(held.records(), &plan.policy, now) {
+    let gone = if plan.tidies { long_gone(held.records(), &plan.policy, now) } else { Vec::new() };
+    for kid in gone {
         held.remove(&kid)?;
         tracing::info!(key = %kid, "deleted a key that nothing needs any more");
     }
@@ -223,7 +226,13 @@ mod tests {
         let web = ClientProfile::new(ClientId::new("web").unwrap(), ProfileSettings::default());
         let issuer = Issuer::new("https://auth.example.com").unwrap();
         let policy = TokenPolicy::new(issuer, [web.unwrap()]);
-        KeyPlan { algorithm: Algorithm::EdDsa, as_it_is: false, schedule: None, policy }
+        KeyPlan {
+            algorithm: Algorithm::EdDsa,
+            as_it_is: false,
+            tidies: true,
+            schedule: None,
+            policy,
+        }
     }
 
     fn scheduled(every: Duration) -> KeyPlan {
@@ -412,6 +421,8 @@ mod tests {
         let access = NOW.plus(by_hand().policy.longest_access() + minute + GONE_FOR);
         let refresh = NOW.plus(by_hand().policy.longest_refresh() + minute + GONE_FOR);
         let second = Duration::from_secs(1);
+        let untidy = KeyPlan { tidies: false, ..by_hand() };
+        assert_eq!(left(&untidy, refresh.plus(DAY * 3660)), (6, 2), "a clock may be far ahead");
         assert_eq!(left(&by_hand(), access.minus(second)), (6, 2));
         assert_eq!(left(&by_hand(), access), (5, 1));
         assert_eq!(left(&by_hand(), refresh.minus(second)), (5, 1));

@@ -97,6 +97,19 @@ impl KeyRing {
         self.of_type(token_type).filter(begun).last().map(|entry| &entry.key)
     }
 
+    /// The key that signs what others are to check at `now` (status lists): as a rule the one that
+    /// signs access tokens; where that has become a shared secret, the last one before it whose
+    /// tokens are still out. `None` where there is none.
+    #[must_use]
+    pub fn signing_for_others(&self, now: Timestamp) -> Option<&SigningKey> {
+        let fit = |entry: &&Entry| {
+            !entry.key.algorithm().is_symmetric()
+                && entry.active_from.is_some_and(|from| from <= now)
+                && self.phase_of(entry, now) != Phase::Gone
+        };
+        self.of_type(TokenType::Access).filter(fit).last().map(|entry| &entry.key)
+    }
+
     /// What checks tokens of this type at `now`: every key but those that are gone.
     #[must_use]
     pub fn checking(&self, token_type: TokenType, now: Timestamp) -> impl Keys + '_ {

@@ -93,6 +93,7 @@ impl Authority {
     ) -> Result<(AccessToken, Timestamp), SignError> {
         let About { subject, session, scope } = about;
         let exp = profile.access_lifetime.from(now);
+        let key = self.ring.signing(TokenType::Access, now).ok_or(SignError)?;
         let claims = AccessClaims {
             iss: self.policy.issuer().clone(),
             sub: subject,
@@ -105,10 +106,12 @@ impl Authority {
             sid: session.map(|session| session.id),
             auth_time: session.map(|session| session.created_at.floor()),
             scope,
-            status: status_of(session, profile).map(|it| it.claim(self.policy.issuer())),
+            // Nobody but the issuer could check such a token, or its list.
+            status: status_of(session, profile)
+                .filter(|_| !key.algorithm().is_symmetric())
+                .map(|it| it.claim(self.policy.issuer())),
             extra: session.map(|session| session.claims.clone()).unwrap_or_default(),
         };
-        let key = self.ring.signing(TokenType::Access, now).ok_or(SignError)?;
         Ok((key.sign_access(&claims)?, exp))
     }
 

@@ -1,6 +1,8 @@
 //! Sessions from their opening to their end.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -22,6 +24,9 @@ pub struct Sessions {
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) random: Arc<dyn Random>,
     pub(super) space: Space,
+    /// How long access tokens with a status live at most, in seconds, by any policy since this has
+    /// been here: tokens of an earlier one may be out.
+    longest_status: AtomicU64,
     authority: RwLock<Arc<Authority>>,
 }
 
@@ -69,7 +74,9 @@ impl Sessions {
         random: Arc<dyn Random>,
         authority: Arc<Authority>,
     ) -> Self {
-        Self { store, random, space: Space::default(), authority: RwLock::new(authority) }
+        let longest_status = AtomicU64::new(authority.policy().longest_status().as_secs());
+        let (space, authority) = (Space::default(), RwLock::new(authority));
+        Self { store, random, space, longest_status, authority }
     }
 
     /// The policy and keys in force.
@@ -80,7 +87,14 @@ impl Sessions {
 
     /// Puts a new policy and new keys in force for whatever starts after.
     pub fn replace_authority(&self, authority: Arc<Authority>) {
+        let longest = authority.policy().longest_status().as_secs();
+        let _ = self.longest_status.fetch_max(longest, Ordering::AcqRel);
         *self.authority.write().unwrap_or_else(PoisonError::into_inner) = authority;
+    }
+
+    /// The spans of status lists.
+    pub(super) fn spans(&self) -> Spans {
+        Spans::of(Duration::from_secs(self.longest_status.load(Ordering::Acquire)))
     }
 
     /// Opens a session for somebody who proved who they are. One store operation, and another for
@@ -294,8 +308,7 @@ impl Sessions {
     /// # Errors
     /// [`StoreError`].
     pub async fn release_indices(&self, at_most: u32, now: Timestamp) -> Result<u64, StoreError> {
-        let spans = Spans::of(self.authority().policy());
-        self.store.release(spans.free_before(now), at_most).await
+        self.store.release(self.spans().free_before(now), at_most).await
     }
 
     /// Whether the store answers.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::policy::TokenPolicy;
 use crate::time::{Leeway, Timestamp};
 
 /// The spans of status lists, which depend on each other.
@@ -24,13 +23,19 @@ impl Spans {
     pub const RENEWAL: Duration = Duration::from_secs(3600);
     /// How old a replica's knowledge of revocations may be when it answers.
     pub const FRESH: Duration = Duration::from_millis(500);
+    /// The longest an access token with a status may live: its session's record, which knows of
+    /// the revocation, must outlive it by far.
+    pub const LONGEST_ACCESS: Duration = Duration::from_secs(24 * 3600);
     /// How far the clocks of two replicas may differ.
     pub(crate) const SKEW: Duration = Leeway::MAX.span();
 
-    /// The spans under this policy.
+    /// The spans where access tokens live for `longest_access` at most.
+    ///
+    /// One replica's clock says when the session ended, another's when the token dies, and a third
+    /// one's when the bit shows no more.
     #[must_use]
-    pub fn of(policy: &TokenPolicy) -> Self {
-        Self { shows: policy.longest_access() + Leeway::MAX.span() }
+    pub(crate) fn of(longest_access: Duration) -> Self {
+        Self { shows: longest_access + Leeway::MAX.span() + Self::SKEW * 2 }
     }
 
     /// Revocations before this instant show no more.
@@ -49,16 +54,23 @@ impl Spans {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::fixture::{self, NOW};
+    use crate::session::RETENTION;
+    use crate::testing::fixture::NOW;
 
     #[test]
     fn an_index_is_free_only_when_no_list_that_showed_it_is_good_any_more() {
-        let spans = Spans::of(&fixture::policy());
+        let spans = Spans::of(Duration::from_secs(3600));
         let ended = spans.free_before(NOW);
         // The last list that shows it is signed up to a moment before it stops showing, by a
         // replica whose clock is behind, and lives for a day.
         let last_signed = ended.plus(spans.shows).plus(Spans::SKEW);
         assert!(last_signed.plus(Spans::LIFETIME) < NOW);
+    }
+
+    #[test]
+    fn records_outlive_what_is_to_be_known_of_them() {
+        let spans = Spans::of(Spans::LONGEST_ACCESS);
+        assert!(NOW.minus(RETENTION) < spans.free_before(NOW));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::policy::{ClientProfile, Grant, ProfileSettings, Rotation, Transport};
 use crate::retry::Mark;
 use crate::secret::PasswordHash;
 use crate::session::{Device, EndReason, Ended, ExtraClaims, Session};
-use crate::status::StatusIndex;
+use crate::status::{Spans, StatusIndex};
 use crate::time::{Lifetime, Timestamp};
 
 /// Instants from 1970 to 2100, in milliseconds.
@@ -230,7 +230,7 @@ pub fn client_profile() -> impl Strategy<Value = ClientProfile> {
             scopes,
             grants,
             secret: secret.then(|| PasswordHash::new("$argon2id$…".to_owned())),
-            status,
+            status: status && access_lifetime.span() <= Spans::LONGEST_ACCESS,
         };
         fixture::profile(id.as_str(), settings)
     })

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix_web::web;
 use aquaware_core::id::KeyId;
@@ -25,6 +25,9 @@ use crate::http::state::State;
 /// How often it is asked whether anything in the key directory changed: two rotations by hand must
 /// be further apart than that, or a replica meets tokens of a key it has never seen.
 const GLANCE_EVERY: Duration = Duration::from_secs(1);
+/// How long a server runs before it deletes the files of keys that are long gone: a machine whose
+/// clock is far ahead after its start must not, and by then somebody has noticed.
+const TIDY_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// How often dead sessions are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// How many of them go at once.
@@ -39,6 +42,10 @@ pub(super) struct Keeper {
     seen: RefCell<Option<Keys>>,
     /// When the key directory last changed, as far as is known.
     changed: Cell<Option<SystemTime>>,
+    /// What was wrong with it when it was last looked at.
+    trouble: RefCell<Option<String>>,
+    /// Since when this server runs.
+    started: Instant,
 }
 
 /// Which keys there are, and from when on each of them signs.
@@ -47,8 +54,9 @@ type Keys = Vec<(KeyId, Option<Timestamp>)>;
 impl Keeper {
     /// The keeper of a server with this configuration, whose public listener is bound to `public`.
     pub(super) fn new(config: Config, public: SocketAddr, state: web::Data<State>) -> Self {
-        let (seen, changed) = Default::default();
-        Self { config: RefCell::new(config), public, state, seen, changed }
+        let (seen, changed, trouble) = Default::default();
+        let (config, started) = (RefCell::new(config), Instant::now());
+        Self { config, public, state, seen, changed, trouble, started }
     }
 
     /// Who issues.
@@ -89,10 +97,23 @@ impl Keeper {
             }
             glances = 0;
             match self.look_at_keys(Occasion::Look) {
-                Ok(false) => {}
-                Ok(true) => tracing::info!("keys changed"),
-                Err(error) => tracing::error!(cause = %chain(&error), "keys stay as they are"),
+                Ok(changed) => {
+                    self.trouble.replace(None);
+                    if changed {
+                        tracing::info!("keys changed");
+                    }
+                }
+                Err(error) => self.look_again(&chain(&error)),
             }
+        }
+    }
+
+    /// What is wrong with a file may be mended without the directory telling: a mode, or the rest
+    /// of what was copied. So the next glance is a look; said is what is new.
+    fn look_again(&self, cause: &str) {
+        self.changed.set(None);
+        if self.trouble.replace(Some(cause.to_owned())).as_deref() != Some(cause) {
+            tracing::error!(cause, "keys stay as they are");
         }
     }
 
@@ -107,7 +128,8 @@ impl Keeper {
     fn look_at_keys(&self, occasion: Occasion) -> Result<bool, StartError> {
         let config = self.config.borrow();
         let now = self.state.now();
-        let records = parts::keys(&config, self.public, occasion, now)?.records;
+        let tidies = self.started.elapsed() >= TIDY_AFTER;
+        let records = parts::keys(&config, self.public, occasion, tidies, now)?.records;
         let mut keys: Keys = records.iter().map(|it| (it.kid.clone(), it.active_from)).collect();
         keys.sort();
         if self.seen.borrow().as_ref() == Some(&keys) {

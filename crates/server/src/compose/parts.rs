@@ -82,7 +82,7 @@ pub(super) fn authority(
     public: SocketAddr,
     now: Timestamp,
 ) -> Result<Authority, StartError> {
-    let Kept { records, read_only } = keys(config, public, Occasion::Start, now)?;
+    let Kept { records, read_only } = keys(config, public, Occasion::Start, false, now)?;
     if read_only && config.keys.rotate_every.is_some() {
         let directory = config.keys.directory.display();
         tracing::warn!(%directory, "the key directory can't be written: keys aren't rotated here");
@@ -112,11 +112,13 @@ pub(super) enum Occasion {
     Look,
 }
 
-/// The keys as they are on the disk, brought to what the configuration asks for.
+/// The keys as they are on the disk, brought to what the configuration asks for. What is long gone
+/// is deleted if `tidies`.
 pub(super) fn keys(
     config: &Config,
     public: SocketAddr,
     occasion: Occasion,
+    tidies: bool,
     now: Timestamp,
 ) -> Result<Kept, StartError> {
     let schedule = config.keys.rotate_every.map(|every| Schedule {
@@ -127,7 +129,7 @@ pub(super) fn keys(
     });
     let policy = config.policy(public).ok_or(StartError::Issuer(public))?;
     let as_it_is = occasion == Occasion::Look;
-    let plan = KeyPlan { algorithm: config.keys.algorithm, as_it_is, schedule, policy };
+    let plan = KeyPlan { algorithm: config.keys.algorithm, as_it_is, tidies, schedule, policy };
     Ok(key_directory::keep(&config.keys.directory, &plan, &SystemRandom, now)?)
 }
 

@@ -342,6 +342,17 @@ fn status_lists_and_shared_secrets_do_not_go_together() {
 }
 
 #[test]
+fn status_lists_and_access_tokens_of_more_than_a_day_do_not_go_together() {
+    let with = |lifetime: &str| {
+        format!("clients.web = {{ status = true, access_lifetime = '{lifetime}' }}")
+    };
+    loaded(&with("24h"), &[]);
+    let told = problems(&with("25h"), &[]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("clients.web.access_lifetime"), "{told:?}");
+}
+
+#[test]
 fn a_wrong_variable_is_named_as_the_source() {
     let told = problems("", &[("AQUAWARE_LISTEN__PUBLIC", "x"), ("AQUAWARE_LISTEN__WORKERS", "")]);
     assert_eq!(told.len(), 2, "{told:?}");

@@ -19,7 +19,13 @@ const STORE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let cause = chain(&error);
+        Self::from(&error)
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
+        let cause = chain(error);
         match error {
             StoreError::Unreachable(_) | StoreError::Interrupted(_) | StoreError::Refused(_) => {
                 tracing::error!(%cause, "store unavailable");
@@ -49,7 +55,7 @@ impl From<StatusListError> for Problem {
     fn from(error: StatusListError) -> Self {
         match error {
             StatusListError::SharedSecret => Self::from(Code::NotFound),
-            StatusListError::Store(error) => error.into(),
+            StatusListError::Store(error) => Self::from(&*error),
             StatusListError::Sign(error) => Failure::from(error).into(),
         }
     }

@@ -3,7 +3,6 @@
 
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
-use aquaware_core::jwt::TokenType;
 use aquaware_core::service::SignedList;
 use aquaware_core::status::ListId;
 use serde::Serialize;
@@ -64,8 +63,7 @@ struct Aggregation {
 /// Answers with the addresses of all lists there are, and of the one that comes next.
 pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let authority = state.sessions.authority();
-    let key = authority.ring().signing(TokenType::Access, state.now());
-    if key.is_none_or(|key| key.algorithm().is_symmetric()) {
+    if authority.ring().signing_for_others(state.now()).is_none() {
         return Err(Problem::from(Code::NotFound));
     }
     let issuer = authority.policy().issuer();
@@ -90,7 +88,7 @@ fn weighed(headers: &HeaderMap, name: header::HeaderName) -> (Vec<String>, Vec<S
         .map(|member| {
             let mut parts = member.split(';').map(str::trim);
             let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let weight = parts.find_map(|part| part.strip_prefix("q="));
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
             let weight = weight.map_or(Some(1.0), |weight| weight.trim().parse::<f32>().ok());
             (name, weight.is_some_and(|weight| weight > 0.0))
         })
@@ -142,6 +140,7 @@ mod tests {
             "text/html",
             "*/*, application/statuslist+jwt;q=0",
             "application/statuslist+jwt; q=0.0",
+            "application/statuslist+jwt;Q=0",
         ] {
             assert!(!accepted(bad), "{bad}");
         }

@@ -1,5 +1,8 @@
 //! Status lists: every revocation shows, none shows twice, and nothing is done in vain.
 
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
 use super::*;
 use crate::jwt::{Algorithm, Keys as _, StatusListCheck, TokenError, TokenType, VerifyingKey};
 use crate::keys::{KeyRecord, rotate};
@@ -9,6 +12,9 @@ use crate::testing::fixture::NOW;
 use crate::time::{Leeway, Timestamp};
 
 use super::wire::Fate;
+
+/// How revocations are read from the store, and how seldom.
+mod reading;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -235,49 +241,6 @@ fn nothing_else_passes_for_a_list_and_a_list_for_nothing_else() {
 }
 
 #[test]
-fn the_store_is_asked_twice_a_second_at_most_and_a_list_signed_when_it_changed() {
-    let issuer = Issuer::new();
-    let granted = issuer.world.open();
-    let number = granted.session.status.unwrap().list().number();
-    let first = issuer.list(number).unwrap();
-    assert_eq!(issuer.asked(), 1);
-    for _ in 0..20 {
-        assert!(Arc::ptr_eq(&first, &issuer.list(number).unwrap()));
-        let _ = issuer.list(number + 1).unwrap();
-    }
-    assert_eq!(issuer.asked(), 0);
-    for _ in 0..20 {
-        issuer.world.advance(Spans::FRESH);
-        assert!(Arc::ptr_eq(&first, &issuer.list(number).unwrap()), "nothing has changed");
-    }
-    assert_eq!(issuer.asked(), 20);
-    issuer.end(&granted, EndReason::Logout);
-    issuer.world.advance(Spans::FRESH);
-    let second = issuer.list(number).unwrap();
-    assert_ne!((first.token(), first.tag()), (second.token(), second.tag()));
-    // Read again with the overlap, and known already.
-    issuer.world.advance(SECOND);
-    assert!(Arc::ptr_eq(&second, &issuer.list(number).unwrap()));
-}
-
-#[test]
-fn requests_that_come_a_little_out_of_order_change_nothing() {
-    let issuer = Issuer::new();
-    issuer.world.advance(HOUR);
-    let now = issuer.world.clock.now();
-    let list = |now| block_on(issuer.lists.list(ListId::default(), now)).unwrap();
-    let first = list(now);
-    for millis in [1, 100, 499] {
-        assert!(Arc::ptr_eq(&first, &list(now.minus(Duration::from_millis(millis)))));
-    }
-    assert_eq!(issuer.asked(), 1);
-    // A clock that was put back by an hour is believed.
-    let back = list(now.minus(HOUR));
-    assert!(!Arc::ptr_eq(&first, &back));
-    assert_eq!(issuer.asked(), 1);
-}
-
-#[test]
 fn a_list_is_signed_again_before_it_gets_old_and_when_the_key_changes() {
     let issuer = Issuer::new();
     let first = issuer.list(0).unwrap();
@@ -306,7 +269,8 @@ fn a_revocation_shows_until_the_last_access_token_is_dead_and_its_index_rests_lo
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     issuer.end(&granted, EndReason::Logout);
-    let shows = HOUR + Duration::from_secs(60);
+    // The leeway of the most patient verifier, and clocks that differ.
+    let shows = HOUR + Duration::from_secs(180);
     issuer.world.advance(shows);
     assert_eq!(issuer.status_of(&granted), Status::Invalid);
     issuer.world.advance(SECOND);
@@ -338,31 +302,6 @@ fn an_end_that_was_stored_late_or_by_a_clock_that_is_behind_shows() {
 }
 
 #[test]
-fn what_the_latest_missed_shows_within_five_minutes() {
-    let issuer = Issuer::new();
-    let granted = issuer.world.open();
-    issuer.world.advance(HOUR);
-    assert_eq!(issuer.status_of(&granted), Status::Valid);
-    let at = issuer.world.clock.now().minus(Duration::from_secs(600));
-    let ended = Ended { at, reason: EndReason::Revoked };
-    let _ = block_on(issuer.world.memory.end(&granted.session.id, ended)).unwrap();
-    issuer.world.advance(Duration::from_secs(300));
-    assert_eq!(issuer.status_of(&granted), Status::Invalid);
-}
-
-#[test]
-fn an_outage_is_never_an_old_list_and_ends_by_itself() {
-    let issuer = Issuer::new();
-    let _ = issuer.list(0).unwrap();
-    issuer.world.advance(Spans::FRESH);
-    for fate in [Fate::Unreachable, Fate::Lost, Fate::Unanswered] {
-        issuer.world.wire.plan(&[fate]);
-        assert!(matches!(issuer.list(0), Err(StatusListError::Store(_))), "{fate:?}");
-    }
-    assert!(issuer.list(0).is_ok());
-}
-
-#[test]
 fn a_shared_secret_signs_no_list() {
     let world = World::new(with_status());
     let policy = world.policy.clone();
@@ -390,89 +329,4 @@ fn lists_are_made_known_before_a_token_names_them() {
     let token = authority.refresh_token(&moved, NOW).unwrap().token;
     let _ = issuer.world.refresh(token.expose(), None).unwrap();
     assert_eq!(known(), [0, 1, 2]);
-}
-
-#[test]
-fn a_million_sessions_of_which_one_in_a_hundred_is_revoked_stay_under_twenty_kilobytes() {
-    // A million sessions fit into one list: see the tests of how indices are drawn.
-    let world = World::new(with_status());
-    let random = SeededRandom::new(4);
-    let mut drawn = std::collections::BTreeSet::new();
-    while drawn.len() < 10_000 {
-        let mut bytes = [0; 4];
-        crate::random::Random::fill(&random, &mut bytes);
-        let _ = drawn.insert(u32::from_le_bytes(bytes) % LIST_ENTRIES);
-    }
-    let store = Arc::new(Revocations(drawn.into_iter().map(StatusIndex::from_number).collect()));
-    let sessions = Sessions::new(store, Arc::new(random), world.sessions.authority());
-    let lists = StatusLists::new(Arc::new(sessions));
-    let list = block_on(lists.list(ListId::default(), NOW)).unwrap();
-    let (plain, gzipped) = (list.token().len(), list.gzipped().len());
-    assert!(gzipped < 20_000 && plain < 28_000, "{gzipped} of {plain} bytes");
-}
-
-/// A store that knows nothing but revocations.
-#[derive(Debug)]
-struct Revocations(Vec<StatusIndex>);
-
-#[async_trait::async_trait]
-impl SessionStore for Revocations {
-    async fn revoked(&self, _: Timestamp) -> Result<Vec<crate::store::Revoked>, StoreError> {
-        Ok(self.0.iter().map(|index| crate::store::Revoked { index: *index, at: NOW }).collect())
-    }
-    async fn insert(&self, _: &Session) -> Result<bool, StoreError> {
-        unreachable!()
-    }
-    async fn find(&self, _: &crate::id::SessionId) -> Result<Option<Session>, StoreError> {
-        unreachable!()
-    }
-    async fn advance(
-        &self,
-        _: &crate::id::SessionId,
-        _: &crate::store::Advance,
-    ) -> Result<crate::store::Outcome, StoreError> {
-        unreachable!()
-    }
-    async fn touch(
-        &self,
-        _: &crate::id::SessionId,
-        _: crate::id::Generation,
-        _: Timestamp,
-    ) -> Result<crate::store::Outcome, StoreError> {
-        unreachable!()
-    }
-    async fn end(
-        &self,
-        _: &crate::id::SessionId,
-        _: Ended,
-    ) -> Result<crate::store::Outcome, StoreError> {
-        unreachable!()
-    }
-    async fn end_all(
-        &self,
-        _: &Subject,
-        _: Option<&crate::id::SessionId>,
-        _: Ended,
-    ) -> Result<Vec<Session>, StoreError> {
-        unreachable!()
-    }
-    async fn list(&self, _: &Subject) -> Result<Vec<Session>, StoreError> {
-        unreachable!()
-    }
-    async fn set_claims(
-        &self,
-        _: &Subject,
-        _: &crate::session::ExtraClaims,
-    ) -> Result<(), StoreError> {
-        unreachable!()
-    }
-    async fn purge(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
-        unreachable!()
-    }
-    async fn release(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
-        unreachable!()
-    }
-    async fn ping(&self) -> Result<(), StoreError> {
-        unreachable!()
-    }
 }

@@ -1,0 +1,274 @@
+//! The store is asked twice a second at most, whoever asks, goes away or has to wait.
+
+use super::*;
+
+#[test]
+fn the_store_is_asked_twice_a_second_at_most_and_a_list_signed_when_it_changed() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    let number = granted.session.status.unwrap().list().number();
+    let first = issuer.list(number).unwrap();
+    assert_eq!(issuer.asked(), 1);
+    for _ in 0..20 {
+        assert!(Arc::ptr_eq(&first, &issuer.list(number).unwrap()));
+        let _ = issuer.list(number + 1).unwrap();
+    }
+    assert_eq!(issuer.asked(), 0);
+    for _ in 0..20 {
+        issuer.world.advance(Spans::FRESH);
+        assert!(Arc::ptr_eq(&first, &issuer.list(number).unwrap()), "nothing has changed");
+    }
+    assert_eq!(issuer.asked(), 20);
+    issuer.end(&granted, EndReason::Logout);
+    issuer.world.advance(Spans::FRESH);
+    let second = issuer.list(number).unwrap();
+    assert_ne!((first.token(), first.tag()), (second.token(), second.tag()));
+    // Read again with the overlap, and known already.
+    issuer.world.advance(SECOND);
+    assert!(Arc::ptr_eq(&second, &issuer.list(number).unwrap()));
+}
+
+#[test]
+fn requests_that_come_a_little_out_of_order_change_nothing() {
+    let issuer = Issuer::new();
+    issuer.world.advance(HOUR);
+    let now = issuer.world.clock.now();
+    let list = |now| block_on(issuer.lists.list(ListId::default(), now)).unwrap();
+    let first = list(now);
+    for millis in [1, 100, 499] {
+        assert!(Arc::ptr_eq(&first, &list(now.minus(Duration::from_millis(millis)))));
+    }
+    assert_eq!(issuer.asked(), 1);
+    // A clock that was put back by an hour is believed.
+    let back = list(now.minus(HOUR));
+    assert!(!Arc::ptr_eq(&first, &back));
+    assert_eq!(issuer.asked(), 1);
+}
+
+#[test]
+fn what_the_latest_missed_shows_within_five_minutes() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    issuer.world.advance(HOUR);
+    assert_eq!(issuer.status_of(&granted), Status::Valid);
+    let at = issuer.world.clock.now().minus(Duration::from_secs(600));
+    let ended = Ended { at, reason: EndReason::Revoked };
+    let _ = block_on(issuer.world.memory.end(&granted.session.id, ended)).unwrap();
+    issuer.world.advance(Duration::from_secs(300));
+    assert_eq!(issuer.status_of(&granted), Status::Invalid);
+}
+
+#[test]
+fn an_outage_is_never_an_old_list_and_ends_by_itself() {
+    let issuer = Issuer::new();
+    let _ = issuer.list(0).unwrap();
+    issuer.world.advance(Spans::FRESH);
+    for fate in [Fate::Unreachable, Fate::Lost, Fate::Unanswered] {
+        issuer.world.wire.plan(&[fate]);
+        assert!(matches!(issuer.list(0), Err(StatusListError::Store(_))), "{fate:?}");
+    }
+    assert!(issuer.list(0).is_ok());
+}
+
+#[test]
+fn a_million_sessions_of_which_one_in_a_hundred_is_revoked_stay_under_twenty_kilobytes() {
+    // A million sessions fit into one list: see the tests of how indices are drawn.
+    let random = SeededRandom::new(4);
+    let mut drawn = std::collections::BTreeSet::new();
+    while drawn.len() < 10_000 {
+        let mut bytes = [0; 4];
+        crate::random::Random::fill(&random, &mut bytes);
+        let _ = drawn.insert(u32::from_le_bytes(bytes) % LIST_ENTRIES);
+    }
+    let revoked = drawn.into_iter().map(StatusIndex::from_number).collect();
+    let (_, lists) = reading(Revocations { revoked, ..Revocations::default() });
+    let list = block_on(lists.list(ListId::default(), NOW)).unwrap();
+    let (plain, gzipped) = (list.token().len(), list.gzipped().len());
+    assert!(gzipped < 20_000 && plain < 28_000, "{gzipped} of {plain} bytes");
+}
+
+fn reading(store: Revocations) -> (Arc<Revocations>, StatusLists) {
+    let store = Arc::new(store);
+    let random = Arc::new(SeededRandom::new(1));
+    let authority = World::new(with_status()).sessions.authority();
+    (store.clone(), StatusLists::new(Arc::new(Sessions::new(store, random, authority))))
+}
+
+fn poll<F: Future>(future: &mut std::pin::Pin<Box<F>>) -> std::task::Poll<F::Output> {
+    future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+}
+
+#[test]
+fn however_long_the_store_takes_everybody_waits_for_two_questions_at_most() {
+    let (store, lists) = reading(Revocations { slow: true.into(), ..Revocations::default() });
+    // Two seconds of arrivals, in no order, while the store thinks.
+    let arrivals = [0, 1990, 20, 700, 1500, 510, 1000, 490, 1999, 3];
+    let mut waiting: Vec<_> = arrivals
+        .map(|millis| {
+            Box::pin(lists.list(ListId::default(), NOW.plus(Duration::from_millis(millis))))
+        })
+        .into_iter()
+        .collect();
+    assert!(waiting.iter_mut().all(|it| poll(it).is_pending()));
+    assert_eq!(store.asked(), 1);
+    store.slow.store(false, Relaxed);
+    for it in waiting.iter_mut().rev() {
+        assert!(matches!(poll(it), std::task::Poll::Ready(Ok(_))));
+    }
+    assert_eq!(store.asked(), 2, "the one under way, and the one after it");
+}
+
+#[test]
+fn who_goes_away_takes_no_question_along() {
+    let (store, lists) = reading(Revocations { slow: true.into(), ..Revocations::default() });
+    for millis in 0..100 {
+        let mut asks =
+            Box::pin(lists.list(ListId::default(), NOW.plus(Duration::from_millis(millis))));
+        assert!(poll(&mut asks).is_pending());
+    }
+    assert_eq!(store.asked(), 1);
+    store.slow.store(false, Relaxed);
+    assert!(block_on(lists.list(ListId::default(), NOW)).is_ok());
+    assert_eq!(store.asked(), 1, "somebody else drives it on");
+    // One that everybody has left for long is not waited for.
+    store.slow.store(true, Relaxed);
+    let later = NOW.plus(HOUR);
+    assert!(poll(&mut Box::pin(lists.list(ListId::default(), later))).is_pending());
+    store.slow.store(false, Relaxed);
+    assert!(block_on(lists.list(ListId::default(), later.plus(HOUR))).is_ok());
+    assert_eq!(store.asked(), 3);
+}
+
+#[test]
+fn a_shortened_lifetime_takes_no_revocation_back() {
+    let web = |hours: u64| ProfileSettings {
+        access_lifetime: Lifetime::from_seconds(hours * 3600).unwrap(),
+        ..with_status()
+    };
+    let world = World::new(web(12));
+    let issuer = Issuer { lists: StatusLists::new(world.sessions.clone()), world };
+    let granted = issuer.world.open();
+    issuer.end(&granted, EndReason::Revoked);
+    issuer.world.advance(HOUR * 2);
+    assert_eq!(issuer.status_of(&granted), Status::Invalid);
+    let shorter = fixture::policy_with([fixture::profile("web", ProfileSettings::default())]);
+    issuer.world.sessions.replace_authority(fixture::authority(shorter));
+    issuer.world.advance(HOUR * 9);
+    assert_eq!(issuer.status_of(&granted), Status::Invalid, "its token is still out");
+    issuer.world.advance(HOUR * 2);
+    assert_eq!(issuer.status_of(&granted), Status::Valid);
+}
+
+#[test]
+fn lists_go_on_where_tokens_are_signed_with_a_shared_secret_from_now_on() {
+    let issuer = Issuer::new();
+    let granted = issuer.world.open();
+    let (now, policy) = (issuer.world.clock.now(), issuer.world.policy.clone());
+    let mut records = fixture::key_records(Algorithm::EdDsa, 0);
+    let made =
+        crate::keys::missing(&records, Algorithm::Hs256, now.plus(SECOND), &SeededRandom::new(8));
+    records.extend(made.unwrap());
+    let at = |then| {
+        let ring = crate::keys::KeyRing::new(&records, &policy, then).unwrap();
+        issuer.world.sessions.replace_authority(Arc::new(Authority::new(policy.clone(), ring)));
+    };
+    issuer.world.advance(SECOND);
+    at(now.plus(SECOND));
+    assert_eq!(issuer.status_of(&granted), Status::Valid, "its token is still checked elsewhere");
+    assert_eq!(claim_of(&issuer.world.open()), None, "nobody could check it");
+    // Until the last token of the key is dead.
+    issuer.world.advance(HOUR + Duration::from_secs(120));
+    assert!(matches!(issuer.list(0), Err(StatusListError::SharedSecret)));
+}
+
+#[test]
+fn what_others_revoked_tells_of_their_lists() {
+    let index = StatusIndex::from_number(6 * LIST_ENTRIES);
+    let (_, lists) = reading(Revocations { revoked: vec![index], ..Revocations::default() });
+    assert_eq!(lists.ids().count(), 2);
+    assert!(block_on(lists.list(ListId::default(), NOW)).is_ok());
+    assert_eq!(lists.ids().count(), 8);
+}
+
+/// A store that knows nothing but revocations, and may take its time.
+#[derive(Debug, Default)]
+struct Revocations {
+    revoked: Vec<StatusIndex>,
+    slow: AtomicBool,
+    asked: AtomicUsize,
+}
+
+impl Revocations {
+    fn asked(&self) -> usize {
+        self.asked.load(Relaxed)
+    }
+}
+
+#[async_trait::async_trait]
+impl SessionStore for Revocations {
+    async fn revoked(&self, _: Timestamp) -> Result<Vec<crate::store::Revoked>, StoreError> {
+        let _ = self.asked.fetch_add(1, Relaxed);
+        std::future::poll_fn(|_| match self.slow.load(Relaxed) {
+            true => std::task::Poll::Pending,
+            false => std::task::Poll::Ready(()),
+        })
+        .await;
+        let revoked = |index: &StatusIndex| crate::store::Revoked { index: *index, at: NOW };
+        Ok(self.revoked.iter().map(revoked).collect())
+    }
+    async fn insert(&self, _: &Session) -> Result<bool, StoreError> {
+        unreachable!()
+    }
+    async fn find(&self, _: &crate::id::SessionId) -> Result<Option<Session>, StoreError> {
+        unreachable!()
+    }
+    async fn advance(
+        &self,
+        _: &crate::id::SessionId,
+        _: &crate::store::Advance,
+    ) -> Result<crate::store::Outcome, StoreError> {
+        unreachable!()
+    }
+    async fn touch(
+        &self,
+        _: &crate::id::SessionId,
+        _: crate::id::Generation,
+        _: Timestamp,
+    ) -> Result<crate::store::Outcome, StoreError> {
+        unreachable!()
+    }
+    async fn end(
+        &self,
+        _: &crate::id::SessionId,
+        _: Ended,
+    ) -> Result<crate::store::Outcome, StoreError> {
+        unreachable!()
+    }
+    async fn end_all(
+        &self,
+        _: &Subject,
+        _: Option<&crate::id::SessionId>,
+        _: Ended,
+    ) -> Result<Vec<Session>, StoreError> {
+        unreachable!()
+    }
+    async fn list(&self, _: &Subject) -> Result<Vec<Session>, StoreError> {
+        unreachable!()
+    }
+    async fn set_claims(
+        &self,
+        _: &Subject,
+        _: &crate::session::ExtraClaims,
+    ) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn purge(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
+        unreachable!()
+    }
+    async fn release(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
+        unreachable!()
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        unreachable!()
+    }
+}
