@@ -99,6 +99,9 @@ impl Lists {
         };
         entry.name(now);
         let known = entry.refresher().known();
+        if known.as_ref().is_some_and(|known| !self.is_fresh(known, now)) {
+            Self::catch_up(entry);
+        }
         let missing = match &*known {
             Some(known) if self.is_usable(known, now) => {
                 return Ok(known.document.judge(at.idx)?);
@@ -123,6 +126,14 @@ impl Lists {
         }
     }
 
+    /// Asks for a list that is too old although nothing failed: timers stand still while the machine
+    /// is suspended, and when its clock is set. In an outage they are what is right.
+    fn catch_up(entry: &Entry) {
+        if entry.refresher().failures() == 0 {
+            entry.refresher().ask();
+        }
+    }
+
     fn is_usable(&self, known: &Known<List>, now: Timestamp) -> bool {
         let usable = match self.on_stale {
             Stale::Refuse => !self.is_stale(known, now),
@@ -133,6 +144,10 @@ impl Lists {
 
     fn is_stale(&self, known: &Known<List>, now: Timestamp) -> bool {
         between(known.confirmed_at, now) > self.kit.max_staleness
+    }
+
+    fn is_fresh(&self, known: &Known<List>, now: Timestamp) -> bool {
+        !self.is_stale(known, now) && !known.document.is_expired(self.kit.leeway, now)
     }
 
     /// The address that `uri` is, if lists may come from there.
@@ -211,10 +226,7 @@ impl Lists {
             let progress = entry.refresher().progress();
             health.lists += 1;
             health.count(progress.failures, progress.last_error);
-            let usable = |known: &Known<List>| {
-                !self.is_stale(known, now) && !known.document.is_expired(self.kit.leeway, now)
-            };
-            if !known.as_ref().is_some_and(|known| usable(known)) {
+            if !known.as_ref().is_some_and(|known| self.is_fresh(known, now)) {
                 health.unusable += 1;
             }
             if let Some(at) = known.as_ref().map(|known| known.confirmed_at) {
