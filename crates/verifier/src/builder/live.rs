@@ -44,6 +44,8 @@ impl Builder {
         }
         let background = Arc::clone(&keys);
         let task = tokio::spawn(async move { background.run().await }).abort_handle();
+        // At once, so that the task ends with this future when nobody waits for it any more.
+        let kept = Kept { refresher: Arc::clone(&keys), task };
         let lists = (!self.status.ignored).then(|| {
             let kit = Kit {
                 fetch: Arc::clone(&fetch),
@@ -66,7 +68,7 @@ impl Builder {
             }
             _ => None,
         };
-        let live = Live { keys: Kept { refresher: keys, task }, lists, aggregation };
+        let live = Live { keys: kept, lists, aggregation };
         Ok(Verifier::new(rules, Source::Live(live)))
     }
 

@@ -255,3 +255,16 @@ async fn the_tasks_of_lists_end_with_the_last_clone() {
     pass(4000).await;
     assert_eq!(site.calls().len(), asked);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_given_up_leaves_nothing_behind() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.put_shelf(&uri(0), Shelf { silent: true, ..Shelf::default() });
+    site.aggregate(&[&uri(0)]);
+    let started = tokio::time::timeout(Duration::from_secs(1), site.builder().discover());
+    assert!(started.await.is_err());
+    let asked = site.calls().len();
+    pass(4000).await;
+    assert_eq!(site.calls().len(), asked);
+}
