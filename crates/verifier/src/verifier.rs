@@ -10,6 +10,7 @@ use std::time::Duration;
 use aquaware_core::claims::BearerClaims;
 use aquaware_core::jwt::{AccessCheck, Algorithm, KeySet, TokenError, Verified};
 use aquaware_core::session::ExtraClaims;
+use aquaware_core::status::StatusReference;
 use aquaware_core::time::{Clock, Timestamp};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -194,14 +195,17 @@ impl Verifier {
                 verdict?
             }
         };
-        // Other mechanisms than status lists are passed over: nothing here knows them.
-        if let Some(at) = claims.status.as_ref().and_then(|status| status.status_list.as_ref()) {
-            match source {
-                Source::Fixed { lists: None, .. } | Source::Live(Live { lists: None, .. }) => {}
-                Source::Fixed { lists: Some(lists), .. } => {
-                    lists.judge(at, rules.on_stale_status, rules.check.leeway, now)?;
+        match source {
+            Source::Fixed { lists: None, .. } | Source::Live(Live { lists: None, .. }) => {}
+            Source::Fixed { lists: Some(lists), .. } => {
+                if let Some(at) = status_list(&claims)? {
+                    lists.judge(&at, rules.on_stale_status, rules.check.leeway, now)?;
                 }
-                Source::Live(Live { lists: Some(lists), .. }) => lists.judge(at, now)?,
+            }
+            Source::Live(Live { lists: Some(lists), .. }) => {
+                if let Some(at) = status_list(&claims)? {
+                    lists.judge(&at, now)?;
+                }
             }
         }
         Ok(claims)
@@ -273,6 +277,12 @@ impl Rules {
     fn is_stale(&self, known: &Known<KeySet>, now: Timestamp) -> bool {
         between(known.confirmed_at, now) > self.max_staleness
     }
+}
+
+/// The entry that a token names. Other mechanisms than status lists are passed over: nothing here
+/// knows them. A service that ignores status never asks, so that one of another shape is no error.
+fn status_list<E>(claims: &BearerClaims<E>) -> Result<Option<StatusReference>, Rejection> {
+    Ok(claims.status_claim()?.and_then(|status| status.status_list))
 }
 
 fn fixed_health(keys: &KeySet, status: StatusHealth) -> Health {
