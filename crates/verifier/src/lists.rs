@@ -12,7 +12,6 @@ mod places;
 mod source;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,8 +43,8 @@ pub(crate) struct Lists {
     entries: ArcSwap<HashMap<String, Arc<Entry>>>,
     /// Locked while an entry is added.
     adding: Mutex<()>,
-    /// Whether it was said that there are too many.
-    overflowed: AtomicBool,
+    /// The first list that there was no room for, until there is some.
+    overflow: ArcSwapOption<RefreshError>,
     /// The first list at a foreign address.
     foreign: ArcSwapOption<RefreshError>,
     places: Places,
@@ -77,7 +76,7 @@ impl Lists {
         Self {
             entries: ArcSwap::default(),
             adding: Mutex::new(()),
-            overflowed: AtomicBool::new(false),
+            overflow: ArcSwapOption::empty(),
             foreign: ArcSwapOption::empty(),
             places,
             on_stale,
@@ -183,17 +182,20 @@ impl Lists {
             self.note_foreign(uri);
             return Err(Rejection::ForeignStatus);
         };
+        // Said before, so that whatever tokens name then is one look and no turn.
+        if self.overflow.load().is_some() && is_full(&self.entries.load()) {
+            return Ok(None);
+        }
         let _turn = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = self.entries.load();
         if let Some(entry) = entries.get(uri).filter(|entry| !entry.is_over()) {
             return Ok(Some(Arc::clone(entry)));
         }
-        if entries.values().filter(|entry| !entry.is_over()).count() >= MOST_LISTS {
-            if !self.overflowed.swap(true, Ordering::Relaxed) {
-                tracing::warn!(most = MOST_LISTS, "tokens name more status lists than are kept");
-            }
+        if is_full(&entries) {
+            self.note_overflow(uri);
             return Ok(None);
         }
+        self.overflow.store(None);
         let source = ListSource {
             kit: Arc::clone(&self.kit),
             uri: uri.to_owned(),
@@ -208,6 +210,14 @@ impl Lists {
         entries.insert(uri.to_owned(), Arc::clone(&entry));
         self.entries.store(Arc::new(entries));
         Ok(Some(entry))
+    }
+
+    fn note_overflow(&self, uri: &str) {
+        if self.overflow.load().is_none() {
+            let error = RefreshError { url: uri.to_owned(), problem: Problem::TooMany };
+            tracing::warn!(error = whole(&error), "a status list is not asked for");
+            self.overflow.store(Some(Arc::new(error)));
+        }
     }
 
     fn note_foreign(&self, uri: &str) {
@@ -233,8 +243,14 @@ impl Lists {
                 health.confirmed_at = Some(health.confirmed_at.map_or(at, |oldest| oldest.min(at)));
             }
         }
-        health.ready = health.unusable == 0;
+        let overflow = self.overflow.load_full().filter(|_| health.lists >= MOST_LISTS);
+        health.ready = health.unusable == 0 && overflow.is_none();
+        health.last_error = overflow.or(health.last_error);
         health.age = health.confirmed_at.map(|at| between(at, now));
         health
     }
+}
+
+fn is_full(entries: &HashMap<String, Arc<Entry>>) -> bool {
+    entries.values().filter(|entry| !entry.is_over()).count() >= MOST_LISTS
 }
