@@ -17,7 +17,7 @@ use crate::origin::{Origin, Place};
 use crate::refresh::{Kept, Refresher, Settings};
 use crate::verifier::{Live, Source, Verifier};
 
-/// How soon after a failure a status list may be fetched because a key has come that it waited for.
+/// How soon after a fetch a status list, or the list of lists, may be fetched because keys have come.
 const LIST_COOLDOWN: Duration = Duration::from_secs(1);
 
 impl Builder {
@@ -63,7 +63,9 @@ impl Builder {
             (Some(lists), Some(address)) => {
                 let lists = Arc::clone(lists);
                 let source = Aggregation { fetch, address, lists, etag: None };
-                let settings = Settings { longest: freshness::MOST, ..settings };
+                // The keys' own cooldown is what limits it: it follows them.
+                let (cooldown, longest) = (LIST_COOLDOWN, freshness::MOST);
+                let settings = Settings { cooldown, longest, ..settings };
                 Some(preloaded(source, settings, &keys).await)
             }
             _ => None,

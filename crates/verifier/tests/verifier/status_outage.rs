@@ -147,6 +147,20 @@ async fn who_starts_without_the_issuer_gets_keys_and_lists_by_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lists_come_right_after_the_keys_of_a_late_start() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    issuer.revoke(1);
+    site.show(&issuer);
+    site.aggregate(&[STATUS_LIST]);
+    site.mood(Mood::Down);
+    let verifier = site.builder().start_without_keys().discover().await.unwrap();
+    site.mood(Mood::Up);
+    pass(6).await;
+    assert_eq!(verifier.verify(&listed(&issuer, 1)).unwrap_err(), Rejection::Revoked);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_was_ahead_makes_no_list_younger() {
     let (issuer, site, verifier) = warm(|it| it).await;
     site.set_clock_by(3600);
