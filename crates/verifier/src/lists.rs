@@ -27,7 +27,7 @@ pub(crate) use self::entry::Entry;
 pub(crate) use self::fixed::FixedLists;
 pub(crate) use self::list::{Check, List};
 pub(crate) use self::places::Places;
-pub(crate) use self::source::{AT_ONCE, Kit, ListSource};
+pub(crate) use self::source::{Kit, ListSource};
 use crate::error::{Problem, RefreshError, whole};
 use crate::health::{Stale, StatusHealth};
 use crate::refresh::{Known, Settings};
@@ -151,7 +151,7 @@ impl Lists {
 
     /// The address that `uri` is, if lists may come from there.
     pub(crate) fn find(&self, uri: &str) -> Option<Url> {
-        self.places.find(uri)
+        self.places.find(uri).map(|found| found.address)
     }
 
     /// The issuer says which lists it has.
@@ -178,7 +178,7 @@ impl Lists {
 
     /// The list of `uri`, which is fetched from now on if it wasn't; `None` if there are too many.
     fn begin(&self, uri: &str, now: Timestamp) -> Result<Option<Arc<Entry>>, Rejection> {
-        let Some(address) = self.places.find(uri) else {
+        let Some(place) = self.places.find(uri) else {
             self.note_foreign(uri);
             return Err(Rejection::ForeignStatus);
         };
@@ -196,12 +196,8 @@ impl Lists {
             return Ok(None);
         }
         self.overflow.store(None);
-        let source = ListSource {
-            kit: Arc::clone(&self.kit),
-            uri: uri.to_owned(),
-            address: address.to_string(),
-            etag: None,
-        };
+        let source =
+            ListSource { kit: Arc::clone(&self.kit), uri: uri.to_owned(), place, etag: None };
         let entry = Entry::begin(source, self.settings.clone(), &self.runtime, now);
         let entry = Arc::new(entry);
         let alive = entries.iter().filter(|(_, entry)| !entry.is_over());

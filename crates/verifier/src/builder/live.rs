@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::Semaphore;
 
 use super::Builder;
 use crate::address;
 use crate::error::StartError;
 use crate::fetch::{Fetch, TIMEOUT};
 use crate::freshness::{self, Pace};
-use crate::lists::{self, AT_ONCE, Aggregation, Kit, Lists, Places};
+use crate::lists::{self, Aggregation, Kit, Lists, Places};
 use crate::origin::{Origin, Place};
 use crate::refresh::{Kept, Refresher, Settings};
 use crate::verifier::{Live, Source, Verifier};
@@ -53,7 +52,6 @@ impl Builder {
                 algorithms: self.algorithms.clone(),
                 leeway: rules.check.leeway,
                 max_staleness: self.status.max_staleness,
-                permits: Semaphore::new(AT_ONCE),
             };
             let longest = self.status.max_staleness;
             let settings = self.settings(&freshness::LISTS, LIST_COOLDOWN, longest);
@@ -91,7 +89,7 @@ impl Builder {
             let url = address::safe(text, self.allow_http);
             origins.push(url.ok_or_else(|| StartError::Insecure(text.clone()))?.origin());
         }
-        Ok(Places { origins, allow_http: self.allow_http })
+        Ok(Places::new(origins, self.allow_http))
     }
 }
 

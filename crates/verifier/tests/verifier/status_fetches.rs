@@ -291,3 +291,22 @@ async fn a_start_that_is_given_up_leaves_nothing_behind() {
     pass(4000).await;
     assert_eq!(site.calls().len(), asked);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_hangs_slows_no_other() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.show(&issuer);
+    let builder = site.builder().status_lists_at("https://slow.test");
+    let verifier = builder.discover().await.unwrap();
+    for number in 0..40 {
+        let slow = format!("https://slow.test/status-lists/{number}");
+        site.put_shelf(&slow, Shelf { silent: true, ..Shelf::default() });
+        assert!(verifier.verify(&issuer.token().status_at(&slow, 1).sign()).is_err());
+    }
+    settle().await;
+    assert_eq!(site.most_in_flight.load(Ordering::SeqCst), 16);
+    assert!(verifier.verify(&listed(&issuer, 1)).is_err());
+    settle().await;
+    assert!(verifier.verify(&listed(&issuer, 1)).is_ok());
+}
