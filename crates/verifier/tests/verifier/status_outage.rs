@@ -204,6 +204,26 @@ async fn after_a_suspend_lists_are_asked_for_at_once() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_list_said_outlasts_an_outage_of_a_day() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    issuer.revoke(1);
+    site.put(STATUS_LIST, &issuer.status_list().expires_at(None).sign());
+    let builder = site.builder().on_stale_status(Duration::from_secs(30), Stale::GoOn);
+    let verifier = builder.discover().await.unwrap();
+    let revoked = issuer.token().expires_in(72 * HOUR).status(1).sign();
+    assert_eq!(verifier.verify(&revoked).unwrap_err(), Rejection::UnknownStatus);
+    settle().await;
+    site.shelves_down(true);
+    // Nobody names it for hours.
+    pass(20 * 3600).await;
+    assert_eq!(verifier.verify(&revoked).unwrap_err(), Rejection::Revoked);
+    // And not for ever.
+    pass(25 * 3600).await;
+    assert_eq!(verifier.health().status.lists, 0);
+}
+
 #[test]
 fn a_bound_that_no_fetching_could_keep_is_refused() {
     let issuer = TestIssuer::new();
