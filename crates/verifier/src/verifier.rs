@@ -23,6 +23,9 @@ use crate::origin::{Origin, key_named};
 use crate::refresh::{Kept, Known, Refresher};
 use crate::rejection::Rejection;
 
+/// Nobody waits longer, whatever they said: so much can be added to any instant.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
 /// Checks access tokens of one issuer for one service. Cheap to clone; clones share their keys
 /// and status lists.
 ///
@@ -125,7 +128,7 @@ impl Verifier {
         let Source::Live(Live { keys, .. }) = &self.0.source else {
             return self.verify_as(token);
         };
-        let deadline = Instant::now() + up_to;
+        let deadline = Instant::now() + up_to.min(LONGEST_WAIT);
         let mut list: Option<Arc<Entry>> = None;
         loop {
             // Counted before each look, so that no fetch that ends right after it is missed.
@@ -140,9 +143,11 @@ impl Verifier {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let ended = match (wanted, list_seen) {
-                (Some(wanted), Some(seen)) => wanted.refresher().next(seen, left).await,
+                (Some(wanted), Some(seen)) if is(&wanted, list.as_ref()) => {
+                    wanted.refresher().next(seen, left).await
+                }
                 // Which list it is, is known only now: count, and look once more.
-                (Some(wanted), None) => {
+                (Some(wanted), _) => {
                     list = Some(wanted);
                     true
                 }
@@ -283,6 +288,11 @@ impl Rules {
 /// knows them. A service that ignores status never asks, so that one of another shape is no error.
 fn status_list<E>(claims: &BearerClaims<E>) -> Result<Option<StatusReference>, Rejection> {
     Ok(claims.status_claim()?.and_then(|status| status.status_list))
+}
+
+/// Whether the list that was counted is still this one: it may have been let go and begun anew.
+fn is(wanted: &Arc<Entry>, counted: Option<&Arc<Entry>>) -> bool {
+    counted.is_some_and(|counted| Arc::ptr_eq(wanted, counted))
 }
 
 fn fixed_health(keys: &KeySet, status: StatusHealth) -> Health {
