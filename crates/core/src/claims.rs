@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::id::{Audience, ClientId, Generation, Issuer, SessionId, Subject};
+use crate::jwt::TokenError;
 use crate::session::ExtraClaims;
 use crate::status::StatusClaim;
 use crate::time::Timestamp;
@@ -204,9 +205,10 @@ pub struct BearerClaims<E = ExtraClaims> {
     /// the key takes a stolen token for a good one.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub cnf: Option<Value>,
-    /// Where its status stands, where the issuer says so.
+    /// Its status, whatever the issuer means by that: [`status_claim`](Self::status_claim) reads it
+    /// as a Token Status List does. Who doesn't ask for it needn't care what it is.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    pub status: Option<StatusClaim>,
+    pub status: Option<Value>,
     /// Everything else, read as `E`.
     #[serde(flatten)]
     pub extra: E,
@@ -223,6 +225,16 @@ impl<E> BearerClaims<E> {
             Ok(needed) => self.scope.require(&needed),
             Err(InvalidScope) => Err(MissingScope { needed: Scope::default() }),
         }
+    }
+
+    /// Where its status stands, where the issuer says so (draft-ietf-oauth-status-list-20 §6.1).
+    ///
+    /// # Errors
+    /// [`TokenError::Claims`] for a `status` that is no object, `null` among them, or whose
+    /// `status_list` is broken: what isn't understood is never "no status".
+    pub fn status_claim(&self) -> Result<Option<StatusClaim>, TokenError> {
+        let read = self.status.as_ref().map(StatusClaim::deserialize).transpose();
+        read.map_err(|_| TokenError::Claims)
     }
 }
 

@@ -170,7 +170,8 @@ impl Builder {
         self
     }
 
-    /// Never asks for a token's status: a revoked token is good until its `exp`.
+    /// Never asks for a token's status, nor what its `status` claim means: a revoked token is good
+    /// until its `exp`.
     #[must_use]
     pub fn ignore_status(mut self) -> Self {
         self.status.ignored = true;

@@ -10,6 +10,7 @@ use aquaware_core::jwt::TokenError;
 use thiserror::Error;
 
 use crate::fetch::{FetchError, TIMEOUT};
+use crate::lists::MOST_LISTS;
 
 /// Keys or a status list could not be fetched. What is already there stays in use.
 #[derive(Debug, Error)]
@@ -69,6 +70,9 @@ pub enum Problem {
     /// allowed by name, or it isn't safe. Nothing was asked.
     #[error("status lists may not come from there")]
     Foreign,
+    /// As many status lists are kept as there may be. Nothing was asked.
+    #[error("there are more than {MOST_LISTS} status lists")]
+    TooMany,
 }
 
 /// A verifier could not be set up.

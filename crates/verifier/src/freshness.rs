@@ -11,7 +11,7 @@ use aquaware_core::random::Random;
 pub const LEAST: Duration = Duration::from_secs(60);
 /// Nothing is kept longer, whatever its issuer says.
 pub const MOST: Duration = Duration::from_secs(3600);
-/// No status list is taken to be fresh for less, whatever its issuer says.
+/// No status list is taken to be fresh for less, whatever its issuer says, unless it ends sooner.
 pub const LEAST_LIST: Duration = Duration::from_secs(5);
 /// What is assumed of a key set when the issuer says nothing.
 const UNSAID: Duration = Duration::from_secs(300);
@@ -69,8 +69,8 @@ pub(crate) fn lifetime(cache_control: Option<&str>, age: Option<u64>) -> Duratio
 }
 
 /// How long a status list is fresh, within [`LEAST_LIST`]..=[`MOST`]: for its `ttl`, which outranks
-/// HTTP's `max-age`, less what a cache on the way has used
-/// up of it, and not past its `exp`, which is in `left`.
+/// HTTP's `max-age`, less what a cache on the way has used up of it. Never past its `exp`, which is
+/// in `left`, however soon that is.
 pub(crate) fn list_lifetime(
     ttl: Option<Duration>,
     cache_control: Option<&str>,
@@ -79,7 +79,7 @@ pub(crate) fn list_lifetime(
 ) -> Duration {
     let said = ttl.or_else(|| max_age(cache_control)).unwrap_or(UNSAID_LIST);
     let rest = said.saturating_sub(Duration::from_secs(age.unwrap_or(0)));
-    rest.min(left.unwrap_or(MOST)).clamp(LEAST_LIST, MOST)
+    rest.clamp(LEAST_LIST, MOST).min(left.unwrap_or(MOST))
 }
 
 fn directives(cache_control: Option<&str>) -> impl Iterator<Item = &str> {
@@ -149,9 +149,11 @@ mod tests {
         assert_eq!(list(None, None, None, None), 60);
         assert_eq!(list(Some(600), None, None, Some(20)), 20);
         assert_eq!(list(Some(100), None, Some(30), None), 70);
-        for least in [list(Some(1), None, None, None), list(Some(10), None, Some(60), Some(0))] {
+        for least in [list(Some(1), None, None, None), list(Some(10), None, Some(60), None)] {
             assert_eq!(least, 5);
         }
+        assert_eq!(list(Some(10), None, None, Some(3)), 3);
+        assert_eq!(list(Some(10), None, Some(60), Some(0)), 0);
         assert_eq!(list(Some(86_400), None, None, None), 3600);
     }
 

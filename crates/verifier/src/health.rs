@@ -47,7 +47,7 @@ pub struct Health {
 #[derive(Clone, Debug)]
 pub struct StatusHealth {
     /// Whether every one of them can be used: each has been fetched, hasn't expired and isn't too
-    /// old. With [`Stale::GoOn`] the old ones are used all the same.
+    /// old, and there was room for each. With [`Stale::GoOn`] the old ones are used all the same.
     pub ready: bool,
     /// How many there are.
     pub lists: usize,
@@ -59,8 +59,8 @@ pub struct StatusHealth {
     pub age: Option<Duration>,
     /// The most fetches that have failed in a row, of any list or of the list of lists.
     pub failures: u32,
-    /// What one of them met last; or a token's list at a foreign address, the first since the
-    /// start.
+    /// What one of them met last; or the first list that there was no room for, as long as there is
+    /// none; or a token's list at a foreign address, the first since the start.
     pub last_error: Option<Arc<RefreshError>>,
 }
 

@@ -12,7 +12,6 @@ mod places;
 mod source;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ pub(crate) use self::entry::Entry;
 pub(crate) use self::fixed::FixedLists;
 pub(crate) use self::list::{Check, List};
 pub(crate) use self::places::Places;
-pub(crate) use self::source::{AT_ONCE, Kit, ListSource};
+pub(crate) use self::source::{Kit, ListSource};
 use crate::error::{Problem, RefreshError, whole};
 use crate::health::{Stale, StatusHealth};
 use crate::refresh::{Known, Settings};
@@ -44,8 +43,8 @@ pub(crate) struct Lists {
     entries: ArcSwap<HashMap<String, Arc<Entry>>>,
     /// Locked while an entry is added.
     adding: Mutex<()>,
-    /// Whether it was said that there are too many.
-    overflowed: AtomicBool,
+    /// The first list that there was no room for, until there is some.
+    overflow: ArcSwapOption<RefreshError>,
     /// The first list at a foreign address.
     foreign: ArcSwapOption<RefreshError>,
     places: Places,
@@ -77,7 +76,7 @@ impl Lists {
         Self {
             entries: ArcSwap::default(),
             adding: Mutex::new(()),
-            overflowed: AtomicBool::new(false),
+            overflow: ArcSwapOption::empty(),
             foreign: ArcSwapOption::empty(),
             places,
             on_stale,
@@ -99,6 +98,9 @@ impl Lists {
         };
         entry.name(now);
         let known = entry.refresher().known();
+        if known.as_ref().is_some_and(|known| !self.is_fresh(known, now)) {
+            Self::catch_up(entry);
+        }
         let missing = match &*known {
             Some(known) if self.is_usable(known, now) => {
                 return Ok(known.document.judge(at.idx)?);
@@ -123,6 +125,14 @@ impl Lists {
         }
     }
 
+    /// Asks for a list that is too old although nothing failed: timers stand still while the machine
+    /// is suspended, and when its clock is set. In an outage they are what is right.
+    fn catch_up(entry: &Entry) {
+        if entry.refresher().failures() == 0 {
+            entry.refresher().ask();
+        }
+    }
+
     fn is_usable(&self, known: &Known<List>, now: Timestamp) -> bool {
         let usable = match self.on_stale {
             Stale::Refuse => !self.is_stale(known, now),
@@ -135,9 +145,13 @@ impl Lists {
         between(known.confirmed_at, now) > self.kit.max_staleness
     }
 
+    fn is_fresh(&self, known: &Known<List>, now: Timestamp) -> bool {
+        !self.is_stale(known, now) && !known.document.is_expired(self.kit.leeway, now)
+    }
+
     /// The address that `uri` is, if lists may come from there.
     pub(crate) fn find(&self, uri: &str) -> Option<Url> {
-        self.places.find(uri)
+        self.places.find(uri).map(|found| found.address)
     }
 
     /// The issuer says which lists it has.
@@ -164,27 +178,26 @@ impl Lists {
 
     /// The list of `uri`, which is fetched from now on if it wasn't; `None` if there are too many.
     fn begin(&self, uri: &str, now: Timestamp) -> Result<Option<Arc<Entry>>, Rejection> {
-        let Some(address) = self.places.find(uri) else {
+        let Some(place) = self.places.find(uri) else {
             self.note_foreign(uri);
             return Err(Rejection::ForeignStatus);
         };
+        // Said before, so that whatever tokens name then is one look and no turn.
+        if self.overflow.load().is_some() && is_full(&self.entries.load()) {
+            return Ok(None);
+        }
         let _turn = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = self.entries.load();
         if let Some(entry) = entries.get(uri).filter(|entry| !entry.is_over()) {
             return Ok(Some(Arc::clone(entry)));
         }
-        if entries.values().filter(|entry| !entry.is_over()).count() >= MOST_LISTS {
-            if !self.overflowed.swap(true, Ordering::Relaxed) {
-                tracing::warn!(most = MOST_LISTS, "tokens name more status lists than are kept");
-            }
+        if is_full(&entries) {
+            self.note_overflow(uri);
             return Ok(None);
         }
-        let source = ListSource {
-            kit: Arc::clone(&self.kit),
-            uri: uri.to_owned(),
-            address: address.to_string(),
-            etag: None,
-        };
+        self.overflow.store(None);
+        let source =
+            ListSource { kit: Arc::clone(&self.kit), uri: uri.to_owned(), place, etag: None };
         let entry = Entry::begin(source, self.settings.clone(), &self.runtime, now);
         let entry = Arc::new(entry);
         let alive = entries.iter().filter(|(_, entry)| !entry.is_over());
@@ -193,6 +206,14 @@ impl Lists {
         entries.insert(uri.to_owned(), Arc::clone(&entry));
         self.entries.store(Arc::new(entries));
         Ok(Some(entry))
+    }
+
+    fn note_overflow(&self, uri: &str) {
+        if self.overflow.load().is_none() {
+            let error = RefreshError { url: uri.to_owned(), problem: Problem::TooMany };
+            tracing::warn!(error = whole(&error), "a status list is not asked for");
+            self.overflow.store(Some(Arc::new(error)));
+        }
     }
 
     fn note_foreign(&self, uri: &str) {
@@ -211,18 +232,21 @@ impl Lists {
             let progress = entry.refresher().progress();
             health.lists += 1;
             health.count(progress.failures, progress.last_error);
-            let usable = |known: &Known<List>| {
-                !self.is_stale(known, now) && !known.document.is_expired(self.kit.leeway, now)
-            };
-            if !known.as_ref().is_some_and(|known| usable(known)) {
+            if !known.as_ref().is_some_and(|known| self.is_fresh(known, now)) {
                 health.unusable += 1;
             }
             if let Some(at) = known.as_ref().map(|known| known.confirmed_at) {
                 health.confirmed_at = Some(health.confirmed_at.map_or(at, |oldest| oldest.min(at)));
             }
         }
-        health.ready = health.unusable == 0;
+        let overflow = self.overflow.load_full().filter(|_| health.lists >= MOST_LISTS);
+        health.ready = health.unusable == 0 && overflow.is_none();
+        health.last_error = overflow.or(health.last_error);
         health.age = health.confirmed_at.map(|at| between(at, now));
         health
     }
+}
+
+fn is_full(entries: &HashMap<String, Arc<Entry>>) -> bool {
+    entries.values().filter(|entry| !entry.is_over()).count() >= MOST_LISTS
 }

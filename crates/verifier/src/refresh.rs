@@ -145,6 +145,11 @@ impl<S: Source> Refresher<S> {
         self.progress.borrow().finished
     }
 
+    /// How many fetches have failed since the last that didn't.
+    pub(crate) fn failures(&self) -> u32 {
+        self.progress.borrow().failures
+    }
+
     /// Asks the task for a fetch. Costs nothing and waits for nothing; one in flight will do.
     pub(crate) fn ask(&self) {
         if !self.progress.borrow().running {
@@ -214,8 +219,10 @@ impl<S: Source> Refresher<S> {
     ) {
         let before = known.as_ref().map(|known| known.confirmed_at);
         let document = document.map(Arc::new).or(known.map(|known| Arc::clone(&known.document)));
-        // What was confirmed stays so, even if a cache gives an older answer.
-        let confirmed_at = before.map_or(now.minus(age), |before| now.minus(age).max(before));
+        // What was confirmed stays so, even if a cache gives an older answer; but what a clock said
+        // that was ahead is over once it was set.
+        let confirmed_at = now.minus(age);
+        let confirmed_at = before.map_or(confirmed_at, |before| confirmed_at.max(before.min(now)));
         self.current.store(document.map(|document| Arc::new(Known { document, confirmed_at })));
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use aquaware_core::claims::BearerClaims;
 use aquaware_core::jwt::{AccessCheck, Algorithm, KeySet, TokenError, Verified};
 use aquaware_core::session::ExtraClaims;
+use aquaware_core::status::StatusReference;
 use aquaware_core::time::{Clock, Timestamp};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -21,6 +22,9 @@ use crate::lists::{Aggregation, Denied, Entry, FixedLists, Lists};
 use crate::origin::{Origin, key_named};
 use crate::refresh::{Kept, Known, Refresher};
 use crate::rejection::Rejection;
+
+/// Nobody waits longer, whatever they said: so much can be added to any instant.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
 /// Checks access tokens of one issuer for one service. Cheap to clone; clones share their keys
 /// and status lists.
@@ -124,7 +128,7 @@ impl Verifier {
         let Source::Live(Live { keys, .. }) = &self.0.source else {
             return self.verify_as(token);
         };
-        let deadline = Instant::now() + up_to;
+        let deadline = Instant::now() + up_to.min(LONGEST_WAIT);
         let mut list: Option<Arc<Entry>> = None;
         loop {
             // Counted before each look, so that no fetch that ends right after it is missed.
@@ -139,9 +143,11 @@ impl Verifier {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let ended = match (wanted, list_seen) {
-                (Some(wanted), Some(seen)) => wanted.refresher().next(seen, left).await,
+                (Some(wanted), Some(seen)) if is(&wanted, list.as_ref()) => {
+                    wanted.refresher().next(seen, left).await
+                }
                 // Which list it is, is known only now: count, and look once more.
-                (Some(wanted), None) => {
+                (Some(wanted), _) => {
                     list = Some(wanted);
                     true
                 }
@@ -194,14 +200,17 @@ impl Verifier {
                 verdict?
             }
         };
-        // Other mechanisms than status lists are passed over: nothing here knows them.
-        if let Some(at) = claims.status.as_ref().and_then(|status| status.status_list.as_ref()) {
-            match source {
-                Source::Fixed { lists: None, .. } | Source::Live(Live { lists: None, .. }) => {}
-                Source::Fixed { lists: Some(lists), .. } => {
-                    lists.judge(at, rules.on_stale_status, rules.check.leeway, now)?;
+        match source {
+            Source::Fixed { lists: None, .. } | Source::Live(Live { lists: None, .. }) => {}
+            Source::Fixed { lists: Some(lists), .. } => {
+                if let Some(at) = status_list(&claims)? {
+                    lists.judge(&at, rules.on_stale_status, rules.check.leeway, now)?;
                 }
-                Source::Live(Live { lists: Some(lists), .. }) => lists.judge(at, now)?,
+            }
+            Source::Live(Live { lists: Some(lists), .. }) => {
+                if let Some(at) = status_list(&claims)? {
+                    lists.judge(&at, now)?;
+                }
             }
         }
         Ok(claims)
@@ -273,6 +282,17 @@ impl Rules {
     fn is_stale(&self, known: &Known<KeySet>, now: Timestamp) -> bool {
         between(known.confirmed_at, now) > self.max_staleness
     }
+}
+
+/// The entry that a token names. Other mechanisms than status lists are passed over: nothing here
+/// knows them. A service that ignores status never asks, so that one of another shape is no error.
+fn status_list<E>(claims: &BearerClaims<E>) -> Result<Option<StatusReference>, Rejection> {
+    Ok(claims.status_claim()?.and_then(|status| status.status_list))
+}
+
+/// Whether the list that was counted is still this one: it may have been let go and begun anew.
+fn is(wanted: &Arc<Entry>, counted: Option<&Arc<Entry>>) -> bool {
+    counted.is_some_and(|counted| Arc::ptr_eq(wanted, counted))
 }
 
 fn fixed_health(keys: &KeySet, status: StatusHealth) -> Health {

@@ -60,7 +60,7 @@ impl AccessCheck {
     /// the issuer, of keys, clients and sessions, may have any form.
     ///
     /// `find` gives the key of a name, which it may compare and nothing else, or says why it
-    /// doesn't.
+    /// doesn't. The `status` is for the caller to read and judge: [`BearerClaims::status_claim`].
     ///
     /// # Errors
     /// The first rule that it breaks; what isn't an `E` is [`TokenError::Claims`].

@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::Semaphore;
 
 use super::Builder;
 use crate::address;
 use crate::error::StartError;
 use crate::fetch::{Fetch, TIMEOUT};
 use crate::freshness::{self, Pace};
-use crate::lists::{self, AT_ONCE, Aggregation, Kit, Lists, Places};
+use crate::lists::{self, Aggregation, Kit, Lists, Places};
 use crate::origin::{Origin, Place};
 use crate::refresh::{Kept, Refresher, Settings};
 use crate::verifier::{Live, Source, Verifier};
 
-/// How soon after a failure a status list may be fetched because a key has come that it waited for.
+/// How soon after a fetch a status list, or the list of lists, may be fetched because keys have come.
 const LIST_COOLDOWN: Duration = Duration::from_secs(1);
 
 impl Builder {
@@ -44,6 +43,8 @@ impl Builder {
         }
         let background = Arc::clone(&keys);
         let task = tokio::spawn(async move { background.run().await }).abort_handle();
+        // At once, so that the task ends with this future when nobody waits for it any more.
+        let kept = Kept { refresher: Arc::clone(&keys), task };
         let lists = (!self.status.ignored).then(|| {
             let kit = Kit {
                 fetch: Arc::clone(&fetch),
@@ -51,7 +52,6 @@ impl Builder {
                 algorithms: self.algorithms.clone(),
                 leeway: rules.check.leeway,
                 max_staleness: self.status.max_staleness,
-                permits: Semaphore::new(AT_ONCE),
             };
             let longest = self.status.max_staleness;
             let settings = self.settings(&freshness::LISTS, LIST_COOLDOWN, longest);
@@ -61,12 +61,14 @@ impl Builder {
             (Some(lists), Some(address)) => {
                 let lists = Arc::clone(lists);
                 let source = Aggregation { fetch, address, lists, etag: None };
-                let settings = Settings { longest: freshness::MOST, ..settings };
+                // The keys' own cooldown is what limits it: it follows them.
+                let (cooldown, longest) = (LIST_COOLDOWN, freshness::MOST);
+                let settings = Settings { cooldown, longest, ..settings };
                 Some(preloaded(source, settings, &keys).await)
             }
             _ => None,
         };
-        let live = Live { keys: Kept { refresher: keys, task }, lists, aggregation };
+        let live = Live { keys: kept, lists, aggregation };
         Ok(Verifier::new(rules, Source::Live(live)))
     }
 
@@ -87,7 +89,7 @@ impl Builder {
             let url = address::safe(text, self.allow_http);
             origins.push(url.ok_or_else(|| StartError::Insecure(text.clone()))?.origin());
         }
-        Ok(Places { origins, allow_http: self.allow_http })
+        Ok(Places::new(origins, self.allow_http))
     }
 }
 

@@ -14,6 +14,9 @@ use crate::verifier::between;
 
 /// How long a list is fetched although no good token names it. Longer than tokens usually live.
 pub(crate) const IDLE: Duration = Duration::from_secs(3600);
+/// The same for a list that can't be fetched any more: what it said last can't be had again, so it
+/// outlasts most outages. Not all, or lists that are gone for good would take the room of others.
+const IDLE_IN_AN_OUTAGE: Duration = Duration::from_secs(86_400);
 /// How exactly it is known when a token last named it, and how often that is looked at.
 const GRAIN: Duration = Duration::from_secs(60);
 
@@ -75,11 +78,13 @@ impl Entry {
 }
 
 impl Usage {
-    async fn wait_for_idleness(&self, clock: &dyn Clock) {
+    async fn wait_for_idleness(&self, list: &Refresher<ListSource>, clock: &dyn Clock) {
         loop {
             tokio::time::sleep(GRAIN).await;
             let named_at = Timestamp::from_millis(self.named_at.load(Ordering::Relaxed));
-            let idle = between(named_at, clock.now()) >= IDLE;
+            let in_an_outage = list.failures() > 0 && list.known().is_some();
+            let longest = if in_an_outage { IDLE_IN_AN_OUTAGE } else { IDLE };
+            let idle = between(named_at, clock.now()) >= longest;
             if idle && !self.listed.load(Ordering::Relaxed) {
                 return;
             }
@@ -102,7 +107,7 @@ async fn keep(
         // First, so that no keys come unseen.
         biased;
         () = keys.follow(with_new_keys) => {}
-        () = usage.wait_for_idleness(&*clock) => {}
+        () = usage.wait_for_idleness(&list, &*clock) => {}
         () = list.run() => {}
     }
 }

@@ -14,7 +14,7 @@ use crate::rejection::Rejection;
 #[derive(Clone, Debug)]
 pub(crate) struct List {
     pub(crate) entries: StatusList,
-    /// When it was signed, or a newer one that it stands beside.
+    /// When it was signed, or a newer one that it stands beside; never after it was fetched.
     pub(crate) iat: Timestamp,
     pub(crate) exp: Option<Timestamp>,
     pub(crate) ttl: Option<Duration>,

@@ -4,29 +4,49 @@
 //! machine: a bad day at the issuer must not turn services into its scouts.
 
 use std::fmt;
+use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use url::{Origin, Url};
 
 use crate::address;
 
-/// Origins (RFC 6454): the issuer's own, and those allowed by name.
-#[derive(Clone)]
+/// How many lists are fetched from an origin at the same time.
+const AT_ONCE: usize = 16;
+
+/// Origins (RFC 6454): the issuer's own, and those allowed by name. Each with its own permits to
+/// fetch, so that one that hangs slows no other.
 pub(crate) struct Places {
-    pub(crate) origins: Vec<Origin>,
-    pub(crate) allow_http: bool,
+    origins: Vec<(Origin, Arc<Semaphore>)>,
+    allow_http: bool,
+}
+
+/// Where a list may come from.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) address: Url,
+    /// One is held during a fetch.
+    pub(crate) permits: Arc<Semaphore>,
 }
 
 impl Places {
+    pub(crate) fn new(origins: impl IntoIterator<Item = Origin>, allow_http: bool) -> Self {
+        let permits = |origin| (origin, Arc::new(Semaphore::new(AT_ONCE)));
+        Self { origins: origins.into_iter().map(permits).collect(), allow_http }
+    }
+
     /// The address that `uri` is, if lists may come from there.
-    pub(crate) fn find(&self, uri: &str) -> Option<Url> {
-        let url = address::safe(uri, self.allow_http)?;
-        self.origins.contains(&url.origin()).then_some(url)
+    pub(crate) fn find(&self, uri: &str) -> Option<Found> {
+        let address = address::safe(uri, self.allow_http)?;
+        let origin = address.origin();
+        let (_, permits) = self.origins.iter().find(|(allowed, _)| *allowed == origin)?;
+        Some(Found { address, permits: Arc::clone(permits) })
     }
 }
 
 impl fmt::Debug for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origins = self.origins.iter().map(Origin::ascii_serialization);
+        let origins = self.origins.iter().map(|(origin, _)| origin.ascii_serialization());
         f.debug_list().entries(origins).finish()
     }
 }
@@ -39,7 +59,7 @@ mod tests {
     fn lists_come_from_the_origins_that_are_named_and_no_others() {
         let origin = |text| Url::parse(text).unwrap().origin();
         let named = [origin("https://issuer.test"), origin("http://127.0.0.1:8080")];
-        let places = Places { origins: named.to_vec(), allow_http: false };
+        let places = Places::new(named, false);
         for good in [
             "https://issuer.test/status-lists/0",
             "https://ISSUER.test:443/x?y=z",

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use aquaware_core::jwt::{Algorithm, KeySet, TokenError};
 use aquaware_core::time::{Leeway, Timestamp};
-use tokio::sync::Semaphore;
 
 use super::list::{Check, List};
+use super::places::Found;
 use crate::document::{at, body, get, is_unchanged};
 use crate::error::{Problem, RefreshError};
 use crate::fetch::{Fetch, Request, Response};
@@ -15,9 +15,6 @@ use crate::freshness::list_lifetime;
 use crate::origin::Origin;
 use crate::refresh::{Fetched, Known, Refresher, Source};
 use crate::verifier::between;
-
-/// How many lists are fetched at the same time.
-pub(crate) const AT_ONCE: usize = 16;
 
 /// What fetching any list needs.
 #[derive(Debug)]
@@ -27,7 +24,6 @@ pub(crate) struct Kit {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Leeway,
     pub(crate) max_staleness: Duration,
-    pub(crate) permits: Semaphore,
 }
 
 /// One list at its issuer's.
@@ -36,8 +32,8 @@ pub(crate) struct ListSource {
     pub(crate) kit: Arc<Kit>,
     /// As tokens write it, and its `sub`.
     pub(crate) uri: String,
-    /// As it is asked for.
-    pub(crate) address: String,
+    /// As it is asked for, and how many may be at the same time.
+    pub(crate) place: Found,
     /// The `ETag` of the list in hand.
     pub(crate) etag: Option<String>,
 }
@@ -51,12 +47,12 @@ impl Source for ListSource {
         now: Timestamp,
     ) -> Result<Fetched<List>, RefreshError> {
         // Never closed; and if it were, nothing but the number of fetches would depend on it.
-        let _permit = self.kit.permits.acquire().await;
+        let _permit = self.place.permits.acquire().await;
         // An expired list is nothing that can be confirmed, nor is one of a key that was dropped.
         let known = known.filter(|known| !known.document.is_expired(self.kit.leeway, now));
         let confirmable = known.is_some_and(|known| self.has_key(&known.document.kid));
         let etag = self.etag.clone().filter(|_| confirmable);
-        let request = Request::status_list(self.address.clone()).unless(etag);
+        let request = Request::status_list(self.place.address.to_string()).unless(etag);
         let mut answer = get(&*self.kit.fetch, &request).await?;
         let headers = Headers::of(&mut answer);
         if let (true, Some(known)) = (is_unchanged(&request, &answer), known) {
@@ -66,7 +62,10 @@ impl Source for ListSource {
         let body = body(&request, answer)?;
         let mut list =
             self.read(&body, now).map_err(|error| at(&request, Problem::StatusList(error)))?;
-        if let Some(known) = known {
+        // A fast clock may have signed it: what the future says is no measure for other lists.
+        list.iat = list.iat.min(now);
+        // The keys may have changed during the fetch: nothing of a dropped one counts.
+        if let Some(known) = known.filter(|known| self.has_key(&known.document.kid)) {
             self.weigh(known, &mut list, now).map_err(|problem| at(&request, problem))?;
         }
         let (lifetime, age) = (headers.lifetime(&list, now), headers.age());
@@ -107,16 +106,17 @@ impl ListSource {
     /// Refuses a `list` that would undo what is known.
     ///
     /// An older list that says the same does not: each machine of an issuer signs for itself, and
-    /// again only when something changed. Nor does one that is older by no more than clocks differ.
-    /// Either way the newest `iat` that was seen stays the measure, or lists could go back step by
-    /// step. What nobody has confirmed for too long is nothing to hold against another, so an issuer
-    /// whose clock was set back is believed again after that.
+    /// again only when something changed. Nor does one that is older by no more than the clocks of
+    /// those machines may differ. Either way the newest `iat` that was seen stays the measure, or
+    /// lists could go back step by step. What nobody has confirmed for half of the staleness
+    /// allowed is nothing to hold against another: an issuer whose clock was set back is believed
+    /// again before the list in hand is too old.
     fn weigh(&self, known: &Known<List>, list: &mut List, now: Timestamp) -> Result<(), Problem> {
         let Known { document: before, confirmed_at } = known;
-        if list.iat >= before.iat || between(*confirmed_at, now) > self.kit.max_staleness {
+        if list.iat >= before.iat || between(*confirmed_at, now) > self.kit.max_staleness / 2 {
             return Ok(());
         }
-        let much = list.iat.plus(self.kit.leeway.span()) < before.iat;
+        let much = list.iat.plus(Leeway::MAX.span()) < before.iat;
         if much && list.entries != before.entries {
             return Err(Problem::Older);
         }

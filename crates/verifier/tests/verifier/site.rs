@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ impl Site {
             in_flight: AtomicUsize::new(0),
             most_in_flight: AtomicUsize::new(0),
             latency: Mutex::default(),
-            clock: Arc::new(TokioClock(Instant::now())),
+            clock: Arc::new(TokioClock { begun: Instant::now(), off: AtomicI64::new(0) }),
         };
         site.publish(issuers);
         Arc::new(site)
@@ -108,6 +108,12 @@ impl Site {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Sets the clock of verifiers by so many seconds, while timers stand still: as after a
+    /// suspend, or by hand.
+    pub(crate) fn set_clock_by(&self, seconds: i64) {
+        self.clock.off.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
     /// Publishes the status list of `issuer` as it is now.
@@ -262,11 +268,16 @@ impl Fetch for Site {
 
 /// The time of every verifier that asks a site, tied to tokio's.
 #[derive(Debug)]
-struct TokioClock(Instant);
+struct TokioClock {
+    begun: Instant,
+    /// By how many milliseconds it was set.
+    off: AtomicI64,
+}
 
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
-        START.plus(self.0.elapsed())
+        let now = START.plus(self.begun.elapsed());
+        Timestamp::from_millis(now.millis() + self.off.load(Ordering::SeqCst))
     }
 }
 

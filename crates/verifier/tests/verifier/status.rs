@@ -104,11 +104,28 @@ async fn a_token_without_a_list_is_good_whatever_the_lists_do() {
     // A mechanism that nobody here knows.
     let other = issuer.token().claim("status", json!({ "other": { "idx": 1 } })).sign();
     assert!(verifier.verify(&other).is_ok());
-    for broken in [json!(null), json!({ "status_list": 1 }), json!({ "status_list": { "idx": 1 } })]
-    {
-        let token = issuer.token().claim("status", broken).sign();
-        let refused = verifier.verify(&token).unwrap_err();
-        assert_eq!(refused, Rejection::Token(TokenError::Claims));
+}
+
+#[test]
+fn a_status_that_is_broken_breaks_the_token_unless_it_is_ignored() {
+    let issuer = TestIssuer::new();
+    let key_set = issuer.key_set();
+    let strict = issuer.builder().key_set(&key_set).unwrap();
+    let ignoring = issuer.builder().ignore_status().key_set(&key_set).unwrap();
+    for broken in [
+        json!(null),
+        json!("active"),
+        json!(1),
+        json!([]),
+        json!({ "status_list": 1 }),
+        json!({ "status_list": { "idx": 1 } }),
+    ] {
+        let token = issuer.token().claim("status", broken.clone()).sign();
+        let refused = strict.verify(&token).unwrap_err();
+        assert_eq!(refused, Rejection::Token(TokenError::Claims), "{broken}");
+        let claims = ignoring.verify(&token).unwrap();
+        assert_eq!(claims.status, Some(broken), "as the issuer wrote it");
+        assert!(claims.status_claim().is_err());
     }
 }
 
@@ -225,7 +242,7 @@ fn the_status_is_a_claim_of_its_own() {
     let token = issuer.token().status(3).claim("tenant", 7).sign();
     let claims = issuer.verifier().verify_as::<Tenant>(&token).unwrap();
     assert_eq!(claims.extra, Tenant { tenant: 7 });
-    let at = claims.into_inner().status.unwrap().status_list.unwrap();
+    let at = claims.status_claim().unwrap().unwrap().status_list.unwrap();
     assert_eq!((at.idx, at.uri.as_str()), (3, STATUS_LIST));
     assert!(issuer.verifier().verify(&token).unwrap().extra.get("status").is_none());
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aquaware_verifier::testing::{STATUS_LIST, TestIssuer};
-use aquaware_verifier::{MOST_LISTS, Rejection};
+use aquaware_verifier::{MOST_LISTS, Problem, Rejection, Stale};
 use tokio::time::Instant;
 
 use crate::site::{AGGREGATION, Shelf, Site, listed, long, pass, settle};
@@ -164,7 +164,9 @@ async fn there_are_only_so_many_lists() {
         assert_eq!(refused.unwrap_err(), Rejection::UnknownStatus);
     }
     settle().await;
-    assert_eq!(verifier.health().status.lists, MOST_LISTS);
+    let status = verifier.health().status;
+    assert_eq!(status.lists, MOST_LISTS);
+    assert!(!status.ready && matches!(status.last_error.unwrap().problem, Problem::TooMany));
     let asked = site.calls().iter().filter(|call| call.url.contains("/status-lists/")).count();
     assert_eq!(asked, MOST_LISTS);
     assert!(verifier.verify(&listed(&issuer, 1)).is_ok(), "one that is known goes on");
@@ -177,7 +179,28 @@ async fn there_are_only_so_many_lists() {
     assert!(verifier.verify(&named(&issuer, MOST_LISTS + 1)).is_err());
     settle().await;
     assert!(verifier.verify(&named(&issuer, MOST_LISTS + 1)).is_ok());
-    assert_eq!(verifier.health().status.lists, 2);
+    let status = verifier.health().status;
+    assert!(status.ready && status.lists == 2 && status.last_error.is_none(), "{status:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_lists_are_said_and_stop_nobody_who_goes_on() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    for number in 0..MOST_LISTS {
+        put(&site, &issuer, number);
+    }
+    let builder = site.builder().on_stale_status(Duration::from_secs(300), Stale::GoOn);
+    let verifier = builder.discover().await.unwrap();
+    for number in 0..MOST_LISTS {
+        assert!(verifier.verify(&named(&issuer, number)).is_err());
+    }
+    settle().await;
+    assert!(verifier.health().status.ready, "as many as there may be");
+    assert!(verifier.verify(&named(&issuer, MOST_LISTS)).is_ok());
+    let status = verifier.health().status;
+    assert!(!status.ready && status.unusable == 0, "{status:?}");
+    assert_eq!(status.last_error.unwrap().url, uri(MOST_LISTS));
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,4 +277,36 @@ async fn the_tasks_of_lists_end_with_the_last_clone() {
     drop(clone);
     pass(4000).await;
     assert_eq!(site.calls().len(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_given_up_leaves_nothing_behind() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.put_shelf(&uri(0), Shelf { silent: true, ..Shelf::default() });
+    site.aggregate(&[&uri(0)]);
+    let started = tokio::time::timeout(Duration::from_secs(1), site.builder().discover());
+    assert!(started.await.is_err());
+    let asked = site.calls().len();
+    pass(4000).await;
+    assert_eq!(site.calls().len(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_hangs_slows_no_other() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.show(&issuer);
+    let builder = site.builder().status_lists_at("https://slow.test");
+    let verifier = builder.discover().await.unwrap();
+    for number in 0..40 {
+        let slow = format!("https://slow.test/status-lists/{number}");
+        site.put_shelf(&slow, Shelf { silent: true, ..Shelf::default() });
+        assert!(verifier.verify(&issuer.token().status_at(&slow, 1).sign()).is_err());
+    }
+    settle().await;
+    assert_eq!(site.most_in_flight.load(Ordering::SeqCst), 16);
+    assert!(verifier.verify(&listed(&issuer, 1)).is_err());
+    settle().await;
+    assert!(verifier.verify(&listed(&issuer, 1)).is_ok());
 }

@@ -146,6 +146,84 @@ async fn who_starts_without_the_issuer_gets_keys_and_lists_by_themselves() {
     assert!(verifier.verify(&listed(&issuer, 2)).is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn lists_come_right_after_the_keys_of_a_late_start() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    issuer.revoke(1);
+    site.show(&issuer);
+    site.aggregate(&[STATUS_LIST]);
+    site.mood(Mood::Down);
+    let verifier = site.builder().start_without_keys().discover().await.unwrap();
+    site.mood(Mood::Up);
+    pass(6).await;
+    assert_eq!(verifier.verify(&listed(&issuer, 1)).unwrap_err(), Rejection::Revoked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_makes_no_list_younger() {
+    let (issuer, site, verifier) = warm(|it| it).await;
+    site.set_clock_by(3600);
+    pass(10).await;
+    site.set_clock_by(-3600);
+    pass(10).await;
+    site.shelves_down(true);
+    pass(301).await;
+    assert_eq!(verifier.verify(&listed(&issuer, 2)).unwrap_err(), Rejection::StaleStatus);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_suspend_lists_are_asked_for_at_once() {
+    for policy in [Stale::Refuse, Stale::GoOn] {
+        let issuer = TestIssuer::new();
+        let site = Site::publishing(&[&issuer]);
+        let slow = issuer.status_list().ttl(Some(HOUR)).expires_at(None);
+        site.put(STATUS_LIST, &slow.sign());
+        site.aggregate(&[STATUS_LIST]);
+        let verifier = site.builder().on_stale_status(2 * HOUR, policy).discover().await.unwrap();
+        pass(60).await;
+        // Timers stand still meanwhile.
+        site.set_clock_by(3 * 3600);
+        issuer.revoke(1);
+        site.show(&issuer);
+        let _ = verifier.verify(&listed(&issuer, 2));
+        settle().await;
+        let token = issuer.token().expires_in(24 * HOUR);
+        assert!(verifier.verify(&token.status(2).sign()).is_ok(), "{policy:?}");
+        assert_eq!(verifier.verify(&listed(&issuer, 1)).unwrap_err(), Rejection::Revoked);
+        // An outage is asked no more often for it.
+        site.shelves_down(true);
+        site.set_clock_by(3 * 3600);
+        let before = site.asked(STATUS_LIST);
+        for _ in 0..60 {
+            let _ = verifier.verify(&listed(&issuer, 2));
+            pass(1).await;
+        }
+        let asked = site.asked(STATUS_LIST) - before;
+        assert!((1..10).contains(&asked), "{asked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_list_said_outlasts_an_outage_of_a_day() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    issuer.revoke(1);
+    site.put(STATUS_LIST, &issuer.status_list().expires_at(None).sign());
+    let builder = site.builder().on_stale_status(Duration::from_secs(30), Stale::GoOn);
+    let verifier = builder.discover().await.unwrap();
+    let revoked = issuer.token().expires_in(72 * HOUR).status(1).sign();
+    assert_eq!(verifier.verify(&revoked).unwrap_err(), Rejection::UnknownStatus);
+    settle().await;
+    site.shelves_down(true);
+    // Nobody names it for hours.
+    pass(20 * 3600).await;
+    assert_eq!(verifier.verify(&revoked).unwrap_err(), Rejection::Revoked);
+    // And not for ever.
+    pass(25 * 3600).await;
+    assert_eq!(verifier.health().status.lists, 0);
+}
+
 #[test]
 fn a_bound_that_no_fetching_could_keep_is_refused() {
     let issuer = TestIssuer::new();

@@ -181,12 +181,12 @@ async fn a_list_never_goes_back_in_time() {
     let token = listed(&issuer, 1);
     // A cache on the way comes with what it kept.
     site.put(STATUS_LIST, &before);
-    for _ in 0..290 {
+    for _ in 0..140 {
         pass(1).await;
         assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::Revoked);
     }
     assert_eq!(problem(&verifier), Problem::Older.to_string());
-    assert!(verifier.health().status.age.unwrap() > Duration::from_secs(280), "no success");
+    assert!(verifier.health().status.age.unwrap() > Duration::from_secs(130), "no success");
     site.show(&issuer);
     pass(31).await;
     assert_eq!(verifier.health().status.failures, 0);
@@ -212,16 +212,16 @@ async fn an_older_list_that_says_the_same_is_a_success() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_is_older_by_no_more_than_the_leeway_counts_but_not_step_by_step() {
+async fn a_list_that_is_older_by_no_more_than_clocks_differ_counts_but_not_step_by_step() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     pass(100).await;
     let at = |seconds| site.now().minus(Duration::from_secs(seconds));
-    let signed = [at(0), at(4), at(8)];
+    let signed = [at(0), at(59), at(70)];
     site.put(STATUS_LIST, &issuer.status_list().issued_at(signed[0]).sign());
     site.aggregate(&[STATUS_LIST]);
-    let builder = site.builder().leeway(Duration::from_secs(5));
-    let verifier = builder.discover().await.unwrap();
+    // Whatever leeway the service allows: it is the issuer's machines that differ.
+    let verifier = site.verifier().await;
     // Another machine, whose clock is behind, is the first to show a revocation.
     issuer.revoke(1);
     site.put(STATUS_LIST, &issuer.status_list().issued_at(signed[1]).sign());
@@ -235,7 +235,42 @@ async fn a_list_that_is_older_by_no_more_than_the_leeway_counts_but_not_step_by_
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_issuer_whose_clock_was_set_back_is_believed_after_the_staleness() {
+async fn a_list_of_the_future_is_held_against_no_other() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    let list = || issuer.status_list().expires_at(None);
+    let fast = site.now().plus(Duration::from_secs(3600));
+    site.put(STATUS_LIST, &list().issued_at(fast).sign());
+    site.aggregate(&[STATUS_LIST]);
+    let verifier = site.verifier().await;
+    pass(60).await;
+    issuer.revoke(1);
+    site.put(STATUS_LIST, &list().issued_at(site.now()).sign());
+    pass(10).await;
+    assert_eq!(verifier.verify(&listed(&issuer, 1)).unwrap_err(), Rejection::Revoked);
+    assert_eq!(verifier.health().status.failures, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_a_dropped_key_is_held_against_no_other() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    let before = site.now();
+    pass(100).await;
+    site.show(&issuer);
+    site.aggregate(&[STATUS_LIST]);
+    let verifier = site.verifier().await;
+    let next = issuer.successor();
+    site.publish(&[&next]);
+    verifier.refresh().await.unwrap();
+    issuer.revoke(1);
+    site.put(STATUS_LIST, &next.status_list().issued_at(before).expires_at(None).sign());
+    pass(10).await;
+    assert_eq!(verifier.verify(&listed(&next, 1)).unwrap_err(), Rejection::Revoked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_whose_clock_was_set_back_is_believed_before_its_list_is_stale() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let before = issuer.status_list().sign();
@@ -245,8 +280,10 @@ async fn an_issuer_whose_clock_was_set_back_is_believed_after_the_staleness() {
     site.aggregate(&[STATUS_LIST]);
     let verifier = site.verifier().await;
     site.put(STATUS_LIST, &before);
-    pass(301).await;
-    pass(31).await;
+    for _ in 0..190 {
+        pass(1).await;
+        assert!(verifier.verify(&listed(&issuer, 2)).is_ok());
+    }
     assert!(verifier.verify(&listed(&issuer, 1)).is_ok());
 }
 

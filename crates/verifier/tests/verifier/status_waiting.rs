@@ -75,3 +75,13 @@ async fn nobody_waits_longer_than_they_said_or_for_what_cannot_come() {
     assert_eq!(waited.unwrap_err(), Rejection::UnknownStatus);
     assert_eq!(begun.elapsed(), two);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_would_wait_for_ever_may_say_so() {
+    let issuer = TestIssuer::new();
+    let site = Site::publishing(&[&issuer]);
+    site.show(&issuer);
+    let verifier = site.verifier().await;
+    let waited = verifier.verify_waiting(&listed(&issuer, 1), Duration::MAX).await;
+    assert!(waited.is_ok(), "{waited:?}");
+}

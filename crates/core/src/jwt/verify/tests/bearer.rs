@@ -64,6 +64,27 @@ fn other_claims_are_read_as_the_type_that_was_asked_for() {
 }
 
 #[test]
+fn a_status_is_read_by_who_asks_for_it() {
+    let read = |status: Value| {
+        let mut claims = foreign_claims();
+        claims["status"] = status.clone();
+        let claims = outcome::<Map<String, Value>>(&header(), &claims, NOW).unwrap();
+        assert_eq!(claims.status, Some(status));
+        assert!(!claims.extra.contains_key("status"));
+        claims.status_claim().map(|status| status.unwrap().status_list)
+    };
+    let at = json!({ "idx": 7, "uri": "https://a.example/1" });
+    assert_eq!(read(json!({ "status_list": at })).unwrap().unwrap().idx, 7);
+    assert_eq!(read(json!({ "other": 1 })), Ok(None));
+    for broken in [json!(null), json!("active"), json!(1), json!([at]), json!({ "status_list": 1 })]
+    {
+        assert_eq!(read(broken.clone()), Err(TokenError::Claims), "{broken}");
+    }
+    let claims = outcome::<Map<String, Value>>(&header(), &foreign_claims(), NOW).unwrap();
+    assert_eq!(claims.status_claim(), Ok(None));
+}
+
+#[test]
 fn not_one_rule_is_softer() {
     let refused = |header: &Value, claims: &Value, now| {
         outcome::<Map<String, Value>>(header, claims, now).unwrap_err()
