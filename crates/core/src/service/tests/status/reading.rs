@@ -130,13 +130,20 @@ fn who_goes_away_takes_no_question_along() {
     store.slow.store(false, Relaxed);
     assert!(block_on(lists.list(ListId::default(), NOW)).is_ok());
     assert_eq!(store.asked(), 1, "somebody else drives it on");
-    // One that everybody has left for long is not waited for.
-    store.slow.store(true, Relaxed);
-    let later = NOW.plus(HOUR);
-    assert!(poll(&mut Box::pin(lists.list(ListId::default(), later))).is_pending());
-    store.slow.store(false, Relaxed);
-    assert!(block_on(lists.list(ListId::default(), later.plus(HOUR))).is_ok());
-    assert_eq!(store.asked(), 3);
+}
+
+#[test]
+fn a_question_that_everybody_left_long_ago_is_given_up() {
+    let (store, lists) = reading(Revocations { stuck: true.into(), ..Revocations::default() });
+    assert!(poll(&mut Box::pin(lists.list(ListId::default(), NOW))).is_pending());
+    store.stuck.store(false, Relaxed);
+    let after = |seconds| {
+        let then = NOW.plus(SECOND * seconds);
+        poll(&mut Box::pin(lists.list(ListId::default(), then)))
+    };
+    assert!(after(29).is_pending());
+    assert!(matches!(after(31), std::task::Poll::Ready(Ok(_))));
+    assert_eq!(store.asked(), 2);
 }
 
 #[test]
@@ -194,7 +201,10 @@ fn what_others_revoked_tells_of_their_lists() {
 #[derive(Debug, Default)]
 struct Revocations {
     revoked: Vec<StatusIndex>,
+    /// No question has its answer yet.
     slow: AtomicBool,
+    /// Questions that come now never have one.
+    stuck: AtomicBool,
     asked: AtomicUsize,
 }
 
@@ -208,7 +218,8 @@ impl Revocations {
 impl SessionStore for Revocations {
     async fn revoked(&self, _: Timestamp) -> Result<Vec<crate::store::Revoked>, StoreError> {
         let _ = self.asked.fetch_add(1, Relaxed);
-        std::future::poll_fn(|_| match self.slow.load(Relaxed) {
+        let stuck = self.stuck.load(Relaxed);
+        std::future::poll_fn(|_| match stuck || self.slow.load(Relaxed) {
             true => std::task::Poll::Pending,
             false => std::task::Poll::Ready(()),
         })
