@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aquaware_tests::{Client, Jws, Outcome, Server, Setup, wait_for};
+use aquaware_tests::{Client, Jws, Outcome, Server, Setup, pause, wait_for};
 use serde_json::Value;
 
 pub(crate) fn keys(setup: &Setup, arguments: &[&str]) -> Value {
@@ -243,4 +244,32 @@ fn another_algorithm_can_be_published_before_it_signs() {
     assert_eq!(kid(&new.access), kid_made, "what was made ahead signs");
     assert_eq!(Jws::read(&new.access).header["alg"], "ES256");
     client.me(&old.access).is(200);
+}
+
+#[test]
+fn a_file_that_others_may_read_is_said_once_and_used_once_it_is_mended() {
+    let (setup, other) = (Setup::new(), Setup::new());
+    let server = setup.clone().start();
+    let _ = other.clone().start().stop();
+    let wanted = one(&keys(&other, &["list"]), "access", "next");
+    let holds = |path: &Path| fs::read_to_string(path).is_ok_and(|text| text.contains(&wanted));
+    let files = fs::read_dir(other.file("keys")).unwrap();
+    let file = files.map(|entry| entry.unwrap().path()).find(|path| holds(path)).unwrap();
+
+    // Not in place before its mode is what it must not be.
+    let copy = setup.file("keys").join(file.file_name().unwrap());
+    let aside = setup.file("aside.json");
+    let _ = fs::copy(&file, &aside).unwrap();
+    fs::set_permissions(&aside, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::rename(&aside, &copy).unwrap();
+    let said = || server.log().matches("keys stay as they are").count();
+    wait_for("what is wrong", Duration::from_secs(20), || (said() > 0).then_some(()));
+    pause(Duration::from_secs(2));
+    assert_eq!(said(), 1, "{}", server.log());
+    let client = server.client();
+    assert!(!published(&client).contains(&wanted));
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
+    wait_for("the key", Duration::from_secs(20), || {
+        published(&client).contains(&wanted).then_some(())
+    });
 }
