@@ -196,7 +196,9 @@ fn a_token_on_a_retiring_key_is_still_good() {
 #[test]
 fn a_token_is_never_an_argument() {
     let setup = Setup::new();
-    setup.run(&["token", "inspect", "eyJ.eyJ.sig"]).is_refused(2, "unexpected");
+    let run = setup.run(&["token", "inspect", "eyJ.eyJ.signature"]);
+    run.is_refused(2, "read from standard input");
+    no_signature(&run, "eyJ.eyJ.signature");
     setup.run(&["token", "inspect"]).is_refused(2, "no token on standard input");
     let (outcome, seen) =
         setup.run_at_terminal(&["token", "inspect"], &[("paste the token", "garbage")]);

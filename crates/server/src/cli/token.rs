@@ -30,7 +30,12 @@ pub(super) fn run(
     dialogue: &mut Dialogue<'_, '_>,
 ) -> Result<(), CommandError> {
     match command {
-        TokenCommand::Inspect => look_into(dialogue),
+        TokenCommand::Inspect { misplaced } if misplaced.is_empty() => look_into(dialogue),
+        TokenCommand::Inspect { .. } => Err(CommandError::Usage(
+            "a token is read from standard input and is no argument, which every user of this \
+             machine could see: aquaware token inspect < token.txt"
+                .to_owned(),
+        )),
     }
 }
 
