@@ -19,7 +19,6 @@ const ENVIRONMENT: &[&str] = &[
     "crates/server/src/config/source.rs",
     // The convention of no-color.org is no setting of ours.
     "crates/server/src/demo.rs",
-    "servers/src/find.rs",
     "tests/",
     "xtask/",
 ];
