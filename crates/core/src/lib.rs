@@ -52,7 +52,7 @@
 //! use aquaware_core::keys::{KeyRing, missing};
 //! use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
 //! use aquaware_core::random::SystemRandom;
-//! use aquaware_core::service::{Authority, NewSession, RefreshError, Sessions};
+//! use aquaware_core::service::{Snapshot, NewSession, RefreshError, Sessions};
 //! use aquaware_core::store::MemoryStore;
 //! use aquaware_core::time::Timestamp;
 //! use std::time::Duration;
@@ -69,19 +69,19 @@
 //! let sessions = Sessions::new(
 //!     Arc::new(MemoryStore::new()),
 //!     Arc::new(SystemRandom),
-//!     Arc::new(Authority::new(policy, ring)),
+//!     Arc::new(Snapshot::new(policy, ring)),
 //! );
 //!
 //! // Somebody proved who they are, however that was done.
-//! let authority = sessions.authority();
-//! let profile = authority.policy().client(&web).ok_or("no such client")?;
+//! let snapshot = sessions.snapshot();
+//! let profile = snapshot.policy().client(&web).ok_or("no such client")?;
 //! let login = NewSession {
 //!     subject: Subject::new("user-1")?,
 //!     scope: Default::default(),
 //!     claims: Default::default(),
 //!     device: Default::default(),
 //! };
-//! let opened = wait(sessions.open(&authority, profile, login, now))?;
+//! let opened = wait(sessions.open(&snapshot, profile, login, now))?;
 //! let first = opened.refresh.ok_or("no refresh token")?.token;
 //!
 //! // Later: the token is exchanged for its successor. A lost answer can be asked for again.
@@ -92,7 +92,7 @@
 //! assert_eq!(again.refresh.ok_or("no refresh token")?.token.expose(), second.expose());
 //!
 //! // Checking needs keys and no store.
-//! let claims = authority.check_access(renewed.access.expose(), later)?;
+//! let claims = snapshot.check_access(renewed.access.expose(), later)?;
 //! assert_eq!(claims.sub.as_str(), "user-1");
 //!
 //! // The superseded token once more, much later: somebody has a copy, and the session is over.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+use std::str::FromStr;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -50,9 +51,9 @@ impl Grant {
     pub const ALL: [Self; 4] =
         [Self::Login, Self::RefreshToken, Self::Password, Self::ClientCredentials];
 
-    /// Its name in configuration and metadata.
+    /// The grant's name in configuration and metadata.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
             Self::RefreshToken => "refresh_token",
@@ -60,11 +61,18 @@ impl Grant {
             Self::ClientCredentials => "client_credentials",
         }
     }
+}
 
-    /// The grant with this name.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grant| grant.word() == word)
+/// The text is not the name of a [`Grant`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("unknown grant")]
+pub struct UnknownGrantError;
+
+impl FromStr for Grant {
+    type Err = UnknownGrantError;
+
+    fn from_str(text: &str) -> Result<Self, UnknownGrantError> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == text).ok_or(UnknownGrantError)
     }
 }
 

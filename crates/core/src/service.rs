@@ -5,11 +5,11 @@
 //! takes it alone. [`Accounts`] is the login, sign-up and password side.
 
 mod accounts;
-mod authority;
 mod clients;
 mod introspect;
 mod refresh;
 mod sessions;
+mod snapshot;
 mod status;
 
 use thiserror::Error;
@@ -17,11 +17,11 @@ use thiserror::Error;
 pub use self::accounts::{
     Accounts, Door, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
 };
-pub use self::authority::Authority;
 pub use self::clients::{ClientError, ClientToken, Clients, Credentials};
 pub use self::introspect::{Introspected, RevokeError};
 pub use self::refresh::{Presenter, RefreshError, Renew, Renewal};
 pub use self::sessions::{AuthError, Caller, NewSession, Sessions};
+pub use self::snapshot::Snapshot;
 pub use self::status::{SignedList, StatusListError, StatusLists};
 use crate::claims::Scope;
 use crate::id::SessionId;
@@ -57,7 +57,7 @@ pub struct GrantedRefresh {
 
 /// What can go wrong once everything presented is good.
 #[derive(Debug, Error)]
-pub enum Failure {
+pub enum ServiceError {
     /// The store has no outcome to tell.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -67,7 +67,7 @@ pub enum Failure {
     /// A new session's random name is taken, or every status index drawn for it: the randomness is
     /// broken.
     #[error("session name {0} is taken")]
-    NameTaken(SessionId),
+    IdTaken(SessionId),
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 //! The record holds no token and no hash of one. What a refresh token needs to be signed again
 //! word for word (generation, time of issue, expiry) is here, so an answer can be repeated.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use crate::claims::Scope;
 use crate::id::{ClientId, Generation, SessionId, Subject};
@@ -121,9 +123,9 @@ impl EndReason {
         Self::AccountDeleted,
     ];
 
-    /// The stable word a store keeps.
+    /// The stable name under which stores keep the reason.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Logout => "logout",
             Self::LogoutAll => "logout_all",
@@ -134,11 +136,18 @@ impl EndReason {
             Self::AccountDeleted => "account_deleted",
         }
     }
+}
 
-    /// The reason behind a stored word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.word() == word)
+/// The text is not the name of an [`EndReason`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("unknown end reason")]
+pub struct UnknownEndReasonError;
+
+impl FromStr for EndReason {
+    type Err = UnknownEndReasonError;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEndReasonError> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownEndReasonError)
     }
 }
 

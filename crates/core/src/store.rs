@@ -23,16 +23,16 @@ use crate::session::{Ended, ExtraClaims, Session};
 use crate::status::StatusIndex;
 use crate::time::Timestamp;
 
-/// What a conditional step on one session came to.
+/// The result of a conditional step on one session.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub enum Outcome {
     /// The condition held; this is the record after the step.
-    Done(Session),
-    /// The condition did not hold and nothing changed; this is the record as it stands.
-    Standing(Session),
+    Applied(Session),
+    /// The condition did not hold and nothing changed; this is the current record.
+    Refused(Session),
     /// There is no such session.
-    Absent,
+    NotFound,
 }
 
 /// A session's step from one generation to a later one.

@@ -168,13 +168,13 @@ impl Failure {
         if self.passes() {
             StoreError::Unreachable(Box::new(self))
         } else {
-            StoreError::Refused(Box::new(self))
+            StoreError::Rejected(Box::new(self))
         }
     }
 
     /// As the answer to a step that may yet happen.
     pub(crate) fn unknown(self) -> StoreError {
-        StoreError::Interrupted(Box::new(self))
+        StoreError::UnknownOutcome(Box::new(self))
     }
 
     /// Whether it may be gone soon, by itself or by looking for another server.

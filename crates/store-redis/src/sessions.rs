@@ -72,7 +72,7 @@ impl SessionStore for RedisStore {
         let answer = self.step(&scripts::ADVANCE, &key, &arguments, deadline).await?;
         let outcome = outcome(id, answer)?;
         self.tell_if_ended(&outcome, deadline).await;
-        if let Outcome::Done(session) = &outcome
+        if let Outcome::Applied(session) = &outcome
             && is_due_after(from, to)
         {
             self.index_later(session.clone());
@@ -92,7 +92,7 @@ impl SessionStore for RedisStore {
         let answer = self.step(&scripts::TOUCH, &key, &arguments, deadline).await?;
         let outcome = outcome(id, answer)?;
         self.tell_if_ended(&outcome, deadline).await;
-        if let Outcome::Done(session) = &outcome
+        if let Outcome::Applied(session) = &outcome
             && is_due_at(at)
         {
             self.index_later(session.clone());
@@ -163,7 +163,7 @@ impl RedisStore {
         let task = self.link.home().spawn(async move {
             let outcome = store.end_record(&id, of.as_ref(), ended, deadline).await?;
             // Also one that ended before: if its end broke off half done, this is the repetition.
-            if let Outcome::Done(session) | Outcome::Standing(session) = &outcome {
+            if let Outcome::Applied(session) | Outcome::Refused(session) = &outcome {
                 store.tell(session, deadline).await?;
             }
             Ok(outcome)
@@ -181,7 +181,7 @@ impl RedisStore {
         let at = ended.at.millis().to_string();
         let subject = of.map_or("", Subject::as_str);
         let arguments: [&[u8]; 3] =
-            [at.as_bytes(), ended.reason.word().as_bytes(), subject.as_bytes()];
+            [at.as_bytes(), ended.reason.as_str().as_bytes(), subject.as_bytes()];
         let key = self.keys.session(id);
         outcome(id, self.step(&scripts::END, &key, &arguments, deadline).await?)
     }
@@ -196,9 +196,9 @@ fn outcome(id: &SessionId, answer: Value) -> Result<Outcome, StoreError> {
     };
     let session = parts.next().map(|fields| session_of(id, fields)).transpose()?.flatten();
     match (word.as_slice(), session) {
-        (b"absent", None) => Ok(Outcome::Absent),
-        (b"done", Some(session)) => Ok(Outcome::Done(session)),
-        (b"standing", Some(session)) => Ok(Outcome::Standing(session)),
+        (b"absent", None) => Ok(Outcome::NotFound),
+        (b"done", Some(session)) => Ok(Outcome::Applied(session)),
+        (b"standing", Some(session)) => Ok(Outcome::Refused(session)),
         _ => Err(unexpected()),
     }
 }
@@ -206,7 +206,7 @@ fn outcome(id: &SessionId, answer: Value) -> Result<Outcome, StoreError> {
 /// Whatever became of a preparation, what was prepared did surely not happen.
 pub(crate) fn before(error: StoreError) -> StoreError {
     match error {
-        StoreError::Interrupted(cause) => StoreError::Unreachable(cause),
+        StoreError::UnknownOutcome(cause) => StoreError::Unreachable(cause),
         other => other,
     }
 }
@@ -214,7 +214,7 @@ pub(crate) fn before(error: StoreError) -> StoreError {
 /// Something of it was done before the rest failed.
 pub(crate) fn partly(error: StoreError) -> StoreError {
     match error {
-        StoreError::Unreachable(cause) => StoreError::Interrupted(cause),
+        StoreError::Unreachable(cause) => StoreError::UnknownOutcome(cause),
         other => other,
     }
 }

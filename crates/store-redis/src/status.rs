@@ -135,7 +135,7 @@ impl RedisStore {
         told.map_err(|error| {
             self.tell_later(revocation);
             match error {
-                StoreError::Refused(cause) => StoreError::Interrupted(cause),
+                StoreError::Rejected(cause) => StoreError::UnknownOutcome(cause),
                 error => partly(error),
             }
         })
@@ -144,7 +144,7 @@ impl RedisStore {
     /// The same of a session that was met as it stands: its end may lack only this. The answer is
     /// known, so this failing is no reason to give none.
     pub(crate) async fn tell_if_ended(&self, outcome: &Outcome, deadline: Instant) {
-        if let Outcome::Standing(session) = outcome
+        if let Outcome::Refused(session) = outcome
             && let Some(revocation) = Revocation::of(session)
         {
             let _ = self.add(&revocation, deadline).await;

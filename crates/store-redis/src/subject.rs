@@ -132,9 +132,9 @@ impl RedisStore {
                 .buffer_unordered(AT_ONCE);
             while let Some((outcome, entry)) = ends.next().await {
                 match outcome {
-                    Ok(Outcome::Done(session)) => given.push(session),
-                    Ok(Outcome::Standing(_)) => {}
-                    Ok(Outcome::Absent) => stale.push(entry),
+                    Ok(Outcome::Applied(session)) => given.push(session),
+                    Ok(Outcome::Refused(_)) => {}
+                    Ok(Outcome::NotFound) => stale.push(entry),
                     Err(error) => failed = Some(graver(failed, error)),
                 }
             }

@@ -290,7 +290,7 @@ impl Failure {
         if self.passes() {
             StoreError::Unreachable(Box::new(self))
         } else {
-            StoreError::Refused(Box::new(self))
+            StoreError::Rejected(Box::new(self))
         }
     }
 
@@ -307,7 +307,7 @@ impl Failure {
 
     /// As the answer to a step that may yet happen.
     pub(crate) fn after_sending(self) -> StoreError {
-        StoreError::Interrupted(Box::new(self))
+        StoreError::UnknownOutcome(Box::new(self))
     }
 
     /// Whether it may be gone soon.

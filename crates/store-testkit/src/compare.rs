@@ -70,20 +70,18 @@ pub(crate) fn same_accounts(what: &str, wanted: &[Account], found: &[Account]) -
 /// The name of an outcome.
 pub(crate) const fn kind(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Done(_) => "Done",
-        Outcome::Standing(_) => "Standing",
-        Outcome::Absent => "Absent",
+        Outcome::Applied(_) => "Done",
+        Outcome::Refused(_) => "Standing",
+        Outcome::NotFound => "Absent",
     }
 }
 
 /// Fails unless the two outcomes are of one kind with equal records.
 pub(crate) fn same_outcome(what: &str, wanted: &Outcome, found: &Outcome) -> Verdict {
     match (wanted, found) {
-        (Outcome::Done(wanted), Outcome::Done(found))
-        | (Outcome::Standing(wanted), Outcome::Standing(found)) => {
-            same_session(what, wanted, found)
-        }
-        (Outcome::Absent, Outcome::Absent) => Ok(()),
+        (Outcome::Applied(wanted), Outcome::Applied(found))
+        | (Outcome::Refused(wanted), Outcome::Refused(found)) => same_session(what, wanted, found),
+        (Outcome::NotFound, Outcome::NotFound) => Ok(()),
         _ => Err(Failure::new(format!("{what}: wanted {}, found {}", kind(wanted), kind(found)))),
     }
 }
@@ -113,7 +111,7 @@ pub(crate) async fn done(
     outcome: Outcome,
     wanted: &Session,
 ) -> Verdict {
-    same_outcome(what, &Outcome::Done(wanted.clone()), &outcome)?;
+    same_outcome(what, &Outcome::Applied(wanted.clone()), &outcome)?;
     stands(store, wanted).await
 }
 
@@ -124,7 +122,7 @@ pub(crate) async fn standing(
     outcome: Outcome,
     wanted: &Session,
 ) -> Verdict {
-    same_outcome(what, &Outcome::Standing(wanted.clone()), &outcome)?;
+    same_outcome(what, &Outcome::Refused(wanted.clone()), &outcome)?;
     stands(store, wanted).await
 }
 
@@ -164,7 +162,7 @@ pub(crate) fn corrupt<T>(what: &str, answer: Result<T, StoreError>) -> Verdict {
 /// The record of a step that was done.
 pub(crate) const fn done_record(outcome: &Outcome) -> Option<&Session> {
     match outcome {
-        Outcome::Done(session) => Some(session),
-        Outcome::Standing(_) | Outcome::Absent => None,
+        Outcome::Applied(session) => Some(session),
+        Outcome::Refused(_) | Outcome::NotFound => None,
     }
 }

@@ -107,12 +107,12 @@ impl<S: ?Sized> FaultyStore<S> {
         match fault {
             None => step.await,
             Some(Fault::Unreachable) => Err(StoreError::Unreachable(cause.into())),
-            Some(Fault::Refused) => Err(StoreError::Refused(cause.into())),
-            Some(Fault::RequestLost) => Err(StoreError::Interrupted(cause.into())),
+            Some(Fault::Refused) => Err(StoreError::Rejected(cause.into())),
+            Some(Fault::RequestLost) => Err(StoreError::UnknownOutcome(cause.into())),
             Some(Fault::AnswerLost) => {
                 // Its answer is what gets lost; an error of its own tells more than ours.
                 step.await?;
-                Err(StoreError::Interrupted(cause.into()))
+                Err(StoreError::UnknownOutcome(cause.into()))
             }
         }
     }
@@ -187,7 +187,7 @@ mod tests {
     fn a_store_behind_a_pointer_to_its_port_can_fail_too() {
         let inner: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
         let store = FaultyStore::over(inner).with(FaultPlan::always(Fault::Refused));
-        assert!(matches!(run(store.ping()), Err(StoreError::Refused(_))));
+        assert!(matches!(run(store.ping()), Err(StoreError::Rejected(_))));
         store.follow(FaultPlan::none());
         assert!(run(store.ping()).is_ok());
     }

@@ -16,7 +16,7 @@ use aquaware_core::time::Timestamp;
 ///
 /// One service, one directory: replicas that start at once would need a lock here. To change keys
 /// now and then, write what [`due`](aquaware_core::keys::due) returns, and give the new ring to
-/// [`replace_authority`](aquaware_core::service::Sessions::replace_authority).
+/// [`replace_snapshot`](aquaware_core::service::Sessions::replace_snapshot).
 ///
 /// # Errors
 /// When the files can't be read or written.

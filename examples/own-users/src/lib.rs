@@ -19,7 +19,7 @@ use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
 use aquaware_core::random::SystemRandom;
 use aquaware_core::retry::RetryKey;
 use aquaware_core::service::{
-    Authority, Failure, Granted, NewSession, Presenter, RefreshError, Renew, Sessions,
+    Granted, NewSession, Presenter, RefreshError, Renew, ServiceError, Sessions, Snapshot,
 };
 use aquaware_core::session::{Device, EndReason};
 use aquaware_core::store::StoreError;
@@ -74,8 +74,8 @@ impl Service {
         let policy = TokenPolicy::new(Issuer::new(issuer)?, [app]);
         let ring = KeyRing::new(&keys::keep(&directory.join("keys"), now)?, &policy, now)?;
         let store = SqliteStore::open(SqliteOptions::new(directory.join("sessions.db")))?;
-        let authority = Arc::new(Authority::new(policy, ring));
-        let sessions = Sessions::new(Arc::new(store), Arc::new(SystemRandom), authority);
+        let snapshot = Arc::new(Snapshot::new(policy, ring));
+        let sessions = Sessions::new(Arc::new(store), Arc::new(SystemRandom), snapshot);
         Ok(Self { sessions, users, clock, mailer })
     }
 
@@ -154,15 +154,15 @@ async fn log_in(
     // The team's part: who is it?
     let user = service.users.redeem(&email, &code, now).ok_or(Refusal::WrongCode)?;
     // Aquaware's part: a session for them, whoever they are.
-    let authority = service.sessions.authority();
-    let profile = authority.policy().client(&app()).ok_or(Refusal::Later)?;
+    let snapshot = service.sessions.snapshot();
+    let profile = snapshot.policy().client(&app()).ok_or(Refusal::Later)?;
     let new = NewSession {
         subject: user.subject(),
         scope: Default::default(),
         claims: user.claims(),
         device: Device::default(),
     };
-    let granted = service.sessions.open(&authority, profile, new, now).await?;
+    let granted = service.sessions.open(&snapshot, profile, new, now).await?;
     Ok(tokens(&granted, now))
 }
 
@@ -204,7 +204,7 @@ async fn tank(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let token = bearer(&headers).ok_or(Refusal::NoToken)?;
-    let claims = service.sessions.authority().check_access(token, service.clock.now())?;
+    let claims = service.sessions.snapshot().check_access(token, service.clock.now())?;
     let user = service.users.by_subject(&claims.sub).ok_or(Refusal::BadToken)?;
     let plan = claims.extra.get("plan");
     Ok(Json(json!({ "tank_of": user.email, "plan": plan })).into_response())
@@ -223,8 +223,8 @@ struct KeySet {
 
 /// What other services check this one's tokens with, by `aquaware-verifier` for instance.
 async fn key_set(State(service): State<Arc<Service>>) -> Response {
-    let authority = service.sessions.authority();
-    let keys = authority.ring().published(service.clock.now()).collect();
+    let snapshot = service.sessions.snapshot();
+    let keys = snapshot.ring().published(service.clock.now()).collect();
     ([(CACHE_CONTROL, "public, max-age=300")], Json(KeySet { keys })).into_response()
 }
 
@@ -252,7 +252,7 @@ impl From<RefreshError> for Refusal {
     fn from(error: RefreshError) -> Self {
         match error {
             // The session is unharmed: the same request again does no harm either.
-            RefreshError::Failure(_) => Self::Later,
+            RefreshError::Service(_) => Self::Later,
             // `Reused` is worth an alarm: somebody has a copy of the user's token.
             RefreshError::Reused
             | RefreshError::Token(_)
@@ -266,8 +266,8 @@ impl From<RefreshError> for Refusal {
     }
 }
 
-impl From<Failure> for Refusal {
-    fn from(_: Failure) -> Self {
+impl From<ServiceError> for Refusal {
+    fn from(_: ServiceError) -> Self {
         Self::Later
     }
 }

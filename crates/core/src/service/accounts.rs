@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::sessions::{Caller, NewSession, Sessions};
-use super::{Failure, Granted};
+use super::{Granted, ServiceError};
 use crate::account::{Account, Login};
 use crate::claims::Scope;
 use crate::id::{ClientId, Subject};
@@ -116,12 +116,12 @@ pub enum LoginError {
     Overloaded(#[from] Overloaded),
     /// The credentials are good, but.
     #[error(transparent)]
-    Failure(#[from] Failure),
+    Service(#[from] ServiceError),
 }
 
 impl From<StoreError> for LoginError {
     fn from(error: StoreError) -> Self {
-        Self::Failure(error.into())
+        Self::Service(error.into())
     }
 }
 
@@ -206,8 +206,8 @@ impl Accounts {
     /// [`LoginError`].
     pub async fn log_in(&self, wish: LogIn, now: Timestamp) -> Result<Granted, LoginError> {
         let LogIn { email, password, client, door, scope, device } = wish;
-        let authority = self.sessions.authority();
-        let profile = authority.policy().client(&client).ok_or(LoginError::UnknownClient)?;
+        let snapshot = self.sessions.snapshot();
+        let profile = snapshot.policy().client(&client).ok_or(LoginError::UnknownClient)?;
         if !door.is_open_to(profile) {
             return Err(LoginError::NotAllowed);
         }
@@ -221,7 +221,7 @@ impl Accounts {
             claims: account.claims.clone(),
             device,
         };
-        let granted = self.sessions.open(&authority, profile, new, now).await?;
+        let granted = self.sessions.open(&snapshot, profile, new, now).await?;
         let Some(current) = self.still_good(&account, &password).await? else {
             self.sessions.end(&granted.session.id, EndReason::PasswordChanged, now).await?;
             return Err(LoginError::InvalidCredentials);

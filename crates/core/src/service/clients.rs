@@ -8,9 +8,9 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use thiserror::Error;
 
-use super::Failure;
-use super::authority::{About, Authority};
+use super::ServiceError;
 use super::sessions::Sessions;
+use super::snapshot::{About, Snapshot};
 use crate::claims::Scope;
 use crate::id::{ClientId, Subject};
 use crate::password::{Overloaded, PasswordHasher};
@@ -45,7 +45,7 @@ pub enum ClientError {
     Overloaded(#[from] Overloaded),
     /// The client is good, but.
     #[error(transparent)]
-    Failure(#[from] Failure),
+    Service(#[from] ServiceError),
 }
 
 /// A token for a client by itself.
@@ -59,7 +59,7 @@ pub struct ClientToken {
     pub scope: Scope,
 }
 
-/// The use cases of clients, over a hasher and [`Sessions`]'s authority.
+/// The use cases of clients, over a hasher and [`Sessions`]'s snapshot.
 ///
 /// A secret is checked as slowly as a password. So that a busy client doesn't pay for it with each
 /// call, a good check is remembered for a minute, as a salted hash of what was checked.
@@ -105,9 +105,9 @@ impl Clients {
         &self,
         credentials: &Credentials,
         now: Timestamp,
-    ) -> Result<Arc<Authority>, ClientError> {
-        let authority = self.sessions.authority();
-        let profile = authority.policy().client(&credentials.id);
+    ) -> Result<Arc<Snapshot>, ClientError> {
+        let snapshot = self.sessions.snapshot();
+        let profile = snapshot.policy().client(&credentials.id);
         let stored = profile.and_then(|profile| profile.secret.as_ref());
         match (&credentials.secret, stored) {
             (None, None) if profile.is_some() => {}
@@ -119,7 +119,7 @@ impl Clients {
             }
             (None, _) => return Err(ClientError::Invalid),
         }
-        Ok(authority)
+        Ok(snapshot)
     }
 
     async fn check(
@@ -176,7 +176,7 @@ impl Clients {
     /// [`ClientError`].
     pub fn token(
         &self,
-        authority: &Authority,
+        snapshot: &Snapshot,
         profile: &ClientProfile,
         scope: Scope,
         now: Timestamp,
@@ -190,8 +190,9 @@ impl Clients {
         #[allow(clippy::expect_used, reason = "64 letters, digits, dots and dashes are a subject")]
         let subject = Subject::new(profile.id().as_str()).expect("a client id is a subject");
         let about = About { subject, session: None, scope: scope.clone() };
-        let (access, expires_at) =
-            authority.access_token(about, profile, &*self.random, now).map_err(Failure::from)?;
+        let (access, expires_at) = snapshot
+            .access_token(about, profile, &*self.random, now)
+            .map_err(ServiceError::from)?;
         Ok(ClientToken { access, expires_at, scope })
     }
 }

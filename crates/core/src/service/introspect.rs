@@ -41,14 +41,14 @@ impl Sessions {
         token: &str,
         now: Timestamp,
     ) -> Result<Option<Introspected>, StoreError> {
-        let authority = self.authority();
-        if let Ok(claims) = authority.check_access(token, now) {
+        let snapshot = self.snapshot();
+        if let Ok(claims) = snapshot.check_access(token, now) {
             let Some(id) = claims.sid else { return Ok(Some(Introspected::Access(claims))) };
             let session = self.store.find(&id).await?;
             let live = session.is_some_and(|it| it.is_live(now) && it.subject == claims.sub);
             return Ok(live.then_some(Introspected::Access(claims)));
         }
-        let Ok(claims) = authority.check_refresh(token, now) else { return Ok(None) };
+        let Ok(claims) = snapshot.check_refresh(token, now) else { return Ok(None) };
         if expired(claims.exp, Leeway::NONE, now) {
             return Ok(None);
         }
@@ -70,16 +70,16 @@ impl Sessions {
         client: Option<&ClientId>,
         now: Timestamp,
     ) -> Result<(), RevokeError> {
-        let authority = self.authority();
-        let (owner, session) = if let Ok(claims) = authority.check_refresh(token, now) {
+        let snapshot = self.snapshot();
+        let (owner, session) = if let Ok(claims) = snapshot.check_refresh(token, now) {
             let dead = expired(claims.exp, Leeway::NONE, now);
             (claims.client_id.clone(), (!dead).then_some(claims.sid))
-        } else if let Ok(claims) = authority.check_access(token, now) {
+        } else if let Ok(claims) = snapshot.check_access(token, now) {
             (claims.client_id.clone(), claims.sid)
         } else {
             return Ok(());
         };
-        let public = authority.policy().client(&owner).is_none_or(|it| !it.is_confidential());
+        let public = snapshot.policy().client(&owner).is_none_or(|it| !it.is_confidential());
         match client {
             Some(client) if *client != owner => return Err(RevokeError::Foreign),
             None if !public => return Err(RevokeError::Foreign),

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::sessions::Sessions;
-use super::{Failure, Granted};
+use super::{Granted, ServiceError};
 use crate::claims::{RefreshClaims, Scope};
 use crate::id::{ClientId, SessionId};
 use crate::jwt::{TokenError, Verified};
@@ -56,7 +56,7 @@ pub enum RefreshError {
     InvalidScope,
     /// Everything presented is good, but.
     #[error(transparent)]
-    Failure(#[from] Failure),
+    Service(#[from] ServiceError),
 }
 
 /// Who presents a refresh token.
@@ -96,7 +96,7 @@ pub struct Renew<'a> {
 
 impl From<StoreError> for RefreshError {
     fn from(error: StoreError) -> Self {
-        Self::Failure(error.into())
+        Self::Service(error.into())
     }
 }
 
@@ -129,7 +129,7 @@ impl Sessions {
         token: &str,
         now: Timestamp,
     ) -> Result<Verified<RefreshClaims>, RefreshError> {
-        Ok(self.authority().check_refresh(token, now)?)
+        Ok(self.snapshot().check_refresh(token, now)?)
     }
 
     /// Renews a session: http-api.md, *Succession*; the rules are [`judge`]'s.
@@ -139,7 +139,7 @@ impl Sessions {
     /// answer that got lost between here and the store is found again by the attempt's mark.
     ///
     /// # Errors
-    /// [`RefreshError`]. After [`RefreshError::Failure`] the token presented still works, or its
+    /// [`RefreshError`]. After [`RefreshError::Service`] the token presented still works, or its
     /// retry with the same key or within the window gets the successor.
     pub async fn renew(
         &self,
@@ -148,9 +148,9 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<(Granted, Renewal), RefreshError> {
         let Renew { claims, presenter, scope } = request;
-        let authority = self.authority();
+        let snapshot = self.snapshot();
         presenter.may_present(claims)?;
-        let profile = authority
+        let profile = snapshot
             .policy()
             .client(&claims.client_id)
             .filter(|profile| presenter.may_renew(profile))
@@ -169,7 +169,7 @@ impl Sessions {
         // A client that keeps its token has this very generation in hand.
         let kept = profile.rotation == Rotation::Never
             && session.generation == attempt.presented.generation;
-        let granted = self.grant(&authority, profile, session, scope, !kept, now)?;
+        let granted = self.grant(&snapshot, profile, session, scope, !kept, now)?;
         Ok((granted, renewal))
     }
 
@@ -220,9 +220,9 @@ impl Sessions {
                 (Verdict::Ended(reason), _) => return Err(RefreshError::Ended(reason)),
             };
             let session = match outcome {
-                Ok(Outcome::Done(session)) => return Ok((session, renewal(verdict, attempt))),
-                Ok(Outcome::Standing(session)) => session,
-                Ok(Outcome::Absent) => return Err(RefreshError::Unknown),
+                Ok(Outcome::Applied(session)) => return Ok((session, renewal(verdict, attempt))),
+                Ok(Outcome::Refused(session)) => session,
+                Ok(Outcome::NotFound) => return Err(RefreshError::Unknown),
                 Err(error) if error.is_unknown() => self.read_back(id, error).await?,
                 Err(error) => return Err(error.into()),
             };

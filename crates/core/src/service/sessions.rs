@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::authority::{About, Authority};
-use super::{Failure, Granted};
+use super::snapshot::{About, Snapshot};
+use super::{Granted, ServiceError};
 use crate::claims::{AccessClaims, Scope};
 use crate::id::{Generation, SessionId, Subject};
 use crate::jwt::{TokenError, Verified};
@@ -27,7 +27,7 @@ pub struct Sessions {
     /// How long access tokens with a status live at most, in seconds, by any policy since this has
     /// been here: tokens of an earlier one may be out.
     longest_status: AtomicU64,
-    authority: RwLock<Arc<Authority>>,
+    snapshot: RwLock<Arc<Snapshot>>,
 }
 
 /// What a login opens.
@@ -72,24 +72,24 @@ impl Sessions {
     pub fn new(
         store: Arc<dyn SessionStore>,
         random: Arc<dyn Random>,
-        authority: Arc<Authority>,
+        snapshot: Arc<Snapshot>,
     ) -> Self {
-        let longest_status = AtomicU64::new(authority.policy().longest_status().as_secs());
-        let (space, authority) = (Space::default(), RwLock::new(authority));
-        Self { store, random, space, longest_status, authority }
+        let longest_status = AtomicU64::new(snapshot.policy().longest_status().as_secs());
+        let (space, snapshot) = (Space::default(), RwLock::new(snapshot));
+        Self { store, random, space, longest_status, snapshot }
     }
 
     /// The policy and keys in force.
     #[must_use]
-    pub fn authority(&self) -> Arc<Authority> {
-        self.authority.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts a new policy and new keys in force for whatever starts after.
-    pub fn replace_authority(&self, authority: Arc<Authority>) {
-        let longest = authority.policy().longest_status().as_secs();
+    pub fn replace_snapshot(&self, snapshot: Arc<Snapshot>) {
+        let longest = snapshot.policy().longest_status().as_secs();
         let _ = self.longest_status.fetch_max(longest, Ordering::AcqRel);
-        *self.authority.write().unwrap_or_else(PoisonError::into_inner) = authority;
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
     /// The spans of status lists.
@@ -101,14 +101,14 @@ impl Sessions {
     /// each status index that turns out to be taken.
     ///
     /// # Errors
-    /// [`Failure`]; no token is made before the store has acknowledged the session.
+    /// [`ServiceError`]; no token is made before the store has acknowledged the session.
     pub async fn open(
         &self,
-        authority: &Authority,
+        snapshot: &Snapshot,
         profile: &ClientProfile,
         new: NewSession,
         now: Timestamp,
-    ) -> Result<Granted, Failure> {
+    ) -> Result<Granted, ServiceError> {
         let NewSession { subject, scope, claims, device } = new;
         let session = Session {
             id: SessionId::generate(&*self.random),
@@ -129,16 +129,16 @@ impl Sessions {
         };
         let session = self.keep(session, profile).await?;
         let may_refresh = profile.allows(Grant::RefreshToken);
-        self.grant(authority, profile, session, None, may_refresh, now)
+        self.grant(snapshot, profile, session, None, may_refresh, now)
     }
 
     /// Keeps a new session under a name and with a status index that no other has.
-    async fn keep(&self, new: Session, profile: &ClientProfile) -> Result<Session, Failure> {
+    async fn keep(&self, new: Session, profile: &ClientProfile) -> Result<Session, ServiceError> {
         /// Room for a replica that begins with full lists and remembers nothing.
         const MOST_DRAWS: usize = 1024;
         if !profile.status {
             let kept = self.store.insert(&new).await?;
-            return if kept { Ok(new) } else { Err(Failure::NameTaken(new.id)) };
+            return if kept { Ok(new) } else { Err(ServiceError::IdTaken(new.id)) };
         }
         for _ in 0..MOST_DRAWS {
             let index = self.space.draw(&*self.random);
@@ -150,19 +150,19 @@ impl Sessions {
                 return Ok(session);
             }
         }
-        Err(Failure::NameTaken(new.id))
+        Err(ServiceError::IdTaken(new.id))
     }
 
     /// Signs what `session` is to be given: an access token, of a narrower scope if one is named.
     pub(super) fn grant(
         &self,
-        authority: &Authority,
+        snapshot: &Snapshot,
         profile: &ClientProfile,
         session: Session,
         narrowed: Option<&Scope>,
         with_refresh: bool,
         now: Timestamp,
-    ) -> Result<Granted, Failure> {
+    ) -> Result<Granted, ServiceError> {
         if let Some(index) = session.status {
             self.space.saw(index);
         }
@@ -173,9 +173,9 @@ impl Sessions {
             scope: scope.clone(),
         };
         let (access, access_expires_at) =
-            authority.access_token(about, profile, &*self.random, now)?;
+            snapshot.access_token(about, profile, &*self.random, now)?;
         let refresh =
-            if with_refresh { Some(authority.refresh_token(&session, now)?) } else { None };
+            if with_refresh { Some(snapshot.refresh_token(&session, now)?) } else { None };
         Ok(Granted { access, access_expires_at, refresh, scope, session })
     }
 
@@ -185,7 +185,7 @@ impl Sessions {
     /// # Errors
     /// [`AuthError`].
     pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, AuthError> {
-        let claims = self.authority().check_access(token, now)?;
+        let claims = self.snapshot().check_access(token, now)?;
         let id = claims.sid.ok_or(AuthError::SessionOver)?;
         match self.store.find(&id).await? {
             Some(session) if session.is_live(now) && session.subject == claims.sub => {
@@ -201,7 +201,7 @@ impl Sessions {
     /// # Errors
     /// [`StoreError`]: it may not have ended.
     pub async fn log_out(&self, refresh_token: &str, now: Timestamp) -> Result<(), StoreError> {
-        match self.authority().check_refresh(refresh_token, now) {
+        match self.snapshot().check_refresh(refresh_token, now) {
             Ok(claims) if !expired(claims.exp, Leeway::NONE, now) => {
                 self.end(&claims.sid, EndReason::Logout, now).await
             }
@@ -214,7 +214,7 @@ impl Sessions {
     /// # Errors
     /// [`AuthError`].
     pub async fn log_out_bearer(&self, access: &str, now: Timestamp) -> Result<(), AuthError> {
-        let claims = self.authority().check_access(access, now)?;
+        let claims = self.snapshot().check_access(access, now)?;
         let id = claims.sid.ok_or(AuthError::SessionOver)?;
         Ok(self.end(&id, EndReason::Logout, now).await?)
     }

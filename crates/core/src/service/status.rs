@@ -104,8 +104,8 @@ impl StatusLists {
                 let mut state = self.state();
                 // What was asked after this request came is new enough, whatever the clocks say.
                 if state.known.is_fresh(now) || state.known.number > before {
-                    let authority = self.sessions.authority();
-                    return state.known.signed(id, &authority, now);
+                    let snapshot = self.sessions.snapshot();
+                    return state.known.signed(id, &snapshot, now);
                 }
                 self.reading(&mut state, now)
             };

@@ -58,15 +58,15 @@ impl World {
         let wire = Arc::new(Wire::new(memory.clone()));
         let seed = block_on(SessionStore::list(&*memory, &subject())).unwrap().len();
         let random = Arc::new(SeededRandom::new(u64::try_from(seed).unwrap()));
-        let authority = fixture::authority(policy.clone());
-        let sessions = Arc::new(Sessions::new(wire.clone(), random, authority));
+        let snapshot = fixture::snapshot(policy.clone());
+        let sessions = Arc::new(Sessions::new(wire.clone(), random, snapshot));
         Self { memory, wire, sessions, policy, clock }
     }
 
     /// Another server over the same store, with keys read from the same records.
     fn replica(&self) -> Sessions {
-        let authority = fixture::authority(self.policy.clone());
-        Sessions::new(self.wire.clone(), Arc::new(SeededRandom::new(77)), authority)
+        let snapshot = fixture::snapshot(self.policy.clone());
+        Sessions::new(self.wire.clone(), Arc::new(SeededRandom::new(77)), snapshot)
     }
 
     /// The same records in another store, as a copy put back; time goes on.
@@ -92,10 +92,10 @@ impl World {
     }
 
     fn open_for(&self, client: &str) -> Granted {
-        let authority = self.sessions.authority();
-        let profile = authority.policy().client(&fixture::client(client)).unwrap();
+        let snapshot = self.sessions.snapshot();
+        let profile = snapshot.policy().client(&fixture::client(client)).unwrap();
         let new = fixture::login_of(1);
-        block_on(self.sessions.open(&authority, profile, new, self.clock.now())).unwrap()
+        block_on(self.sessions.open(&snapshot, profile, new, self.clock.now())).unwrap()
     }
 
     fn refresh(&self, token: &str, key: Option<&str>) -> Refreshed {

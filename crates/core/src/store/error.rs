@@ -13,13 +13,13 @@ pub enum StoreError {
     /// The store was not reached, or refused before doing anything: nothing happened.
     #[error("the store could not be reached")]
     Unreachable(#[source] Cause),
-    /// The request went out and no answer came: it may have happened, or may yet.
+    /// The request was sent and no response came: the step may have happened, or may still happen.
     #[error("the store did not answer")]
-    Interrupted(#[source] Cause),
-    /// The store answers and won't do it: read-only, full, not migrated, or a mistake of ours.
-    /// Nothing happened, and trying again soon won't help.
-    #[error("the store refused")]
-    Refused(#[source] Cause),
+    UnknownOutcome(#[source] Cause),
+    /// The store answered and rejected the step: it is read-only, full or not migrated, or the
+    /// statement is wrong. Nothing happened, and retrying soon will not help.
+    #[error("the store rejected the operation")]
+    Rejected(#[source] Cause),
     /// A record that can't be what this program wrote.
     #[error("corrupt record {key}: {what}")]
     Corrupt {
@@ -34,13 +34,13 @@ impl StoreError {
     /// Whether the same step may succeed soon.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Interrupted(_))
+        matches!(self, Self::Unreachable(_) | Self::UnknownOutcome(_))
     }
 
     /// Whether the step may have happened all the same.
     #[must_use]
     pub const fn is_unknown(&self) -> bool {
-        matches!(self, Self::Interrupted(_))
+        matches!(self, Self::UnknownOutcome(_))
     }
 
     /// A corrupt record.

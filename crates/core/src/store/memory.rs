@@ -43,12 +43,12 @@ impl MemoryStore {
         change: impl FnOnce(&mut Session),
     ) -> Outcome {
         match self.sessions().get_mut(id) {
-            None => Outcome::Absent,
+            None => Outcome::NotFound,
             Some(session) if session.ended.is_none() && holds(session) => {
                 change(session);
-                Outcome::Done(session.clone())
+                Outcome::Applied(session.clone())
             }
-            Some(session) => Outcome::Standing(session.clone()),
+            Some(session) => Outcome::Refused(session.clone()),
         }
     }
 

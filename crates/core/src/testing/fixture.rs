@@ -12,7 +12,7 @@ use crate::id::{ClientId, Issuer, Subject};
 use crate::jwt::Algorithm;
 use crate::keys::{KeyRecord, KeyRing, missing};
 use crate::policy::{ClientProfile, ProfileSettings, TokenPolicy};
-use crate::service::{Authority, NewSession, Sessions};
+use crate::service::{NewSession, Sessions, Snapshot};
 use crate::session::{Device, ExtraClaims};
 use crate::store::SessionStore;
 use crate::time::Timestamp;
@@ -88,15 +88,15 @@ pub fn ring_of(records: &[KeyRecord], policy: &TokenPolicy) -> KeyRing {
 
 /// This policy with [`ring`].
 #[must_use]
-pub fn authority(policy: TokenPolicy) -> Arc<Authority> {
+pub fn snapshot(policy: TokenPolicy) -> Arc<Snapshot> {
     let ring = ring(&policy);
-    Arc::new(Authority::new(policy, ring))
+    Arc::new(Snapshot::new(policy, ring))
 }
 
 /// The use cases over `store` under this policy, with [`ring`] and randomness from a seed.
 #[must_use]
 pub fn sessions(store: Arc<dyn SessionStore>, policy: TokenPolicy) -> Sessions {
-    Sessions::new(store, Arc::new(SeededRandom::new(1)), authority(policy))
+    Sessions::new(store, Arc::new(SeededRandom::new(1)), snapshot(policy))
 }
 
 /// What a login of [`subject`]`(number)` opens: no scope, no extra claims, an unknown device.

@@ -137,14 +137,14 @@ fn shown(
     records: &[KeyRecord],
     now: Timestamp,
 ) -> Result<(Vec<Json>, String), CommandError> {
-    let authority = issuer(config, records, now).map_err(failed)?;
+    let snapshot = issuer(config, records, now).map_err(failed)?;
     let mut sorted: Vec<&KeyRecord> = records.iter().collect();
     sorted.sort_by_key(|it| {
         let turn = (it.active_from.is_none(), it.active_from, it.created_at);
         (it.token_type == TokenType::Refresh, turn, it.kid.clone())
     });
     let phases: Vec<_> =
-        sorted.iter().filter_map(|it| authority.ring().phase(&it.kid, now)).collect();
+        sorted.iter().filter_map(|it| snapshot.ring().phase(&it.kid, now)).collect();
     let keys: Vec<_> = sorted.into_iter().zip(phases).collect();
     Ok((keys.iter().map(as_json).collect(), list_text(&keys, now)))
 }

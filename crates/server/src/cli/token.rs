@@ -11,7 +11,7 @@ use aquaware_core::jwt::Algorithm;
 use aquaware_core::jwt::{MAX_TOKEN_BYTES, TokenType, Unverified, inspect};
 use aquaware_core::keys::missing;
 use aquaware_core::random::SystemRandom;
-use aquaware_core::service::Authority;
+use aquaware_core::service::Snapshot;
 use aquaware_core::time::{Clock as _, Timestamp};
 
 use self::checks::{Check, by_its_own};
@@ -72,11 +72,11 @@ fn look_into(dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
         return Err(CommandError::Usage(message.to_owned()));
     }
     let now = SystemClock.now();
-    let (authority, mut notes) = authority(&config, now)?;
-    let verdict = by_its_own(token, &authority, now);
+    let (snapshot, mut notes) = snapshot(&config, now)?;
+    let verdict = by_its_own(token, &snapshot, now);
     let (mut checks, mut session) = (verdict.checks, None);
     if let Some(proven) = verdict.proven {
-        let found = standing::look_up(&config, &authority, proven, now);
+        let found = standing::look_up(&config, &snapshot, proven, now);
         checks.extend(found.checks);
         session = found.session;
         notes.extend(found.note);
@@ -88,7 +88,7 @@ fn look_into(dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
 }
 
 /// The issuer of this configuration, with its keys as they are: none are made by looking.
-fn authority(config: &Config, now: Timestamp) -> Result<(Authority, Vec<String>), CommandError> {
+fn snapshot(config: &Config, now: Timestamp) -> Result<(Snapshot, Vec<String>), CommandError> {
     let held = HeldKeys::found(&config.keys.directory).map_err(failed)?;
     let records = held.map(HeldKeys::into_records).unwrap_or_default();
     if !records.is_empty() {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use aquaware_core::jwt::Algorithm;
 use aquaware_core::keys::{KeyRecord, missing};
 use aquaware_core::random::SystemRandom;
-use aquaware_core::service::{Accounts, Authority, Sessions};
+use aquaware_core::service::{Accounts, Sessions, Snapshot};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::Timestamp;
 
-use super::parts::{StartError, UseCases, authority_of, use_cases};
+use super::parts::{StartError, UseCases, snapshot_of, use_cases};
 use crate::config::Config;
 use crate::key_directory::KeyDirectoryError;
 
@@ -39,8 +39,8 @@ pub(crate) async fn administer(
         .map_err(|source| StartError::DataDirectory { path: data_dir.clone(), source })?;
     let made = missing(&[], Algorithm::EdDsa, now, &SystemRandom);
     let throwaway = made.map_err(|_| KeyDirectoryError::Generate)?;
-    let authority = issuer(config, &throwaway, now)?;
-    let UseCases { accounts, sessions, session_store, .. } = use_cases(config, authority).await?;
+    let snapshot = issuer(config, &throwaway, now)?;
+    let UseCases { accounts, sessions, session_store, .. } = use_cases(config, snapshot).await?;
     Ok(Administration { accounts, sessions, session_store })
 }
 
@@ -52,6 +52,6 @@ pub(crate) fn issuer(
     config: &Config,
     keys: &[KeyRecord],
     now: Timestamp,
-) -> Result<Authority, StartError> {
-    authority_of(config, config.listen.public, keys, now)
+) -> Result<Snapshot, StartError> {
+    snapshot_of(config, config.listen.public, keys, now)
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use actix_web::web;
 use aquaware_core::id::KeyId;
 use aquaware_core::keys::KeyRing;
-use aquaware_core::service::Authority;
+use aquaware_core::service::Snapshot;
 use aquaware_core::time::Timestamp;
 use tokio::time::{interval, sleep};
 
@@ -61,7 +61,7 @@ impl Keeper {
 
     /// Who issues.
     pub(super) fn issuer(&self) -> String {
-        self.state.sessions.authority().policy().issuer().to_string()
+        self.state.sessions.snapshot().policy().issuer().to_string()
     }
 
     /// Reads the configuration again and puts its keys and client profiles in force. The rest of
@@ -137,7 +137,7 @@ impl Keeper {
         }
         let policy = config.policy(self.public).ok_or(StartError::Issuer(self.public))?;
         let ring = KeyRing::new(&records, &policy, now)?;
-        self.state.sessions.replace_authority(Arc::new(Authority::new(policy, ring)));
+        self.state.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
         self.seen.replace(Some(keys));
         Ok(true)
     }

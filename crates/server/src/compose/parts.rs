@@ -8,7 +8,7 @@ use std::time::Duration;
 use aquaware_core::keys::{KeyRecord, KeyRing, RingError, Schedule};
 use aquaware_core::password::{HashCost, InvalidCost};
 use aquaware_core::random::{Random, SystemRandom};
-use aquaware_core::service::{Accounts, Authority, Clients, Sessions, StatusLists};
+use aquaware_core::service::{Accounts, Clients, Sessions, Snapshot, StatusLists};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::{Clock, Timestamp};
 use thiserror::Error;
@@ -77,29 +77,29 @@ pub(crate) enum StartError {
 }
 
 /// Policy and keys as they are now on the disk; what keys are missing is made.
-pub(super) fn authority(
+pub(super) fn snapshot(
     config: &Config,
     public: SocketAddr,
     now: Timestamp,
-) -> Result<Authority, StartError> {
+) -> Result<Snapshot, StartError> {
     let Kept { records, read_only } = keys(config, public, Occasion::Start, false, now)?;
     if read_only && config.keys.rotate_every.is_some() {
         let directory = config.keys.directory.display();
         tracing::warn!(%directory, "the key directory can't be written: keys aren't rotated here");
     }
-    authority_of(config, public, &records, now)
+    snapshot_of(config, public, &records, now)
 }
 
 /// Policy and these keys.
-pub(super) fn authority_of(
+pub(super) fn snapshot_of(
     config: &Config,
     public: SocketAddr,
     keys: &[KeyRecord],
     now: Timestamp,
-) -> Result<Authority, StartError> {
+) -> Result<Snapshot, StartError> {
     let policy = config.policy(public).ok_or(StartError::Issuer(public))?;
     let ring = KeyRing::new(keys, &policy, now)?;
-    Ok(Authority::new(policy, ring))
+    Ok(Snapshot::new(policy, ring))
 }
 
 /// When the keys are read.
@@ -137,9 +137,9 @@ pub(super) fn keys(
 pub(super) async fn state(config: &Config, public: SocketAddr) -> Result<State, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let authority = authority(config, public, clock.now())?;
-    let issuer = authority.policy().issuer().clone();
-    let UseCases { accounts, sessions, hasher, .. } = use_cases(config, authority).await?;
+    let snapshot = snapshot(config, public, clock.now())?;
+    let issuer = snapshot.policy().issuer().clone();
+    let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot).await?;
     let limits = config.limits;
     Ok(State {
         clients: Clients::new(Arc::clone(&sessions), hasher, random),
@@ -167,15 +167,12 @@ pub(super) struct UseCases {
     hasher: Arc<HashingPool>,
 }
 
-/// Opens the stores and puts the use cases over them. `authority` is whose tokens they issue.
-pub(super) async fn use_cases(
-    config: &Config,
-    authority: Authority,
-) -> Result<UseCases, StartError> {
+/// Opens the stores and puts the use cases over them. `snapshot` is whose tokens they issue.
+pub(super) async fn use_cases(config: &Config, snapshot: Snapshot) -> Result<UseCases, StartError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let (session_store, account_store) = stores::open(&config.store).await?;
     let sessions =
-        Arc::new(Sessions::new(session_store.clone(), random.clone(), Arc::new(authority)));
+        Arc::new(Sessions::new(session_store.clone(), random.clone(), Arc::new(snapshot)));
     let hasher = Arc::new(hashing(&config.accounts)?);
     let accounts = Accounts::new(account_store, hasher.clone(), random, Arc::clone(&sessions));
     Ok(UseCases { accounts, sessions, session_store, hasher })

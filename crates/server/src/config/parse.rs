@@ -158,7 +158,7 @@ pub(super) fn list<T>(
 
 /// The grants of a client.
 pub(super) fn grants(value: &Value) -> Parsed<BTreeSet<Grant>> {
-    let words = Grant::ALL.map(|grant| (grant.word(), grant));
+    let words = Grant::ALL.map(|grant| (grant.as_str(), grant));
     list(word(&words), "grants such as \"login\"")(value).map(BTreeSet::from_iter)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aquaware_core::password::{Overloaded, Weakness};
 use aquaware_core::service::{
-    AuthError, Failure, LoginError, PasswordError, RefreshError, SignUpError, StatusListError,
+    AuthError, LoginError, PasswordError, RefreshError, ServiceError, SignUpError, StatusListError,
 };
 use aquaware_core::store::StoreError;
 
@@ -27,7 +27,9 @@ impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
         let cause = chain(error);
         match error {
-            StoreError::Unreachable(_) | StoreError::Interrupted(_) | StoreError::Refused(_) => {
+            StoreError::Unreachable(_)
+            | StoreError::UnknownOutcome(_)
+            | StoreError::Rejected(_) => {
                 tracing::error!(%cause, "store unavailable");
                 Self::from(Code::StoreUnavailable).retry_after(STORE_PATIENCE)
             }
@@ -39,11 +41,11 @@ impl From<&StoreError> for Problem {
     }
 }
 
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
+impl From<ServiceError> for Problem {
+    fn from(failure: ServiceError) -> Self {
         match failure {
-            Failure::Store(error) => error.into(),
-            Failure::Sign(_) | Failure::NameTaken(_) => {
+            ServiceError::Store(error) => error.into(),
+            ServiceError::Sign(_) | ServiceError::IdTaken(_) => {
                 tracing::error!(cause = %failure, "a token could not be made");
                 Self::from(Code::InternalError)
             }
@@ -56,7 +58,7 @@ impl From<StatusListError> for Problem {
         match error {
             StatusListError::SharedSecret => Self::from(Code::NotFound),
             StatusListError::Store(error) => Self::from(&*error),
-            StatusListError::Sign(error) => Failure::from(error).into(),
+            StatusListError::Sign(error) => ServiceError::from(error).into(),
         }
     }
 }
@@ -87,7 +89,7 @@ impl From<RefreshError> for Problem {
             RefreshError::NotAllowed => Self::from(Code::ClientNotAllowed),
             RefreshError::Foreign => Self::from(Code::InvalidRefreshToken),
             RefreshError::InvalidScope => Self::from(Code::InvalidScope),
-            RefreshError::Failure(failure) => failure.into(),
+            RefreshError::Service(failure) => failure.into(),
         }
     }
 }
@@ -100,7 +102,7 @@ impl From<LoginError> for Problem {
             LoginError::NotAllowed => Self::from(Code::ClientNotAllowed),
             LoginError::InvalidScope => Self::from(Code::InvalidScope),
             LoginError::Overloaded(overloaded) => overloaded.into(),
-            LoginError::Failure(failure) => failure.into(),
+            LoginError::Service(failure) => failure.into(),
         }
     }
 }

@@ -57,8 +57,8 @@ impl State {
     /// # Errors
     /// The 429; nothing is used up.
     pub(crate) fn count_refresh(&self, claims: &Verified<RefreshClaims>) -> Result<(), Problem> {
-        let authority = self.sessions.authority();
-        let profile = authority.policy().client(&claims.client_id);
+        let snapshot = self.sessions.snapshot();
+        let profile = snapshot.policy().client(&claims.client_id);
         self.rates.refresh(claims, profile.map_or(Rotation::Always, |it| it.rotation))
     }
 
@@ -97,8 +97,8 @@ impl State {
         request: &HttpRequest,
         client: &ClientId,
     ) -> Result<(), Problem> {
-        let authority = self.sessions.authority();
-        let profile = authority.policy().client(client);
+        let snapshot = self.sessions.snapshot();
+        let profile = snapshot.policy().client(client);
         let cookie = profile.is_some_and(|profile| profile.transport == Transport::Cookie);
         if cookie && request.headers().contains_key(header::ORIGIN) {
             self.origins.check(request.headers())?;

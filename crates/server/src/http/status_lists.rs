@@ -62,11 +62,11 @@ struct Aggregation {
 
 /// Answers with the addresses of all lists there are, and of the one that comes next.
 pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let authority = state.sessions.authority();
-    if authority.ring().signing_for_others(state.now()).is_none() {
+    let snapshot = state.sessions.snapshot();
+    if snapshot.ring().signing_for_others(state.now()).is_none() {
         return Err(Problem::from(Code::NotFound));
     }
-    let issuer = authority.policy().issuer();
+    let issuer = snapshot.policy().issuer();
     let status_lists = state.status_lists.ids().map(|id| id.uri(issuer)).collect();
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))

@@ -74,8 +74,8 @@ pub(crate) fn in_body(granted: &Granted, now: Timestamp) -> HttpResponse {
 /// What a session gives, the refresh token in the body or in a cookie, as the client's profile has
 /// it.
 pub(crate) fn by_profile(state: &State, granted: &Granted, now: Timestamp) -> HttpResponse {
-    let authority = state.sessions.authority();
-    let profile = authority.policy().client(&granted.session.client);
+    let snapshot = state.sessions.snapshot();
+    let profile = snapshot.policy().client(&granted.session.client);
     if profile.is_none_or(|profile| profile.transport == Transport::Body) {
         return in_body(granted, now);
     }

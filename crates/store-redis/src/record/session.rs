@@ -3,7 +3,7 @@
 use aquaware_core::claims::Scope;
 use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
-use aquaware_core::session::{Device, EndReason, Ended, Session};
+use aquaware_core::session::{Device, Ended, Session};
 use aquaware_core::status::StatusIndex;
 use aquaware_core::store::StoreError;
 use redis::Value;
@@ -46,7 +46,7 @@ pub(crate) fn session_fields(session: &Session) -> Result<FieldList, StoreError>
     fields.put_some("mark", mark.as_ref().map(|mark| mark.as_bytes().to_vec()));
     if let Some(Ended { at, reason }) = ended {
         fields.put_time("ended", *at);
-        fields.put("reason", reason.word());
+        fields.put("reason", reason.as_str());
     }
     fields.put_some("status", status.map(|index| index.number().to_string()));
     Ok(fields.0)
@@ -110,7 +110,7 @@ fn ended(fields: &mut Reader) -> Read<Option<Ended>> {
     match (fields.some_time("ended")?, fields.some_text("reason")?) {
         (None, None) => Ok(None),
         (Some(at), Some(reason)) => {
-            let reason = EndReason::from_word(&reason).ok_or("the reason of its end is unknown")?;
+            let reason = reason.parse().map_err(|_| "the reason of its end is unknown")?;
             Ok(Some(Ended { at, reason }))
         }
         (Some(_), None) => Err("it ended without a reason"),
@@ -125,6 +125,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use aquaware_core::session::EndReason;
 
     fn session() -> Session {
         Session {

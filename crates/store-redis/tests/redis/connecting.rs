@@ -83,7 +83,7 @@ fn an_acl_user_needs_its_own_keys_only() {
 }
 
 fn not_permitted(error: &StoreError) {
-    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
     let cause = std::error::Error::source(error).unwrap().to_string();
     assert!(cause.contains("ACL"), "{cause}");
 }

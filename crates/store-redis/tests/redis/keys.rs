@@ -65,7 +65,7 @@ fn an_ended_session_stays_until_its_tokens_are_dead() {
         assert_eq!(store.purge(days(9999), u32::MAX).await.unwrap(), 0);
         assert_eq!(store.find(&id(1)).await.unwrap(), Some(tombstone.clone()));
         let late = store.advance(&id(1), &step(1)).await.unwrap();
-        assert_eq!(late, Outcome::Standing(tombstone));
+        assert_eq!(late, Outcome::Refused(tombstone));
     });
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn ended(reason: EndReason) -> Ended {
 
 pub(crate) fn done(outcome: Outcome) -> Session {
     match outcome {
-        Outcome::Done(session) => session,
+        Outcome::Applied(session) => session,
         other => panic!("not done: {other:?}"),
     }
 }

@@ -439,7 +439,7 @@ fn a_status_that_is_no_index_is_corrupt() {
             assert!(matches!(error, StoreError::Corrupt { .. }), "{bad}");
         }
         let _: u32 = ask(&["HDEL", &key, "status"]);
-        assert!(matches!(store.end(&id(1), LOGOUT).await.unwrap(), Outcome::Done(_)));
+        assert!(matches!(store.end(&id(1), LOGOUT).await.unwrap(), Outcome::Applied(_)));
         assert_eq!(store.revoked(at(0)).await.unwrap(), []);
     });
 }

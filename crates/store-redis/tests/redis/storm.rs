@@ -9,7 +9,7 @@ use aquaware_core::policy::ProfileSettings;
 use aquaware_core::random::SystemRandom;
 use aquaware_core::retry::RetryKey;
 use aquaware_core::secret::RefreshToken;
-use aquaware_core::service::{Failure, RefreshError, Renewal, Sessions};
+use aquaware_core::service::{RefreshError, Renewal, ServiceError, Sessions};
 use aquaware_core::testing::fixture;
 use aquaware_servers::{Cluster, Redis, RedisOptions as ServerOptions, Sentinel};
 use aquaware_store_redis::RedisStore;
@@ -43,9 +43,8 @@ impl Storm {
         let store = RedisStore::connect(options).await.unwrap();
         let settings =
             ProfileSettings { retry_window: Duration::ZERO, ..ProfileSettings::default() };
-        let authority =
-            fixture::authority(fixture::policy_with([fixture::profile("web", settings)]));
-        let sessions = Arc::new(Sessions::new(Arc::new(store), Arc::new(SystemRandom), authority));
+        let snapshot = fixture::snapshot(fixture::policy_with([fixture::profile("web", settings)]));
+        let sessions = Arc::new(Sessions::new(Arc::new(store), Arc::new(SystemRandom), snapshot));
         let mut storm = Self {
             sessions,
             clients: Vec::new(),
@@ -61,10 +60,10 @@ impl Storm {
     }
 
     async fn client(&self, number: u32) -> Client {
-        let authority = self.sessions.authority();
-        let web = authority.policy().client(&fixture::client("web")).unwrap();
+        let snapshot = self.sessions.snapshot();
+        let web = snapshot.policy().client(&fixture::client("web")).unwrap();
         let login = fixture::login_of(number);
-        let granted = self.sessions.open(&authority, web, login, fixture::NOW).await.unwrap();
+        let granted = self.sessions.open(&snapshot, web, login, fixture::NOW).await.unwrap();
         let mut tokens = vec![granted.refresh.unwrap().token];
         let refreshes = Arc::new(AtomicU64::new(0));
         let (sessions, count) = (Arc::clone(&self.sessions), Arc::clone(&refreshes));
@@ -81,7 +80,9 @@ impl Storm {
                         tokens.push(granted.refresh.unwrap().token);
                         count.fetch_add(1, Ordering::SeqCst);
                     }
-                    Err(RefreshError::Failure(Failure::Store(error))) if error.is_transient() => {
+                    Err(RefreshError::Service(ServiceError::Store(error)))
+                        if error.is_transient() =>
+                    {
                         outages.fetch_add(1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }

@@ -48,9 +48,9 @@ fn a_refresh_survives_whatever_is_lost_of_it() {
             proxy.pass();
             let store = through(&proxy, &prefix()).await;
             let sessions = fixture::sessions(Arc::new(store), strict());
-            let authority = sessions.authority();
-            let web = authority.policy().client(&fixture::client("web")).unwrap();
-            let granted = sessions.open(&authority, web, fixture::login_of(1), fixture::NOW);
+            let snapshot = sessions.snapshot();
+            let web = snapshot.policy().client(&fixture::client("web")).unwrap();
+            let granted = sessions.open(&snapshot, web, fixture::login_of(1), fixture::NOW);
             let mut token = granted.await.unwrap().refresh.unwrap().token;
             for lap in 0..3 {
                 let before = proxy.faults();
@@ -265,7 +265,7 @@ fn a_full_server_refuses_and_says_what_to_do() {
             }
         }
         let error = refused.unwrap();
-        assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+        assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("maxmemory"), "{cause}");
         // Until not even a small one has room.
@@ -276,7 +276,7 @@ fn a_full_server_refuses_and_says_what_to_do() {
         }
         // What is there is there, and can be read.
         assert_eq!(store.find(&id(1)).await.unwrap(), Some(large(1)));
-        assert!(matches!(store.advance(&id(1), &step(1)).await, Err(StoreError::Refused(_))));
+        assert!(matches!(store.advance(&id(1), &step(1)).await, Err(StoreError::Rejected(_))));
         server.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
         let _ = crate::sample::done(store.advance(&id(1), &step(1)).await.unwrap());
     });

@@ -77,7 +77,7 @@ impl SessionStore for MysqlStore {
             subject: subject.as_str().to_owned(),
             except: except.map(|id| id.as_bytes().to_vec()),
             at: ended.at.millis(),
-            reason: ended.reason.word(),
+            reason: ended.reason.as_str(),
         };
         self.write(wish, |link, wish| {
             Box::pin(async move {
@@ -202,9 +202,9 @@ where
     link.begin_transaction().await?;
     let found = change_and_look(link, step).await;
     Ok(match link.end_transaction(found).await? {
-        Found::Changed(row) => Outcome::Done(row.into_session()?),
-        Found::Standing(row) => Outcome::Standing(row.into_session()?),
-        Found::Nothing => Outcome::Absent,
+        Found::Changed(row) => Outcome::Applied(row.into_session()?),
+        Found::Standing(row) => Outcome::Refused(row.into_session()?),
+        Found::Nothing => Outcome::NotFound,
     })
 }
 

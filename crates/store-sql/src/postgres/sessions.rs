@@ -76,7 +76,7 @@ impl SessionStore for PostgresStore {
             subject: subject.as_str().to_owned(),
             except: except.map(|id| *id.as_bytes()),
             at: ended.at.millis(),
-            reason: ended.reason.word(),
+            reason: ended.reason.as_str(),
         };
         self.write(statement, |link, statement| {
             Box::pin(async move {
@@ -200,12 +200,12 @@ where
     for _ in 0..TRIES {
         let rows = Returning(step).load::<SessionRow>(&mut link.connection).await;
         if let Some(row) = link.asked(rows)?.pop() {
-            return Ok(Outcome::Done(row.into_session()?));
+            return Ok(Outcome::Applied(row.into_session()?));
         }
-        let Some(row) = find(link, step.id()).await? else { return Ok(Outcome::Absent) };
+        let Some(row) = find(link, step.id()).await? else { return Ok(Outcome::NotFound) };
         match step.verdict(&row) {
-            Verdict::Refused => return Ok(Outcome::Standing(row.into_session()?)),
-            Verdict::Satisfied => return Ok(Outcome::Done(row.into_session()?)),
+            Verdict::Refused => return Ok(Outcome::Refused(row.into_session()?)),
+            Verdict::Satisfied => return Ok(Outcome::Applied(row.into_session()?)),
             Verdict::Open => {}
         }
     }

@@ -3,7 +3,7 @@
 use aquaware_core::claims::Scope;
 use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
-use aquaware_core::session::{Device, EndReason, Ended, Session};
+use aquaware_core::session::{Device, Ended, Session};
 use aquaware_core::status::StatusIndex;
 use aquaware_core::store::StoreError;
 use aquaware_core::time::Timestamp;
@@ -77,7 +77,7 @@ impl SessionRow {
             last_used_at: last_used_at.millis(),
             mark: mark.map(|mark| mark.as_bytes().to_vec()),
             ended_at: ended.map(|ended| ended.at.millis()),
-            end_reason: ended.map(|ended| ended.reason.word().to_owned()),
+            end_reason: ended.map(|ended| ended.reason.as_str().to_owned()),
             status_index: status.map(|index| index.number().into()),
         })
     }
@@ -152,7 +152,7 @@ fn ended_of(at: Option<i64>, reason: Option<&str>) -> Result<Option<Ended>, &'st
     match (at, reason) {
         (None, None) => Ok(None),
         (Some(at), Some(reason)) => {
-            let reason = EndReason::from_word(reason).ok_or("the reason of its end is unknown")?;
+            let reason = reason.parse().map_err(|_| "the reason of its end is unknown")?;
             Ok(Some(Ended { at: Timestamp::from_millis(at), reason }))
         }
         (Some(_), None) => Err("it ended without a reason"),
@@ -170,6 +170,7 @@ pub(super) fn status_of(number: i64) -> Result<StatusIndex, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aquaware_core::session::EndReason;
 
     fn session() -> Session {
         Session {

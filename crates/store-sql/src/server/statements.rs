@@ -229,7 +229,7 @@ pub(crate) struct EndSession {
 
 impl EndSession {
     pub(crate) fn new(id: &SessionId, ended: Ended) -> Self {
-        Self { id: *id.as_bytes(), at: ended.at.millis(), reason: ended.reason.word() }
+        Self { id: *id.as_bytes(), at: ended.at.millis(), reason: ended.reason.as_str() }
     }
 }
 

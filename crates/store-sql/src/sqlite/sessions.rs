@@ -128,11 +128,11 @@ where
     S: LoadQuery<'q, SqliteConnection, SessionRow> + RunQueryDsl<SqliteConnection>,
 {
     if let Some(row) = asked(statement.get_result(connection).optional())? {
-        return row.into_session().map(Outcome::Done);
+        return row.into_session().map(Outcome::Applied);
     }
     match find(connection, id)? {
-        Some(row) => row.into_session().map(Outcome::Standing),
-        None => Ok(Outcome::Absent),
+        Some(row) => row.into_session().map(Outcome::Refused),
+        None => Ok(Outcome::NotFound),
     }
 }
 

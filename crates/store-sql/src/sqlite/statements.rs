@@ -183,7 +183,7 @@ pub(super) struct EndSession {
 
 impl EndSession {
     pub(super) fn new(id: &SessionId, ended: Ended) -> Self {
-        Self { id: *id.as_bytes(), at: ended.at.millis(), reason: ended.reason.word() }
+        Self { id: *id.as_bytes(), at: ended.at.millis(), reason: ended.reason.as_str() }
     }
 }
 
@@ -215,7 +215,7 @@ impl EndSessions {
             subject: subject.as_str().to_owned(),
             except: except.map(|id| id.as_bytes().to_vec()),
             at: ended.at.millis(),
-            reason: ended.reason.word(),
+            reason: ended.reason.as_str(),
         }
     }
 }

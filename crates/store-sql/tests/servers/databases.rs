@@ -70,7 +70,7 @@ fn a_step_whose_commit_fails_is_not_acknowledged() {
                 .unwrap_err(),
         ];
         for error in errors {
-            assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+            assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
             assert_eq!(cause(&error), Failure::Full);
         }
         assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));

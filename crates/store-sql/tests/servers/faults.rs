@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aquaware_core::policy::ProfileSettings;
 use aquaware_core::retry::RetryKey;
-use aquaware_core::service::{Failure as ServiceFailure, Granted, RefreshError, Sessions};
+use aquaware_core::service::{Granted, RefreshError, ServiceError, Sessions};
 use aquaware_core::store::{Outcome, SessionStore, StoreError};
 use aquaware_core::testing::fixture::{
     NOW, client as client_id, login_of, policy_with, profile, sessions,
@@ -53,10 +53,10 @@ impl World {
         self.try_open().await.unwrap()
     }
 
-    async fn try_open(&self) -> Result<Granted, ServiceFailure> {
-        let authority = self.sessions.authority();
-        let profile = authority.policy().client(&client_id("bare")).unwrap();
-        self.sessions.open(&authority, profile, login_of(1), NOW).await
+    async fn try_open(&self) -> Result<Granted, ServiceError> {
+        let snapshot = self.sessions.snapshot();
+        let profile = snapshot.policy().client(&client_id("bare")).unwrap();
+        self.sessions.open(&snapshot, profile, login_of(1), NOW).await
     }
 
     async fn refresh(&self, token: &str) -> Result<Granted, RefreshError> {
@@ -72,7 +72,7 @@ impl World {
         self.proxy.pass();
         let granted = match first {
             Ok(granted) => granted,
-            Err(RefreshError::Failure(ServiceFailure::Store(error))) => {
+            Err(RefreshError::Service(ServiceError::Store(error))) => {
                 assert!(error.is_transient(), "{place}, {fault:?}: {error:?}");
                 let again = self.refresh(token).await;
                 again.unwrap_or_else(|error| panic!("{place}, {fault:?}: {error:?}"))
@@ -146,14 +146,14 @@ fn a_lost_answer_is_told_from_a_step_that_was_not_taken<E: Engine>() {
                 world.proxy.pass();
                 let stands = store.find(&id(1)).await.unwrap().unwrap().generation.number();
                 match outcome {
-                    Ok(Outcome::Done(session)) => {
+                    Ok(Outcome::Applied(session)) => {
                         assert_eq!(session.generation.number(), from + 1);
                         assert_eq!(stands, from + 1, "{place}, {fault:?}");
                     }
                     Err(StoreError::Unreachable(_)) => {
                         assert_eq!(stands, from, "{place}, {fault:?}: it did happen");
                     }
-                    Err(StoreError::Interrupted(_)) => {}
+                    Err(StoreError::UnknownOutcome(_)) => {}
                     other => panic!("{place}, {fault:?}: {other:?}"),
                 }
                 from = stands;
@@ -183,7 +183,7 @@ fn connections_that_broke_while_idle_fail_nobody<E: Engine>() {
                 assert!(store.insert(&session(u16::try_from(round).unwrap() + 1)).await.unwrap());
             }
             let advanced = store.advance(&id(1), &step(round + 1, 2_000)).await.unwrap();
-            assert!(matches!(advanced, Outcome::Done(_)), "{advanced:?}");
+            assert!(matches!(advanced, Outcome::Applied(_)), "{advanced:?}");
             for _ in 0..4 {
                 assert!(store.find(&id(1)).await.unwrap().is_some());
             }
@@ -232,7 +232,7 @@ async fn client(world: &World, stop: &AtomicBool, seen: &Mutex<Seen>) {
     let granted = loop {
         match world.try_open().await {
             Ok(granted) => break granted,
-            Err(ServiceFailure::Store(error)) => assert!(error.is_transient(), "{error:?}"),
+            Err(ServiceError::Store(error)) => assert!(error.is_transient(), "{error:?}"),
             Err(error) => panic!("{error:?}"),
         }
     };
@@ -265,7 +265,7 @@ fn note<T>(seen: &Mutex<Seen>, took: Duration, result: &Result<T, RefreshError>)
     seen.slowest = seen.slowest.max(took);
     match result {
         Ok(_) => seen.good += 1,
-        Err(RefreshError::Failure(ServiceFailure::Store(error))) => {
+        Err(RefreshError::Service(ServiceError::Store(error))) => {
             assert!(error.is_transient(), "{error:?}");
             seen.failed += 1;
         }

@@ -106,7 +106,7 @@ fn a_server_that_is_read_only_is_refused_and_so_are_changes_once_it_becomes_so<E
             store.advance(&session(1).id, &step(1, 2_000)).await.unwrap_err(),
             store.end_all(&subject("ann"), None, crate::steps::ended()).await.unwrap_err(),
         ] {
-            assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+            assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
             assert_eq!(cause(&error), Failure::Replica);
         }
         assert_eq!(store.find(&session(1).id).await.unwrap(), Some(session(1)));

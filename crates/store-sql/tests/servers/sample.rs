@@ -76,7 +76,7 @@ pub(crate) fn step(from: u64, millis: i64) -> Advance {
 
 pub(crate) fn done(outcome: Outcome) -> Session {
     match outcome {
-        Outcome::Done(session) => session,
+        Outcome::Applied(session) => session,
         other => panic!("not done: {other:?}"),
     }
 }

@@ -36,7 +36,7 @@ fn a_use_noted_twice_is_noted<E: Engine>() {
             assert_eq!(done(touched).last_used_at, at(last));
         }
         let other = store.touch(&id(1), generation(2), at(2_001)).await.unwrap();
-        assert!(matches!(other, Outcome::Standing(_)), "{other:?}");
+        assert!(matches!(other, Outcome::Refused(_)), "{other:?}");
         store.create(&account("ann")).await.unwrap();
         for _ in 0..2 {
             let ann = &account("ann").id;
@@ -66,12 +66,12 @@ fn whichever_rows_are_counted_the_outcomes_are_the_same() {
             done(store.advance(&id(number), &step(1, 2_000)).await.unwrap());
             // The very same step again would change nothing.
             let again = store.advance(&id(number), &step(1, 2_000)).await.unwrap();
-            assert!(matches!(again, Outcome::Standing(_)), "{again:?}");
+            assert!(matches!(again, Outcome::Refused(_)), "{again:?}");
             done(store.end(&id(number), ended()).await.unwrap());
             let again = store.end(&id(number), ended()).await.unwrap();
-            assert!(matches!(again, Outcome::Standing(_)), "{again:?}");
+            assert!(matches!(again, Outcome::Refused(_)), "{again:?}");
             let absent = store.touch(&id(9), generation(1), at(1)).await.unwrap();
-            assert!(matches!(absent, Outcome::Absent), "{absent:?}");
+            assert!(matches!(absent, Outcome::NotFound), "{absent:?}");
             let name = format!("ann{number}");
             assert!(store.create(&account(&name)).await.unwrap());
             assert!(!store.create(&account(&name)).await.unwrap());
@@ -102,7 +102,7 @@ fn a_bad_session_can_be_ended_all_the_same<E: Engine>() {
         space.ask("UPDATE sessions SET client = 'web'");
         for number in 1..=3 {
             let outcome = store.advance(&id(number), &step(1, 6_000)).await.unwrap();
-            let Outcome::Standing(session) = outcome else { panic!("{outcome:?}") };
+            let Outcome::Refused(session) = outcome else { panic!("{outcome:?}") };
             assert_eq!(session.ended, Some(ended()));
         }
     });
@@ -221,7 +221,7 @@ fn tables_that_vanish_are_refused_without_a_word_of_sql<E: Engine>() {
             store.purge(at(1), 1).await.unwrap_err(),
             SessionStore::ping(&store).await.unwrap_err(),
         ] {
-            assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+            assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
             assert_eq!(cause(&error), Failure::NotMigrated);
             let story = story(&error);
             for word in ["SELECT", "INSERT", "sessions", "s3cret", "ann"] {
@@ -271,7 +271,7 @@ fn messages<E: Engine>(expected: [usize; 8]) {
             done(store.touch(&id(number), generation(2), at(3_000)).await.unwrap());
             count();
             let late = store.advance(&id(number), &step(1, 2_000)).await.unwrap();
-            assert!(matches!(late, Outcome::Standing(_)));
+            assert!(matches!(late, Outcome::Refused(_)));
             count();
             store.find(&id(number)).await.unwrap();
             count();

@@ -135,10 +135,10 @@ fn callers_that_leave_disturb_nobody() {
             leaver.abort();
             // Done or not: one more attempt settles it, and there is one generation more.
             match store.advance(&id(1), &step(from, 3_000)).await.unwrap() {
-                Outcome::Done(session) | Outcome::Standing(session) => {
+                Outcome::Applied(session) | Outcome::Refused(session) => {
                     assert_eq!(session.generation, generation(from + 1));
                 }
-                Outcome::Absent => panic!("it is there"),
+                Outcome::NotFound => panic!("it is there"),
             }
         }
     });

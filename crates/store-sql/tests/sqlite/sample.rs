@@ -147,14 +147,14 @@ pub(crate) fn ended(millis: i64, reason: EndReason) -> Ended {
 
 pub(crate) fn done(outcome: Outcome) -> Session {
     match outcome {
-        Outcome::Done(session) => session,
+        Outcome::Applied(session) => session,
         other => panic!("not done: {other:?}"),
     }
 }
 
 pub(crate) fn standing(outcome: Outcome) -> Session {
     match outcome {
-        Outcome::Standing(session) => session,
+        Outcome::Refused(session) => session,
         other => panic!("not standing: {other:?}"),
     }
 }

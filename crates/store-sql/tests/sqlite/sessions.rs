@@ -70,7 +70,7 @@ fn an_advance_from_elsewhere_shows_what_stands() {
             let outcome = store.advance(&id(1), &step(from, 2_000)).await.unwrap();
             assert_eq!(standing(outcome), stands);
         }
-        assert_eq!(store.advance(&id(2), &step(1, 2_000)).await.unwrap(), Outcome::Absent);
+        assert_eq!(store.advance(&id(2), &step(1, 2_000)).await.unwrap(), Outcome::NotFound);
         assert_eq!(store.find(&id(2)).await.unwrap(), None);
     });
 }
@@ -102,9 +102,9 @@ fn of_64_concurrent_advances_one_is_done() {
         let mut losers = Vec::new();
         for task in tasks {
             match task.await.unwrap().unwrap() {
-                Outcome::Done(session) => winners.push(session),
-                Outcome::Standing(session) => losers.push(session),
-                Outcome::Absent => panic!("it is there"),
+                Outcome::Applied(session) => winners.push(session),
+                Outcome::Refused(session) => losers.push(session),
+                Outcome::NotFound => panic!("it is there"),
             }
         }
         assert_eq!((winners.len(), losers.len()), (1, 63));
@@ -126,7 +126,7 @@ fn a_touch_moves_the_last_use_forward_only() {
         let outcome = store.touch(&id(1), generation(2), at(9_000)).await.unwrap();
         assert_eq!(standing(outcome).last_used_at, at(6_000));
         let outcome = store.touch(&id(2), generation(1), at(9_000)).await.unwrap();
-        assert_eq!(outcome, Outcome::Absent);
+        assert_eq!(outcome, Outcome::NotFound);
     });
 }
 
@@ -156,7 +156,7 @@ fn an_end_is_for_ever_and_keeps_its_first_reason() {
         assert_eq!(standing(store.touch(&id(1), generation(1), at(5_000)).await.unwrap()), over);
         assert!(!store.insert(&session(1)).await.unwrap());
         assert_eq!(store.find(&id(1)).await.unwrap(), Some(over));
-        assert_eq!(store.end(&id(2), first).await.unwrap(), Outcome::Absent);
+        assert_eq!(store.end(&id(2), first).await.unwrap(), Outcome::NotFound);
     });
 }
 

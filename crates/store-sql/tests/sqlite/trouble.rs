@@ -93,7 +93,7 @@ fn a_bad_session_can_be_ended_all_the_same() {
         place.execute("UPDATE sessions SET client = 'web'");
         for (number, expected) in [(1, one), (2, all), (3, all)] {
             let outcome = store.advance(&id(number), &step(1, 4_000)).await.unwrap();
-            let Outcome::Standing(session) = outcome else { panic!("{outcome:?}") };
+            let Outcome::Refused(session) = outcome else { panic!("{outcome:?}") };
             assert_eq!(session.ended, Some(expected));
         }
     });
@@ -167,7 +167,7 @@ fn a_damaged_file_is_refused_and_told_from_absence() {
             store.advance(&id(1), &step(1, 2_000)).await.unwrap_err(),
             SessionStore::ping(&store).await.unwrap_err(),
         ] {
-            assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+            assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
             assert_eq!(cause(&error), Failure::Damaged);
         }
     });
@@ -186,7 +186,7 @@ fn tables_that_vanish_are_refused_without_a_word_of_sql() {
             store.purge(at(1), 1).await.unwrap_err(),
             SessionStore::ping(&store).await.unwrap_err(),
         ] {
-            assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+            assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
             assert_eq!(cause(&error), Failure::NotMigrated);
             let story = story(&error);
             for word in ["SELECT", "INSERT", "sessions", "s3cret", "ann"] {
@@ -210,6 +210,6 @@ fn a_lock_that_stays_fails_writes_for_now_and_no_reads() {
         assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));
         other.batch_execute("COMMIT").unwrap();
         let outcome = store.advance(&id(1), &step(1, 2_000)).await.unwrap();
-        assert!(!matches!(outcome, Outcome::Absent));
+        assert!(!matches!(outcome, Outcome::NotFound));
     });
 }

@@ -37,14 +37,14 @@ impl KeyValueStore {
         while let Some((version, value)) = self.engine.get(&key) {
             let mut session = row::decode(&key, &value)?;
             if session.ended.is_some() || !holds(&session) {
-                return Ok(Outcome::Standing(session));
+                return Ok(Outcome::Refused(session));
             }
             change(&mut session);
             if self.engine.replace(&key, version, row::encode(&session)?) {
-                return Ok(Outcome::Done(session));
+                return Ok(Outcome::Applied(session));
             }
         }
-        Ok(Outcome::Absent)
+        Ok(Outcome::NotFound)
     }
 
     /// Every record. A store that is to grow keeps an index by subject beside the records.
@@ -139,7 +139,7 @@ impl SessionStore for KeyValueStore {
                 continue;
             }
             // Those that somebody else ended meanwhile are theirs to give.
-            if let Outcome::Done(session) = self.end(&session.id, ended).await? {
+            if let Outcome::Applied(session) = self.end(&session.id, ended).await? {
                 given.push(session);
             }
         }

@@ -3,7 +3,7 @@
 use aquaware_core::claims::Scope;
 use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
-use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Session};
+use aquaware_core::session::{Device, Ended, ExtraClaims, Session};
 use aquaware_core::status::StatusIndex;
 use aquaware_core::store::StoreError;
 use aquaware_core::time::Timestamp;
@@ -64,10 +64,10 @@ pub(crate) fn encode(session: &Session) -> Result<String, StoreError> {
         expires_at: expires_at.millis(),
         last_used_at: last_used_at.millis(),
         mark: mark.map(|mark| *mark.as_bytes()),
-        ended: ended.map(|Ended { at, reason }| (at.millis(), reason.word().to_owned())),
+        ended: ended.map(|Ended { at, reason }| (at.millis(), reason.as_str().to_owned())),
         status: status.map(StatusIndex::number),
     };
-    serde_json::to_string(&row).map_err(|error| StoreError::Refused(error.into()))
+    serde_json::to_string(&row).map_err(|error| StoreError::Rejected(error.into()))
 }
 
 /// The session of a text. What can't be one is reported as such, never as absent.
@@ -75,8 +75,7 @@ pub(crate) fn decode(key: &str, text: &str) -> Result<Session, StoreError> {
     let row: Row =
         serde_json::from_str(text).map_err(|error| StoreError::corrupt(key, error.to_string()))?;
     let ended = row.ended.map(|(at, word)| {
-        let reason = EndReason::from_word(&word);
-        let reason = reason.ok_or_else(|| StoreError::corrupt(key, "an unknown end"))?;
+        let reason = word.parse().map_err(|_| StoreError::corrupt(key, "an unknown end"))?;
         Ok::<_, StoreError>(Ended { at: Timestamp::from_millis(at), reason })
     });
     let [name, ip, user_agent] = row.device;

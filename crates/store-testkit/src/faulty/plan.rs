@@ -10,11 +10,11 @@ use crate::seed::Seed;
 pub enum Fault {
     /// [`Unreachable`](aquaware_core::store::StoreError::Unreachable): nothing happened.
     Unreachable,
-    /// [`Refused`](aquaware_core::store::StoreError::Refused): nothing happened, nor will it.
+    /// [`Refused`](aquaware_core::store::StoreError::Rejected): nothing happened, nor will it.
     Refused,
-    /// [`Interrupted`](aquaware_core::store::StoreError::Interrupted), and nothing happened.
+    /// [`Interrupted`](aquaware_core::store::StoreError::UnknownOutcome), and nothing happened.
     RequestLost,
-    /// [`Interrupted`](aquaware_core::store::StoreError::Interrupted), but it happened.
+    /// [`Interrupted`](aquaware_core::store::StoreError::UnknownOutcome), but it happened.
     AnswerLost,
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn an_unknown_session_is_never_advanced_into_being(
     let session = plain(1);
     for by in [1, 2] {
         let outcome = store.advance(&session.id, &step(&session, by)).await?;
-        same_outcome("an advance of an unknown session", &Outcome::Absent, &outcome)?;
+        same_outcome("an advance of an unknown session", &Outcome::NotFound, &outcome)?;
         same("the record afterwards", &None, &store.find(&session.id).await?)?;
         same_sessions("the list", &[], &store.list(&session.subject).await?)?;
     }
@@ -157,7 +157,7 @@ pub(super) async fn ten_thousand_generations_are_one_record(bench: SessionBench)
     for _ in 0..bench.settings().generations {
         let step = step(&session, 1);
         match store.advance(&session.id, &step).await? {
-            Outcome::Done(found) if found.generation == step.to => session = found,
+            Outcome::Applied(found) if found.generation == step.to => session = found,
             other => return Err(Failure::new(format!("an advance came to {other:?}"))),
         }
     }

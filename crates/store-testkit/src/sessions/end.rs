@@ -42,7 +42,7 @@ pub(super) async fn the_first_reason_stays(bench: SessionBench) -> Verdict {
 pub(super) async fn an_unknown_session_is_never_ended_into_being(bench: SessionBench) -> Verdict {
     let store = bench.store();
     let outcome = store.end(&sample::id(1), ended(EndReason::Logout)).await?;
-    same_outcome("an end of an unknown session", &Outcome::Absent, &outcome)?;
+    same_outcome("an end of an unknown session", &Outcome::NotFound, &outcome)?;
     same("the record afterwards", &None, &store.find(&sample::id(1)).await?)
 }
 

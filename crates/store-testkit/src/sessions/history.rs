@@ -50,17 +50,17 @@ impl Observer {
             0 => self.store.touch(&id, generation, later(self.seed.below(9999))).await?,
             1 | 2 => {
                 let found = self.store.find(&id).await?;
-                found.map_or(Outcome::Absent, Outcome::Standing)
+                found.map_or(Outcome::NotFound, Outcome::Refused)
             }
             pick => {
                 let step = self.step(pick);
                 let outcome = self.store.advance(&id, &step).await?;
-                from = matches!(outcome, Outcome::Done(_)).then_some(step.from.number());
+                from = matches!(outcome, Outcome::Applied(_)).then_some(step.from.number());
                 outcome
             }
         };
         let answered = self.stamps.fetch_add(1, Ordering::SeqCst);
-        let (Outcome::Done(session) | Outcome::Standing(session)) = outcome else {
+        let (Outcome::Applied(session) | Outcome::Refused(session)) = outcome else {
             return Err(Failure::new("the session vanished"));
         };
         self.session = session;

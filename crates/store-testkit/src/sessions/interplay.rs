@@ -54,14 +54,14 @@ async fn advance_once(
     let outcome = store.advance(&session.id, &step).await?;
     tokio::task::yield_now().await;
     match outcome {
-        Outcome::Done(record) => {
+        Outcome::Applied(record) => {
             same("the generation after an advance", &step.to, &record.generation)?;
             same("the end after an advance", &None, &record.ended)?;
             done.push((step.from.number(), record.clone()));
             Ok(record)
         }
-        Outcome::Standing(record) => Ok(record),
-        Outcome::Absent => Err(vanished()),
+        Outcome::Refused(record) => Ok(record),
+        Outcome::NotFound => Err(vanished()),
     }
 }
 
@@ -212,12 +212,12 @@ async fn touch_on_and_on(
     for lap in 0..LAPS {
         let at = session.last_used_at.plus(std::time::Duration::from_secs(lap));
         session = match store.touch(&session.id, session.generation, at).await? {
-            Outcome::Done(record) => {
+            Outcome::Applied(record) => {
                 done.push((0, record.clone()));
                 record
             }
-            Outcome::Standing(record) => record,
-            Outcome::Absent => return Err(vanished()),
+            Outcome::Refused(record) => record,
+            Outcome::NotFound => return Err(vanished()),
         };
         tokio::task::yield_now().await;
     }

@@ -85,7 +85,7 @@ pub(super) async fn an_ended_session_is_kept_until_its_tokens_are_dead(
     same("how many were dropped", &0, &store.purge(later(100), u32::MAX).await?)?;
     stands(store, &tombstone).await?;
     let outcome = store.advance(&session.id, &step(&session, 1)).await?;
-    same_outcome("an advance of it", &Outcome::Standing(tombstone), &outcome)
+    same_outcome("an advance of it", &Outcome::Refused(tombstone), &outcome)
 }
 
 /// Its index would be another session's, while it is still told to be revoked.
@@ -128,7 +128,7 @@ pub(super) async fn a_purged_session_leaves_no_trace(bench: SessionBench) -> Ver
         store.end(&session.id, ended(EndReason::Logout)).await?,
     ];
     for outcome in &outcomes {
-        same_outcome("a step of it", &Outcome::Absent, outcome)?;
+        same_outcome("a step of it", &Outcome::NotFound, outcome)?;
     }
     let all = store.end_all(&session.subject, None, ended(EndReason::LogoutAll)).await?;
     same_sessions("what end_all gives", &[], &all)?;

@@ -21,10 +21,10 @@ fn the_winner(outcomes: &[Outcome]) -> Result<Session, Failure> {
     };
     for outcome in outcomes {
         match outcome {
-            Outcome::Done(found) | Outcome::Standing(found) => {
+            Outcome::Applied(found) | Outcome::Refused(found) => {
                 same_session("what a racer is shown", winner, found)?;
             }
-            Outcome::Absent => return Err(Failure::new("a loser is told there is no session")),
+            Outcome::NotFound => return Err(Failure::new("a loser is told there is no session")),
         }
     }
     Ok((*winner).clone())

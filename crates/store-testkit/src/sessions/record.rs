@@ -197,5 +197,5 @@ pub(super) async fn an_unknown_session_is_absent(bench: SessionBench) -> Verdict
     inserted(store, plain(2)).await?;
     same("another id's find", &None, &store.find(&sample::id(1)).await?)?;
     let outcome = store.end(&sample::id(1), sample::ended(EndReason::Logout)).await?;
-    same_outcome("an unknown session's end", &aquaware_core::store::Outcome::Absent, &outcome)
+    same_outcome("an unknown session's end", &aquaware_core::store::Outcome::NotFound, &outcome)
 }

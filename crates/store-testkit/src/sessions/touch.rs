@@ -67,6 +67,6 @@ pub(super) async fn an_unknown_session_is_never_touched_into_being(bench: Sessio
     let store = bench.store();
     let session = plain(1);
     let outcome = store.touch(&session.id, session.generation, later(1)).await?;
-    same_outcome("a touch of an unknown session", &Outcome::Absent, &outcome)?;
+    same_outcome("a touch of an unknown session", &Outcome::NotFound, &outcome)?;
     same("the record afterwards", &None, &store.find(&session.id).await?)
 }

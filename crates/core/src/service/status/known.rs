@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::StatusListError;
 use super::signed::SignedList;
-use crate::service::Authority;
+use crate::service::Snapshot;
 use crate::status::{LIST_ENTRIES, ListId, PackedList, Spans, StatusList};
 use crate::store::Revoked;
 use crate::time::Timestamp;
@@ -95,13 +95,13 @@ impl Known {
     pub(super) fn signed(
         &mut self,
         id: ListId,
-        authority: &Authority,
+        snapshot: &Snapshot,
         now: Timestamp,
     ) -> Result<Arc<SignedList>, StatusListError> {
         // A request that waited came earlier than what it gets.
         let now = self.asked.map_or(now, |asked| asked.max(now));
-        let key = authority.ring().signing_for_others(now).ok_or(StatusListError::SharedSecret)?;
-        let uri = id.uri(authority.policy().issuer());
+        let key = snapshot.ring().signing_for_others(now).ok_or(StatusListError::SharedSecret)?;
+        let uri = id.uri(snapshot.policy().issuer());
         let list = self.lists.entry(id).or_default();
         let packed = match (&list.packed, &list.signed) {
             (Some(_), Some(signed)) if signed.is_good(&uri, key.kid(), now) => {

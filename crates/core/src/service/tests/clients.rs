@@ -75,7 +75,7 @@ impl Counter {
         Self { world, hasher, clients }
     }
 
-    fn show(&self, id: &str, secret: Option<&str>) -> Result<Arc<Authority>, ClientError> {
+    fn show(&self, id: &str, secret: Option<&str>) -> Result<Arc<Snapshot>, ClientError> {
         let secret = secret.map(|text| Password::new(text.to_owned()));
         let credentials = Credentials { id: fixture::client(id), secret };
         block_on(self.clients.authenticate(&credentials, self.world.clock.now()))
@@ -103,10 +103,10 @@ impl Counter {
     }
 
     fn token(&self, id: &str, scope: &str) -> Result<ClientToken, ClientError> {
-        let authority = self.world.sessions.authority();
-        let profile = authority.policy().client(&fixture::client(id)).unwrap();
+        let snapshot = self.world.sessions.snapshot();
+        let profile = snapshot.policy().client(&fixture::client(id)).unwrap();
         let scope = Scope::parse(scope).unwrap();
-        self.clients.token(&authority, profile, scope, self.world.clock.now())
+        self.clients.token(&snapshot, profile, scope, self.world.clock.now())
     }
 }
 
@@ -184,13 +184,13 @@ fn what_is_remembered_is_of_one_client_and_one_secret() {
 fn a_changed_hash_forgets_the_secret_it_replaced() {
     let counter = Counter::new();
     counter.is_good("shop", Some("good"));
-    let other = fixture::authority(policy_of("better"));
-    counter.world.sessions.replace_authority(other);
+    let other = fixture::snapshot(policy_of("better"));
+    counter.world.sessions.replace_snapshot(other);
     counter.is_invalid("shop", Some("good"));
     counter.is_good("shop", Some("better"));
     assert_eq!(counter.checks(), 3);
-    let none = fixture::authority(fixture::policy());
-    counter.world.sessions.replace_authority(none);
+    let none = fixture::snapshot(fixture::policy());
+    counter.world.sessions.replace_snapshot(none);
     counter.is_invalid("shop", Some("better"));
 }
 

@@ -50,7 +50,7 @@ fn survives(client: Client, fates: &[Fate]) {
     world.wire.plan(&[]);
     let granted = match first {
         Ok((granted, _)) => granted,
-        Err(RefreshError::Failure(Failure::Store(error))) => {
+        Err(RefreshError::Service(ServiceError::Store(error))) => {
             assert!(error.is_transient(), "{fates:?}");
             world.advance(Duration::from_secs(1));
             let retry = world.refresh(&token, client.key);
@@ -141,7 +141,7 @@ fn without_key_and_window_a_step_that_nobody_could_read_back_looks_like_theft() 
     let token = token_of(&world.open());
     let dark = [Fate::Unanswered, Fate::Unreachable, Fate::Unreachable, Fate::Unreachable];
     world.wire.plan(&dark);
-    assert!(matches!(world.refresh(&token, None), Err(RefreshError::Failure(_))));
+    assert!(matches!(world.refresh(&token, None), Err(RefreshError::Service(_))));
     assert!(matches!(world.refresh(&token, None), Err(RefreshError::Reused)));
 }
 
@@ -154,7 +154,7 @@ fn an_unreached_store_is_asked_once_and_nothing_is_used_up() {
     let failed = world.refresh(&token, None);
     assert!(matches!(
         failed,
-        Err(RefreshError::Failure(Failure::Store(StoreError::Unreachable(_))))
+        Err(RefreshError::Service(ServiceError::Store(StoreError::Unreachable(_))))
     ));
     assert_eq!(world.wire.calls(), ["advance"]);
     assert_eq!(world.record().generation, Generation::FIRST);
@@ -169,7 +169,7 @@ fn a_theft_found_out_while_the_store_fails_is_found_out_again() {
         let second = renewed(world.refresh(&first, None));
         world.advance(HOUR);
         world.wire.plan(&[Fate::Done, fate]);
-        assert!(matches!(world.refresh(&first, None), Err(RefreshError::Failure(_))));
+        assert!(matches!(world.refresh(&first, None), Err(RefreshError::Service(_))));
         let again = world.refresh(&first, None);
         assert!(
             matches!(again, Err(RefreshError::Reused | RefreshError::Ended(EndReason::Reuse))),
@@ -198,7 +198,7 @@ fn failures_while_a_lost_write_is_healed_lose_nobody() {
             world.wire.plan(&[]);
             let next = match first {
                 Ok((granted, _)) => token_of(&granted),
-                Err(RefreshError::Failure(_)) => renewed(world.refresh(&token, client.key)),
+                Err(RefreshError::Service(_)) => renewed(world.refresh(&token, client.key)),
                 Err(other) => panic!("{client:?}, {fates:?}: {other}"),
             };
             assert_eq!(generation_of(&next), 5, "{fates:?}");
@@ -213,10 +213,10 @@ fn no_token_leaves_before_the_session_is_acknowledged() {
     for fate in Fate::FAULTS {
         let world = BARE.world();
         world.wire.plan(&[fate]);
-        let authority = world.sessions.authority();
+        let snapshot = world.sessions.snapshot();
         let new = fixture::login_of(1);
         let now = world.clock.now();
-        let outcome = block_on(world.sessions.open(&authority, world.profile(), new, now));
-        assert!(matches!(outcome, Err(Failure::Store(_))), "{fate:?}");
+        let outcome = block_on(world.sessions.open(&snapshot, world.profile(), new, now));
+        assert!(matches!(outcome, Err(ServiceError::Store(_))), "{fate:?}");
     }
 }

@@ -65,11 +65,11 @@ impl Seen {
 /// How many of the tokens would open a new generation, were they presented by a stranger.
 fn live_generations(world: &World, seen: &Seen) -> usize {
     let stranger = Mark::from_bytes([0xee; 16]);
-    let authority = world.sessions.authority();
+    let snapshot = world.sessions.snapshot();
     let windowless = fixture::profile("web", with_window(Duration::ZERO));
     let live = |token: &&String| {
         let claims: Verified<RefreshClaims> =
-            authority.check_refresh(token, world.clock.now()).unwrap();
+            snapshot.check_refresh(token, world.clock.now()).unwrap();
         let attempt = Attempt {
             presented: (&claims).into(),
             mark: stranger,

@@ -47,10 +47,10 @@ fn ended(world: &World) -> Option<EndReason> {
 fn of_client(world: &World) -> String {
     let random = Arc::new(SeededRandom::new(8));
     let clients = Clients::new(world.sessions.clone(), Arc::new(InlineHasher::default()), random);
-    let authority = world.sessions.authority();
-    let profile = authority.policy().client(&fixture::client("shop")).unwrap();
+    let snapshot = world.sessions.snapshot();
+    let profile = snapshot.policy().client(&fixture::client("shop")).unwrap();
     let scope = Scope::parse("feed").unwrap();
-    let token = clients.token(&authority, profile, scope, world.clock.now()).unwrap();
+    let token = clients.token(&snapshot, profile, scope, world.clock.now()).unwrap();
     token.access.expose().to_owned()
 }
 
@@ -76,10 +76,10 @@ fn live_tokens_of_both_kinds_are_known_at_one_read() {
 fn a_refresh_token_is_told_with_the_scope_of_its_session() {
     let scopes = Scope::parse("feed read").unwrap();
     let world = World::new(ProfileSettings { scopes: scopes.clone(), ..Default::default() });
-    let authority = world.sessions.authority();
+    let snapshot = world.sessions.snapshot();
     let new = NewSession { scope: scopes.clone(), ..fixture::login_of(1) };
     let now = world.clock.now();
-    let granted = block_on(world.sessions.open(&authority, world.profile(), new, now)).unwrap();
+    let granted = block_on(world.sessions.open(&snapshot, world.profile(), new, now)).unwrap();
     let found = introspect(&world, &token_of(&granted)).unwrap();
     assert!(matches!(found, Some(Introspected::Refresh(_, scope)) if scope == scopes));
 }
@@ -153,7 +153,7 @@ fn garbage_strangers_and_what_nobody_remembers_are_dead() {
     let others = fixture::key_records(Default::default(), 99);
     let ring = KeyRing::new(&others, &world.policy, world.clock.now()).unwrap();
     let stranger = World::over(Arc::default(), world.policy.clone(), world.clock.clone());
-    stranger.sessions.replace_authority(Arc::new(Authority::new(world.policy.clone(), ring)));
+    stranger.sessions.replace_snapshot(Arc::new(Snapshot::new(world.policy.clone(), ring)));
     let foreign = stranger.open();
     world.wire.calls();
     for token in ["", "garbage", "a.b.c", foreign.access.expose(), &token_of(&foreign)] {

@@ -215,7 +215,7 @@ fn the_client_must_be_known_and_allowed_and_ask_for_no_more_than_its_scopes() {
         },
     ] {
         let policy = fixture::policy_with([fixture::profile("web", refused)]);
-        desk.world.sessions.replace_authority(fixture::authority(policy));
+        desk.world.sessions.replace_snapshot(fixture::snapshot(policy));
         assert!(matches!(error("web", ""), LoginError::NotAllowed));
     }
 }

@@ -38,11 +38,11 @@ fn world() -> World {
 
 /// A session of `client` with the whole scope.
 fn open(world: &World, client: &str) -> Granted {
-    let authority = world.sessions.authority();
-    let profile = authority.policy().client(&fixture::client(client)).unwrap();
+    let snapshot = world.sessions.snapshot();
+    let profile = snapshot.policy().client(&fixture::client(client)).unwrap();
     let scope = Scope::parse("feed read").unwrap();
     let new = NewSession { scope, ..fixture::login_of(1) };
-    block_on(world.sessions.open(&authority, profile, new, world.clock.now())).unwrap()
+    block_on(world.sessions.open(&snapshot, profile, new, world.clock.now())).unwrap()
 }
 
 struct Asked<'a> {
@@ -238,7 +238,7 @@ fn an_outage_while_narrowing_uses_nothing_up() {
         let asked = Asked { scope: Some("feed"), key: KEY, ..BY_WEB };
         world.wire.plan(&[fate]);
         let refused = renew(&world, &token, &asked);
-        assert!(matches!(refused, Err(RefreshError::Failure(Failure::Store(_)))), "{fate:?}");
+        assert!(matches!(refused, Err(RefreshError::Service(ServiceError::Store(_)))), "{fate:?}");
         assert_eq!(world.record().generation, Generation::FIRST);
         // A step whose answer is lost is found again, with the narrow scope still.
         world.wire.plan(&[Fate::Done, Fate::Unanswered]);
@@ -262,7 +262,7 @@ fn send_password(desk: &Desk, client: &str, door: Door) -> Result<Granted, Login
 #[test]
 fn each_door_takes_its_own_clients() {
     let desk = Desk::new();
-    desk.world.sessions.replace_authority(fixture::authority(policy()));
+    desk.world.sessions.replace_snapshot(fixture::snapshot(policy()));
     for (client, first_party, password_grant) in
         [("web", true, false), ("app", false, true), ("shop", false, true), ("poor", true, false)]
     {
@@ -289,7 +289,7 @@ fn no_confidential_client_comes_through_the_front_door() {
     let desk = Desk::new();
     let all = settings(&[Grant::Login, Grant::Password, Grant::RefreshToken], true);
     let policy = fixture::policy_with([fixture::profile("shop", all)]);
-    desk.world.sessions.replace_authority(fixture::authority(policy));
+    desk.world.sessions.replace_snapshot(fixture::snapshot(policy));
     let refused = send_password(&desk, "shop", Door::FirstParty);
     assert!(matches!(refused, Err(LoginError::NotAllowed)));
     assert!(send_password(&desk, "shop", Door::PasswordGrant).is_ok());

@@ -45,8 +45,8 @@ fn an_access_token_is_checked_without_the_store() {
     let world = World::new(ProfileSettings::default());
     let granted = world.open();
     world.wire.calls();
-    let authority = world.sessions.authority();
-    let claims = authority.check_access(granted.access.expose(), world.clock.now()).unwrap();
+    let snapshot = world.sessions.snapshot();
+    let claims = snapshot.check_access(granted.access.expose(), world.clock.now()).unwrap();
     assert_eq!(claims.sub, subject());
     assert!(world.wire.calls().is_empty());
     // This issuer's own endpoints look once, and see an end at once.
@@ -123,7 +123,7 @@ fn the_repeat_survives_a_change_of_the_refresh_secret() {
         .map(|r| KeyRecord { active_from: r.active_from.or(Some(world.clock.now())), ..r })
         .collect();
     let ring = KeyRing::new(&turned, &world.policy, world.clock.now()).unwrap();
-    world.sessions.replace_authority(Arc::new(Authority::new(world.policy.clone(), ring)));
+    world.sessions.replace_snapshot(Arc::new(Snapshot::new(world.policy.clone(), ring)));
     let again = renewed(world.refresh(&first, key));
     let (second, again) = (inspect(&second).unwrap(), inspect(&again).unwrap());
     assert_eq!(second.claims, again.claims);
@@ -206,11 +206,11 @@ fn tokens_are_as_small_as_promised() {
             let mut session = world.open_for(client).session;
             session.id = crate::id::SessionId::from_bytes([9; 16]);
             session.generation = Generation::new(number).unwrap();
-            let authority = world.sessions.authority();
-            let profile = authority.policy().client(&session.client).unwrap();
+            let snapshot = world.sessions.snapshot();
+            let profile = snapshot.policy().client(&session.client).unwrap();
             let now = world.clock.now();
             let granted =
-                world.sessions.grant(&authority, profile, session, None, true, now).unwrap();
+                world.sessions.grant(&snapshot, profile, session, None, true, now).unwrap();
             assert_eq!((subject().as_str().len(), fixture::issuer().as_str().len()), (36, 30));
             let (access, refresh) = (granted.access.expose().len(), token_of(&granted).len());
             assert!(access <= 512, "access token of {client}: {access} bytes");

@@ -66,8 +66,8 @@ fn check(
     uri: &str,
     now: Timestamp,
 ) -> Result<StatusList, TokenError> {
-    let authority = sessions.authority();
-    let keys = authority.ring().checking(TokenType::Access, now);
+    let snapshot = sessions.snapshot();
+    let keys = snapshot.ring().checking(TokenType::Access, now);
     let find = |kid: &str| -> Result<&VerifyingKey, TokenError> {
         keys.verifying(&kid.parse().unwrap()).ok_or(TokenError::UnknownKey)
     };
@@ -102,7 +102,7 @@ fn a_client_that_asks_no_more_shows_no_status_and_its_sessions_go_on() {
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     let silent = fixture::policy_with([fixture::profile("web", ProfileSettings::default())]);
-    issuer.world.sessions.replace_authority(fixture::authority(silent));
+    issuer.world.sessions.replace_snapshot(fixture::snapshot(silent));
     let renewed = issuer.world.refresh(&token_of(&granted), None).unwrap().0;
     assert_eq!((claim_of(&renewed), renewed.session.status), (None, granted.session.status));
 }
@@ -124,11 +124,11 @@ fn an_index_that_is_taken_is_drawn_again() {
     let again = Sessions::new(
         issuer.world.memory.clone(),
         Arc::new(Stuttering(SeededRandom::new(0), SeededRandom::new(9))),
-        issuer.world.sessions.authority(),
+        issuer.world.sessions.snapshot(),
     );
-    let authority = again.authority();
+    let snapshot = again.snapshot();
     let profile = issuer.world.profile();
-    let opened = block_on(again.open(&authority, profile, fixture::login_of(2), NOW)).unwrap();
+    let opened = block_on(again.open(&snapshot, profile, fixture::login_of(2), NOW)).unwrap();
     assert_ne!(opened.session.status, first.session.status);
     assert_ne!(opened.session.id, first.session.id);
 }
@@ -160,15 +160,15 @@ fn randomness_that_repeats_itself_for_ever_ends_in_an_error() {
         }
     }
     let issuer = Issuer::new();
-    let authority = issuer.world.sessions.authority();
+    let snapshot = issuer.world.sessions.snapshot();
     let sessions =
-        Sessions::new(issuer.world.memory.clone(), Arc::new(Stuck), Arc::clone(&authority));
+        Sessions::new(issuer.world.memory.clone(), Arc::new(Stuck), Arc::clone(&snapshot));
     let open = || {
         let profile = issuer.world.profile();
-        block_on(sessions.open(&authority, profile, fixture::login_of(1), NOW))
+        block_on(sessions.open(&snapshot, profile, fixture::login_of(1), NOW))
     };
     assert!(open().is_ok());
-    assert!(matches!(open(), Err(Failure::NameTaken(_))));
+    assert!(matches!(open(), Err(ServiceError::IdTaken(_))));
 }
 
 #[test]
@@ -235,9 +235,9 @@ fn nothing_else_passes_for_a_list_and_a_list_for_nothing_else() {
     assert!(check(&world.sessions, signed.token(), &uri, end.minus(SECOND)).is_ok());
     let tampered = signed.token().replacen('.', ".A", 1);
     assert!(check(&world.sessions, &tampered, &uri, now).is_err());
-    let authority = world.sessions.authority();
-    assert_eq!(authority.check_access(signed.token(), now), Err(TokenError::Type));
-    assert_eq!(authority.check_refresh(signed.token(), now), Err(TokenError::Type));
+    let snapshot = world.sessions.snapshot();
+    assert_eq!(snapshot.check_access(signed.token(), now), Err(TokenError::Type));
+    assert_eq!(snapshot.check_refresh(signed.token(), now), Err(TokenError::Type));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_list_is_signed_again_before_it_gets_old_and_when_the_key_changes() {
     records.retain(|record: &KeyRecord| turn.write.iter().all(|new| new.kid != record.kid));
     records.extend(turn.write);
     let ring = crate::keys::KeyRing::new(&records, &policy, now).unwrap();
-    issuer.world.sessions.replace_authority(Arc::new(Authority::new(policy, ring)));
+    issuer.world.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
     let third = issuer.list(0).unwrap();
     let kid = |signed: &SignedList| inspect(signed.token()).unwrap().header["kid"].clone();
     assert_eq!(kid(&third), turn.to.as_str());
@@ -306,7 +306,7 @@ fn a_shared_secret_signs_no_list() {
     let world = World::new(with_status());
     let policy = world.policy.clone();
     let ring = fixture::ring_of(&fixture::key_records(Algorithm::Hs256, 1), &policy);
-    world.sessions.replace_authority(Arc::new(Authority::new(policy, ring)));
+    world.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
     let lists = StatusLists::new(world.sessions.clone());
     let list = block_on(lists.list(ListId::default(), NOW));
     assert!(matches!(list, Err(StatusListError::SharedSecret)));
@@ -325,8 +325,8 @@ fn lists_are_made_known_before_a_token_names_them() {
         ..granted.session.clone()
     };
     assert!(block_on(issuer.world.memory.insert(&moved)).unwrap());
-    let authority = issuer.world.sessions.authority();
-    let token = authority.refresh_token(&moved, NOW).unwrap().token;
+    let snapshot = issuer.world.sessions.snapshot();
+    let token = snapshot.refresh_token(&moved, NOW).unwrap().token;
     let _ = issuer.world.refresh(token.expose(), None).unwrap();
     assert_eq!(known(), [0, 1, 2]);
 }

@@ -137,7 +137,7 @@ fn rounds_unnoticed(rule: Rule) -> usize {
             *held = match rule(&world.record(), &attempt) {
                 Verdict::Advance(step) => match block_on(world.memory.advance(&id, &step)).unwrap()
                 {
-                    Outcome::Done(session) => session,
+                    Outcome::Applied(session) => session,
                     other => panic!("nobody else is here: {other:?}"),
                 },
                 Verdict::Repeat => world.record(),

@@ -101,7 +101,7 @@ impl Wire {
             hook(&self.store);
         }
         let stuck = with(&self.stuck, std::mem::take);
-        let interrupted = || Err(StoreError::Interrupted("the line went dead".into()));
+        let interrupted = || Err(StoreError::UnknownOutcome("the line went dead".into()));
         let outcome = match with(&self.fates, VecDeque::pop_front).unwrap_or(Fate::Done) {
             Fate::Done => act(&self.store),
             Fate::Unreachable => Err(StoreError::Unreachable("no route".into())),

@@ -3,7 +3,7 @@
 use aquaware_core::claims::{AccessClaims, RefreshClaims};
 use aquaware_core::id::KeyId;
 use aquaware_core::jwt::{TokenError, TokenType, Verified, inspect};
-use aquaware_core::service::Authority;
+use aquaware_core::service::Snapshot;
 use aquaware_core::time::{Leeway, Timestamp, expired};
 use serde_json::{Map, Value};
 
@@ -68,10 +68,10 @@ const fn rule_of(error: TokenError) -> &'static str {
 }
 
 /// Asks the core about `token`, as either kind.
-pub(super) fn by_its_own(token: &str, authority: &Authority, now: Timestamp) -> Verdict {
-    let access = authority.check_access(token, now).map(Proven::Access);
+pub(super) fn by_its_own(token: &str, snapshot: &Snapshot, now: Timestamp) -> Verdict {
+    let access = snapshot.check_access(token, now).map(Proven::Access);
     let (kind, outcome) = if matches!(access, Err(TokenError::Type)) {
-        let refresh = authority.check_refresh(token, now).map(Proven::Refresh);
+        let refresh = snapshot.check_refresh(token, now).map(Proven::Refresh);
         let kind = (!matches!(refresh, Err(TokenError::Type))).then_some(TokenType::Refresh);
         (kind, refresh)
     } else {
@@ -83,7 +83,7 @@ pub(super) fn by_its_own(token: &str, authority: &Authority, now: Timestamp) -> 
         proven => Ok(proven),
     });
     let broken = outcome.as_ref().err().copied();
-    let facts = Facts::of(token, authority, now);
+    let facts = Facts::of(token, snapshot, now);
     let checks = RULES.iter().map(|rule| facts.check(rule, broken)).collect();
     Verdict { kind, checks, proven: outcome.ok() }
 }
@@ -109,15 +109,15 @@ impl Broken {
 struct Facts<'a> {
     header: Map<String, Value>,
     claims: Map<String, Value>,
-    authority: &'a Authority,
+    snapshot: &'a Snapshot,
     now: Timestamp,
 }
 
 impl<'a> Facts<'a> {
-    fn of(token: &str, authority: &'a Authority, now: Timestamp) -> Self {
+    fn of(token: &str, snapshot: &'a Snapshot, now: Timestamp) -> Self {
         let parts = inspect(token).ok();
         let (header, claims) = parts.map(|it| (it.header, it.claims)).unwrap_or_default();
-        Self { header, claims, authority, now }
+        Self { header, claims, snapshot, now }
     }
 
     fn check(&self, rule: &'static str, broken: Option<Broken>) -> Check {
@@ -137,7 +137,7 @@ impl<'a> Facts<'a> {
     }
 
     fn fact(&self, rule: &str, good: Option<bool>) -> String {
-        let policy = self.authority.policy();
+        let policy = self.snapshot.policy();
         match rule {
             // It couldn't be taken apart.
             _ if self.header.is_empty() => String::new(),
@@ -164,7 +164,7 @@ impl<'a> Facts<'a> {
     fn key(&self) -> String {
         let kid = self.header.get("kid");
         let Some(name) = kid.and_then(Value::as_str) else { return "it names none".to_owned() };
-        let phase = KeyId::new(name).ok().and_then(|it| self.authority.ring().phase(&it, self.now));
+        let phase = KeyId::new(name).ok().and_then(|it| self.snapshot.ring().phase(&it, self.now));
         let told = text(kid);
         phase.map_or_else(
             || format!("{told} is none of the keys here"),

@@ -5,7 +5,7 @@ use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::jwt::Verified;
 use aquaware_core::random::SystemRandom;
 use aquaware_core::retry::Mark;
-use aquaware_core::service::Authority;
+use aquaware_core::service::Snapshot;
 use aquaware_core::session::{EndReason, Session};
 use aquaware_core::succession::{Attempt, Verdict, judge};
 use aquaware_core::time::Timestamp;
@@ -63,7 +63,7 @@ pub(super) struct Found {
 /// Looks the session of a token up.
 pub(super) fn look_up(
     config: &Config,
-    authority: &Authority,
+    snapshot: &Snapshot,
     token: Proven,
     now: Timestamp,
 ) -> Found {
@@ -90,7 +90,7 @@ pub(super) fn look_up(
     let place = Place { id, record, presented };
     let mut checks = vec![session_check(&place, subject, now)];
     if let (Proven::Refresh(claims), Some(record)) = (&token, &place.record) {
-        checks.push(generation_check(authority, claims, record, now));
+        checks.push(generation_check(snapshot, claims, record, now));
     }
     Found { checks, session: Some(place), note: None }
 }
@@ -144,13 +144,13 @@ const fn told(reason: EndReason) -> &'static str {
 
 /// What a refresh with this token and no `Idempotency-Key` would come to.
 fn generation_check(
-    authority: &Authority,
+    snapshot: &Snapshot,
     claims: &Verified<RefreshClaims>,
     session: &Session,
     now: Timestamp,
 ) -> Check {
     let check = |good, detail| Check { rule: "generation", good, detail };
-    let Some(profile) = authority.policy().client(&claims.client_id) else {
+    let Some(profile) = snapshot.policy().client(&claims.client_id) else {
         let detail = format!("the configuration has no client {}", claims.client_id);
         return check(Some(false), detail);
     };

@@ -55,7 +55,7 @@ fn session_json(place: &Place, now: Timestamp) -> Json {
         "id": place.id,
         "state": place.state(now),
         "ended_at": ended.map(|it| it.at.to_rfc3339()),
-        "ended_reason": ended.map(|it| it.reason.word()),
+        "ended_reason": ended.map(|it| it.reason.as_str()),
         "generation": record.map(|it| it.generation),
         "token_generation": place.presented,
         "standing": place.standing(),

@@ -137,7 +137,7 @@ impl From<ClientError> for OauthError {
             }
             ClientError::InvalidScope => scope(),
             ClientError::Overloaded(overloaded) => Self::Problem(overloaded.into()),
-            ClientError::Failure(failure) => Self::Problem(failure.into()),
+            ClientError::Service(failure) => Self::Problem(failure.into()),
         }
     }
 }
@@ -159,7 +159,7 @@ impl From<RefreshError> for OauthError {
                 Self::new(Word::UnauthorizedClient, "The client may not use this grant.")
             }
             RefreshError::InvalidScope => scope(),
-            RefreshError::Failure(failure) => Self::Problem(failure.into()),
+            RefreshError::Service(failure) => Self::Problem(failure.into()),
         }
     }
 }
@@ -177,7 +177,7 @@ impl From<Refused> for OauthError {
             }
             Refused::There(LoginError::InvalidScope) => scope(),
             Refused::There(LoginError::Overloaded(overloaded)) => Self::Problem(overloaded.into()),
-            Refused::There(LoginError::Failure(failure)) => Self::Problem(failure.into()),
+            Refused::There(LoginError::Service(failure)) => Self::Problem(failure.into()),
         }
     }
 }
@@ -192,7 +192,7 @@ mod tests {
     use actix_web::body::to_bytes;
     use aquaware_core::jwt::{SignError, TokenError};
     use aquaware_core::password::Overloaded;
-    use aquaware_core::service::Failure;
+    use aquaware_core::service::ServiceError;
     use aquaware_core::session::EndReason;
     use aquaware_core::store::StoreError;
 
@@ -224,8 +224,8 @@ mod tests {
         Shown { status: response.status().as_u16(), response, body }
     }
 
-    fn outage() -> Failure {
-        Failure::Store(StoreError::Unreachable(MARK.into()))
+    fn outage() -> ServiceError {
+        ServiceError::Store(StoreError::Unreachable(MARK.into()))
     }
 
     async fn is_word(error: impl Into<OauthError>, word: &str) -> Shown {
@@ -293,14 +293,15 @@ mod tests {
     #[actix_web::test]
     async fn what_rfc_6749_has_no_word_for_is_a_problem_document() {
         let refused = |error| OauthError::from(Refused::There(error));
-        is_problem(RefreshError::Failure(outage()), 503, "store_unavailable").await;
-        is_problem(ClientError::Failure(outage()), 503, "store_unavailable").await;
-        is_problem(refused(LoginError::Failure(outage())), 503, "store_unavailable").await;
+        is_problem(RefreshError::Service(outage()), 503, "store_unavailable").await;
+        is_problem(ClientError::Service(outage()), 503, "store_unavailable").await;
+        is_problem(refused(LoginError::Service(outage())), 503, "store_unavailable").await;
         is_problem(ClientError::Overloaded(Overloaded), 503, "overloaded").await;
         is_problem(refused(LoginError::Overloaded(Overloaded)), 503, "overloaded").await;
-        is_problem(RefreshError::Failure(Failure::Sign(SignError)), 500, "internal_error").await;
+        is_problem(RefreshError::Service(ServiceError::Sign(SignError)), 500, "internal_error")
+            .await;
         let corrupt = StoreError::Corrupt { what: MARK.into(), key: MARK.into() };
-        let corrupt = RefreshError::Failure(Failure::Store(corrupt));
+        let corrupt = RefreshError::Service(ServiceError::Store(corrupt));
         is_problem(corrupt, 500, "internal_error").await;
         let limited = Problem::from(Code::RateLimited);
         is_problem(Refused::Here(limited), 429, "rate_limited").await;

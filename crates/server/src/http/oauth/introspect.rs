@@ -48,8 +48,8 @@ async fn authorize(
         };
     }
     let credentials = client::required(request, form)?;
-    let authority = state.clients.authenticate(&credentials, now).await?;
-    let profile = authority.policy().client(&credentials.id);
+    let snapshot = state.clients.authenticate(&credentials, now).await?;
+    let profile = snapshot.policy().client(&credentials.id);
     if profile.is_some_and(|profile| profile.is_confidential()) {
         Ok(())
     } else {

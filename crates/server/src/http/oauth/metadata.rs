@@ -69,7 +69,7 @@ impl<'a> Metadata<'a> {
 fn grants(policy: &TokenPolicy) -> Vec<&'static str> {
     let allowed = |grant: &Grant| policy.clients().any(|client| client.allows(*grant));
     let oauth = Grant::ALL.into_iter().filter(|grant| *grant != Grant::Login);
-    oauth.filter(allowed).map(Grant::word).collect()
+    oauth.filter(allowed).map(Grant::as_str).collect()
 }
 
 fn scopes(policy: &TokenPolicy) -> Vec<String> {
@@ -88,8 +88,8 @@ pub(super) async fn metadata(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let authority = state.sessions.authority();
-    let issuer = authority.policy().issuer().as_str();
+    let snapshot = state.sessions.snapshot();
+    let issuer = snapshot.policy().issuer().as_str();
     let wanted = request.match_info().get("path").unwrap_or_default().trim_matches('/');
     // Without a path the document is the issuer's too: there is no other one here.
     if !wanted.is_empty() && wanted != path_of(issuer) {
@@ -97,7 +97,7 @@ pub(super) async fn metadata(
     }
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))
-        .json(Metadata::of(authority.policy())))
+        .json(Metadata::of(snapshot.policy())))
 }
 
 fn path_of(issuer: &str) -> &str {

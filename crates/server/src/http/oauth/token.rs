@@ -24,11 +24,11 @@ pub(super) async fn token(
     let grant = form.take("grant_type").ok_or_else(|| OauthError::missing("grant_type"))?;
     let credentials = client::required(&request, &mut form)?;
     let request = TokenRequest { request: &request, form, credentials, state: &state, now };
-    match Grant::from_word(&grant) {
-        Some(Grant::RefreshToken) => request.refresh().await,
-        Some(Grant::ClientCredentials) => request.client_credentials().await,
-        Some(Grant::Password) => request.password().await,
-        Some(Grant::Login) | None => {
+    match grant.parse() {
+        Ok(Grant::RefreshToken) => request.refresh().await,
+        Ok(Grant::ClientCredentials) => request.client_credentials().await,
+        Ok(Grant::Password) => request.password().await,
+        Ok(Grant::Login) | Err(_) => {
             Err(OauthError::new(Word::UnsupportedGrantType, "There is no such grant here."))
         }
     }
@@ -70,10 +70,10 @@ impl TokenRequest<'_> {
     async fn client_credentials(mut self) -> Result<HttpResponse, OauthError> {
         let scope = self.scope()?.unwrap_or_default();
         let clients = &self.state.clients;
-        let authority = clients.authenticate(&self.credentials, self.now).await?;
-        let profile = authority.policy().client(&self.credentials.id);
+        let snapshot = clients.authenticate(&self.credentials, self.now).await?;
+        let profile = snapshot.policy().client(&self.credentials.id);
         let profile = profile.ok_or_else(OauthError::invalid_client)?;
-        let token = clients.token(&authority, profile, scope, self.now)?;
+        let token = clients.token(&snapshot, profile, scope, self.now)?;
         Ok(token_answer::for_client(&token, self.now))
     }
 

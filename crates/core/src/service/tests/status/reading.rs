@@ -90,8 +90,8 @@ fn a_million_sessions_of_which_one_in_a_hundred_is_revoked_stay_under_twenty_kil
 fn reading(store: Revocations) -> (Arc<Revocations>, StatusLists) {
     let store = Arc::new(store);
     let random = Arc::new(SeededRandom::new(1));
-    let authority = World::new(with_status()).sessions.authority();
-    (store.clone(), StatusLists::new(Arc::new(Sessions::new(store, random, authority))))
+    let snapshot = World::new(with_status()).sessions.snapshot();
+    (store.clone(), StatusLists::new(Arc::new(Sessions::new(store, random, snapshot))))
 }
 
 fn poll<F: Future>(future: &mut std::pin::Pin<Box<F>>) -> std::task::Poll<F::Output> {
@@ -159,7 +159,7 @@ fn a_shortened_lifetime_takes_no_revocation_back() {
     issuer.world.advance(HOUR * 2);
     assert_eq!(issuer.status_of(&granted), Status::Invalid);
     let shorter = fixture::policy_with([fixture::profile("web", ProfileSettings::default())]);
-    issuer.world.sessions.replace_authority(fixture::authority(shorter));
+    issuer.world.sessions.replace_snapshot(fixture::snapshot(shorter));
     issuer.world.advance(HOUR * 9);
     assert_eq!(issuer.status_of(&granted), Status::Invalid, "its token is still out");
     issuer.world.advance(HOUR * 2);
@@ -177,7 +177,7 @@ fn lists_go_on_where_tokens_are_signed_with_a_shared_secret_from_now_on() {
     records.extend(made.unwrap());
     let at = |then| {
         let ring = crate::keys::KeyRing::new(&records, &policy, then).unwrap();
-        issuer.world.sessions.replace_authority(Arc::new(Authority::new(policy.clone(), ring)));
+        issuer.world.sessions.replace_snapshot(Arc::new(Snapshot::new(policy.clone(), ring)));
     };
     issuer.world.advance(SECOND);
     at(now.plus(SECOND));

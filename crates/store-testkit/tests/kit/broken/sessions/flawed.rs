@@ -131,13 +131,13 @@ impl Flawed {
     ) -> Result<Outcome, StoreError> {
         self.whole(id)?;
         Ok(match self.records().get_mut(id) {
-            None => Outcome::Absent,
+            None => Outcome::NotFound,
             Some(session) if holds(session) => {
                 self.former.lock().unwrap().insert(*id, session.clone());
                 change(session);
-                Outcome::Done(session.clone())
+                Outcome::Applied(session.clone())
             }
-            Some(session) => Outcome::Standing(session.clone()),
+            Some(session) => Outcome::Refused(session.clone()),
         })
     }
 
@@ -148,15 +148,15 @@ impl Flawed {
             _ => None,
         };
         let Some(mut session) = self.records().get(id).cloned() else {
-            return Ok(Outcome::Absent);
+            return Ok(Outcome::NotFound);
         };
         if session.generation != step.from || session.ended.is_some() {
-            return Ok(Outcome::Standing(session));
+            return Ok(Outcome::Refused(session));
         }
         look_away().await;
         self.change(&mut session, step);
         self.records().insert(*id, session.clone());
-        Ok(Outcome::Done(session))
+        Ok(Outcome::Applied(session))
     }
 
     fn change(&self, session: &mut Session, step: &Advance) {
@@ -261,7 +261,7 @@ impl SessionStore for Flawed {
         }
         if self.has(Flaw::AdvanceReportsFoundRows) {
             let found = self.step(id, |s| s.generation != step.from, |_| ())?;
-            if let Outcome::Done(_) = found {
+            if let Outcome::Applied(_) = found {
                 return Ok(found);
             }
         }
@@ -283,11 +283,11 @@ impl SessionStore for Flawed {
                 self.change(other, step);
             }
         }
-        if self.has(Flaw::AdvanceCreates) && outcome == Outcome::Absent {
+        if self.has(Flaw::AdvanceCreates) && outcome == Outcome::NotFound {
             let mut session = somebodys(*id);
             self.change(&mut session, step);
             self.records().insert(*id, session.clone());
-            return Ok(Outcome::Done(session));
+            return Ok(Outcome::Applied(session));
         }
         Ok(outcome)
     }

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Policy and keys, replaced together when configuration or keys are read again.
 #[derive(Debug)]
-pub struct Authority {
+pub struct Snapshot {
     policy: TokenPolicy,
     ring: KeyRing,
     access_check: AccessCheck,
@@ -34,7 +34,7 @@ pub(super) struct About<'a> {
     pub(super) scope: Scope,
 }
 
-impl Authority {
+impl Snapshot {
     /// An issuer with this policy and these keys.
     #[must_use]
     pub fn new(policy: TokenPolicy, ring: KeyRing) -> Self {
