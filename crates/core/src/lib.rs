@@ -108,15 +108,10 @@
 //! ```
 
 pub mod account;
-pub mod claims;
-pub mod id;
-pub mod jwt;
 pub mod keys;
 pub mod password;
 pub mod policy;
-pub mod random;
 pub mod retry;
-pub mod secret;
 pub mod service;
 pub mod session;
 pub mod status;
@@ -125,6 +120,7 @@ pub mod succession;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
-pub mod time;
+
+pub use aquaware_token::{claims, id, jwt, random, secret, time};
 
 pub use crate::session::Session;

@@ -6,18 +6,15 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub use crate::claims::ExtraClaims;
 use crate::claims::Scope;
 use crate::id::{ClientId, Generation, SessionId, Subject};
 use crate::retry::Mark;
 use crate::status::StatusIndex;
 use crate::text::{MAX_TEXT_BYTES, MAX_USER_AGENT_BYTES, tidy};
 use crate::time::{Leeway, Timestamp, expired};
-
-/// Extra claims of an account, as they go into its access tokens. Never a registered name.
-pub type ExtraClaims = Map<String, Value>;
 
 /// The record of a session. Stores keep it whole; only the core reads meaning into it.
 ///

@@ -5,14 +5,12 @@
 //! Nothing here is fit for production, and nothing in production uses it. What is generated or
 //! ready-made keeps every rule of the crate, so a failing test is never the fixture's fault.
 
-mod clock;
 mod executor;
 pub mod fixture;
 mod hasher;
-mod random;
 pub mod strategy;
 
-pub use self::clock::ManualClock;
+pub use aquaware_token::testing::{ManualClock, SeededRandom};
+
 pub use self::executor::block_on;
 pub use self::hasher::InlineHasher;
-pub use self::random::SeededRandom;

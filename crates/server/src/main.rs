@@ -5,7 +5,6 @@
 
 mod causes;
 mod cli;
-mod clock;
 mod compose;
 mod config;
 mod demo;

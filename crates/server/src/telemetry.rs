@@ -18,8 +18,8 @@ use tracing_subscriber::fmt::format::{FormatEvent, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::clock::SystemClock;
 use crate::config::{Log, LogFormat};
+use aquaware_core::time::SystemClock;
 
 /// A log that can't be begun.
 #[derive(Debug, Error)]

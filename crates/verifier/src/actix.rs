@@ -11,9 +11,9 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
-use aquaware_core::claims::BearerClaims;
-use aquaware_core::jwt::Verified;
-use aquaware_core::session::ExtraClaims;
+use aquaware_token::claims::BearerClaims;
+use aquaware_token::claims::ExtraClaims;
+use aquaware_token::jwt::Verified;
 use serde::de::DeserializeOwned;
 
 use crate::protection::{Protection, Refusal, presented};

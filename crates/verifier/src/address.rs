@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use aquaware_core::id::Issuer;
+use aquaware_token::id::Issuer;
 use url::{Host, Url};
 
 /// Reads an address that keys, and with more conditions status lists, may come from: https, or http on this machine, or http where it is

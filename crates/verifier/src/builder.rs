@@ -5,14 +5,13 @@ mod live;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquaware_core::id::{Audience, Issuer};
-use aquaware_core::jwt::{AccessCheck, Algorithm, KeySet};
-use aquaware_core::random::{Random, SystemRandom};
-use aquaware_core::time::{Clock, Leeway};
+use aquaware_token::id::{Audience, Issuer};
+use aquaware_token::jwt::{AccessCheck, Algorithm, KeySet};
+use aquaware_token::random::{Random, SystemRandom};
+use aquaware_token::time::{Clock, Leeway, SystemClock};
 use url::Url;
 
 use crate::address;
-use crate::clock::SystemClock;
 use crate::error::StartError;
 use crate::fetch::Fetch;
 use crate::health::Stale;

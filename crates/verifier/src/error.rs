@@ -5,8 +5,8 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
-use aquaware_core::id::InvalidId;
-use aquaware_core::jwt::TokenError;
+use aquaware_token::id::InvalidId;
+use aquaware_token::jwt::TokenError;
 use thiserror::Error;
 
 use crate::fetch::{FetchError, TIMEOUT};

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use aquaware_core::jwt::MAX_STATUS_LIST_BYTES;
+use aquaware_token::jwt::MAX_STATUS_LIST_BYTES;
 use async_trait::async_trait;
 use thiserror::Error;
 

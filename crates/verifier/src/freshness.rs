@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use aquaware_core::random::Random;
+use aquaware_token::random::Random;
 
 /// No key set is fetched again sooner, whatever its issuer says.
 pub const LEAST: Duration = Duration::from_secs(60);

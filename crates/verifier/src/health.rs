@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquaware_core::time::Timestamp;
+use aquaware_token::time::Timestamp;
 
 use crate::error::RefreshError;
 

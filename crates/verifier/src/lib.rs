@@ -50,7 +50,6 @@ mod manual {}
 mod actix;
 mod address;
 pub mod builder;
-mod clock;
 mod document;
 mod error;
 pub mod fetch;
@@ -68,16 +67,15 @@ pub mod testing;
 mod tower;
 mod verifier;
 
-pub use aquaware_core::claims::{Audiences, BearerClaims, MissingScope, Scope};
-pub use aquaware_core::jwt::{Algorithm, TokenError, Verified};
-pub use aquaware_core::random::Random;
-pub use aquaware_core::status::{StatusClaim, StatusReference};
-pub use aquaware_core::time::{Clock, Timestamp};
+pub use aquaware_token::claims::{Audiences, BearerClaims, MissingScope, Scope};
+pub use aquaware_token::jwt::{Algorithm, TokenError, Verified};
+pub use aquaware_token::random::Random;
+pub use aquaware_token::status::{StatusClaim, StatusReference};
+pub use aquaware_token::time::{Clock, SystemClock, Timestamp};
 
 #[cfg(feature = "actix")]
 pub use crate::actix::{Bearer, Refused};
 pub use crate::builder::Builder;
-pub use crate::clock::SystemClock;
 pub use crate::error::{Problem, RefreshError, StartError};
 pub use crate::fetch::Fetch;
 pub use crate::health::{Health, Stale, StatusHealth};

@@ -15,8 +15,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aquaware_core::status::StatusReference;
-use aquaware_core::time::Timestamp;
+use aquaware_token::status::StatusReference;
+use aquaware_token::time::Timestamp;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::runtime::Handle;
 use tokio::time::Instant;

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquaware_core::id::Issuer;
-use aquaware_core::jwt::{Algorithm, KeySet, TokenError, VerifyingKey};
-use aquaware_core::time::Timestamp;
+use aquaware_token::id::Issuer;
+use aquaware_token::jwt::{Algorithm, KeySet, TokenError, VerifyingKey};
+use aquaware_token::time::Timestamp;
 use arc_swap::ArcSwapOption;
 use serde::Deserialize;
 use serde_json::Value;

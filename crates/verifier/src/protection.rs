@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquaware_core::claims::{BearerClaims, InvalidScope, MissingScope, Scope};
-use aquaware_core::jwt::Verified;
+use aquaware_token::claims::{BearerClaims, InvalidScope, MissingScope, Scope};
+use aquaware_token::jwt::Verified;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -204,7 +204,7 @@ fn has_token(query: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use aquaware_core::jwt::TokenError;
+    use aquaware_token::jwt::TokenError;
 
     use super::*;
 

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aquaware_core::random::Random;
-use aquaware_core::time::{Clock, Timestamp};
+use aquaware_token::random::Random;
+use aquaware_token::time::{Clock, Timestamp};
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::AbortHandle;

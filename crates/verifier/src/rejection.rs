@@ -1,7 +1,7 @@
 //! Why a token isn't accepted.
 
-use aquaware_core::claims::MissingScope;
-use aquaware_core::jwt::TokenError;
+use aquaware_token::claims::MissingScope;
+use aquaware_token::jwt::TokenError;
 use thiserror::Error;
 
 /// Why a token isn't accepted. Says nothing that its bearer couldn't know.

@@ -27,21 +27,20 @@
     reason = "everything is made of constants that keep the rules; where one doesn't, the test that uses it must stop"
 )]
 
-mod clock;
 mod status;
 mod token;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aquaware_core::jwt::{Algorithm, PublicKey, SigningKey, TokenType};
-use aquaware_core::keys::{KeyRecord, generate};
-use aquaware_core::random::SystemRandom;
-pub use aquaware_core::status::StatusList;
-use aquaware_core::time::{Clock, Timestamp};
+use aquaware_token::id::KeyId;
+use aquaware_token::jwt::{Algorithm, PublicKey, SigningKey, TokenType, generate_key};
+use aquaware_token::random::SystemRandom;
+pub use aquaware_token::status::StatusList;
+pub use aquaware_token::testing::ManualClock;
+use aquaware_token::time::{Clock, Timestamp};
 use serde_json::json;
 
-pub use self::clock::ManualClock;
 pub use self::status::TestStatusList;
 pub use self::token::TestToken;
 use crate::builder::Builder;
@@ -102,11 +101,14 @@ impl TestIssuer {
     }
 
     fn with(algorithm: Algorithm, clock: Arc<ManualClock>, statuses: Arc<Statuses>) -> Self {
-        let record = generate(TokenType::Access, algorithm, clock.now(), &SystemRandom);
-        let access = record.expect("the system makes keys");
-        let refresh = KeyRecord { token_type: TokenType::Refresh, ..access.clone() };
-        let key = |record: &KeyRecord| record.signing_key().expect("a key just made is one");
-        Self { access: key(&access), refresh: key(&refresh), clock, statuses }
+        let material = generate_key(algorithm, &SystemRandom).expect("a key can be generated");
+        let kid = KeyId::generate(&SystemRandom);
+        let key = |token_type| {
+            let key = SigningKey::new(kid.clone(), token_type, algorithm, &material);
+            key.expect("a generated key is valid")
+        };
+        let (access, refresh) = (key(TokenType::Access), key(TokenType::Refresh));
+        Self { access, refresh, clock, statuses }
     }
 
     /// Begins a token: good for [`AUDIENCE`] and five minutes, about `test-subject`, without scope.

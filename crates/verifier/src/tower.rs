@@ -8,9 +8,9 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use aquaware_core::claims::BearerClaims;
-use aquaware_core::jwt::Verified;
-use aquaware_core::session::ExtraClaims;
+use aquaware_token::claims::BearerClaims;
+use aquaware_token::claims::ExtraClaims;
+use aquaware_token::jwt::Verified;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_layer::Layer;
 use tower_service::Service;

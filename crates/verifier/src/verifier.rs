@@ -7,11 +7,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquaware_core::claims::BearerClaims;
-use aquaware_core::jwt::{AccessCheck, Algorithm, KeySet, TokenError, Verified};
-use aquaware_core::session::ExtraClaims;
-use aquaware_core::status::StatusReference;
-use aquaware_core::time::{Clock, Timestamp};
+use aquaware_token::claims::BearerClaims;
+use aquaware_token::claims::ExtraClaims;
+use aquaware_token::jwt::{AccessCheck, Algorithm, KeySet, TokenError, Verified};
+use aquaware_token::status::StatusReference;
+use aquaware_token::time::{Clock, Timestamp};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -91,7 +91,7 @@ impl Verifier {
     ///
     /// # Errors
     /// As [`verify`](Self::verify); a token without an `E` in it is
-    /// [`TokenError::Claims`](aquaware_core::jwt::TokenError::Claims).
+    /// [`TokenError::Claims`](aquaware_token::jwt::TokenError::Claims).
     pub fn verify_as<E: DeserializeOwned>(
         &self,
         token: &str,

@@ -9,7 +9,11 @@ use crate::layers::graph::{Dependency, Graph, Kind, Member};
 enum Layer {
     /// Throwaway servers for tests: knows nothing of ours, and few may know it.
     Servers,
+    /// Tokens: what the core and the verifier share.
+    Token,
     Core,
+    /// Verifies tokens: knows nothing of the core.
+    Verifier,
     TestKit,
     Adapter,
     Server,
@@ -19,14 +23,16 @@ enum Layer {
 impl Layer {
     const fn height(self) -> u8 {
         match self {
-            Self::Servers | Self::Core => 0,
-            Self::TestKit | Self::Adapter => 1,
-            Self::Server => 2,
-            Self::Top => 3,
+            Self::Servers | Self::Token => 0,
+            Self::Core | Self::Verifier => 1,
+            Self::TestKit | Self::Adapter => 2,
+            Self::Server => 3,
+            Self::Top => 4,
         }
     }
 }
 
+const TOKEN: &str = "aquaware-token";
 const CORE: &str = "aquaware-core";
 const SERVERS: &str = "aquaware-servers";
 const SQL: &str = "aquaware-store-sql";
@@ -34,13 +40,14 @@ const REDIS: &str = "aquaware-store-redis";
 const VERIFIER: &str = "aquaware-verifier";
 
 /// Every crate of the workspace.
-const LAYERS: [(&str, Layer); 10] = [
+const LAYERS: [(&str, Layer); 11] = [
     (SERVERS, Layer::Servers),
+    (TOKEN, Layer::Token),
     (CORE, Layer::Core),
     ("aquaware-store-testkit", Layer::TestKit),
     (SQL, Layer::Adapter),
     (REDIS, Layer::Adapter),
-    (VERIFIER, Layer::Adapter),
+    (VERIFIER, Layer::Verifier),
     ("aquaware", Layer::Server),
     ("aquaware-tests", Layer::Top),
     ("own-users", Layer::Top),
@@ -55,10 +62,10 @@ const OWNERS: [(&str, &[&str]); 4] = [
     ("actix", &["aquaware", VERIFIER]),
     ("diesel", &[SQL]),
     ("redis", &[REDIS]),
-    ("jsonwebtoken", &[CORE]),
+    ("jsonwebtoken", &[TOKEN]),
 ];
 
-/// What the core must not link, however far down: runtimes, sockets, databases. They, and crates
+/// What the core and the token crate must not link, however far down: runtimes, sockets, databases. They, and crates
 /// named after them.
 const NEVER_IN_CORE: [&str; 14] = [
     "actix",
@@ -77,7 +84,7 @@ const NEVER_IN_CORE: [&str; 14] = [
     "ureq",
 ];
 
-/// The feature of the core that only tests may ask for.
+/// The feature of the core and the token crate that only tests may enable.
 const TEST_FEATURE: &str = "testing";
 
 /// Everything in the graph that the layers forbid, one line each.
@@ -94,16 +101,16 @@ pub(crate) fn violations(graph: &Graph) -> Vec<String> {
             found.extend(optional_in_verifier(member, dependency));
             found.extend(test_feature(member, layer, dependency));
         }
-        if layer == Layer::Core {
+        if matches!(layer, Layer::Token | Layer::Core) {
             found.extend(impure(graph, member));
         }
     }
     found
 }
 
-/// The lines of a file of the core, outside the module made for it, that use jsonwebtoken.
+/// The lines of a file of the token crate, outside the module made for it, that use jsonwebtoken.
 pub(crate) fn jwt_outside_its_module(path: &str, text: &str) -> Vec<String> {
-    let Some(inside) = path.strip_prefix("crates/core/src/") else { return Vec::new() };
+    let Some(inside) = path.strip_prefix("crates/token/src/") else { return Vec::new() };
     if inside == "jwt.rs" || inside.starts_with("jwt/") || inside.starts_with("jwt_") {
         return Vec::new();
     }
@@ -111,7 +118,7 @@ pub(crate) fn jwt_outside_its_module(path: &str, text: &str) -> Vec<String> {
     let lines = text.lines().enumerate().filter(|(_, line)| uses(line));
     lines
         .map(|(index, _)| {
-            format!("{path}:{}: only crates/core/src/jwt may use jsonwebtoken", index + 1)
+            format!("{path}:{}: only crates/token/src/jwt may use jsonwebtoken", index + 1)
         })
         .collect()
 }
@@ -159,11 +166,13 @@ fn optional_in_verifier(member: &Member, dependency: &Dependency) -> Option<Stri
 }
 
 fn test_feature(member: &Member, from: Layer, dependency: &Dependency) -> Option<String> {
-    let shipped = dependency.name == CORE
+    let shipped = [CORE, TOKEN].contains(&&*dependency.name)
         && dependency.kind == Kind::Shipped
         && dependency.features.iter().any(|feature| feature == TEST_FEATURE)
-        && matches!(from, Layer::Adapter | Layer::Server);
-    shipped.then(|| format!("{} may ask for {CORE}/{TEST_FEATURE} in tests only", member.name))
+        && matches!(from, Layer::Core | Layer::Verifier | Layer::Adapter | Layer::Server);
+    let line =
+        || format!("{} may enable {}/{TEST_FEATURE} in tests only", member.name, dependency.name);
+    shipped.then(line)
 }
 
 fn impure(graph: &Graph, core: &Member) -> Vec<String> {
@@ -205,10 +214,11 @@ mod tests {
     #[test]
     fn arrows_may_point_down() {
         let down = [
+            (CORE, TOKEN),
             (KIT, CORE),
             (SQL, CORE),
             (REDIS, CORE),
-            (VERIFIER, CORE),
+            (VERIFIER, TOKEN),
             (SERVER, CORE),
             (SERVER, SQL),
             (SERVER, REDIS),
@@ -243,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_test_kit_is_for_tests() {
-        for from in [SQL, REDIS, VERIFIER, SERVER] {
+        for from in [SQL, REDIS, SERVER] {
             assert_eq!(verdict(from, KIT, Kind::Dev), [""; 0]);
             assert_eq!(
                 verdict(from, KIT, Kind::Shipped),
@@ -286,7 +296,7 @@ mod tests {
             ("diesel_migrations", vec![SQL]),
             ("redis", vec![REDIS]),
             ("redis-test", vec![REDIS]),
-            ("jsonwebtoken", vec![CORE]),
+            ("jsonwebtoken", vec![TOKEN]),
         ];
         for (dependency, owners) in homes {
             for (from, _) in LAYERS {
@@ -318,13 +328,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_shipped_asks_for_the_test_feature_of_the_core() {
+    fn nothing_shipped_enables_the_test_features() {
         for (from, shipped) in [(SERVER, true), (SQL, true), (KIT, false), (END_TO_END, false)] {
-            let mut entry = needs(CORE, Kind::Shipped);
-            entry.features.push("testing".into());
-            assert_eq!(violations(&graph(from, vec![entry.clone()])).len(), usize::from(shipped));
-            entry.kind = Kind::Dev;
-            assert_eq!(violations(&graph(from, vec![entry])), [""; 0]);
+            for to in [CORE, TOKEN] {
+                let mut entry = needs(to, Kind::Shipped);
+                entry.features.push("testing".into());
+                let found = violations(&graph(from, vec![entry.clone()]));
+                assert_eq!(found.len(), usize::from(shipped), "{from} -> {to}");
+                entry.kind = Kind::Dev;
+                assert_eq!(violations(&graph(from, vec![entry])), [""; 0]);
+            }
         }
     }
 
@@ -360,14 +373,14 @@ mod tests {
     }
 
     #[test]
-    fn in_the_core_only_the_jwt_module_uses_jsonwebtoken() {
+    fn in_the_token_crate_only_the_jwt_module_uses_jsonwebtoken() {
         let text = "// jsonwebtoken is elsewhere\nuse jsonwebtoken::Algorithm;\n";
         for path in ["keys/ring.rs", "jwtish.rs", "claims/jwt/sign.rs"] {
-            let found = jwt_outside_its_module(&format!("crates/core/src/{path}"), text);
+            let found = jwt_outside_its_module(&format!("crates/token/src/{path}"), text);
             assert_eq!(found.len(), 1, "{path}");
             assert!(found[0].contains(":2: "), "{found:?}");
         }
-        for path in ["crates/core/src/jwt.rs", "crates/core/src/jwt/sign.rs", "docs/x.md"] {
+        for path in ["crates/token/src/jwt.rs", "crates/token/src/jwt/sign.rs", "docs/x.md"] {
             assert_eq!(jwt_outside_its_module(path, text), [""; 0]);
         }
     }

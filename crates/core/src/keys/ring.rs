@@ -7,8 +7,10 @@ use thiserror::Error;
 use super::generate::generate;
 use super::record::KeyRecord;
 use super::rotation::{algorithm_of, waiting};
-use crate::id::{InvalidId, KeyId};
-use crate::jwt::{Algorithm, KeyError, Keys, PublicKey, SigningKey, TokenType, VerifyingKey};
+use crate::id::KeyId;
+use crate::jwt::{
+    Algorithm, KeyError, KeyGenerationError, Keys, PublicKey, SigningKey, TokenType, VerifyingKey,
+};
 use crate::policy::TokenPolicy;
 use crate::random::Random;
 use crate::time::{Leeway, Timestamp, expired};
@@ -197,7 +199,7 @@ pub fn missing(
     algorithm: Algorithm,
     now: Timestamp,
     random: &dyn Random,
-) -> Result<Vec<KeyRecord>, InvalidId> {
+) -> Result<Vec<KeyRecord>, KeyGenerationError> {
     let mut missing = Vec::new();
     for token_type in [TokenType::Access, TokenType::Refresh] {
         let algorithm = algorithm_of(token_type, algorithm);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::generate::generate;
 use super::record::KeyRecord;
-use crate::id::{InvalidId, KeyId};
-use crate::jwt::{Algorithm, TokenType};
+use crate::id::KeyId;
+use crate::jwt::{Algorithm, KeyGenerationError, TokenType};
 use crate::random::Random;
 use crate::time::{Leeway, Timestamp, expired};
 
@@ -74,7 +74,7 @@ pub fn rotate(
     algorithm: Algorithm,
     now: Timestamp,
     random: &dyn Random,
-) -> Result<Turn, InvalidId> {
+) -> Result<Turn, KeyGenerationError> {
     let algorithm = algorithm_of(token_type, algorithm);
     let outgoing = active(records, token_type, now);
     // Two turns in one millisecond: the order of the names would decide between them.
@@ -116,7 +116,7 @@ pub fn withdraw(
     algorithm: Algorithm,
     now: Timestamp,
     random: &dyn Random,
-) -> Result<Option<Withdrawal>, InvalidId> {
+) -> Result<Option<Withdrawal>, KeyGenerationError> {
     let Some(gone) = records.iter().find(|record| record.kid == *kid) else { return Ok(None) };
     let token_type = gone.token_type;
     let left: Vec<KeyRecord> = records.iter().filter(|it| it.kid != *kid).cloned().collect();

@@ -1,115 +1,33 @@
-//! proptest strategies for records and claims: all values are possible ones, and whatever has
-//! whole seconds on the wire has whole seconds here.
+//! proptest strategies for records: all values are possible ones. Those for ids, times and claims
+//! are re-exported from `aquaware-token`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use proptest::collection::{btree_set, vec};
+pub use aquaware_token::testing::strategy::*;
+use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use serde_json::{Map, Value};
 
 use super::fixture;
-use crate::claims::{AccessClaims, Audiences, RefreshClaims, Scope};
-use crate::id::{Audience, ClientId, Generation, Issuer, SessionId, Subject};
+use crate::id::Generation;
 use crate::policy::{ClientProfile, Grant, ProfileSettings, Rotation, Transport};
 use crate::retry::Mark;
 use crate::secret::PasswordHash;
-use crate::session::{Device, EndReason, Ended, ExtraClaims, Session};
-use crate::status::{Spans, StatusIndex};
-use crate::time::{Lifetime, Timestamp};
-
-/// Instants from 1970 to 2100, in milliseconds.
-pub fn timestamp() -> impl Strategy<Value = Timestamp> {
-    (0..4_102_444_800_000_i64).prop_map(Timestamp::from_millis)
-}
-
-/// Instants from 1970 to 2100, in whole seconds.
-pub fn second() -> impl Strategy<Value = Timestamp> {
-    (0..4_102_444_800_i64).prop_map(Timestamp::from_seconds)
-}
-
-/// Lifetimes from a second to a hundred years.
-pub fn lifetime() -> impl Strategy<Value = Lifetime> {
-    (1..=100 * 365 * 86_400_u64).prop_filter_map("in range", Lifetime::from_seconds)
-}
-
-/// Generations: mostly small ones, some of any size.
-pub fn generation() -> impl Strategy<Value = Generation> {
-    prop_oneof![4 => 1..1000_u64, 1 => 1..=Generation::LAST.number()]
-        .prop_filter_map("in range", Generation::new)
-}
-
-/// Sessions' names.
-pub fn session_id() -> impl Strategy<Value = SessionId> {
-    any::<[u8; 16]>().prop_map(SessionId::from_bytes)
-}
+use crate::session::{Device, EndReason, Ended, Session};
+use crate::status::Spans;
+use crate::time::Timestamp;
 
 /// Marks.
 pub fn mark() -> impl Strategy<Value = Mark> {
     any::<[u8; 16]>().prop_map(Mark::from_bytes)
 }
 
-/// Subjects: UUID-like ones, and texts in any script.
-pub fn subject() -> impl Strategy<Value = Subject> {
-    prop_oneof!["[0-9a-f]{8}-[0-9a-f]{27}", "[\\PC]{1,60}"]
-        .prop_filter_map("a subject", |text| Subject::new(text).ok())
-}
-
-/// Clients' names.
-pub fn client_id() -> impl Strategy<Value = ClientId> {
-    "[A-Za-z0-9._-]{1,64}".prop_filter_map("a client id", |text| ClientId::new(text).ok())
-}
-
-/// Issuers.
-pub fn issuer() -> impl Strategy<Value = Issuer> {
-    "https?://[a-z0-9.]{1,40}(:[0-9]{2,4})?(/[a-zA-Z0-9%_~-]{1,20}){0,2}"
-        .prop_filter_map("an issuer", |text| Issuer::new(text).ok())
-}
-
-/// Audiences.
-pub fn audience() -> impl Strategy<Value = Audience> {
-    prop_oneof!["https://[a-z]{1,20}\\.example", "[\\PC]{1,40}"]
-        .prop_filter_map("an audience", |text| Audience::new(text).ok())
-}
-
-/// Scopes of up to four tokens.
-pub fn scope() -> impl Strategy<Value = Scope> {
-    let tokens = btree_set("[a-z0-9:._/#-]{1,12}", 0..4);
-    tokens.prop_filter_map("a scope", |tokens| {
-        Scope::from_tokens(tokens.iter().map(String::as_str)).ok()
-    })
-}
-
-/// Extra claims: any JSON but floating-point numbers, under names that aren't reserved.
-pub fn extra_claims() -> impl Strategy<Value = ExtraClaims> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        "[\\PC]{0,16}".prop_map(Value::from),
-    ];
-    let value = leaf.prop_recursive(2, 12, 4, |inner| {
-        prop_oneof![
-            vec(inner.clone(), 0..4).prop_map(Value::from),
-            vec(("[\\PC]{0,8}", inner), 0..4).prop_map(|members| {
-                Value::Object(members.into_iter().collect::<Map<String, Value>>())
-            }),
-        ]
-    });
-    vec(("x_[a-z\\PC]{0,8}", value), 0..4).prop_map(|members| members.into_iter().collect())
-}
-
 /// Devices.
 pub fn device() -> impl Strategy<Value = Device> {
     (option::of("[\\PC]{1,20}"), option::of("[0-9]{1,3}(\\.[0-9]{1,3}){3}"), option::of(".{1,40}"))
         .prop_map(|(name, ip, user_agent)| Device { name, ip, user_agent })
-}
-
-/// Places in the status lists.
-pub fn status_index() -> impl Strategy<Value = StatusIndex> {
-    any::<u32>().prop_map(StatusIndex::from_number)
 }
 
 /// Ends.
@@ -147,59 +65,6 @@ pub fn session() -> impl Strategy<Value = Session> {
             status,
         }
     })
-}
-
-/// Claims of refresh tokens.
-pub fn refresh_claims() -> impl Strategy<Value = RefreshClaims> {
-    (issuer(), subject(), session_id(), generation(), client_id(), second(), second()).prop_map(
-        |(iss, sub, sid, generation, client_id, iat, exp)| RefreshClaims {
-            aud: (&iss).into(),
-            iss,
-            sub,
-            sid,
-            generation,
-            client_id,
-            iat,
-            exp,
-        },
-    )
-}
-
-/// Claims of access tokens.
-pub fn access_claims() -> impl Strategy<Value = AccessClaims> {
-    let audiences = prop_oneof![
-        audience().prop_map(Audiences::One),
-        vec(audience(), 1..4).prop_map(Audiences::Many),
-    ];
-    let names = (issuer(), subject(), audiences, "[A-Za-z0-9_-]{16}", client_id());
-    let times = (second(), second(), option::of(second()), option::of(second()));
-    let status = option::of(status_index().prop_map(|index| index.claim(&fixture::issuer())));
-    (names, times, option::of(session_id()), scope(), status, extra_claims()).prop_map(
-        |(
-            (iss, sub, aud, jti, client_id),
-            (exp, iat, nbf, auth_time),
-            sid,
-            scope,
-            status,
-            extra,
-        )| {
-            AccessClaims {
-                iss,
-                sub,
-                aud,
-                exp,
-                iat,
-                nbf,
-                jti,
-                client_id,
-                sid,
-                auth_time,
-                scope,
-                status,
-                extra,
-            }
-        },
-    )
 }
 
 /// Profiles that work.
@@ -248,11 +113,6 @@ mod tests {
             prop_assert!(session.created_at < session.ends_at);
             prop_assert_eq!(session.mark.is_none(), session.generation == Generation::FIRST);
             prop_assert_eq!(session.expires_at, session.expires_at.floor());
-        }
-
-        #[test]
-        fn generated_extra_claims_are_allowed(claims in extra_claims()) {
-            prop_assert!(crate::claims::check_extra(claims).is_ok());
         }
 
         #[test]

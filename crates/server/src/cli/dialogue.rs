@@ -7,9 +7,9 @@ use super::CommandError;
 use super::input::Input;
 use super::output::Output;
 use crate::causes::chain;
-use crate::clock::SystemClock;
 use crate::compose::{Administration, administer};
 use crate::config::{Config, Request, StoreUrl, load};
+use aquaware_core::time::SystemClock;
 
 /// Configuration, input and output of one command.
 pub(super) struct Dialogue<'a, 'o> {

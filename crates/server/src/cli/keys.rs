@@ -16,10 +16,10 @@ use self::view::{Warnings, as_json, list_text, type_word};
 use super::CommandError;
 use super::arguments::{KeyType, KeysCommand};
 use super::dialogue::{Dialogue, failed};
-use crate::clock::SystemClock;
 use crate::compose::issuer;
 use crate::config::Config;
 use crate::key_directory::HeldKeys;
+use aquaware_core::time::SystemClock;
 
 /// Runs one of them.
 pub(super) fn run(

@@ -9,9 +9,9 @@ use serde_json::{Value as Json, json};
 use super::CommandError;
 use super::arguments::StoreCommand;
 use super::dialogue::Dialogue;
-use crate::clock::SystemClock;
 use crate::compose::{self, StoreLook};
 use crate::config::load;
+use aquaware_core::time::SystemClock;
 
 /// How far the clock of a store's host may be from this machine's before it is worth a word.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(1);

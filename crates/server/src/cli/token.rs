@@ -19,10 +19,10 @@ use self::standing::Place;
 use super::CommandError;
 use super::arguments::TokenCommand;
 use super::dialogue::{Dialogue, failed};
-use crate::clock::SystemClock;
 use crate::compose::issuer;
 use crate::config::Config;
 use crate::key_directory::HeldKeys;
+use aquaware_core::time::SystemClock;
 
 /// Runs one of them.
 pub(super) fn run(

@@ -14,7 +14,6 @@ use aquaware_core::time::{Clock, Timestamp};
 use thiserror::Error;
 
 use super::stores::{self, StoreOpenError};
-use crate::clock::SystemClock;
 use crate::config::{self, Config, Origin, Signup};
 use crate::hashing::{HashingPool, PoolSize};
 use crate::http::client_addr::TrustedProxies;
@@ -26,6 +25,7 @@ use crate::http::rates::Rates;
 use crate::http::state::State;
 use crate::http::tls::TlsError;
 use crate::key_directory::{self, Kept, KeyDirectoryError, KeyPlan};
+use aquaware_core::time::SystemClock;
 
 /// How often a running server looks after its keys.
 pub(crate) const KEEP_KEYS_EVERY: Duration = Duration::from_secs(60);

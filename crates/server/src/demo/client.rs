@@ -11,7 +11,7 @@ use serde_json::Value;
 use thiserror::Error;
 use ureq::http;
 
-use crate::clock::SystemClock;
+use aquaware_core::time::SystemClock;
 
 /// What the journey needs of the world around it.
 pub(super) trait World: Sync {

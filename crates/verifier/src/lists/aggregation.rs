@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquaware_core::time::Timestamp;
+use aquaware_token::time::Timestamp;
 use arc_swap::ArcSwapOption;
 use serde::Deserialize;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use aquaware_core::time::{Clock, Timestamp};
+use aquaware_token::time::{Clock, Timestamp};
 use tokio::runtime::Handle;
 
 use super::source::{ListSource, waits_for_key};

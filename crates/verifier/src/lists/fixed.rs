@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aquaware_core::status::StatusReference;
-use aquaware_core::time::{Leeway, Timestamp};
+use aquaware_token::status::StatusReference;
+use aquaware_token::time::{Leeway, Timestamp};
 use arc_swap::ArcSwap;
 
 use super::list::List;

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use aquaware_core::jwt::{Algorithm, KeySet, StatusListCheck, TokenError};
-use aquaware_core::status::{Status, StatusList, StatusListClaims};
-use aquaware_core::time::{Leeway, Timestamp, expired};
+use aquaware_token::jwt::{Algorithm, KeySet, StatusListCheck, TokenError};
+use aquaware_token::status::{Status, StatusList, StatusListClaims};
+use aquaware_token::time::{Leeway, Timestamp, expired};
 
 use crate::origin::key_named;
 use crate::rejection::Rejection;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquaware_core::jwt::{Algorithm, KeySet, TokenError};
-use aquaware_core::time::{Leeway, Timestamp};
+use aquaware_token::jwt::{Algorithm, KeySet, TokenError};
+use aquaware_token::time::{Leeway, Timestamp};
 
 use super::list::{Check, List};
 use super::places::Found;

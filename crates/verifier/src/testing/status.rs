@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aquaware_core::status::{StatusList, StatusListClaims};
-use aquaware_core::time::{Clock, Timestamp};
+use aquaware_token::status::{StatusList, StatusListClaims};
+use aquaware_token::time::{Clock, Timestamp};
 
 use super::{STATUS_LIST, TestIssuer};
 

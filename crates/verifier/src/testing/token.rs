@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aquaware_core::time::Clock;
+use aquaware_token::time::Clock;
 use serde_json::{Map, Value, json};
 
 use super::{AUDIENCE, ISSUER, STATUS_LIST, TestIssuer};

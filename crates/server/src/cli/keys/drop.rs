@@ -11,9 +11,9 @@ use super::view::{Warnings, type_word};
 use super::{drop_lock, held, not_made, shown, write};
 use crate::cli::CommandError;
 use crate::cli::dialogue::{Dialogue, failed};
-use crate::clock::SystemClock;
 use crate::compose::issuer;
 use crate::http::key_set::MAX_AGE;
+use aquaware_core::time::SystemClock;
 
 /// Takes `kid` away, after saying what that costs.
 pub(super) fn run(

@@ -45,7 +45,7 @@ fn a_signature_of_another_length_is_refused() {
 fn a_signature_of_another_key_is_refused() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Hs256] {
         let mint = Mint::of(algorithm);
-        let stranger = fixture::key_records(algorithm, 1234)[0].signing_key().unwrap();
+        let stranger = signing_key(TokenType::Access, algorithm, &SeededRandom::new(1234));
         // Under the name of the real key.
         let header = json_bytes(&mint.header(TokenType::Access));
         let claims = serde_json::to_vec(&access_claims()).unwrap();
@@ -58,19 +58,14 @@ fn a_signature_of_another_key_is_refused() {
 fn the_next_keys_signature_under_the_active_keys_name_is_refused() {
     for algorithm in Algorithm::ALL {
         let mint = Mint::of(algorithm);
-        let next = mint
-            .records
-            .iter()
-            .find(|r| r.token_type == TokenType::Access && r.active_from.is_none())
-            .unwrap();
-        let next = next.signing_key().unwrap();
+        let next = &mint.access[1];
         let header = json_bytes(&mint.header(TokenType::Access));
         let claims = serde_json::to_vec(&access_claims()).unwrap();
-        let token = forge(&next, &header, &claims);
+        let token = forge(next, &header, &claims);
         assert_eq!(mint.check_access(&token), Err(TokenError::Signature), "{algorithm:?}");
         // Under its own name it is good already: verifiers learn of it before it signs.
         let own = forge(
-            &next,
+            next,
             json!({ "typ": "at+jwt", "alg": algorithm.word(), "kid": next.kid() })
                 .to_string()
                 .as_bytes(),

@@ -208,6 +208,16 @@ text_id!(
     Audience, "audience", |text| graphic(text, 255)
 );
 
+impl KeyId {
+    /// Generates a random id of eight characters.
+    #[must_use]
+    pub fn generate(random: &dyn Random) -> Self {
+        let mut bytes = [0; 6];
+        random.fill(&mut bytes);
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
 impl From<&Issuer> for Audience {
     fn from(issuer: &Issuer) -> Self {
         Self(issuer.0.clone())

@@ -29,11 +29,8 @@ fn outcome<E: DeserializeOwned>(
     let mint = Mint::of(Algorithm::EdDsa);
     let token =
         mint.forge(TokenType::Access, header.to_string().as_bytes(), claims.to_string().as_bytes());
-    let check = AccessCheck {
-        issuer: fixture::issuer(),
-        audiences: mint.policy.audiences(),
-        leeway: Leeway::NONE,
-    };
+    let check =
+        AccessCheck { issuer: fixture::issuer(), audiences: audiences(), leeway: Leeway::NONE };
     let find = |kid: &str| match kid {
         FOREIGN_KID => Ok(mint.key(TokenType::Access).verifying()),
         _ => Err(TokenError::UnknownKey),
@@ -130,11 +127,8 @@ fn not_one_rule_is_softer() {
 #[test]
 fn what_the_finder_says_of_a_key_is_the_answer() {
     let mint = Mint::of(Algorithm::EdDsa);
-    let check = AccessCheck {
-        issuer: fixture::issuer(),
-        audiences: mint.policy.audiences(),
-        leeway: Leeway::NONE,
-    };
+    let check =
+        AccessCheck { issuer: fixture::issuer(), audiences: audiences(), leeway: Leeway::NONE };
     let asked = Cell::new(0);
     let find = |_: &str| {
         asked.set(asked.get() + 1);

@@ -144,8 +144,8 @@ fn own<'k>(
     }
 }
 
-/// What makes a refresh token one of this issuer's. Whether it may still be used is for
-/// [`judge`](crate::succession::judge) to say, its `exp` included.
+/// What makes a refresh token one of this issuer's. Whether it may still be used, its `exp`
+/// included, is for the caller to decide by the record of the session.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshCheck<'a> {
     /// Who must have issued it, for itself.

@@ -5,6 +5,7 @@
 //! no unknown `crit`, no duplicate names, canonical base64url, numbers that are numbers
 //! (RFC 8725 §3).
 
+mod generate;
 mod json;
 mod jwk;
 mod key;
@@ -16,6 +17,7 @@ use std::ops::Deref;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::generate::{KeyGenerationError, generate_key};
 pub use self::jwk::{KeySet, PublicKey};
 pub use self::key::{KeyError, SigningKey, VerifyingKey};
 pub use self::sign::SignError;

@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 use serde_json::json;
 
 use super::*;
-use crate::jwt::SigningKey;
-use crate::keys::{KeyRecord, KeyRing};
-use crate::policy::TokenPolicy;
+use crate::jwt::{PublicKey, SigningKey, generate_key};
+use crate::secret::KeyMaterial;
+use crate::testing::SeededRandom;
 use crate::testing::fixture::{self, NOW};
 
 mod bearer;
@@ -24,17 +24,22 @@ mod wire;
 
 /// An issuer with keys of one algorithm, and what is needed to forge its tokens.
 struct Mint {
-    policy: TokenPolicy,
-    records: Vec<KeyRecord>,
-    ring: KeyRing,
+    /// The private half of the active key for access tokens.
+    material: KeyMaterial,
+    access: [SigningKey; 2],
+    refresh: [SigningKey; 2],
 }
 
 impl Mint {
+    /// Two keys of each type: the first one signs, and both are published.
     fn new(algorithm: Algorithm) -> Self {
-        let policy = fixture::policy();
-        let records = fixture::key_records(algorithm, 7);
-        let ring = fixture::ring_of(&records, &policy);
-        Self { policy, records, ring }
+        let random = SeededRandom::new(7);
+        let material = generate_key(algorithm, &random).unwrap();
+        let kid = KeyId::generate(&random);
+        let active = SigningKey::new(kid, TokenType::Access, algorithm, &material).unwrap();
+        let access = [active, signing_key(TokenType::Access, algorithm, &random)];
+        let refresh = [(); 2].map(|()| signing_key(TokenType::Refresh, Algorithm::Hs256, &random));
+        Self { material, access, refresh }
     }
 
     /// Made once for all tests: an RSA key takes its time.
@@ -50,7 +55,14 @@ impl Mint {
     }
 
     fn key(&self, token_type: TokenType) -> &SigningKey {
-        self.ring.signing(token_type, NOW).unwrap()
+        &self.keys(token_type).0[0]
+    }
+
+    fn keys(&self, token_type: TokenType) -> KeysOf<'_> {
+        KeysOf(match token_type {
+            TokenType::Access => &self.access,
+            TokenType::Refresh => &self.refresh,
+        })
     }
 
     fn kid(&self, token_type: TokenType) -> &str {
@@ -88,17 +100,31 @@ impl Mint {
         leeway: Leeway,
         now: Timestamp,
     ) -> Result<AccessClaims, TokenError> {
-        let check =
-            AccessCheck { issuer: fixture::issuer(), audiences: self.policy.audiences(), leeway };
-        let keys = self.ring.checking(TokenType::Access, now);
-        check.check(token, &keys, now).map(Verified::into_inner)
+        let check = AccessCheck { issuer: fixture::issuer(), audiences: audiences(), leeway };
+        check.check(token, &self.keys(TokenType::Access), now).map(Verified::into_inner)
     }
 
     fn check_refresh(&self, token: &str) -> Result<RefreshClaims, TokenError> {
-        let keys = self.ring.checking(TokenType::Refresh, NOW);
-        let check = RefreshCheck { issuer: self.policy.issuer() };
-        check.check(token, &keys).map(Verified::into_inner)
+        let check = RefreshCheck { issuer: &fixture::issuer() };
+        check.check(token, &self.keys(TokenType::Refresh)).map(Verified::into_inner)
     }
+}
+
+struct KeysOf<'a>(&'a [SigningKey]);
+
+impl Keys for KeysOf<'_> {
+    fn verifying(&self, kid: &KeyId) -> Option<&VerifyingKey> {
+        self.0.iter().find(|key| key.kid() == kid).map(SigningKey::verifying)
+    }
+}
+
+fn signing_key(token_type: TokenType, algorithm: Algorithm, random: &SeededRandom) -> SigningKey {
+    let material = generate_key(algorithm, random).unwrap();
+    SigningKey::new(KeyId::generate(random), token_type, algorithm, &material).unwrap()
+}
+
+fn audiences() -> Vec<Audience> {
+    vec![Audience::from(&fixture::issuer())]
 }
 
 fn sign(key: &SigningKey, message: &[u8]) -> Vec<u8> {

@@ -8,7 +8,7 @@ use crate::jwt::KeySet;
 const ASYMMETRIC: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
 
 fn published(mint: &Mint) -> Value {
-    json!({ "keys": mint.ring.published(NOW).collect::<Vec<_>>() })
+    json!({ "keys": mint.access.iter().filter_map(PublicKey::of).collect::<Vec<_>>() })
 }
 
 fn key_set(json: &Value) -> KeySet {

@@ -11,9 +11,11 @@ use thiserror::Error;
 
 use crate::id::{Audience, ClientId, Generation, Issuer, SessionId, Subject};
 use crate::jwt::TokenError;
-use crate::session::ExtraClaims;
 use crate::status::StatusClaim;
 use crate::time::Timestamp;
+
+/// Claims beyond those that this crate knows, such as roles or a tenant.
+pub type ExtraClaims = Map<String, Value>;
 
 /// A set of scope tokens (RFC 6749 §3.3), in order, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

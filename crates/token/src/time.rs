@@ -4,7 +4,7 @@
 //! request by whoever stands outermost, so that one request sees one instant.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -209,6 +209,21 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Timestamp;
 }
 
+/// The wall clock of the system, in milliseconds. A clock set before 1970 reads as 1970.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "every other clock is a `Clock`, like this one"
+        )]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(0).plus(since)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +236,12 @@ mod tests {
         let minute = Leeway::MAX;
         assert!(!expired(expiry, minute, Timestamp::from_millis(1_059_999)));
         assert!(expired(expiry, minute, Timestamp::from_seconds(1060)));
+    }
+
+    #[test]
+    fn the_system_clock_shows_this_century() {
+        let now = SystemClock.now().to_rfc3339();
+        assert!(now.starts_with("20") && now.as_str() > "2025", "{now}");
     }
 
     #[test]
