@@ -12,6 +12,7 @@ mod dial;
 mod facts;
 mod failure;
 mod migrate;
+mod probe;
 mod release;
 mod sessions;
 mod wire;

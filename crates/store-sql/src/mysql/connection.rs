@@ -84,8 +84,8 @@ impl Link for MysqlLink {
         reach(plan).await.map_err(Trouble::unsent)
     }
 
-    fn is_closed(&mut self) -> bool {
-        // Nobody reads from it while it is idle, so nobody knows.
+    async fn is_closed(&mut self) -> bool {
+        // The driver reads nothing while the connection is idle, and keeps its socket to itself.
         false
     }
 

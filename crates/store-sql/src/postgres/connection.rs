@@ -7,22 +7,28 @@ use std::time::Duration;
 use diesel::QueryResult;
 use diesel::result::ConnectionError;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::address::{Place, Plan};
-use super::dial::dial;
+use super::dial::{Dialled, dial};
 use super::failure::{of_connecting, trouble};
+use super::probe::{Idle, Probe};
 use super::wire::{Watched, Wire};
 use crate::error::Failure;
 use crate::server::{Link, Trouble};
+
+/// How often the driver may run to read what has arrived on an idle connection: the end of the last
+/// response, or a notice. More than that is not idle.
+const MAX_YIELDS: usize = 16;
 
 /// A connection, and what is seen of it.
 pub(super) struct PgLink {
     pub(super) connection: AsyncPgConnection,
     wire: Arc<Wire>,
     driver: JoinHandle<()>,
+    probe: Probe,
     encrypted: bool,
 }
 
@@ -59,8 +65,17 @@ impl Link for PgLink {
         Err(last)
     }
 
-    fn is_closed(&mut self) -> bool {
-        self.driver.is_finished()
+    /// Looks at the socket too: the driver learns of a closed connection only when its task runs,
+    /// and a statement sent before that has an unknown outcome.
+    async fn is_closed(&mut self) -> bool {
+        for _ in 0..MAX_YIELDS {
+            match self.probe.state() {
+                Idle::Quiet => return self.driver.is_finished(),
+                Idle::Closed => return true,
+                Idle::Unread => yield_now().await,
+            }
+        }
+        true
     }
 
     async fn check(&mut self) -> Result<(), Trouble> {
@@ -85,8 +100,8 @@ impl Link for PgLink {
 async fn reach(plan: &Plan, place: &Place) -> Result<PgLink, Failure> {
     let wire = Arc::new(Wire::default());
     let dialled = dial(place, &plan.trust, plan.timeout).await?;
-    let encrypted = dialled.encrypted;
-    let watched = Watched::new(dialled.stream, Arc::clone(&wire));
+    let Dialled { stream, probe, encrypted } = dialled;
+    let watched = Watched::new(stream, Arc::clone(&wire));
     let (client, connection) = plan
         .config
         .connect_raw(watched, super::dial::Ready)
@@ -103,7 +118,7 @@ async fn reach(plan: &Plan, place: &Place) -> Result<PgLink, Failure> {
         ConnectionError::CouldntSetupConfiguration(error) => trouble(&error, &wire).failure(),
         _ => Failure::Broken,
     })?;
-    let mut link = PgLink { connection, wire, driver, encrypted };
+    let mut link = PgLink { connection, wire, driver, probe, encrypted };
     link.execute(&settings(plan.timeout)).await.map_err(|trouble| trouble.failure())?;
     Ok(link)
 }

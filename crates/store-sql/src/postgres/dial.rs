@@ -21,6 +21,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Place;
+use super::probe::Probe;
 use super::wire::{Plain, Stream, Watched};
 use crate::error::Failure;
 use crate::server::{Security, Trust, of_handshake};
@@ -28,6 +29,7 @@ use crate::server::{Security, Trust, of_handshake};
 /// A way that is open.
 pub(super) struct Dialled {
     pub(super) stream: Stream,
+    pub(super) probe: Probe,
     pub(super) encrypted: bool,
 }
 
@@ -53,7 +55,8 @@ pub(super) async fn dial(
     match place {
         Place::Socket(path) => {
             let socket = UnixStream::connect(path).await.map_err(|error| of(&error))?;
-            Ok(Dialled { stream: Box::new(Plain(socket)), encrypted: false })
+            let probe = Probe::of(&socket).map_err(|error| of(&error))?;
+            Ok(Dialled { stream: Box::new(Plain(socket)), probe, encrypted: false })
         }
         Place::Tcp(host, port) => {
             let socket =
@@ -85,15 +88,16 @@ fn watch_over(socket: &TcpStream, timeout: Duration) {
 
 /// PostgreSQL, "SSL Session Encryption": a request, and one letter for an answer.
 async fn protect(mut socket: TcpStream, host: &str, trust: &Trust) -> Result<Dialled, Failure> {
+    let probe = Probe::of(&socket).map_err(|error| of(&error))?;
     if trust.security == Security::Off {
-        return Ok(Dialled { stream: Box::new(Plain(socket)), encrypted: false });
+        return Ok(Dialled { stream: Box::new(Plain(socket)), probe, encrypted: false });
     }
     const REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
     socket.write_all(&REQUEST).await.map_err(|error| of(&error))?;
     match socket.read_u8().await.map_err(|error| of(&error))? {
         b'S' => {}
         _ if trust.security == Security::Prefer => {
-            return Ok(Dialled { stream: Box::new(Plain(socket)), encrypted: false });
+            return Ok(Dialled { stream: Box::new(Plain(socket)), probe, encrypted: false });
         }
         _ => return Err(Failure::Tls("the server offers none")),
     }
@@ -101,7 +105,7 @@ async fn protect(mut socket: TcpStream, host: &str, trust: &Trust) -> Result<Dia
     let connector = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut maker, host)
         .map_err(|_| Failure::Tls("the server's name is none"))?;
     let stream = connector.connect(socket).await.map_err(|error| of(&error))?;
-    Ok(Dialled { stream: Box::new(stream), encrypted: true })
+    Ok(Dialled { stream: Box::new(stream), probe, encrypted: true })
 }
 
 /// The provider is named, so that no other in the program can be in the way.

@@ -31,8 +31,8 @@ pub(crate) trait Link: Send + Sized + 'static {
     /// Makes one, ready for use.
     fn connect(plan: &Self::Plan) -> impl Future<Output = Result<Self, Trouble>> + Send;
 
-    /// Whether it is known to be of no more use. Asks nobody.
-    fn is_closed(&mut self) -> bool;
+    /// Whether it is known to be closed. Sends nothing and never waits for the server.
+    fn is_closed(&mut self) -> impl Future<Output = bool> + Send;
 
     /// Asks the other side for a sign of life.
     fn check(&mut self) -> impl Future<Output = Result<(), Trouble>> + Send;
@@ -196,7 +196,7 @@ impl<L: Link> Manager for Maker<L> {
     }
 
     async fn recycle(&self, link: &mut L, metrics: &Metrics) -> RecycleResult<Trouble> {
-        if link.is_closed() {
+        if link.is_closed().await {
             return Err(RecycleError::message("closed"));
         }
         if metrics.last_used() > TRUSTED {

@@ -36,7 +36,7 @@ impl Link for FakeLink {
         Ok(Self { server: Arc::clone(plan), number, sent: false })
     }
 
-    fn is_closed(&mut self) -> bool {
+    async fn is_closed(&mut self) -> bool {
         false
     }
 
