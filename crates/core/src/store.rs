@@ -7,6 +7,7 @@
 mod error;
 mod facts;
 mod memory;
+mod stored;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 pub use self::error::{Cause, StoreError};
 pub use self::facts::{Setting, StoreFacts};
 pub use self::memory::MemoryStore;
+pub use self::stored::{StoredAccount, StoredSession};
 use crate::account::{Account, Login};
 use crate::id::{Generation, SessionId, Subject};
 use crate::retry::Mark;
