@@ -1,4 +1,4 @@
-//! The bundled server, `aquaware`: configuration, composition, HTTP mapping, command line.
+//! The bundled server, `aquaware`: configuration, composition, command line.
 //!
 //! Nothing happens here: the command line decides what the program does, and its answer is the
 //! exit status.
@@ -8,10 +8,9 @@ mod cli;
 mod compose;
 mod config;
 mod demo;
-mod hashing;
-mod http;
 mod key_directory;
 mod telemetry;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -10,17 +10,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use actix_web::web;
 use aquaware_core::id::KeyId;
 use aquaware_core::keys::KeyRing;
-use aquaware_core::service::Snapshot;
-use aquaware_core::time::Timestamp;
+use aquaware_core::service::{Sessions, Snapshot};
+use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
 use tokio::time::{interval, sleep};
 
 use super::parts::{self, KEEP_KEYS_EVERY, Occasion, StartError};
 use crate::causes::chain;
 use crate::config::{Config, Request, load};
-use crate::http::state::State;
 
 /// How often it is asked whether anything in the key directory changed: two rotations by hand must
 /// be further apart than that, or a replica meets tokens of a key it has never seen.
@@ -38,7 +36,7 @@ const PURGE_AT_MOST: u32 = 1000;
 pub(super) struct Keeper {
     config: RefCell<Config>,
     public: SocketAddr,
-    state: web::Data<State>,
+    sessions: Arc<Sessions>,
     seen: RefCell<Option<Keys>>,
     /// When the key directory last changed, as far as is known.
     changed: Cell<Option<SystemTime>>,
@@ -53,15 +51,15 @@ type Keys = Vec<(KeyId, Option<Timestamp>)>;
 
 impl Keeper {
     /// The keeper of a server with this configuration, whose public listener is bound to `public`.
-    pub(super) fn new(config: Config, public: SocketAddr, state: web::Data<State>) -> Self {
+    pub(super) fn new(config: Config, public: SocketAddr, sessions: Arc<Sessions>) -> Self {
         let (seen, changed, trouble) = Default::default();
         let (config, started) = (RefCell::new(config), Instant::now());
-        Self { config, public, state, seen, changed, trouble, started }
+        Self { config, public, sessions, seen, changed, trouble, started }
     }
 
     /// Who issues.
     pub(super) fn issuer(&self) -> String {
-        self.state.sessions.snapshot().policy().issuer().to_string()
+        self.sessions.snapshot().policy().issuer().to_string()
     }
 
     /// Reads the configuration again and puts its keys and client profiles in force. The rest of
@@ -127,7 +125,7 @@ impl Keeper {
     /// Puts the keys on the disk in force if they aren't those seen before.
     fn look_at_keys(&self, occasion: Occasion) -> Result<bool, StartError> {
         let config = self.config.borrow();
-        let now = self.state.now();
+        let now = SystemClock.now();
         let tidies = self.started.elapsed() >= TIDY_AFTER;
         let records = parts::keys(&config, self.public, occasion, tidies, now)?.records;
         let mut keys: Keys = records.iter().map(|it| (it.kid.clone(), it.active_from)).collect();
@@ -137,7 +135,7 @@ impl Keeper {
         }
         let policy = config.policy(self.public).ok_or(StartError::Issuer(self.public))?;
         let ring = KeyRing::new(&records, &policy, now)?;
-        self.state.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
+        self.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
         self.seen.replace(Some(keys));
         Ok(true)
     }
@@ -155,7 +153,7 @@ impl Keeper {
 
     async fn release(&self) {
         loop {
-            match self.state.sessions.release_indices(PURGE_AT_MOST, self.state.now()).await {
+            match self.sessions.release_indices(PURGE_AT_MOST, SystemClock.now()).await {
                 Ok(0) => return,
                 Ok(released) => tracing::info!(released, "released status indices"),
                 Err(error) => {
@@ -168,7 +166,7 @@ impl Keeper {
 
     async fn purge(&self) {
         loop {
-            match self.state.sessions.purge(PURGE_AT_MOST, self.state.now()).await {
+            match self.sessions.purge(PURGE_AT_MOST, SystemClock.now()).await {
                 Ok(0) => return,
                 Ok(purged) => tracing::info!(purged, "dropped dead sessions"),
                 Err(error) => {

@@ -8,24 +8,16 @@ use std::time::Duration;
 use aquaware_core::keys::{KeyRecord, KeyRing, RingError, Schedule};
 use aquaware_core::password::{HashCost, InvalidCost};
 use aquaware_core::random::{Random, SystemRandom};
-use aquaware_core::service::{Accounts, Clients, Sessions, Snapshot, StatusLists};
+use aquaware_core::service::{Accounts, Sessions, Snapshot};
 use aquaware_core::store::SessionStore;
-use aquaware_core::time::{Clock, Timestamp};
+use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
+use aquaware_http::{Aquaware, BuildError, HashingPool, KEY_SET_MAX_AGE, PoolSize};
 use thiserror::Error;
 
 use super::stores::{self, StoreOpenError};
 use crate::config::{self, Config, Origin, Signup};
-use crate::hashing::{HashingPool, PoolSize};
-use crate::http::client_addr::TrustedProxies;
-use crate::http::cookie::RefreshCookie;
-use crate::http::failed_logins::FailedLogins;
-use crate::http::key_set;
-use crate::http::origin::OwnOrigins;
-use crate::http::rates::Rates;
-use crate::http::state::State;
-use crate::http::tls::TlsError;
 use crate::key_directory::{self, Kept, KeyDirectoryError, KeyPlan};
-use aquaware_core::time::SystemClock;
+use crate::tls::TlsError;
 
 /// How often a running server looks after its keys.
 pub(crate) const KEEP_KEYS_EVERY: Duration = Duration::from_secs(60);
@@ -68,6 +60,9 @@ pub(crate) enum StartError {
     /// TLS can't be had with these files.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The routes can't be had with these settings.
+    #[error(transparent)]
+    Routes(#[from] BuildError),
     /// The hashing can't be had.
     #[error(transparent)]
     HashCost(#[from] InvalidCost),
@@ -123,7 +118,7 @@ pub(super) fn keys(
 ) -> Result<Kept, StartError> {
     let schedule = config.keys.rotate_every.map(|every| Schedule {
         every,
-        published_for: Duration::from_secs(u64::from(key_set::MAX_AGE)),
+        published_for: KEY_SET_MAX_AGE,
         // Two chances to read them again before it comes.
         announced: KEEP_KEYS_EVERY * 2,
     });
@@ -133,27 +128,18 @@ pub(super) fn keys(
     Ok(key_directory::keep(&config.keys.directory, &plan, &SystemRandom, now)?)
 }
 
-/// Everything that handlers use, for a server whose public listener is bound to `public`.
-pub(super) async fn state(config: &Config, public: SocketAddr) -> Result<State, StartError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let snapshot = snapshot(config, public, clock.now())?;
-    let issuer = snapshot.policy().issuer().clone();
+/// The routes of a server whose public listener is bound to `public`.
+pub(super) async fn routes(config: &Config, public: SocketAddr) -> Result<Aquaware, StartError> {
+    let snapshot = snapshot(config, public, SystemClock.now())?;
     let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot).await?;
-    let limits = config.limits;
-    Ok(State {
-        clients: Clients::new(Arc::clone(&sessions), hasher, random),
-        status_lists: StatusLists::new(Arc::clone(&sessions)),
-        accounts,
-        sessions,
-        clock,
-        signup_open: config.accounts.signup == Signup::Open,
-        cookie: RefreshCookie::new(config.insecure_cookies),
-        origins: OwnOrigins::new(issuer.as_str(), config.allow_origins.iter().map(Origin::as_str)),
-        proxies: TrustedProxies::new(config.listen.trusted_proxies.clone()),
-        rates: Rates::new(&limits),
-        failed_logins: FailedLogins::new(limits.failed_logins_per_account),
-    })
+    Ok(Aquaware::builder(sessions, hasher, Arc::new(SystemClock))
+        .accounts(accounts)
+        .signup_open(config.accounts.signup == Signup::Open)
+        .insecure_cookies(config.insecure_cookies)
+        .limits(config.limits)
+        .allow_origins(config.allow_origins.iter().map(Origin::as_str))
+        .trusted_proxies(config.listen.trusted_proxies.iter().map(ToString::to_string))
+        .build()?)
 }
 
 /// What can be done with accounts and sessions, whoever asks for it.

@@ -1,6 +1,6 @@
 //! A server from its start to its end: listeners, signals, housekeeping.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -8,17 +8,13 @@ use std::thread::{self, JoinHandle};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::rt::System;
 use actix_web::{App, HttpServer, rt, web};
+use aquaware_http::{management_middleware, not_found};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::keeper::Keeper;
 use super::parts::{self, StartError};
-use crate::config::{Config, Loaded, Origin, Request};
-use crate::http::application::{management, public};
-use crate::http::client_addr::TrustedProxies;
-use crate::http::cors::cors;
-use crate::http::envelope::envelope;
-use crate::http::state::State;
-use crate::http::tls;
+use crate::config::{Config, Loaded, Request};
+use crate::tls;
 
 /// How long requests in flight may take to finish once the server is told to stop.
 const LAST_REQUESTS: u64 = 30;
@@ -115,60 +111,49 @@ async fn listen(config: &Config) -> Result<Listening, StartError> {
         Some(files) => Some(tls::server_config(&files.certificate, &files.private_key)?),
         None => None,
     };
-    // The state needs the address that the listener got, and the workers need the state: they
-    // start after both are there.
-    let slot: Arc<std::sync::OnceLock<web::Data<State>>> = Arc::default();
-    let origins = config.allow_origins.clone();
-    let public_slot = Arc::clone(&slot);
-    let public_server = HttpServer::new(move || {
-        let app = App::new().configure(public);
-        let app = match public_slot.get() {
-            Some(state) => app.app_data(state.clone()),
-            None => app,
-        };
-        app.wrap(cors(origins.iter().map(Origin::as_str)))
-            .wrap(envelope(proxies_of(public_slot.get())))
+    // The issuer may follow from the address that the listener got, so both are bound first.
+    let public_listener = bind("listen.public", config.listen.public)?;
+    let management_listener = bind("listen.management", config.listen.management)?;
+    let address = |listener: &TcpListener| listener.local_addr().map_err(StartError::System);
+    let (public, management) = (address(&public_listener)?, address(&management_listener)?);
+    let routes = parts::routes(config, public).await?;
+
+    let sessions = Arc::clone(routes.sessions());
+    let health = routes.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .configure(|app| routes.configure(app))
+            .default_service(web::to(not_found))
+            .wrap(routes.middleware())
     })
     .workers(config.listen.workers.get())
     .shutdown_timeout(LAST_REQUESTS)
     .disable_signals();
-    let unbound = |key, address| move |source| StartError::Listen { key, address, source };
-    let address = config.listen.public;
-    let public_server = match tls {
-        Some(tls) => public_server.bind_rustls_0_23(address, tls),
-        None => public_server.bind(address),
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(public_listener, tls),
+        None => server.listen(public_listener),
     }
-    .map_err(unbound("listen.public", address))?;
-    let bound = public_server.addrs().first().copied().unwrap_or(address);
-
-    let address = config.listen.management;
-    let management_slot = Arc::clone(&slot);
+    .map_err(StartError::System)?
+    .run();
     let management_server = HttpServer::new(move || {
-        let app = App::new().configure(management);
-        let app = match management_slot.get() {
-            Some(state) => app.app_data(state.clone()),
-            None => app,
-        };
-        app.wrap(envelope(TrustedProxies::default()))
+        App::new()
+            .configure(|app| health.configure_health(app))
+            .default_service(web::to(not_found))
+            .wrap(management_middleware())
     })
     .workers(1)
     .shutdown_timeout(1)
     .disable_signals()
-    .bind(address)
-    .map_err(unbound("listen.management", address))?;
-    let management_bound = management_server.addrs().first().copied().unwrap_or(address);
-
-    let state = web::Data::new(parts::state(config, bound).await?);
-    let _ = slot.set(state.clone());
+    .listen(management_listener)
+    .map_err(StartError::System)?;
     // The management server ends with the system, after the last public answer.
     rt::spawn(management_server.run());
-    let keeper = Rc::new(Keeper::new(config.clone(), bound, state));
+    let keeper = Rc::new(Keeper::new(config.clone(), public, sessions));
     rt::spawn(Rc::clone(&keeper).keep_keys());
     rt::spawn(Rc::clone(&keeper).keep_sessions());
-    let server = public_server.run();
-    Ok(Listening { server, public: bound, management: management_bound, keeper })
+    Ok(Listening { server, public, management, keeper })
 }
 
-fn proxies_of(state: Option<&web::Data<State>>) -> TrustedProxies {
-    state.map(|state| state.proxies.clone()).unwrap_or_default()
+fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| StartError::Listen { key, address, source })
 }

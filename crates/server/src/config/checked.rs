@@ -14,12 +14,13 @@ use std::time::Duration;
 use aquaware_core::id::Issuer;
 use aquaware_core::jwt::Algorithm;
 use aquaware_core::policy::{ClientProfile, TokenPolicy};
+use aquaware_http::Limits;
 use ipnet::IpNet;
 
 use super::problem::Problem;
 use super::raw::Raw;
 use super::reader::Reader;
-pub(crate) use super::types::{Engine, LogFormat, Origin, Rate, Signup, StoreUrl};
+pub(crate) use super::types::{Engine, LogFormat, Origin, Signup, StoreUrl};
 
 /// Everything an operator decides.
 #[derive(Clone, Debug)]
@@ -120,19 +121,6 @@ pub(crate) struct Argon2 {
     pub(crate) max_concurrent: NonZeroUsize,
     /// Hashes waiting for their turn; beyond it the answer is 503.
     pub(crate) max_waiting: usize,
-}
-
-/// `[limits]`; `None` is unlimited.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Logins from one address.
-    pub(crate) login_per_address: Option<Rate>,
-    /// Sign-ups from one address.
-    pub(crate) signup_per_address: Option<Rate>,
-    /// Refreshes of one session.
-    pub(crate) refresh_per_session: Option<Rate>,
-    /// Wrong passwords for one account, after which it is locked for the rest of the span.
-    pub(crate) failed_logins_per_account: Option<Rate>,
 }
 
 /// `[log]`.

@@ -16,11 +16,11 @@ use aquaware_core::jwt::Algorithm;
 use aquaware_core::policy::Grant;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::time::Lifetime;
+use aquaware_http::Rate;
 use ipnet::IpNet;
 
 pub(super) use self::urls::{endpoint, issuer, origins, store};
 use super::problem::Expected;
-use super::types::Rate;
 use super::value::Value;
 
 /// A value that was understood, or what would have been right.

@@ -1,19 +1,8 @@
 //! The kinds of value that are this program's own: rates, origins, addresses of stores, words.
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::secret::SecretText;
-
-/// So many of something within a span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rate {
-    /// How many.
-    pub(crate) count: NonZeroU32,
-    /// Within how long; never zero.
-    pub(crate) per: Duration,
-}
 
 /// A web origin exactly as a browser sends it: `scheme://host[:port]`, lower case, no default port.
 #[derive(Clone, Debug, PartialEq, Eq)]

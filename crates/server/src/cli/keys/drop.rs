@@ -5,6 +5,8 @@ use aquaware_core::jwt::TokenType;
 use aquaware_core::keys::{Phase, withdraw};
 use aquaware_core::random::SystemRandom;
 use aquaware_core::time::Clock as _;
+use aquaware_core::time::SystemClock;
+use aquaware_http::KEY_SET_MAX_AGE;
 use serde_json::json;
 
 use super::view::{Warnings, type_word};
@@ -12,8 +14,6 @@ use super::{drop_lock, held, not_made, shown, write};
 use crate::cli::CommandError;
 use crate::cli::dialogue::{Dialogue, failed};
 use crate::compose::issuer;
-use crate::http::key_set::MAX_AGE;
-use aquaware_core::time::SystemClock;
 
 /// Takes `kid` away, after saying what that costs.
 pub(super) fn run(
@@ -78,8 +78,9 @@ fn cost(token_type: TokenType, phase: Phase) -> String {
         (Phase::Gone, _) => "everything it signed is dead already".to_owned(),
         (Phase::Active | Phase::Retiring, TokenType::Access) => format!(
             "every access token it signed is refused from now on, and clients have to refresh; \
-             who checks tokens offline accepts them for up to {MAX_AGE} seconds more, until its \
-             copy of the key set is renewed"
+             who checks tokens offline accepts them for up to {} seconds more, until its \
+             copy of the key set is renewed",
+            KEY_SET_MAX_AGE.as_secs()
         ),
         (Phase::Active | Phase::Retiring, TokenType::Refresh) => {
             "every refresh token it signed is refused from now on, and their users have to log in \

@@ -6,13 +6,13 @@ use aquaware_core::id::KeyId;
 use aquaware_core::jwt::TokenType;
 use aquaware_core::keys::{KeyRecord, Phase, Turn};
 use aquaware_core::time::Timestamp;
+use aquaware_http::KEY_SET_MAX_AGE;
 use serde_json::{Value as Json, json};
 
 use crate::cli::dialogue::Dialogue;
 use crate::cli::span::{length, relative};
 use crate::cli::table::Table;
 use crate::compose::KEEP_KEYS_EVERY;
-use crate::http::key_set::MAX_AGE;
 
 /// The word of a type.
 pub(super) const fn type_word(token_type: TokenType) -> &'static str {
@@ -64,7 +64,7 @@ pub(super) fn list_text(keys: &[(&KeyRecord, Phase)], now: Timestamp) -> String 
 /// How long it takes until everybody who checks these tokens knows a key.
 const fn spreads_within(token_type: TokenType) -> Duration {
     match token_type {
-        TokenType::Access => Duration::from_secs(MAX_AGE as u64),
+        TokenType::Access => KEY_SET_MAX_AGE,
         TokenType::Refresh => KEEP_KEYS_EVERY,
     }
 }

@@ -194,12 +194,12 @@ fn limits(reader: &mut Reader<'_>) -> Option<Limits> {
     let signup_per_address = reader.read("limits.signup_per_address", parse::rate);
     let refresh_per_session = reader.read("limits.refresh_per_session", parse::rate);
     let failed_logins = reader.read("limits.failed_logins_per_account", parse::rate);
-    Some(Limits {
-        login_per_address: login_per_address?,
-        signup_per_address: signup_per_address?,
-        refresh_per_session: refresh_per_session?,
-        failed_logins_per_account: failed_logins?,
-    })
+    let mut limits = Limits::UNLIMITED;
+    limits.login_per_address = login_per_address?;
+    limits.signup_per_address = signup_per_address?;
+    limits.refresh_per_session = refresh_per_session?;
+    limits.failed_logins_per_account = failed_logins?;
+    Some(limits)
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {

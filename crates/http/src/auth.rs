@@ -1,0 +1,32 @@
+//! `/auth/*`: the first-party API. Handlers parse, call the use case, answer.
+
+mod credentials;
+mod profile;
+mod renewal;
+mod response;
+
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+
+use super::route::endpoint;
+
+/// Adds the paths to the application; those that need accounts only `with_accounts`.
+pub(crate) fn routes(app: &mut ServiceConfig, with_accounts: bool) {
+    if with_accounts {
+        app.service(endpoint("/auth/signup", [(Method::POST, web::to(credentials::sign_up))]))
+            .service(endpoint("/auth/login", [(Method::POST, web::to(credentials::log_in))]))
+            .service(endpoint(
+                "/auth/password",
+                [(Method::POST, web::to(credentials::change_password))],
+            ))
+            .service(endpoint("/auth/me", [(Method::GET, web::to(profile::me))]));
+    }
+    app.service(endpoint("/auth/refresh", [(Method::POST, web::to(renewal::refresh))]))
+        .service(endpoint("/auth/logout", [(Method::POST, web::to(renewal::log_out))]))
+        .service(endpoint("/auth/logout-all", [(Method::POST, web::to(renewal::log_out_all))]))
+        .service(endpoint("/auth/sessions", [(Method::GET, web::to(profile::sessions))]))
+        .service(endpoint(
+            "/auth/sessions/{id}",
+            [(Method::DELETE, web::to(profile::end_session))],
+        ));
+}

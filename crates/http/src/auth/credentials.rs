@@ -1,0 +1,109 @@
+//! Where passwords come in: sign-up, login, change of password.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::claims::Scope;
+use aquaware_core::id::ClientId;
+use aquaware_core::secret::Password;
+use aquaware_core::service::{Door, LogIn, PasswordChange, PasswordError, SignUp};
+
+use super::response;
+use crate::bearer;
+use crate::body::{Fields, Text};
+use crate::login;
+use crate::problem::{Code, Problem};
+use crate::state::State;
+use crate::token_response;
+
+const LONGEST_EMAIL: usize = 254;
+const LONGEST_NAME: usize = 100;
+
+/// `POST /auth/signup`.
+pub(super) async fn sign_up(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let accounts = state.accounts()?;
+    if !accounts.signup_open {
+        return Err(Problem::from(Code::SignupClosed));
+    }
+    state.limiter.sign_up(state.client(&request).address)?;
+    let mut fields = Fields::read(&request, payload).await?;
+    let wish = SignUp {
+        email: fields.required_line("email", LONGEST_EMAIL),
+        password: password(fields.required("password")),
+        first_name: fields.line("first_name", LONGEST_NAME),
+        last_name: fields.line("last_name", LONGEST_NAME),
+    };
+    let repeated = fields.sent("password2");
+    if repeated.is_some_and(|again| again.as_str() != wish.password.expose()) {
+        fields.reject("password2", "differs from password");
+    }
+    fields.finish()?;
+    let account = accounts.service.sign_up(wish, now).await?;
+    tracing::info!(account = %account.id, "signed up");
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, "/auth/me"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(response::NewAccount::from(&account)))
+}
+
+/// `POST /auth/login`.
+pub(super) async fn log_in(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let address = state.client(&request).address;
+    state.limiter.log_in(address)?;
+    let mut fields = Fields::read(&request, payload).await?;
+    let email = fields.required_line("email", LONGEST_EMAIL);
+    let password = password(fields.required("password"));
+    let client = fields.line("client_id", usize::MAX).unwrap_or_else(|| "web".to_owned());
+    let scope = fields.line("scope", usize::MAX).unwrap_or_default();
+    let device = login::device(&request, address, fields.line("device_name", LONGEST_NAME));
+    fields.finish()?;
+    let client = ClientId::new(client).map_err(|_| Problem::from(Code::UnknownClient))?;
+    let scope = Scope::parse(&scope).map_err(|_| Problem::from(Code::InvalidScope))?;
+    state.refuse_foreign_page(&request, &client)?;
+    let wish = LogIn { email, password, client, door: Door::FirstParty, scope, device };
+    let granted = login::log_in(&state, wish, now).await?;
+    Ok(token_response::by_profile(&state, &granted, now))
+}
+
+/// `POST /auth/password`.
+pub(super) async fn change_password(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let mut fields = Fields::read(&request, payload).await?;
+    let caller = state.caller(&request, fields.has(bearer::FIELD), now).await?;
+    let change = PasswordChange {
+        current: password(fields.required("current_password")),
+        new: password(fields.required("new_password")),
+    };
+    fields.finish()?;
+    let accounts = state.accounts()?;
+    let account = accounts.service.of(&caller).await?.ok_or_else(Problem::invalid_token)?;
+    accounts.failed_logins.check(&account.login, now)?;
+    match accounts.service.change_password(&caller, change, now).await {
+        Err(PasswordError::Wrong) => {
+            accounts.failed_logins.failed(&account.login, now)?;
+            Err(PasswordError::Wrong.into())
+        }
+        outcome => {
+            outcome?;
+            tracing::info!(account = %account.id, "changed password");
+            Ok(response::nothing())
+        }
+    }
+}
+
+fn password(mut text: Text) -> Password {
+    Password::new(std::mem::take(&mut *text))
+}

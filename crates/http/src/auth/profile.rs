@@ -1,0 +1,51 @@
+//! What callers see of themselves: their account and their sessions.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::id::SessionId;
+
+use super::response::{self, Line, Lines, Me};
+use crate::problem::{Code, Problem};
+use crate::state::State;
+
+/// `GET /auth/me`.
+pub(super) async fn me(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let caller = state.caller(&request, false, state.now()).await?;
+    let account =
+        state.accounts()?.service.of(&caller).await?.ok_or_else(Problem::invalid_token)?;
+    Ok(response::private(&Me {
+        account: (&account).into(),
+        session_id: caller.session.id.to_string(),
+        claims: &account.claims,
+    }))
+}
+
+/// `GET /auth/sessions`.
+pub(super) async fn sessions(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let caller = state.caller(&request, false, now).await?;
+    let sessions = state.sessions.list(&caller.session.subject, now).await?;
+    let lines = sessions.iter().map(|session| Line::new(session, &caller.session)).collect();
+    Ok(response::private(&Lines { sessions: lines }))
+}
+
+/// `DELETE /auth/sessions/{id}`.
+pub(super) async fn end_session(
+    request: HttpRequest,
+    id: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let caller = state.caller(&request, false, now).await?;
+    let not_found = || Problem::from(Code::NotFound);
+    let id: SessionId = id.parse().map_err(|_| not_found())?;
+    if !state.sessions.end_of(&caller.session.subject, &id, now).await? {
+        return Err(not_found());
+    }
+    Ok(response::nothing())
+}

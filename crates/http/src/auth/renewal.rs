@@ -1,0 +1,114 @@
+//! Where refresh tokens come in: refresh and logout, by body or by cookie.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::secret::RefreshToken;
+use aquaware_core::service::{AuthError, Presenter, Renew};
+use aquaware_core::session::EndReason;
+
+use super::response;
+use crate::bearer;
+use crate::body::{Fields, Text};
+use crate::problem::{Code, FieldError, Problem};
+use crate::state::{State, retry_key};
+use crate::token_response;
+
+/// `POST /auth/refresh`.
+pub(super) async fn refresh(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let retry_key = retry_key(&request).map_err(|_| invalid_retry_key())?;
+    let mut fields = Fields::read(&request, payload).await?;
+    let in_body = fields.optional("refresh_token").map(token);
+    fields.finish()?;
+    let presented = match in_body {
+        Some(token) => Some(token),
+        None => cookie(&request, &state)?,
+    };
+    let token = presented.ok_or_else(|| missing("refresh_token"))?;
+    let claims = state.sessions.check_refresh(token.expose(), now)?;
+    state.count_refresh(&claims)?;
+    let renew = Renew { claims: &claims, presenter: Presenter::FirstParty, scope: None };
+    let granted = state.renew(renew, retry_key.as_ref(), now).await?;
+    Ok(token_response::by_profile(&state, &granted, now))
+}
+
+/// `POST /auth/logout`.
+///
+/// A token in the body is what is meant. A cookie comes along by itself, so beside one the bearer's
+/// session ends too: whoever logs out must not stay logged in by the other.
+pub(super) async fn log_out(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let mut fields = Fields::read(&request, payload).await?;
+    let form_has_token = fields.has(bearer::FIELD);
+    let in_body = fields.optional("refresh_token").map(token);
+    fields.finish()?;
+    if let Some(token) = in_body {
+        state.sessions.log_out(token.expose(), now).await?;
+        return Ok(response::nothing());
+    }
+    let in_cookie = cookie(&request, &state)?;
+    let bearer = bearer::access_token(&request, form_has_token)?;
+    if in_cookie.is_none() && bearer.is_none() {
+        return Err(missing("refresh_token"));
+    }
+    if let Some(token) = &in_cookie {
+        state.sessions.log_out(token.expose(), now).await?;
+    }
+    if let Some(token) = bearer {
+        match state.sessions.log_out_bearer(token.expose(), now).await {
+            Err(AuthError::Token(_) | AuthError::SessionOver) if in_cookie.is_some() => {}
+            outcome => outcome?,
+        }
+    }
+    let mut response = response::nothing();
+    if let Some(clear) = in_cookie.and_then(|_| state.cookie.clear()) {
+        response.headers_mut().insert(header::SET_COOKIE, clear);
+    }
+    Ok(response)
+}
+
+/// `POST /auth/logout-all`.
+pub(super) async fn log_out_all(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = state.now();
+    let fields = Fields::read(&request, payload).await?;
+    let caller = state.caller(&request, fields.has(bearer::FIELD), now).await?;
+    fields.finish()?;
+    let subject = &caller.session.subject;
+    let revoked = state.sessions.end_all(subject, None, EndReason::LogoutAll, now).await?;
+    Ok(response::private(&response::Revoked { revoked }))
+}
+
+/// The token in the cookie, if the page that sends it may use it.
+fn cookie(request: &HttpRequest, state: &State) -> Result<Option<RefreshToken>, Problem> {
+    let token = state.cookie.read(request.headers())?;
+    if token.is_some() {
+        state.origins.check(request.headers())?;
+    }
+    Ok(token)
+}
+
+fn token(mut text: Text) -> RefreshToken {
+    RefreshToken::new(std::mem::take(&mut *text))
+}
+
+fn invalid_retry_key() -> Problem {
+    let error = FieldError::new("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
+    Problem::invalid_fields(vec![error])
+}
+
+fn missing(field: &str) -> Problem {
+    Problem::new(Code::InvalidRequest, "Some fields are missing or malformed.")
+        .with_errors(vec![FieldError::new(field, "is missing")])
+}

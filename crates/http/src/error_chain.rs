@@ -1,0 +1,15 @@
+//! An error with everything behind it, on one line: for a log or a terminal, never for a client.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+/// `error` and its causes, outermost first.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let _ = write!(line, ": {next}");
+        cause = next.source();
+    }
+    line
+}

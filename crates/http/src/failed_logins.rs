@@ -1,0 +1,242 @@
+//! How often a login may fail before it is locked for the rest of the span.
+//!
+//! Counted per login name, whether there is such an account or not, so a lock tells nothing about
+//! who has one. Guesses that run side by side are judged when they end: once the limit is reached,
+//! neither a wrong nor a right one is told from the other.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aquaware_core::account::Login;
+use aquaware_core::time::Timestamp;
+use aws_lc_rs::digest;
+
+use super::limits::Rate;
+use super::problem::{Code, Problem};
+
+/// The failures of logins, in windows that start with a first failure. Shared between workers.
+#[derive(Debug)]
+pub(crate) struct FailedLogins {
+    rate: Option<Rate>,
+    windows: Mutex<HashMap<Key, Window>>,
+    most: usize,
+}
+
+/// A hash of a login: of one length, and no address stands in memory for this.
+type Key = [u8; 16];
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    started: Timestamp,
+    failures: u32,
+}
+
+/// How many logins are kept in mind. At a hash of a password each, a busy server takes minutes to
+/// make so many fail.
+const MOST_LOGINS: usize = 100_000;
+
+impl FailedLogins {
+    /// Locks a login after `rate.count` failures within `rate.per`; `None` never does.
+    pub(crate) fn new(rate: Option<Rate>) -> Self {
+        Self::with_room(rate, MOST_LOGINS)
+    }
+
+    fn with_room(rate: Option<Rate>, most: usize) -> Self {
+        Self { rate, windows: Mutex::default(), most }
+    }
+
+    /// Whether `login` may try: to be asked before the password is looked at.
+    ///
+    /// # Errors
+    /// [`Code::AccountLocked`] with the rest of the span.
+    pub(crate) fn check(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        locked(rate, self.windows().get(&key(login)), now)
+    }
+
+    /// Counts a wrong password.
+    ///
+    /// # Errors
+    /// [`Code::AccountLocked`], to be answered instead, if the login was locked by now.
+    pub(crate) fn failed(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let (key, mut windows) = (key(login), self.windows());
+        locked(rate, windows.get(&key), now)?;
+        if windows.len() >= self.most && !windows.contains_key(&key) {
+            make_room(&mut windows, rate, self.most, now);
+        }
+        let window = windows.entry(key).or_insert(Window { started: now, failures: 0 });
+        if is_over(rate, window, now) {
+            *window = Window { started: now, failures: 0 };
+        }
+        window.failures = window.failures.saturating_add(1);
+        Ok(())
+    }
+
+    /// Clears the count after a right password.
+    ///
+    /// # Errors
+    /// [`Code::AccountLocked`], to be answered instead, if the login was locked by now: else the
+    /// right one of many guesses sent at once would stand out.
+    pub(crate) fn succeeded(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let (key, mut windows) = (key(login), self.windows());
+        locked(rate, windows.get(&key), now)?;
+        windows.remove(&key);
+        Ok(())
+    }
+
+    fn windows(&self) -> MutexGuard<'_, HashMap<Key, Window>> {
+        // Every step leaves the map whole, so a panic elsewhere under the lock can't have torn it.
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(login: &Login) -> Key {
+    let hash = digest::digest(&digest::SHA256, login.as_str().as_bytes());
+    let mut key = Key::default();
+    for (byte, hashed) in key.iter_mut().zip(hash.as_ref()) {
+        *byte = *hashed;
+    }
+    key
+}
+
+fn is_over(rate: Rate, window: &Window, now: Timestamp) -> bool {
+    window.started.plus(rate.per) <= now
+}
+
+fn locked(rate: Rate, window: Option<&Window>, now: Timestamp) -> Result<(), Problem> {
+    match window {
+        Some(window) if window.failures >= rate.count.get() && !is_over(rate, window, now) => {
+            let end = window.started.plus(rate.per).millis();
+            let rest = u64::try_from(end.saturating_sub(now.millis())).unwrap_or(0);
+            // A clock that was set back must not make the lock longer than its span.
+            let rest = Duration::from_millis(rest).min(rate.per);
+            Err(Problem::from(Code::AccountLocked).retry_after(rest))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Drops windows that are over and, where that isn't enough, the older half, locked ones last: so
+/// this happens once in many failures however many come.
+fn make_room(windows: &mut HashMap<Key, Window>, rate: Rate, most: usize, now: Timestamp) {
+    windows.retain(|_, window| !is_over(rate, window, now));
+    if windows.len() < most {
+        return;
+    }
+    let rank = |window: &Window| (window.failures >= rate.count.get(), window.started);
+    let mut by_rank: Vec<_> = windows.iter().map(|(key, window)| (rank(window), *key)).collect();
+    let half = by_rank.len() / 2;
+    by_rank.select_nth_unstable(half);
+    for (_, key) in by_rank.iter().take(half.max(1)) {
+        windows.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use actix_web::http::header;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+    fn after(millis: u64) -> Timestamp {
+        START.plus(Duration::from_millis(millis))
+    }
+
+    fn login(name: &str) -> Login {
+        Login::new(&format!("{name}@example.com")).unwrap()
+    }
+
+    fn three_in_a_minute() -> FailedLogins {
+        let rate = Rate { count: NonZeroU32::new(3).unwrap(), per: Duration::from_secs(60) };
+        FailedLogins::with_room(Some(rate), 100)
+    }
+
+    fn wait(result: Result<(), Problem>) -> String {
+        let problem = result.unwrap_err();
+        assert_eq!(problem.code(), Code::AccountLocked);
+        let response = problem.response();
+        response.headers().get(header::RETRY_AFTER).unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_limit_th_failure_locks_for_the_rest_of_the_span() {
+        let (logins, ann) = (three_in_a_minute(), login("ann"));
+        for millis in [0, 10_000, 20_000] {
+            assert!(logins.check(&ann, after(millis)).is_ok());
+            assert!(logins.failed(&ann, after(millis)).is_ok());
+        }
+        assert_eq!(wait(logins.check(&ann, after(20_001))), "40");
+        assert_eq!(wait(logins.check(&ann, after(59_999))), "1");
+        assert!(logins.check(&ann, after(60_000)).is_ok());
+        assert!(logins.failed(&ann, after(60_000)).is_ok());
+        assert!(logins.failed(&ann, after(60_000)).is_ok());
+        assert!(logins.check(&ann, after(60_000)).is_ok());
+    }
+
+    #[test]
+    fn a_success_clears_the_count() {
+        let (logins, ann) = (three_in_a_minute(), login("ann"));
+        for _ in 0..5 {
+            assert!(logins.failed(&ann, START).is_ok());
+            assert!(logins.failed(&ann, START).is_ok());
+            assert!(logins.succeeded(&ann, START).is_ok());
+        }
+    }
+
+    #[test]
+    fn guesses_that_end_after_the_lock_are_all_alike() {
+        let (logins, ann) = (three_in_a_minute(), login("ann"));
+        for _ in 0..3 {
+            assert!(logins.failed(&ann, START).is_ok());
+        }
+        assert_eq!(wait(logins.failed(&ann, START)), "60");
+        assert_eq!(wait(logins.succeeded(&ann, START)), "60");
+        assert_eq!(wait(logins.check(&ann, START)), "60");
+    }
+
+    #[test]
+    fn each_login_is_counted_alone_and_in_one_spelling() {
+        let (logins, ann) = (three_in_a_minute(), login("ann"));
+        for _ in 0..3 {
+            assert!(logins.failed(&login("ANN"), START).is_ok());
+        }
+        assert!(logins.check(&ann, START).is_err());
+        assert!(logins.check(&login("bob"), START).is_ok());
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_prolong_the_lock() {
+        let (logins, ann) = (three_in_a_minute(), login("ann"));
+        for _ in 0..3 {
+            assert!(logins.failed(&ann, START).is_ok());
+        }
+        assert_eq!(wait(logins.check(&ann, START.minus(Duration::from_secs(3600)))), "60");
+    }
+
+    #[test]
+    fn unlimited_never_locks() {
+        let (logins, ann) = (FailedLogins::new(None), login("ann"));
+        assert!((0..100).all(|_| logins.failed(&ann, START).is_ok()));
+        assert!(logins.check(&ann, START).is_ok());
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_locked_are_forgotten_last() {
+        let (logins, ann) = (three_in_a_minute(), login("ann"));
+        for _ in 0..3 {
+            assert!(logins.failed(&ann, START).is_ok());
+        }
+        for n in 0..1000_u64 {
+            assert!(logins.failed(&login(&format!("x{n}")), after(n)).is_ok());
+            assert!(logins.windows().len() <= 100);
+        }
+        assert!(logins.check(&ann, after(1000)).is_err());
+    }
+}

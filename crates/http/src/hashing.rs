@@ -1,0 +1,154 @@
+//! Password hashing off the threads that serve requests: a fixed number of threads, each with its
+//! own memory, behind a queue of bounded length. A flood of logins fills the queue, not the
+//! machine; past the bound the answer is "overloaded" at once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use aquaware_core::password::{
+    Check, EstablishError, HashCost, Overloaded, PasswordHasher, Weakness, Worker,
+};
+use aquaware_core::random::SystemRandom;
+use aquaware_core::secret::{Password, PasswordHash};
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+/// How the pool is dimensioned. Its memory is `threads` times that of one hash.
+#[derive(Clone, Debug)]
+pub struct PoolSize {
+    /// How many hashes run at once.
+    pub threads: usize,
+    /// How many may wait.
+    pub waiting: usize,
+}
+
+/// The pool. Dropping it lets its threads finish and go.
+#[derive(Debug)]
+pub struct HashingPool {
+    queue: SyncSender<Job>,
+}
+
+enum Job {
+    Check(Password, Option<PasswordHash>, oneshot::Sender<Check>),
+    Establish(Password, Vec<String>, oneshot::Sender<Result<PasswordHash, Vec<Weakness>>>),
+}
+
+impl HashingPool {
+    /// Starts the threads.
+    pub fn start(cost: &HashCost, min_length: usize, size: &PoolSize) -> std::io::Result<Self> {
+        let (queue, jobs) = sync_channel(size.waiting);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for number in 0..size.threads.max(1) {
+            let (jobs, cost) = (Arc::clone(&jobs), cost.clone());
+            thread::Builder::new()
+                .name(format!("hashing-{number}"))
+                .spawn(move || serve(&jobs, &cost, min_length))?;
+        }
+        Ok(Self { queue })
+    }
+
+    /// Queues a job and waits for its answer; a full queue, or a job that came to nothing, is an
+    /// overload to the caller.
+    async fn run<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Overloaded> {
+        let (reply, answer) = oneshot::channel();
+        match self.queue.try_send(job(reply)) {
+            Ok(()) => answer.await.map_err(|_| Overloaded),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Overloaded),
+        }
+    }
+}
+
+#[async_trait]
+impl PasswordHasher for HashingPool {
+    async fn check(
+        &self,
+        password: &Password,
+        against: Option<&PasswordHash>,
+    ) -> Result<Check, Overloaded> {
+        let (password, against) = (password.clone(), against.cloned());
+        self.run(|reply| Job::Check(password, against, reply)).await
+    }
+
+    async fn establish(
+        &self,
+        password: &Password,
+        context: &[String],
+    ) -> Result<PasswordHash, EstablishError> {
+        let (password, context) = (password.clone(), context.to_vec());
+        self.run(|reply| Job::Establish(password, context, reply))
+            .await?
+            .map_err(EstablishError::Weak)
+    }
+}
+
+fn serve(jobs: &Mutex<Receiver<Job>>, cost: &HashCost, min_length: usize) {
+    let mut worker = Worker::new(cost.clone(), min_length);
+    while let Some(job) = next(jobs) {
+        // A hash that panics takes its own request down, not the thread.
+        if catch_unwind(AssertUnwindSafe(|| work(&mut worker, job))).is_err() {
+            tracing::error!("a password hash panicked");
+            worker = Worker::new(cost.clone(), min_length);
+        }
+    }
+}
+
+fn next(jobs: &Mutex<Receiver<Job>>) -> Option<Job> {
+    jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// Runs a job, unless whoever asked has gone away meanwhile.
+fn work(worker: &mut Worker, job: Job) {
+    match job {
+        Job::Check(password, against, reply) if !reply.is_closed() => {
+            let _ = reply.send(worker.check(&password, against.as_ref(), &SystemRandom));
+        }
+        Job::Establish(password, context, reply) if !reply.is_closed() => {
+            let _ = reply.send(worker.establish(&password, &context, &SystemRandom));
+        }
+        Job::Check(..) | Job::Establish(..) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(threads: usize, waiting: usize) -> HashingPool {
+        let cost = HashCost::new(64, 1, 1).unwrap();
+        HashingPool::start(&cost, 8, &PoolSize { threads, waiting }).unwrap()
+    }
+
+    #[actix_web::test]
+    async fn a_password_checks_against_its_hash() {
+        let pool = pool(2, 8);
+        let password = Password::new("seven blue snails".to_owned());
+        let hash = pool.establish(&password, &[]).await.unwrap();
+        assert!(pool.check(&password, Some(&hash)).await.unwrap().matches);
+        assert!(!pool.check(&password, None).await.unwrap().matches);
+        let weak = pool.establish(&Password::new("password".to_owned()), &[]).await;
+        assert!(matches!(weak, Err(EstablishError::Weak(_))));
+    }
+
+    #[actix_web::test]
+    async fn past_the_bound_it_is_overloaded_at_once() {
+        let (queue, jobs) = sync_channel(1);
+        let pool = HashingPool { queue };
+        let password = Password::new("seven blue snails".to_owned());
+        // Nobody takes jobs: the first waits, the second is one too many.
+        let first = pool.check(&password, None);
+        let second = async { pool.check(&password, None).await };
+        let (_, refused) = futures_util::future::join(
+            async {
+                futures_util::future::select(Box::pin(first), Box::pin(std::future::ready(())))
+                    .await;
+            },
+            second,
+        )
+        .await;
+        assert_eq!(refused, Err(Overloaded));
+        drop(jobs);
+        assert_eq!(pool.check(&password, None).await, Err(Overloaded));
+    }
+}

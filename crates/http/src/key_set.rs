@@ -1,0 +1,43 @@
+//! `GET /.well-known/jwks.json`: the public keys, for whoever checks tokens without asking.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::jwt::PublicKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::document::Document;
+use super::problem::{Code, Problem};
+use super::state::State;
+
+/// How long others may keep the key set, in seconds. A next key is published at least this long
+/// before it signs.
+pub(crate) const MAX_AGE: u32 = 300;
+/// The same as a [`Duration`], for those who schedule rotations.
+pub const KEY_SET_MAX_AGE: Duration = Duration::from_secs(MAX_AGE as u64);
+
+#[derive(Serialize)]
+struct KeySet {
+    keys: Vec<PublicKey>,
+}
+
+/// Answers with the set, or 304 to whoever has it.
+pub(crate) async fn key_set(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let snapshot = state.sessions.snapshot();
+    let set = KeySet { keys: snapshot.ring().published(state.now()).collect() };
+    let body = serde_json::to_vec(&set).map_err(|_| Problem::from(Code::InternalError))?;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
+    let document = Document {
+        tag: URL_SAFE_NO_PAD.encode(digest.as_ref()),
+        cache_control: format!("public, max-age={MAX_AGE}"),
+        media_type: "application/jwk-set+json",
+        coding: None,
+        body: body.into(),
+    };
+    Ok(document.answer(&request))
+}

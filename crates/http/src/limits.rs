@@ -1,0 +1,60 @@
+//! How often callers may ask: the settings.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// A number of requests within a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many requests.
+    pub count: NonZeroU32,
+    /// The period. A rate over a period of zero limits nothing.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// `count` requests per `period`.
+    #[must_use]
+    pub const fn new(count: NonZeroU32, period: Duration) -> Self {
+        Self { count, per: period }
+    }
+}
+
+/// Request limits, each counted in this process. `None` means unlimited.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Logins per client address. By default 30 per minute.
+    pub login_per_address: Option<Rate>,
+    /// Sign-ups per client address. By default 10 per hour.
+    pub signup_per_address: Option<Rate>,
+    /// Refreshes per session. By default 60 per minute.
+    pub refresh_per_session: Option<Rate>,
+    /// Wrong passwords per account, after which the account is locked for the rest of the period.
+    /// By default 10 per 15 minutes.
+    pub failed_logins_per_account: Option<Rate>,
+}
+
+impl Limits {
+    /// No limits at all.
+    pub const UNLIMITED: Self = Self {
+        login_per_address: None,
+        signup_per_address: None,
+        refresh_per_session: None,
+        failed_logins_per_account: None,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let rate = |count, seconds| {
+            NonZeroU32::new(count).map(|count| Rate::new(count, Duration::from_secs(seconds)))
+        };
+        Self {
+            login_per_address: rate(30, 60),
+            signup_per_address: rate(10, 3600),
+            refresh_per_session: rate(60, 60),
+            failed_logins_per_account: rate(10, 900),
+        }
+    }
+}

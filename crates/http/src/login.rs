@@ -1,0 +1,71 @@
+//! A login with its limits and locks: the same whichever door it comes through.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use aquaware_core::account::Login;
+use aquaware_core::service::{Granted, LogIn, LoginError};
+use aquaware_core::session::{Device, EndReason};
+use aquaware_core::time::Timestamp;
+
+use super::problem::Problem;
+use super::state::State;
+
+const LONGEST_USER_AGENT: usize = 255;
+
+/// Why a login came to nothing.
+pub(crate) enum Refused {
+    /// By a limit or a lock, or by the store on the way.
+    Here(Problem),
+    /// By the use case.
+    There(LoginError),
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Here(problem)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Here(problem) => problem,
+            Refused::There(error) => error.into(),
+        }
+    }
+}
+
+/// Logs in, unless the account is locked; counts what fails.
+pub(crate) async fn log_in(state: &State, wish: LogIn, now: Timestamp) -> Result<Granted, Refused> {
+    let accounts = state.accounts()?;
+    // What is no address is nobody's: there is nothing to lock.
+    let login = Login::new(&wish.email).ok();
+    if let Some(login) = &login {
+        accounts.failed_logins.check(login, now)?;
+    }
+    let outcome = accounts.service.log_in(wish, now).await;
+    if let (Some(login), Err(LoginError::InvalidCredentials)) = (&login, &outcome) {
+        accounts.failed_logins.failed(login, now)?;
+    }
+    let granted = outcome.map_err(Refused::There)?;
+    if let Some(Err(locked)) = login.map(|login| accounts.failed_logins.succeeded(&login, now)) {
+        // Guesses sent at once locked the account meanwhile: this one must not stand out.
+        let ended = state.sessions.end(&granted.session.id, EndReason::Revoked, now).await;
+        ended.map_err(Problem::from)?;
+        return Err(locked.into());
+    }
+    tracing::info!(session = %granted.session.id, "logged in");
+    Ok(granted)
+}
+
+/// Where a login comes from, as its owner will see it in the list of sessions.
+pub(crate) fn device(request: &HttpRequest, address: IpAddr, name: Option<String>) -> Device {
+    let agent = request.headers().get(header::USER_AGENT).and_then(|it| it.to_str().ok());
+    Device {
+        name,
+        ip: Some(address.to_string()),
+        user_agent: agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
+    }
+}

@@ -1,0 +1,126 @@
+//! `POST /oauth2/introspect` (RFC 7662).
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::claims::{Audiences, Scope};
+use aquaware_core::service::Introspected;
+use aquaware_core::time::Timestamp;
+use serde::Serialize;
+
+use super::client;
+use super::error::OauthError;
+use crate::bearer;
+use crate::body::oauth::OauthForm;
+use crate::problem::Problem;
+use crate::state::State;
+
+/// The scope that lets a bearer ask.
+const SCOPE: &str = "introspect";
+
+/// Tells what a token is, to a confidential client or a bearer with the scope for it.
+pub(super) async fn introspect(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, OauthError> {
+    let now = state.now();
+    let mut form = OauthForm::read(&request, payload).await?;
+    authorize(&request, &mut form, &state, now).await?;
+    let token = form.take("token").ok_or_else(|| OauthError::missing("token"))?;
+    let found = state.sessions.introspect(&token, now).await.map_err(Problem::from)?;
+    let answer = found.as_ref().map_or_else(Answer::default, Answer::of);
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// RFC 7662 §2.1: whoever asks must be entitled, or tokens could be fished for.
+async fn authorize(
+    request: &HttpRequest,
+    form: &mut OauthForm,
+    state: &State,
+    now: Timestamp,
+) -> Result<(), OauthError> {
+    if let Some(bearer) = bearer::access_token(request, form.has(bearer::FIELD))? {
+        let found = state.sessions.introspect(bearer.expose(), now).await.map_err(Problem::from)?;
+        return match found {
+            Some(Introspected::Access(claims)) if claims.scope.contains(SCOPE) => Ok(()),
+            Some(Introspected::Access(_)) => Err(Problem::insufficient_scope(SCOPE).into()),
+            Some(Introspected::Refresh(..)) | None => Err(Problem::invalid_token().into()),
+        };
+    }
+    let credentials = client::required(request, form)?;
+    let snapshot = state.clients.authenticate(&credentials, now).await?;
+    let profile = snapshot.policy().client(&credentials.id);
+    if profile.is_some_and(|profile| profile.is_confidential()) {
+        Ok(())
+    } else {
+        Err(OauthError::invalid_client())
+    }
+}
+
+/// RFC 7662 §2.2: what is known of an active token; of any other one, that it isn't.
+#[derive(Debug, Default, Serialize)]
+struct Answer<'a> {
+    active: bool,
+    #[serde(flatten)]
+    known: Option<Known<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Known<'a> {
+    token_type: &'static str,
+    iss: &'a str,
+    sub: &'a str,
+    aud: Audiences,
+    client_id: &'a str,
+    exp: Timestamp,
+    iat: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    #[serde(skip_serializing_if = "Scope::is_empty")]
+    scope: &'a Scope,
+}
+
+impl<'a> Answer<'a> {
+    fn of(found: &'a Introspected) -> Self {
+        let known = match found {
+            Introspected::Access(claims) => Known {
+                token_type: "Bearer",
+                iss: claims.iss.as_str(),
+                sub: claims.sub.as_str(),
+                aud: claims.aud.clone(),
+                client_id: claims.client_id.as_str(),
+                exp: claims.exp,
+                iat: claims.iat,
+                jti: Some(&claims.jti),
+                sid: claims.sid.map(|sid| sid.to_string()),
+                scope: &claims.scope,
+            },
+            Introspected::Refresh(claims, scope) => Known {
+                token_type: "refresh_token",
+                iss: claims.iss.as_str(),
+                sub: claims.sub.as_str(),
+                aud: Audiences::One(claims.aud.clone()),
+                client_id: claims.client_id.as_str(),
+                exp: claims.exp,
+                iat: claims.iat,
+                jti: None,
+                sid: Some(claims.sid.to_string()),
+                scope,
+            },
+        };
+        Self { active: true, known: Some(known) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_dead_nothing_is_told() {
+        let text = serde_json::to_string(&Answer::default()).unwrap();
+        assert_eq!(text, r#"{"active":false}"#);
+    }
+}

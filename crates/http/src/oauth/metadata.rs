@@ -1,0 +1,190 @@
+//! `GET /.well-known/oauth-authorization-server` (RFC 8414): what is there, and nothing else.
+
+use std::collections::BTreeSet;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::policy::{Grant, TokenPolicy};
+use serde::Serialize;
+
+use crate::key_set::MAX_AGE;
+use crate::problem::{Code, Problem};
+use crate::state::State;
+use crate::status_lists;
+
+/// Where it is. For an issuer with a path, that path follows (RFC 8414 §3.1).
+pub(super) const PATH: &str = "/.well-known/oauth-authorization-server";
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    issuer: &'a str,
+    token_endpoint: String,
+    jwks_uri: String,
+    revocation_endpoint: String,
+    introspection_endpoint: String,
+    /// Required (RFC 8414 §2), and empty: there is no authorization endpoint.
+    response_types_supported: [&'static str; 0],
+    grant_types_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes_supported: Vec<String>,
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// draft-ietf-oauth-status-list-20 §9.3; where some client's tokens have a status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_list_aggregation_endpoint: Option<String>,
+}
+
+impl<'a> Metadata<'a> {
+    fn of(policy: &'a TokenPolicy) -> Self {
+        let issuer = policy.issuer().as_str();
+        let base = issuer.trim_end_matches('/');
+        let confidential = policy.clients().any(|client| client.is_confidential());
+        let public = policy.clients().any(|client| !client.is_confidential());
+        let secrets = confidential.then_some(["client_secret_basic", "client_secret_post"]);
+        let secrets: Vec<_> = secrets.into_iter().flatten().collect();
+        let methods: Vec<_> = secrets.iter().copied().chain(public.then_some("none")).collect();
+        Self {
+            issuer,
+            token_endpoint: format!("{base}/oauth2/token"),
+            jwks_uri: format!("{base}/.well-known/jwks.json"),
+            revocation_endpoint: format!("{base}/oauth2/revoke"),
+            introspection_endpoint: format!("{base}/oauth2/introspect"),
+            response_types_supported: [],
+            grant_types_supported: grants(policy),
+            scopes_supported: scopes(policy),
+            token_endpoint_auth_methods_supported: methods.clone(),
+            revocation_endpoint_auth_methods_supported: methods,
+            introspection_endpoint_auth_methods_supported: secrets,
+            status_list_aggregation_endpoint: policy
+                .clients()
+                .any(|client| client.status)
+                .then(|| format!("{base}{}", status_lists::PATH)),
+        }
+    }
+}
+
+/// The grants that some client may use at the token endpoint.
+fn grants(policy: &TokenPolicy) -> Vec<&'static str> {
+    let allowed = |grant: &Grant| policy.clients().any(|client| client.allows(*grant));
+    let oauth = Grant::ALL.into_iter().filter(|grant| *grant != Grant::Login);
+    oauth.filter(allowed).map(Grant::as_str).collect()
+}
+
+fn scopes(policy: &TokenPolicy) -> Vec<String> {
+    let all: BTreeSet<String> = policy
+        .clients()
+        .flat_map(|client| {
+            client.scopes.to_string().split(' ').map(str::to_owned).collect::<Vec<_>>()
+        })
+        .filter(|scope| !scope.is_empty())
+        .collect();
+    all.into_iter().collect()
+}
+
+/// Answers with the document, at the place that belongs to the issuer's path.
+pub(super) async fn metadata(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let snapshot = state.sessions.snapshot();
+    let issuer = snapshot.policy().issuer().as_str();
+    let wanted = request.match_info().get("path").unwrap_or_default().trim_matches('/');
+    // Without a path the document is the issuer's too: there is no other one here.
+    if !wanted.is_empty() && wanted != path_of(issuer) {
+        return Err(Problem::from(Code::NotFound));
+    }
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))
+        .json(Metadata::of(snapshot.policy())))
+}
+
+fn path_of(issuer: &str) -> &str {
+    let rest = issuer.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split_once('/').map_or("", |(_, path)| path.trim_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use aquaware_core::claims::Scope;
+    use aquaware_core::id::{ClientId, Issuer};
+    use aquaware_core::policy::{ClientProfile, ProfileSettings};
+    use aquaware_core::secret::PasswordHash;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn an_issuers_path_is_what_follows_the_host() {
+        assert_eq!(path_of("https://a.example"), "");
+        assert_eq!(path_of("https://a.example/"), "");
+        assert_eq!(path_of("https://a.example/eu/prod/"), "eu/prod");
+    }
+
+    fn client(id: &str, grants: &[Grant], secret: bool, scopes: &str) -> ClientProfile {
+        let settings = ProfileSettings {
+            grants: grants.iter().copied().collect(),
+            secret: secret.then(|| PasswordHash::new("$argon2id$".to_owned())),
+            scopes: Scope::parse(scopes).unwrap(),
+            ..ProfileSettings::default()
+        };
+        ClientProfile::new(ClientId::new(id).unwrap(), settings).unwrap()
+    }
+
+    fn document(issuer: &str, clients: Vec<ClientProfile>) -> Value {
+        let policy = TokenPolicy::new(Issuer::new(issuer).unwrap(), clients);
+        serde_json::to_value(Metadata::of(&policy)).unwrap()
+    }
+
+    #[test]
+    fn what_no_client_may_is_not_listed() {
+        let web = || client("web", &[Grant::Login, Grant::RefreshToken], false, "");
+        let shop = || client("shop", &[Grant::Password], true, "read feed");
+        let robot = || client("robot", &[Grant::ClientCredentials], true, "feed");
+        let secrets = ["client_secret_basic", "client_secret_post"];
+        let all = ["client_secret_basic", "client_secret_post", "none"];
+        for (clients, grants, scopes, methods) in [
+            (vec![web()], &["refresh_token"][..], &[][..], &all[2..]),
+            (vec![web(), shop()], &["refresh_token", "password"], &["feed", "read"], &all),
+            (vec![robot()], &["client_credentials"], &["feed"], &secrets),
+            (
+                vec![robot(), shop()],
+                &["password", "client_credentials"],
+                &["feed", "read"],
+                &secrets,
+            ),
+        ] {
+            let document = document("https://a.example", clients);
+            assert_eq!(document["grant_types_supported"], json!(grants));
+            assert_eq!(document["token_endpoint_auth_methods_supported"], json!(methods));
+            assert_eq!(document["revocation_endpoint_auth_methods_supported"], json!(methods));
+            let scopes = (!scopes.is_empty()).then(|| json!(scopes));
+            assert_eq!(document.get("scopes_supported"), scopes.as_ref());
+            let asking = (methods.len() > 1).then(|| json!(secrets));
+            let listed = document.get("introspection_endpoint_auth_methods_supported");
+            assert_eq!(listed, asking.as_ref());
+        }
+    }
+
+    #[test]
+    fn the_issuer_stands_as_it_is_and_the_endpoints_follow_it() {
+        for (issuer, base) in [
+            ("https://a.example", "https://a.example"),
+            ("https://a.example/", "https://a.example"),
+            ("https://a.example/eu/prod", "https://a.example/eu/prod"),
+        ] {
+            let document = document(issuer, Vec::new());
+            assert_eq!(document["issuer"], issuer);
+            for (member, path) in [
+                ("token_endpoint", "/oauth2/token"),
+                ("revocation_endpoint", "/oauth2/revoke"),
+                ("introspection_endpoint", "/oauth2/introspect"),
+                ("jwks_uri", "/.well-known/jwks.json"),
+            ] {
+                assert_eq!(document[member], format!("{base}{path}"));
+            }
+            assert_eq!(document["response_types_supported"], json!([]));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `POST /oauth2/revoke` (RFC 7009).
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::service::RevokeError;
+
+use super::client;
+use super::error::{OauthError, Word};
+use crate::body::oauth::OauthForm;
+use crate::state::State;
+
+/// Ends the session of a token of either kind. The hint is not needed: the token says what it is.
+///
+/// A public client may leave its name out: whoever has the token could do worse with it.
+pub(super) async fn revoke(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, OauthError> {
+    let now = state.now();
+    let mut form = OauthForm::read(&request, payload).await?;
+    let token = form.take("token").ok_or_else(|| OauthError::missing("token"))?;
+    let credentials = client::credentials(&request, &mut form)?;
+    if let Some(credentials) = &credentials {
+        state.clients.authenticate(credentials, now).await?;
+    }
+    let client = credentials.as_ref().map(|credentials| &credentials.id);
+    match state.sessions.revoke(&token, client, now).await {
+        Ok(()) => {
+            Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).finish())
+        }
+        Err(RevokeError::Foreign) if client.is_none() => Err(OauthError::invalid_client()),
+        Err(RevokeError::Foreign) => {
+            Err(OauthError::new(Word::InvalidGrant, "The token is another client's."))
+        }
+        Err(RevokeError::Store(error)) => Err(OauthError::Problem(error.into())),
+    }
+}

@@ -1,0 +1,105 @@
+//! `POST /oauth2/token` (RFC 6749 §3.2).
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::claims::Scope;
+use aquaware_core::policy::Grant;
+use aquaware_core::service::{Credentials, Door, LogIn, Presenter, Renew};
+use aquaware_core::time::Timestamp;
+
+use super::client;
+use super::error::{OauthError, Word, scope as invalid_scope};
+use crate::body::oauth::OauthForm;
+use crate::login;
+use crate::state::{State, retry_key};
+use crate::token_response;
+
+/// Reads the grant and hands over to it.
+pub(super) async fn token(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, OauthError> {
+    let now = state.now();
+    let mut form = OauthForm::read(&request, payload).await?;
+    let grant = form.take("grant_type").ok_or_else(|| OauthError::missing("grant_type"))?;
+    let credentials = client::required(&request, &mut form)?;
+    let request = TokenRequest { request: &request, form, credentials, state: &state, now };
+    match grant.parse() {
+        Ok(Grant::RefreshToken) => request.refresh().await,
+        Ok(Grant::ClientCredentials) => request.client_credentials().await,
+        Ok(Grant::Password) if state.accounts.is_some() => request.password().await,
+        Ok(Grant::Password | Grant::Login) | Err(_) => {
+            Err(OauthError::new(Word::UnsupportedGrantType, "There is no such grant here."))
+        }
+    }
+}
+
+struct TokenRequest<'a> {
+    request: &'a HttpRequest,
+    form: OauthForm,
+    credentials: Credentials,
+    state: &'a State,
+    now: Timestamp,
+}
+
+impl TokenRequest<'_> {
+    /// RFC 6749 §6, under the same succession rules as `/auth/refresh`.
+    async fn refresh(mut self) -> Result<HttpResponse, OauthError> {
+        let retry_key = retry_key(self.request).map_err(|_| {
+            OauthError::new(
+                Word::InvalidRequest,
+                "The Idempotency-Key must be 1 to 255 visible ASCII characters.",
+            )
+        })?;
+        let token = self.form.take("refresh_token");
+        let token = token.ok_or_else(|| OauthError::missing("refresh_token"))?;
+        let scope = self.scope()?;
+        self.state.clients.authenticate(&self.credentials, self.now).await?;
+        let claims = self.state.sessions.check_refresh(&token, self.now)?;
+        // Another client's token must not be counted against its session.
+        if claims.client_id == self.credentials.id {
+            self.state.count_refresh(&claims)?;
+        }
+        let presenter = Presenter::Client(&self.credentials.id);
+        let wish = Renew { claims: &claims, presenter, scope: scope.as_ref() };
+        let granted = self.state.renew(wish, retry_key.as_ref(), self.now).await?;
+        Ok(token_response::in_body(&granted, self.now))
+    }
+
+    /// RFC 6749 §4.4.
+    async fn client_credentials(mut self) -> Result<HttpResponse, OauthError> {
+        let scope = self.scope()?.unwrap_or_default();
+        let clients = &self.state.clients;
+        let snapshot = clients.authenticate(&self.credentials, self.now).await?;
+        let profile = snapshot.policy().client(&self.credentials.id);
+        let profile = profile.ok_or_else(OauthError::invalid_client)?;
+        let token = clients.token(&snapshot, profile, scope, self.now)?;
+        Ok(token_response::for_client(&token, self.now))
+    }
+
+    /// RFC 6749 §4.3, for clients that have the grant by name.
+    async fn password(mut self) -> Result<HttpResponse, OauthError> {
+        let address = self.state.client(self.request).address;
+        self.state.limiter.log_in(address)?;
+        let name = self.form.take("username").ok_or_else(|| OauthError::missing("username"))?;
+        let password = self.form.take("password");
+        let password = password.ok_or_else(|| OauthError::missing("password"))?;
+        let scope = self.scope()?.unwrap_or_default();
+        self.state.clients.authenticate(&self.credentials, self.now).await?;
+        let wish = LogIn {
+            email: name.to_string(),
+            password: client::password(password),
+            client: self.credentials.id,
+            door: Door::PasswordGrant,
+            scope,
+            device: login::device(self.request, address, None),
+        };
+        let granted = login::log_in(self.state, wish, self.now).await?;
+        Ok(token_response::in_body(&granted, self.now))
+    }
+
+    fn scope(&mut self) -> Result<Option<Scope>, OauthError> {
+        let scope = self.form.take("scope");
+        scope.map(|it| Scope::parse(&it).map_err(|_| invalid_scope())).transpose()
+    }
+}

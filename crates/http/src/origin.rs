@@ -1,0 +1,204 @@
+//! Whether a request that carries the refresh cookie comes from a page that may use it.
+//!
+//! `SameSite=Strict` keeps other sites out of the cookie; this keeps out other origins of the same
+//! site, and browsers that know no `SameSite`. The decision is a pure function of two headers.
+
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+
+use super::problem::{Code, Problem};
+
+/// A web origin (RFC 6454 §6.2) in the one form in which origins are compared: lower case, without
+/// a default port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Origin(String);
+
+impl Origin {
+    /// Reads `scheme://host[:port]`. `None` for anything else: a path, a list, `null`.
+    fn parse(text: &str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        let scheme = Some(scheme.to_ascii_lowercase()).filter(|it| is_scheme(it))?;
+        let (host, port) = split_port(authority)?;
+        let host = Some(host.to_ascii_lowercase()).filter(|it| is_host(it))?;
+        Some(Self(match port.filter(|port| !is_default(&scheme, *port)) {
+            None => format!("{scheme}://{host}"),
+            Some(port) => format!("{scheme}://{host}:{port}"),
+        }))
+    }
+
+    /// The origin of a URL, as the issuer is one.
+    fn of_url(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        Self::parse(&format!("{scheme}://{authority}"))
+    }
+}
+
+/// RFC 3986 §3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+}
+
+/// The characters of a name or an address in ASCII; browsers send names in Punycode.
+fn is_host(text: &str) -> bool {
+    let inner = match text.strip_prefix('[') {
+        Some(rest) => match rest.strip_suffix(']') {
+            Some(v6) => return v6.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => return false,
+        },
+        None => text,
+    };
+    !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    // The colons inside the brackets of an IPv6 address are not the port's.
+    let host_end = authority.rfind(']').map_or(0, |bracket| bracket.saturating_add(1));
+    let (host, after) = match authority.get(host_end..)?.find(':') {
+        None => return Some((authority, None)),
+        Some(colon) => authority.split_at_checked(host_end.checked_add(colon)?)?,
+    };
+    let digits = after.strip_prefix(':')?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    Some((host, Some(digits.parse().ok().filter(|_| plain)?)))
+}
+
+fn is_default(scheme: &str, port: u16) -> bool {
+    matches!((scheme, port), ("http", 80) | ("https", 443))
+}
+
+/// Whether `text` is an origin: `scheme://host[:port]`.
+pub(crate) fn is_origin(text: &str) -> bool {
+    Origin::parse(text).is_some()
+}
+
+/// The origins whose pages may use the refresh cookie.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnOrigins {
+    origins: Vec<Origin>,
+}
+
+impl OwnOrigins {
+    /// The origin of the issuer's URL and those of the CORS allow-list. A text that is no origin
+    /// lets nobody in.
+    pub(crate) fn new<'a>(issuer: &str, allowed: impl IntoIterator<Item = &'a str>) -> Self {
+        let allowed = allowed.into_iter().filter_map(Origin::parse);
+        Self { origins: Origin::of_url(issuer).into_iter().chain(allowed).collect() }
+    }
+
+    /// Whether a cookie-borne request with these headers may go on.
+    ///
+    /// With `Origin` present it alone decides; lacking it, `Sec-Fetch-Site` must be `same-origin`.
+    ///
+    /// # Errors
+    /// [`Code::CrossSite`] for every other request, also one with neither header.
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let own = if headers.contains_key(header::ORIGIN) {
+            only(headers, header::ORIGIN)
+                .and_then(Origin::parse)
+                .is_some_and(|it| self.origins.contains(&it))
+        } else {
+            only(headers, SEC_FETCH_SITE) == Some("same-origin")
+        };
+        if own { Ok(()) } else { Err(Problem::from(Code::CrossSite)) }
+    }
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The header's value where there is exactly one, in ASCII.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name);
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn passes(pairs: &[(&str, &str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers
+                .append(name.parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let allowed =
+            ["https://app.example.com", "http://[::1]:3000", "capacitor://localhost", "null", "*"];
+        let own = OwnOrigins::new("https://Auth.example.com:443/eu", allowed);
+        own.check(&headers).is_ok()
+    }
+
+    #[test]
+    fn the_issuer_and_the_allow_list_pass_in_any_spelling() {
+        for origin in [
+            "https://auth.example.com",
+            "HTTPS://AUTH.example.com:443",
+            "https://app.example.com",
+            "http://[::1]:3000",
+            "capacitor://localhost",
+        ] {
+            assert!(passes(&[("origin", origin)]), "{origin}");
+        }
+    }
+
+    #[test]
+    fn every_other_origin_is_refused() {
+        for origin in [
+            "",
+            "null",
+            "http://auth.example.com",
+            "https://auth.example.com:8443",
+            "https://auth.example.com:443x",
+            "https://auth.example.com:+443",
+            "https://auth.example.com/",
+            "https://auth.example.com/eu",
+            "https://evil.example.com",
+            "https://auth.example.com.evil.org",
+            "https://evil.org#https://auth.example.com",
+            "https://x@auth.example.com",
+            "https://auth.example.com https://evil.org",
+            "https://auth.example.com, https://auth.example.com",
+            "//auth.example.com",
+            "https://",
+            "https://[::1",
+            "https://auth.exämple.com",
+        ] {
+            assert!(!passes(&[("origin", origin)]), "{origin}");
+        }
+    }
+
+    #[test]
+    fn two_origins_are_none() {
+        let own = ("origin", "https://auth.example.com");
+        assert!(!passes(&[own, own]));
+        assert!(!passes(&[own, ("origin", "https://evil.org")]));
+    }
+
+    #[test]
+    fn with_an_origin_the_fetch_site_counts_for_nothing() {
+        assert!(!passes(&[("origin", "https://evil.org"), ("sec-fetch-site", "same-origin")]));
+        assert!(!passes(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
+        assert!(passes(&[
+            ("origin", "https://auth.example.com"),
+            ("sec-fetch-site", "cross-site")
+        ]));
+    }
+
+    #[test]
+    fn without_an_origin_only_same_origin_passes() {
+        assert!(passes(&[("sec-fetch-site", "same-origin")]));
+        for site in ["same-site", "cross-site", "none", "", "Same-Origin"] {
+            assert!(!passes(&[("sec-fetch-site", site)]), "{site}");
+        }
+        assert!(!passes(&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")]));
+    }
+
+    #[test]
+    fn neither_header_is_refused() {
+        assert!(!passes(&[]));
+        assert!(!passes(&[("referer", "https://auth.example.com/login")]));
+    }
+}

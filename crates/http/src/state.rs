@@ -1,0 +1,151 @@
+//! What every handler has at hand.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::{HttpMessage as _, HttpRequest};
+use aquaware_core::claims::RefreshClaims;
+use aquaware_core::id::ClientId;
+use aquaware_core::jwt::Verified;
+use aquaware_core::policy::{Rotation, Transport};
+use aquaware_core::retry::{InvalidRetryKey, RetryKey};
+use aquaware_core::service::{
+    Accounts, Caller, Clients, Granted, RefreshError, Renew, Sessions, StatusLists,
+};
+use aquaware_core::time::{Clock, Timestamp};
+
+use super::bearer;
+use super::client_address::{Client, TrustedProxies};
+use super::cookie::RefreshCookie;
+use super::failed_logins::FailedLogins;
+use super::limiter::Limiter;
+use super::origin::OwnOrigins;
+use super::problem::{Code, Problem};
+
+/// The use cases, and what is particular to HTTP.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) accounts: Option<AccountState>,
+    pub(crate) clients: Clients,
+    pub(crate) status_lists: StatusLists,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) cookie: RefreshCookie,
+    pub(crate) origins: OwnOrigins,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) limiter: Limiter,
+    pub(crate) allow_origins: Vec<String>,
+}
+
+/// The account side, where the application has one.
+#[derive(Debug)]
+pub(crate) struct AccountState {
+    pub(crate) service: Arc<Accounts>,
+    pub(crate) signup_open: bool,
+    pub(crate) failed_logins: FailedLogins,
+}
+
+impl State {
+    /// The instant of a request. Read once per request.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The account side.
+    ///
+    /// # Errors
+    /// The 404 of an application that has none.
+    pub(crate) fn accounts(&self) -> Result<&AccountState, Problem> {
+        self.accounts.as_ref().ok_or_else(|| Problem::from(Code::NotFound))
+    }
+
+    /// Who calls, by address: as the envelope found out, if there is one around.
+    pub(crate) fn client(&self, request: &HttpRequest) -> Client {
+        let found = request.extensions().get::<Client>().copied();
+        found.unwrap_or_else(|| {
+            self.proxies.client(request.peer_addr().map(|peer| peer.ip()), request.headers())
+        })
+    }
+
+    /// Counts a refresh against its session's limit.
+    ///
+    /// # Errors
+    /// The 429; nothing is used up.
+    pub(crate) fn count_refresh(&self, claims: &Verified<RefreshClaims>) -> Result<(), Problem> {
+        let snapshot = self.sessions.snapshot();
+        let profile = snapshot.policy().client(&claims.client_id);
+        self.limiter.refresh(claims, profile.map_or(Rotation::Always, |it| it.rotation))
+    }
+
+    /// Renews a session, with a line in the log for what should be seen.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub(crate) async fn renew(
+        &self,
+        wish: Renew<'_>,
+        retry_key: Option<&RetryKey>,
+        now: Timestamp,
+    ) -> Result<Granted, RefreshError> {
+        let session = wish.claims.sid;
+        match self.sessions.renew(wish, retry_key, now).await {
+            Ok((granted, renewal)) => {
+                tracing::debug!(%session, ?renewal, "refreshed");
+                Ok(granted)
+            }
+            Err(error) => {
+                if matches!(error, RefreshError::Reused) {
+                    tracing::warn!(%session, "refresh token reused: session ended");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Refuses a login that a page of another origin sends for a client whose refresh token is a
+    /// cookie: it would plant a session in the victim's browser.
+    ///
+    /// # Errors
+    /// The 403.
+    pub(crate) fn refuse_foreign_page(
+        &self,
+        request: &HttpRequest,
+        client: &ClientId,
+    ) -> Result<(), Problem> {
+        let snapshot = self.sessions.snapshot();
+        let profile = snapshot.policy().client(client);
+        let cookie = profile.is_some_and(|profile| profile.transport == Transport::Cookie);
+        if cookie && request.headers().contains_key(header::ORIGIN) {
+            self.origins.check(request.headers())?;
+        }
+        Ok(())
+    }
+
+    /// Who calls, by access token: good, and of a live session.
+    ///
+    /// # Errors
+    /// The 401, or 400 for two tokens, or 503.
+    pub(crate) async fn caller(
+        &self,
+        request: &HttpRequest,
+        form_has_token: bool,
+        now: Timestamp,
+    ) -> Result<Caller, Problem> {
+        let token =
+            bearer::access_token(request, form_has_token)?.ok_or_else(Problem::unauthenticated)?;
+        Ok(self.sessions.authenticate(token.expose(), now).await?)
+    }
+}
+
+/// The `Idempotency-Key`; `None` where there is none, or one too short to count.
+///
+/// # Errors
+/// When it breaks the rules, or comes more than once.
+pub(crate) fn retry_key(request: &HttpRequest) -> Result<Option<RetryKey>, InvalidRetryKey> {
+    let mut keys = request.headers().get_all("Idempotency-Key");
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(InvalidRetryKey);
+    }
+    RetryKey::parse(key.as_bytes())
+}
