@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-use serde_json::Value;
+use cargo_metadata::{Metadata, MetadataCommand};
 
-use crate::failure::Failure;
+use crate::error::TaskError;
 
 /// The directory of the workspace's manifest.
 pub(crate) fn root() -> &'static Path {
@@ -15,7 +15,7 @@ pub(crate) fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// The cargo that runs us, so that one toolchain does everything, with these arguments.
+/// The cargo that runs this program, so that one toolchain does everything, with these arguments.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
@@ -23,73 +23,67 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Shows the command's line and runs it on the terminal.
+/// Prints the command line and runs the command on the terminal.
 ///
 /// # Errors
-/// It can't be started, or it reports failure.
-pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+/// It cannot be started, or reports failure.
+pub(crate) fn run(command: &mut Command) -> Result<(), TaskError> {
     announce(command);
-    let status = command.status().map_err(|source| not_started(command, source))?;
+    let status = command.status().map_err(not_started(command))?;
     succeeded(command, status)
 }
 
-/// Runs the command, its errors on the terminal, and gives what it writes to standard output.
+/// Runs the command, its errors on the terminal, and returns its standard output.
 ///
 /// # Errors
-/// It can't be started, reports failure, or writes something that isn't UTF-8.
-pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
-    let output =
-        command.stderr(Stdio::inherit()).output().map_err(|source| not_started(command, source))?;
+/// It cannot be started, reports failure, or writes something that is not UTF-8.
+pub(crate) fn output(command: &mut Command) -> Result<String, TaskError> {
+    let output = command.stderr(Stdio::inherit()).output().map_err(not_started(command))?;
     succeeded(command, output.status)?;
     String::from_utf8(output.stdout)
-        .map_err(|_| Failure::Unexpected(format!("`{}` wrote something unreadable", line(command))))
+        .map_err(|_| TaskError::Message(format!("`{}` did not write UTF-8", line(command))))
 }
 
-/// Shows the command's line.
+/// Whether the program is installed: whether this command line succeeds, silently.
+pub(crate) fn is_there(words: &[&str]) -> bool {
+    let Some((program, arguments)) = words.split_first() else { return false };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Prints the command line.
 pub(crate) fn announce(command: &Command) {
     eprintln!("$ {}", line(command));
 }
 
-/// What cargo knows of the workspace and all it depends on here.
-///
-/// The graph is that of this machine's platform: for others cargo would have to fetch crates that
-/// nothing here builds. What a manifest itself names is complete.
+/// The workspace and all of its dependencies.
 ///
 /// # Errors
-/// A manifest is wrong, or crates can't be fetched.
-pub(crate) fn metadata() -> Result<Value, Failure> {
-    let host = output(Command::new("rustc").args(["--print", "host-tuple"]).current_dir(root()))?;
-    let text = output(&mut cargo(&[
-        "metadata",
-        "--format-version",
-        "1",
-        "--filter-platform",
-        host.trim(),
-    ]))?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::Unexpected(format!("cargo metadata isn't JSON: {error}")))
+/// A manifest is invalid, or crates cannot be fetched.
+pub(crate) fn metadata() -> Result<Metadata, TaskError> {
+    let mut command = MetadataCommand::new();
+    command.current_dir(root());
+    command.exec().map_err(|error| TaskError::Message(error.to_string()))
 }
 
-fn succeeded(command: &Command, status: ExitStatus) -> Result<(), Failure> {
+fn succeeded(command: &Command, status: ExitStatus) -> Result<(), TaskError> {
     if status.success() {
         return Ok(());
     }
-    Err(Failure::Program { line: line(command), status: status.to_string() })
+    Err(TaskError::Program { line: line(command), status: status.to_string() })
 }
 
-fn not_started(command: &Command, source: std::io::Error) -> Failure {
-    Failure::Io { what: format!("can't run `{}`", line(command)), source }
+fn not_started(command: &Command) -> impl FnOnce(std::io::Error) -> TaskError + use<> {
+    TaskError::io(format!("cannot run `{}`", line(command)))
 }
 
-/// As one would type it: the program without its directory.
+/// The command line as one would type it: the program without its directory.
 fn line(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
-    let words: Vec<_> = std::iter::once(name)
-        .chain(command.get_args())
-        .map(|word| word.to_string_lossy())
-        .collect();
-    words.join(" ")
+    let words = std::iter::once(name).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -97,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_holds_the_lock_file() {
+    fn the_root_contains_the_lock_file() {
         assert!(root().join("Cargo.lock").is_file());
     }
 
@@ -109,14 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_fails_is_a_failure() {
-        let failure = run(&mut Command::new("false")).unwrap_err();
-        assert!(matches!(failure, Failure::Program { .. }), "{failure}");
+    fn a_failing_program_is_an_error() {
+        let error = run(&mut Command::new("false")).unwrap_err();
+        assert!(matches!(error, TaskError::Program { .. }), "{error}");
     }
 
     #[test]
-    fn a_program_that_is_missing_is_named() {
-        let failure = run(&mut Command::new("no-such-program-anywhere")).unwrap_err();
-        assert!(failure.to_string().contains("no-such-program-anywhere"), "{failure}");
+    fn a_missing_program_is_named() {
+        let error = run(&mut Command::new("no-such-program-anywhere")).unwrap_err();
+        assert!(error.to_string().contains("no-such-program-anywhere"), "{error}");
+        assert!(!is_there(&["no-such-program-anywhere"]) && !is_there(&["false"]));
+        assert!(is_there(&["true"]));
     }
 }

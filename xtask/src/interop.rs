@@ -1,10 +1,13 @@
-//! `cargo xtask interop`: clients that others wrote use the built program.
+//! `cargo xtask interop`: client libraries of other projects use the built program.
 //!
 //! The clients are libraries of Python and Node in pinned versions, driven by the scripts in
-//! `tests/interop`. What they check is theirs to say; here they get what they need: installed
-//! libraries, a server of their own for each script, and its address and secrets as variables.
+//! `tests/interop`, which decide what is checked. This command installs the libraries, starts a
+//! server for each script, and passes its address and secrets as environment variables.
 
 mod environment;
+mod language;
+mod node;
+mod python;
 mod server;
 mod suites;
 mod tally;
@@ -12,23 +15,26 @@ mod tools;
 
 use std::path::Path;
 
-use crate::failure::Failure;
-use crate::interop::environment::{Environment, Node, Python};
-use crate::interop::suites::{Language, SUITES, Suite};
-pub(crate) use crate::interop::tally::Tally;
+use crate::error::TaskError;
+use crate::interop::environment::Environment;
+use crate::interop::language::Language;
+use crate::interop::node::Node;
+use crate::interop::python::Python;
+use crate::interop::suites::{SUITES, Suite};
+use crate::interop::tally::Tally;
 use crate::packages::Permission;
 use crate::program;
 use crate::report::Report;
 
-/// What is built: the program, as `cargo xtask test` builds it. A small test among the targets
-/// makes cargo settle on the same features, so that neither command builds for itself alone.
+/// The program, as `cargo xtask test` builds it: a small test among the targets makes cargo settle
+/// on the same features, so that neither command has to build everything again.
 const TARGETS: [&str; 4] = ["--bin", "aquaware", "--test", "servers"];
 
 /// Runs the command. Its last line counts the checks.
 ///
 /// # Errors
-/// Something is missing and can't be had, or any check failed.
-pub(crate) fn run(permission: Permission) -> Result<(), Failure> {
+/// Something is missing and cannot be installed, or a check failed.
+pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
     let mut report = Report::default();
     let mut tally = Tally::default();
     let program = report.step("build", || program::build(&TARGETS));
@@ -46,27 +52,27 @@ pub(crate) fn run(permission: Permission) -> Result<(), Failure> {
             }
             _ => {
                 tally.fail();
-                report.skip(suite.name, "what it needs is missing");
+                report.skip(suite.name, "its requirements are missing");
             }
         }
     }
-    if report.finish().is_ok() && tally.is_good() {
+    if report.finish().is_ok() && tally.is_success() {
         println!("{tally}");
         return Ok(());
     }
-    Err(Failure::Checks(tally.never_good()))
+    Err(TaskError::Message(tally.as_failure().to_string()))
 }
 
-/// Runs a script against a server of its own, and counts what it checked.
+/// Runs a script against a new server, and counts its checks.
 fn drive(
     suite: &Suite,
     program: &Path,
     environment: &dyn Environment,
     total: &mut Tally,
-) -> Result<(), Failure> {
+) -> Result<(), TaskError> {
     let tally = server::Server::start(program, suite.algorithm).and_then(|server| {
         let tally = suites::run(suite, environment, &server)?;
-        if !tally.is_good() {
+        if !tally.is_success() {
             eprintln!("{}", server.log());
         }
         Ok(tally)
@@ -74,11 +80,11 @@ fn drive(
     match tally {
         Ok(tally) => {
             total.add(tally);
-            if tally.is_good() { Ok(()) } else { Err(Failure::Checks(tally)) }
+            if tally.is_success() { Ok(()) } else { Err(TaskError::Message(tally.to_string())) }
         }
-        Err(failure) => {
+        Err(error) => {
             total.fail();
-            Err(failure)
+            Err(error)
         }
     }
 }

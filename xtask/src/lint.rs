@@ -1,15 +1,15 @@
 //! `cargo xtask lint`: every static check, the quick ones first.
 
 use crate::cargo::{cargo, run as run_program};
-use crate::failure::Failure;
+use crate::error::TaskError;
 use crate::report::Report;
 use crate::{deny, layers, tidy};
 
 /// Runs the command.
 ///
 /// # Errors
-/// Any check failed; all of them have run.
-pub(crate) fn run() -> Result<(), Failure> {
+/// A check failed; all of them have run.
+pub(crate) fn run() -> Result<(), TaskError> {
     let mut report = Report::default();
     report.step("fmt", fmt);
     report.step("layers", layers::run);
@@ -20,17 +20,17 @@ pub(crate) fn run() -> Result<(), Failure> {
     report.finish()
 }
 
-fn fmt() -> Result<(), Failure> {
+fn fmt() -> Result<(), TaskError> {
     run_program(&mut cargo(&["fmt", "--all", "--", "--check"]))
 }
 
-fn clippy() -> Result<(), Failure> {
+fn clippy() -> Result<(), TaskError> {
     let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     run_program(&mut cargo(&arguments))
 }
 
 /// Public items only: with private ones included, rustdoc would let public text link to them.
-fn doc() -> Result<(), Failure> {
+fn doc() -> Result<(), TaskError> {
     let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
     run_program(command.env("RUSTDOCFLAGS", "-D warnings"))
 }

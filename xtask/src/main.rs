@@ -1,33 +1,35 @@
 //! Developer commands, run as `cargo xtask COMMAND`.
 //!
-//! Only the command line lives here; each command has a file of its own. They are written in Rust
-//! and start from nothing but the toolchain: what else a command needs it installs, or names.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+//! This file contains only the command line; each command has its own file. The commands need
+//! nothing but the toolchain: any other program is installed, or its absence is reported.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
 mod cargo;
 mod deny;
-mod failure;
+mod error;
 mod interop;
 mod layers;
 mod lint;
 mod packages;
 mod program;
 mod report;
+mod semver;
 mod stores;
 mod test;
 mod tidy;
+mod tree;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::Failure;
+use crate::error::TaskError;
 use crate::packages::Permission;
 
 /// Developer commands of Aquaware.
 ///
-/// Before a change goes in, `cargo xtask lint`, `test` and `interop` must pass.
-/// Exit status: 0 all is well, 1 something failed, 2 wrong use.
+/// Every change must pass `cargo xtask lint`, `test` and `interop`.
+/// Exit status: 0 success, 1 something failed, 2 invalid arguments.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct CommandLine {
@@ -37,45 +39,50 @@ struct CommandLine {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Task {
-    /// Build the program and run every test there is, end to end and in documentation included.
+    /// Build the program and run every test: unit, end-to-end and documentation tests.
     ///
     /// The end-to-end tests find the built program through AQUAWARE_BIN, which this command sets.
-    /// Tests on real stores start servers of their own; their programs are installed first where
-    /// they are missing, from the distribution's packages, if you are root or sudo asks for no
-    /// password. What is missing is a failure, never a skip.
+    /// Tests on real stores start their own database servers. Missing server programs are
+    /// installed from the distribution's packages if you are root or sudo requires no password;
+    /// otherwise the command fails. No test is skipped.
     Test {
-        /// Install nothing.
+        /// Do not install the distribution's packages.
         #[arg(long)]
         no_install: bool,
     },
-    /// Build the program and let clients that others wrote use it: Python's and Node's libraries.
+    /// Build the program and use it through client libraries of Python and Node.
     ///
-    /// Their versions are pinned in tests/interop, and installed below target/interop. python3 and
-    /// node themselves are installed first where they are missing, as by `test`. The last line
-    /// counts the checks; what is missing is a failure, never a skip.
+    /// Their versions are pinned in tests/interop and installed below target/interop. python3 and
+    /// node are installed if they are missing, as `test` does. The last line counts the checks. No
+    /// check is skipped.
     Interop {
-        /// Install nothing from the distribution's packages.
+        /// Do not install the distribution's packages.
         #[arg(long)]
         no_install: bool,
     },
     /// Start throwaway servers of every kind of store, until Ctrl-C.
     ///
-    /// They listen on free ports of the loopback, and their data is removed when they stop. Their
-    /// programs are installed first where they are missing, as by `test`.
+    /// They listen on free loopback ports, and their data is removed when they stop. Missing
+    /// programs are installed as `test` does.
     Stores(stores::Options),
     /// Run every static check: fmt, layers, tidy, clippy, rustdoc, cargo-deny.
     ///
-    /// All of them run even if one fails; a summary comes last. cargo-deny is taken from the PATH
-    /// or from target/tools, and installed into the latter if it is in neither.
+    /// All of them run even if one fails, and a summary is printed. cargo-deny is taken from the
+    /// PATH or from target/tools, and installed there if it is in neither.
     Lint,
-    /// Check that crates depend on each other, and on outside crates, only as the layers allow.
+    /// Check that crates depend on each other only downwards, and that files of a crate do not
+    /// import each other in circles.
     Layers,
-    /// Check the text of tracked files: size, openings, banned words, links, decision records.
+    /// Check the text of tracked files: size, language, links, named tests, decision records.
     Tidy,
+    /// Check the dependencies for known vulnerabilities, if an advisory database can be had.
+    Advisories,
+    /// Compare the public interfaces with the last tag, if cargo-semver-checks is installed.
+    Semver,
 }
 
 impl Task {
-    fn run(self) -> Result<(), Failure> {
+    fn run(self) -> Result<(), TaskError> {
         match self {
             Self::Test { no_install } => test::run(Permission::unless(no_install)),
             Self::Interop { no_install } => interop::run(Permission::unless(no_install)),
@@ -83,6 +90,8 @@ impl Task {
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),
             Self::Tidy => tidy::run(),
+            Self::Advisories => deny::advisories(),
+            Self::Semver => semver::run(),
         }
     }
 }
@@ -90,8 +99,8 @@ impl Task {
 fn main() -> ExitCode {
     match CommandLine::parse().command.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{failure}");
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
@@ -104,12 +113,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_holds_together() {
+    fn the_command_line_is_consistent() {
         CommandLine::command().debug_assert();
     }
 
     #[test]
-    fn every_command_says_what_it_does() {
+    fn every_command_has_a_description() {
         for command in CommandLine::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{}", command.get_name());
         }

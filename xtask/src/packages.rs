@@ -2,17 +2,17 @@
 //!
 //! Nothing else in the workspace installs anything into the system. Services are never started.
 
-use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::failure::Failure;
+use crate::cargo;
+use crate::error::TaskError;
 
 const SCRIPT: &str = include_str!("packages.sh");
-/// Where Debian and its kin ask whether a service may start.
+/// The program that decides, on Debian and its derivatives, whether a service may start.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Whether something may be installed.
+/// Whether packages may be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Permission {
     Granted,
@@ -25,60 +25,76 @@ impl Permission {
     }
 }
 
-/// A way to install packages. Whoever has one may.
-#[derive(Debug)]
-pub(crate) struct Installer<'a> {
-    shell: Command,
-    policy: &'a str,
+/// A program that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) name: &'static str,
+    /// The package of Debian and its derivatives that contains it.
+    pub(crate) package: &'static str,
 }
 
-impl Installer<'static> {
-    /// The one of this system, or why there is none.
-    pub(crate) fn with(permission: Permission) -> Result<Self, String> {
-        if permission == Permission::Denied {
-            return Err("nothing may be installed".into());
-        }
-        Ok(Self { shell: privileged_shell()?, policy: POLICY })
-    }
+/// Installs the packages of the missing programs, as far as permitted.
+///
+/// # Errors
+/// Nothing may be installed, or the installation fails.
+pub(crate) fn install(missing: &[Missing], permission: Permission) -> Result<(), TaskError> {
+    let shell = privileged_shell(permission).map_err(|why| unavailable(missing, why))?;
+    let packages = packages(missing);
+    eprintln!(
+        "Missing: {}. Installing the distribution's packages {}; no service is started. \
+         (Use --no-install to prevent this.)",
+        names(missing),
+        packages.join(", ")
+    );
+    run_script(shell, POLICY, &packages)
 }
 
-impl Installer<'_> {
-    /// Installs the packages and keeps their services from starting.
-    ///
-    /// # Errors
-    /// The system's installer says no.
-    pub(crate) fn install(mut self, packages: &[&str]) -> Result<(), Failure> {
-        let line = format!("apt-get install --no-install-recommends {}", packages.join(" "));
-        eprintln!("$ {line}");
-        let arguments = ["-c", SCRIPT, "install", self.policy];
-        let status = self.shell.args(arguments).args(packages).status();
-        match status {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(Failure::Program { line, status: status.to_string() }),
-            Err(source) => Err(Failure::Io { what: format!("can't run `{line}`"), source }),
-        }
-    }
+/// The error for programs that are missing, with the packages that contain them.
+pub(crate) fn unavailable(missing: &[Missing], why: &str) -> TaskError {
+    let packages = packages(missing).join(", ");
+    let names = names(missing);
+    TaskError::Message(format!("missing: {names}; install the packages {packages} ({why})"))
+}
+
+fn names(missing: &[Missing]) -> String {
+    missing.iter().map(|program| program.name).collect::<Vec<_>>().join(", ")
+}
+
+fn packages(missing: &[Missing]) -> Vec<&'static str> {
+    let mut packages: Vec<_> = missing.iter().map(|program| program.package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
 }
 
 /// A shell that may install packages, or why there is none.
-fn privileged_shell() -> Result<Command, String> {
+fn privileged_shell(permission: Permission) -> Result<Command, &'static str> {
+    if permission == Permission::Denied {
+        return Err("--no-install was given");
+    }
     if !Path::new("/usr/bin/apt-get").is_file() {
-        return Err("this system has no apt-get".into());
+        return Err("this system has no apt-get");
     }
     if nix::unistd::Uid::effective().is_root() {
         return Ok(Command::new("sh"));
     }
-    let quiet = |command: &mut Command| -> io::Result<bool> {
-        let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        silent.status().map(|status| status.success())
-    };
     // -n: never ask for a password.
-    if quiet(Command::new("sudo").args(["-n", "true"])).unwrap_or(false) {
+    if cargo::is_there(&["sudo", "-n", "true"]) {
         let mut sudo = Command::new("sudo");
         sudo.args(["-n", "sh"]);
         return Ok(sudo);
     }
-    Err("you are not root, and sudo wants a password".into())
+    Err("you are not root, and sudo requires a password")
+}
+
+fn run_script(mut shell: Command, policy: &str, packages: &[&str]) -> Result<(), TaskError> {
+    let line = format!("apt-get install --no-install-recommends {}", packages.join(" "));
+    eprintln!("$ {line}");
+    let status = shell.args(["-c", SCRIPT, "install", policy]).args(packages).status();
+    match status.map_err(TaskError::io(format!("cannot run `{line}`")))? {
+        status if status.success() => Ok(()),
+        status => Err(TaskError::Program { line, status: status.to_string() }),
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// Stands in for apt-get: notes what it was given, and whether a service might start.
+    /// Replaces apt-get: records its arguments, and whether a service could have started.
     const APT_GET: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 code=0
@@ -105,14 +121,13 @@ case "$*" in *broken*) exit 100 ;; esac
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// Runs the script in a directory with that apt-get, and gives what it was called with.
-    fn run(directory: &TempDir, packages: &[&str]) -> (Result<(), Failure>, String) {
+    /// Runs the script with that apt-get in `directory`, and returns the calls of it.
+    fn run(directory: &TempDir, packages: &[&str]) -> (Result<(), TaskError>, String) {
         executable(directory.path().join("apt-get"), APT_GET);
         let mut shell = Command::new("sh");
         shell.env("PATH", format!("{}:/usr/bin:/bin", directory.path().display()));
         let policy = directory.path().join("policy");
-        let installer = Installer { shell, policy: policy.to_str().unwrap() };
-        let result = installer.install(packages);
+        let result = run_script(shell, policy.to_str().unwrap(), packages);
         (result, fs::read_to_string(directory.path().join("calls")).unwrap())
     }
 
@@ -129,7 +144,7 @@ case "$*" in *broken*) exit 100 ;; esac
     }
 
     #[test]
-    fn the_policy_of_the_system_is_as_before_even_after_a_failure() {
+    fn the_policy_of_the_system_is_restored_even_after_a_failure() {
         for package in ["redis-server", "broken"] {
             let directory = TempDir::new().unwrap();
             let policy = directory.path().join("policy");
@@ -144,8 +159,13 @@ case "$*" in *broken*) exit 100 ;; esac
     }
 
     #[test]
-    fn who_may_not_install_is_told_so() {
-        let refusal = Installer::with(Permission::Denied).unwrap_err();
-        assert_eq!(refusal, "nothing may be installed");
+    fn without_permission_the_missing_programs_and_their_packages_are_named() {
+        let missing = [("initdb", "postgresql"), ("psql", "postgresql"), ("node", "nodejs")]
+            .map(|(name, package)| Missing { name, package });
+        assert_eq!(
+            install(&missing, Permission::Denied).unwrap_err().to_string(),
+            "missing: initdb, psql, node; install the packages nodejs, postgresql \
+             (--no-install was given)"
+        );
     }
 }

@@ -2,41 +2,40 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use cargo_metadata::{Message, TargetKind};
 
 use crate::cargo;
-use crate::failure::Failure;
+use crate::error::TaskError;
 
 const NAME: &str = "aquaware";
 
-/// Builds these targets of the workspace, the program among them, and gives its path.
+/// Builds these targets of the workspace, the program among them, and returns its path.
 ///
-/// The whole workspace is selected, so that cargo settles on one set of features and no dependency
-/// is built twice.
+/// The whole workspace is selected, so that cargo settles on one set of features and builds no
+/// dependency twice.
 ///
 /// # Errors
-/// Something doesn't build, or there was no program among it.
-pub(crate) fn build(targets: &[&str]) -> Result<PathBuf, Failure> {
+/// The build fails, or does not contain the program.
+pub(crate) fn build(targets: &[&str]) -> Result<PathBuf, TaskError> {
     let mut command = cargo::cargo(&["build", "--workspace"]);
     command.args(targets).arg("--message-format=json-render-diagnostics");
     cargo::announce(&command);
     program(&cargo::output(&mut command)?)
-        .ok_or_else(|| Failure::Unexpected(format!("the build made no program `{NAME}`")))
+        .ok_or_else(|| TaskError::Message(format!("the build produced no program `{NAME}`")))
 }
 
-/// The path of the program in what cargo reports of a build, one JSON document per line.
+/// The path of the program in cargo's messages, which also name tests built from its sources.
 fn program(messages: &str) -> Option<PathBuf> {
-    let reports = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    reports
-        .filter(is_program)
-        .find_map(|report| report.get("executable")?.as_str().map(PathBuf::from))
-}
-
-/// Whether cargo reports the program itself, not the tests compiled from its sources.
-fn is_program(report: &Value) -> bool {
-    report.pointer("/target/name").is_some_and(|name| name == NAME)
-        && report.pointer("/target/kind/0").is_some_and(|kind| kind == "bin")
-        && report.pointer("/profile/test").is_some_and(|test| test == false)
+    Message::parse_stream(messages.as_bytes()).find_map(|message| match message.ok()? {
+        Message::CompilerArtifact(artifact)
+            if artifact.target.name == NAME
+                && artifact.target.kind.contains(&TargetKind::Bin)
+                && !artifact.profile.test =>
+        {
+            artifact.executable.map(Into::into)
+        }
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -48,15 +47,25 @@ mod tests {
     fn artifact(name: &str, kind: &str, test: bool, executable: &str) -> String {
         json!({
             "reason": "compiler-artifact",
-            "target": { "name": name, "kind": [kind] },
-            "profile": { "test": test },
+            "package_id": "path+file:///x#0.1.0",
+            "manifest_path": "/x/Cargo.toml",
+            "target": { "name": name, "kind": [kind], "crate_types": [kind], "src_path": "/x.rs" },
+            "profile": {
+                "opt_level": "0",
+                "debug_assertions": true,
+                "overflow_checks": true,
+                "test": test,
+            },
+            "features": [],
+            "filenames": [],
             "executable": executable,
+            "fresh": true,
         })
         .to_string()
     }
 
     #[test]
-    fn the_program_is_found_among_what_was_built() {
+    fn the_program_is_found_among_the_artifacts() {
         let messages = [
             "not json".to_owned(),
             artifact("xtask", "bin", false, "debug/xtask"),
@@ -69,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_without_the_program_gives_none() {
+    fn a_build_without_the_program_has_none() {
         assert_eq!(program(&artifact("aquaware", "bin", true, "debug/deps/aquaware-0123")), None);
         assert_eq!(program(""), None);
     }

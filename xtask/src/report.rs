@@ -1,13 +1,13 @@
-//! Steps that run one after the other, are announced as they start, and are summed up at the end.
+//! Steps that run one after the other, announced as they start and summarised at the end.
 //!
-//! A step hands its result to the caller, who decides what can still run without it.
+//! A step returns its result to the caller, which decides what can still run without it.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::failure::Failure;
+use crate::error::TaskError;
 
-/// What has run so far.
+/// The steps that have run so far.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     steps: Vec<Step>,
@@ -27,11 +27,11 @@ enum Outcome {
 }
 
 impl Report {
-    /// Runs a step and says how it went; `None` if it failed.
+    /// Runs a step and records its outcome; `None` if it failed.
     pub(crate) fn step<T>(
         &mut self,
         name: &'static str,
-        action: impl FnOnce() -> Result<T, Failure>,
+        action: impl FnOnce() -> Result<T, TaskError>,
     ) -> Option<T> {
         eprintln!("\n==> {name}");
         let start = Instant::now();
@@ -39,8 +39,8 @@ impl Report {
         let took = start.elapsed();
         let outcome = match &result {
             Ok(_) => Outcome::Passed(took),
-            Err(failure) => {
-                eprintln!("{failure}");
+            Err(error) => {
+                eprintln!("{error}");
                 Outcome::Failed(took)
             }
         };
@@ -48,7 +48,7 @@ impl Report {
         result.ok()
     }
 
-    /// Notes a step that makes no sense any more, and why.
+    /// Records a step that cannot run, and why.
     pub(crate) fn skip(&mut self, name: &'static str, why: &'static str) {
         self.steps.push(Step { name, outcome: Outcome::Skipped(why) });
     }
@@ -56,11 +56,14 @@ impl Report {
     /// Prints the summary.
     ///
     /// # Errors
-    /// [`Failure::Steps`] unless every step ran and passed.
-    pub(crate) fn finish(self) -> Result<(), Failure> {
+    /// [`TaskError::Message`] unless every step ran and passed.
+    pub(crate) fn finish(self) -> Result<(), TaskError> {
         eprintln!("\n{}", self.summary());
         let failed = self.failed();
-        if failed.is_empty() { Ok(()) } else { Err(Failure::Steps(failed)) }
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(TaskError::Message(format!("failed: {}", failed.join(", "))))
     }
 
     fn failed(&self) -> Vec<&'static str> {
@@ -77,7 +80,7 @@ impl Report {
                 Outcome::Failed(took) => ("FAILED", seconds(*took)),
                 Outcome::Skipped(why) => ("skipped", format!("{why:>9}")),
             };
-            // Writing to a String can't fail.
+            // Writing to a String cannot fail.
             let _ = writeln!(text, "{word:<8} {name:<width$} {detail}");
         }
         text
@@ -92,8 +95,8 @@ fn seconds(took: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn fails() -> Result<(), Failure> {
-        Err(Failure::Unexpected("no".into()))
+    fn fails() -> Result<(), TaskError> {
+        Err(TaskError::Message("no".into()))
     }
 
     #[test]
@@ -101,12 +104,12 @@ mod tests {
         let mut report = Report::default();
         assert_eq!(report.step("first", fails), None);
         assert_eq!(report.step("second", || Ok(2)), Some(2));
-        let failure = report.finish().unwrap_err();
-        assert_eq!(failure.to_string(), "failed: first");
+        let error = report.finish().unwrap_err();
+        assert_eq!(error.to_string(), "failed: first");
     }
 
     #[test]
-    fn a_skipped_step_is_no_success() {
+    fn a_skipped_step_is_not_a_success() {
         let mut report = Report::default();
         report.skip("tests", "the build failed");
         assert!(report.summary().contains("skipped  tests the build failed"));
@@ -121,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_has_a_line_with_the_time_of_each_step() {
+    fn the_summary_lists_each_step_with_its_time() {
         let mut report = Report::default();
         for (name, took) in [("fmt", 1_250), ("clippy", 61_000)] {
             let outcome = Outcome::Passed(Duration::from_millis(took));

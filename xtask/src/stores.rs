@@ -1,34 +1,30 @@
 //! `cargo xtask stores`: throwaway servers of every kind of store, until Ctrl-C.
 //!
-//! How they are started and stopped is the business of the package `aquaware-servers`, by which
-//! tests start their own. What is decided here is what a person sees.
-
-mod install;
+//! The package `aquaware-servers` starts and stops them, as it does for tests.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use aquaware_servers::{
     Cluster, Kind, Mariadb, MariadbOptions, Postgres, PostgresOptions, Redis, RedisOptions,
-    Sentinel, ServersError,
+    Sentinel, ServersError, missing, require,
 };
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::failure::Failure;
-use crate::packages::Permission;
-pub(crate) use crate::stores::install::ensure;
+use crate::error::TaskError;
+use crate::packages::{self, Missing, Permission};
 
-/// What to start.
+/// The options of the command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Start these only: redis, sentinel, cluster, postgres, mariadb.
+    /// Start only these: redis, sentinel, cluster, postgres, mariadb.
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     only: Vec<Kind>,
-    /// Install the server programs that are missing, and start nothing.
+    /// Install missing server programs and start nothing.
     #[arg(long)]
     install: bool,
-    /// Install nothing: fail if a server program is missing.
+    /// Install nothing; fail if a server program is missing.
     #[arg(long, conflicts_with = "install")]
     no_install: bool,
 }
@@ -68,41 +64,57 @@ impl Store {
 /// Runs the command.
 ///
 /// # Errors
-/// A program is missing and can't or may not be installed, or a server doesn't start.
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+/// A program is missing and cannot be installed, or a server does not start.
+pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     let kinds = kinds(&options.only);
     ensure(&kinds, Permission::unless(options.no_install))?;
     if options.install {
         return Ok(());
     }
-    // Held back until all run, so that a Ctrl-C ends in the same orderly way at any time.
+    // Signals are blocked until all servers run, so that Ctrl-C always stops them in order.
     let end = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
-    end.thread_block().map_err(|error| signal_failed(error.into()))?;
+    let failed = || TaskError::io("cannot wait for Ctrl-C");
+    end.thread_block().map_err(|error| failed()(error.into()))?;
     let mut stores = Vec::new();
     for kind in kinds {
         eprintln!("starting {kind}");
-        let store =
-            Store::start(kind).map_err(|error| Failure::Unexpected(format!("{error:?}")))?;
+        let store = Store::start(kind).map_err(|error| TaskError::Message(format!("{error:?}")))?;
         stores.push((kind, store));
     }
     let urls: Vec<_> = stores.iter().map(|(kind, store)| (*kind, store.url())).collect();
     println!("{}", table(&urls));
     eprintln!("Ctrl-C stops them and removes their data.");
-    end.wait().map_err(|error| signal_failed(error.into()))?;
+    end.wait().map_err(|error| failed()(error.into()))?;
     eprintln!("stopping");
     Ok(())
 }
 
-/// Those that were asked for, once each; without a word, all.
-fn kinds(only: &[Kind]) -> Vec<Kind> {
-    let asked: BTreeSet<Kind> = only.iter().copied().collect();
-    if asked.is_empty() { Kind::ALL.into() } else { asked.into_iter().collect() }
+/// Installs the programs of these kinds of servers if they are missing.
+///
+/// # Errors
+/// Programs are missing, and they may not be installed or the packages do not contain them.
+pub(crate) fn ensure(kinds: &[Kind], permission: Permission) -> Result<(), TaskError> {
+    let missing = missing(kinds);
+    if missing.is_empty() {
+        eprintln!("the server programs are installed");
+        return Ok(());
+    }
+    let program = |kind: &Kind| Missing { name: kind.name(), package: kind.package() };
+    let programs: Vec<_> = missing.iter().map(program).collect();
+    packages::install(&programs, permission)?;
+    require(kinds).map_err(|error| TaskError::Message(error.to_string()))
 }
 
-/// Where the stores are, and what to tell the server so that it uses one.
+/// The requested kinds, each once; all if none is requested.
+fn kinds(only: &[Kind]) -> Vec<Kind> {
+    let requested: BTreeSet<Kind> = only.iter().copied().collect();
+    if requested.is_empty() { Kind::ALL.into() } else { requested.into_iter().collect() }
+}
+
+/// The URLs of the stores, and the settings that make the server use one of them.
 fn table(urls: &[(Kind, String)]) -> String {
     let mut text = String::new();
-    // Writing to a String can't fail.
+    // Writing to a String cannot fail.
     for (kind, url) in urls {
         let _ = writeln!(text, "{:<9} {url}", kind.name());
     }
@@ -115,23 +127,19 @@ fn table(urls: &[(Kind, String)]) -> String {
     text
 }
 
-fn signal_failed(source: std::io::Error) -> Failure {
-    Failure::Io { what: "can't wait for Ctrl-C".into(), source }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn all_kinds_are_meant_unless_some_are_named() {
+    fn all_kinds_are_started_unless_some_are_requested() {
         assert_eq!(kinds(&[]), Kind::ALL);
         let twice = [Kind::Postgres, Kind::Redis, Kind::Postgres];
         assert_eq!(kinds(&twice), [Kind::Redis, Kind::Postgres]);
     }
 
     #[test]
-    fn the_table_can_be_read_and_pasted() {
+    fn the_table_lists_urls_and_settings_to_paste() {
         let urls = [(Kind::Redis, "redis://x".to_owned()), (Kind::Postgres, "postgres://y".into())];
         let text = table(&urls);
         assert!(text.starts_with("redis     redis://x\npostgres  postgres://y\n"), "{text}");

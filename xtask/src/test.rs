@@ -1,15 +1,14 @@
 //! `cargo xtask test`: builds the program, then runs every test of the workspace.
 //!
-//! All steps select the whole workspace and the same kind of targets, so that cargo settles on one
-//! set of features and no dependency is built twice. Plain `cargo test`, so that it runs anywhere.
-//! What tests need from outside reaches them as environment variables. Servers of stores they start
-//! themselves; that the programs are installed is the first step.
+//! All steps select the whole workspace and the same kinds of targets, so that cargo settles on one
+//! set of features and builds no dependency twice. Plain `cargo test` is used, which runs anywhere.
+//! Tests start database servers themselves; the first step installs the programs for that.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use aquaware_servers::Kind;
 
-use crate::failure::Failure;
+use crate::error::TaskError;
 use crate::packages::Permission;
 use crate::report::Report;
 use crate::{cargo, program, stores};
@@ -17,23 +16,19 @@ use crate::{cargo, program, stores};
 /// The variable through which the end-to-end tests find the program.
 const PROGRAM: &str = "AQUAWARE_BIN";
 
-/// What tests get from outside.
-type Environment = Vec<(&'static str, PathBuf)>;
-
 /// Runs the command.
 ///
 /// # Errors
-/// A server program is missing, anything doesn't build, or any test fails.
-pub(crate) fn run(permission: Permission) -> Result<(), Failure> {
+/// A server program is missing, the build fails, or a test fails.
+pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
     let mut report = Report::default();
-    // Without them the tests that need no server still run; the whole has failed.
+    // If this fails, the tests that need no server still run, but the command fails.
     report.step("stores", || stores::ensure(&Kind::ALL, permission));
     match report.step("build", || program::build(&["--bins", "--tests"])) {
         Some(program) => {
-            let environment = vec![(PROGRAM, program)];
             let targets = ["--lib", "--bins", "--tests", "--examples"];
-            report.step("tests", || test(&targets, &environment));
-            report.step("doc tests", || test(&["--doc"], &environment));
+            report.step("tests", || test(&targets, &program));
+            report.step("doc tests", || test(&["--doc"], &program));
         }
         None => {
             report.skip("tests", "the build failed");
@@ -43,12 +38,10 @@ pub(crate) fn run(permission: Permission) -> Result<(), Failure> {
     report.finish()
 }
 
-fn test(targets: &[&str], environment: &Environment) -> Result<(), Failure> {
+fn test(targets: &[&str], program: &Path) -> Result<(), TaskError> {
     let mut command = cargo::cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.args(targets);
-    for (name, value) in environment {
-        eprintln!("{name}={}", value.display());
-        command.env(name, value);
-    }
+    eprintln!("{PROGRAM}={}", program.display());
+    command.env(PROGRAM, program);
     cargo::run(&mut command)
 }

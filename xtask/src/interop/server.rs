@@ -1,5 +1,5 @@
-//! A throwaway server of one script: the built program on loopback ports, in a directory that goes
-//! away with it.
+//! A throwaway server for one script: the built program on loopback ports, in a directory that is
+//! removed with it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,15 +14,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::cargo;
-use crate::failure::Failure;
+use crate::error::TaskError;
 
 const CONFIGURATION: &str = "aquaware.toml";
 const LOG: &str = "log";
-/// How many lines of the log explain a failure.
+/// How many lines of the log are printed after a failure.
 const SHOWN: usize = 20;
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// A variable of an environment: its name and its value.
+/// An environment variable: its name and its value.
 type Variable = (OsString, OsString);
 
 /// A running server. It is killed when dropped.
@@ -38,27 +38,28 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts one that signs access tokens with `algorithm`, and waits until it is ready.
+    /// Starts a server that signs access tokens with `algorithm`, and waits until it is ready.
     ///
     /// # Errors
-    /// The program doesn't do what it should.
-    pub(super) fn start(program: &Path, algorithm: &'static str) -> Result<Self, Failure> {
-        let directory = TempDir::new().map_err(|source| io_failed("make a directory", source))?;
+    /// The program does not start.
+    pub(super) fn start(program: &Path, algorithm: &'static str) -> Result<Self, TaskError> {
+        let directory = TempDir::new().map_err(TaskError::io("cannot create a directory"))?;
         let (public, management) = (port()?, port()?);
         let (secret, hash) = client_secret(program, directory.path())?;
         let text = configuration(public.address(), management.address(), algorithm, &hash);
         let path = directory.path().join(CONFIGURATION);
-        fs::write(path, text).map_err(|source| io_failed("write a configuration", source))?;
-        let child = spawn(program, directory.path())
-            .map_err(|source| io_failed("start the program", source))?;
+        fs::write(path, text).map_err(TaskError::io("cannot write a configuration"))?;
+        let child =
+            spawn(program, directory.path()).map_err(TaskError::io("cannot start the program"))?;
         let program = program.to_owned();
         let mut server = Self { program, directory, algorithm, secret, child, public, management };
         server.wait_until_ready()?;
         Ok(server)
     }
 
-    /// Tells a script of this server, and lets it inherit from `outside` no settings of another.
-    pub(super) fn introduce(
+    /// Passes a script the address and the secrets of this server, and keeps it from inheriting the
+    /// settings of another server from `outside`.
+    pub(super) fn describe_to(
         &self,
         script: &mut Command,
         outside: impl IntoIterator<Item = Variable>,
@@ -74,26 +75,26 @@ impl Server {
             ("INTEROP_PROGRAM", self.program.clone().into()),
             ("INTEROP_DIRECTORY", self.directory.path().into()),
             ("INTEROP_PROCESS", self.child.id().to_string().into()),
-            // A proxy of the machine is not for the loopback. Of the two spellings some clients read
-            // the one alone, and some the other.
+            // Loopback addresses must not be reached through the machine's proxy. Some clients read
+            // only the one spelling, and some only the other.
             ("NO_PROXY", "127.0.0.1".into()),
             ("no_proxy", "127.0.0.1".into()),
         ]
     }
 
-    /// The last lines that it wrote.
+    /// The last lines of its log.
     pub(super) fn log(&self) -> String {
         let log = fs::read_to_string(self.directory.path().join(LOG)).unwrap_or_default();
         last_lines(&log)
     }
 
-    fn wait_until_ready(&mut self) -> Result<(), Failure> {
+    fn wait_until_ready(&mut self) -> Result<(), TaskError> {
         let end = Instant::now() + STARTS_WITHIN;
         while !is_ready(self.management.address()) {
-            let ended = self.child.try_wait().map_err(|source| io_failed("look at it", source))?;
+            let ended = self.child.try_wait().map_err(TaskError::io("cannot wait for it"))?;
             if ended.is_some() || Instant::now() > end {
                 let why = format!("the server did not start\n{}", self.log());
-                return Err(Failure::Unexpected(why));
+                return Err(TaskError::Message(why));
             }
             pause();
         }
@@ -103,17 +104,17 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself, which its script will have noticed.
+        // Both fail if it has already ended, which its script will have noticed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn port() -> Result<Port, Failure> {
-    Port::claim().map_err(|error| Failure::Unexpected(format!("{error:?}")))
+fn port() -> Result<Port, TaskError> {
+    Port::claim().map_err(|error| TaskError::Message(format!("{error:?}")))
 }
 
-/// The program in this directory, and without settings from outside.
+/// The program in this directory, without settings from the environment.
 fn command(program: &Path, directory: &Path) -> Command {
     let mut command = Command::new(program);
     without_settings(&mut command, std::env::vars_os());
@@ -121,8 +122,8 @@ fn command(program: &Path, directory: &Path) -> Command {
     command
 }
 
-/// Keeps the program's settings that are among these variables from the command, and thereby from
-/// what it starts: `aquaware keys rotate` would rotate the keys that they lead to.
+/// Removes the program's settings from the command's environment: a script that runs
+/// `aquaware keys rotate` would otherwise rotate the keys of another server.
 fn without_settings(
     command: &mut Command,
     outside: impl IntoIterator<Item = Variable>,
@@ -140,22 +141,22 @@ fn spawn(program: &Path, directory: &Path) -> io::Result<Child> {
     command(program, directory).stdout(log.try_clone()?).stderr(log).spawn()
 }
 
-/// A secret of a confidential client and its hash, made as an operator makes them.
-fn client_secret(program: &Path, directory: &Path) -> Result<(String, String), Failure> {
+/// A secret of a confidential client and its hash, created as an operator would.
+fn client_secret(program: &Path, directory: &Path) -> Result<(String, String), TaskError> {
     let mut command = command(program, directory);
     let text = cargo::output(command.args(["clients", "secret", "--json"]))?;
     let made: Option<Value> = serde_json::from_str(&text).ok();
     let part = |name| made.as_ref()?.get(name)?.as_str().map(str::to_owned);
     part("secret")
         .zip(part("secret_hash"))
-        .ok_or_else(|| Failure::Unexpected("`aquaware clients secret` made none".into()))
+        .ok_or_else(|| TaskError::Message("`aquaware clients secret` printed no secret".into()))
 }
 
 fn issuer(public: SocketAddr) -> String {
     format!("http://{public}")
 }
 
-/// Clients of every kind. What is limited to protect people is not, and hashing is cheap.
+/// Clients of every kind. Requests are not limited, and hashing is cheap.
 fn configuration(
     public: SocketAddr,
     management: SocketAddr,
@@ -207,9 +208,9 @@ access_lifetime = "3s"
     )
 }
 
-/// Whether the management listener says so.
+/// Whether the management listener reports that the server is ready.
 fn is_ready(management: SocketAddr) -> bool {
-    let ask = || -> io::Result<String> {
+    let request = || -> io::Result<String> {
         let mut stream = TcpStream::connect(management)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         let request = format!(
@@ -220,7 +221,7 @@ fn is_ready(management: SocketAddr) -> bool {
         stream.read_to_string(&mut answer)?;
         Ok(answer)
     };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+    request().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
 }
 
 fn last_lines(log: &str) -> String {
@@ -229,11 +230,7 @@ fn last_lines(log: &str) -> String {
     last.join("\n")
 }
 
-fn io_failed(what: &str, source: io::Error) -> Failure {
-    Failure::Io { what: format!("can't {what}"), source }
-}
-
-#[allow(clippy::disallowed_methods, reason = "another process can only be asked again")]
+#[allow(clippy::disallowed_methods, reason = "another process can only be polled")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }
@@ -246,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_hears_of_its_server_alone_and_reaches_it_without_a_proxy() {
+    fn a_script_gets_only_the_settings_of_its_server_and_no_proxy() {
         let server = Server {
             program: "aquaware".into(),
             directory: TempDir::new().unwrap(),
@@ -258,22 +255,22 @@ mod tests {
         };
         let outside = ["AQUAWARE_CONFIG", "aquaware_keys__directory", "PATH", "no_proxy"];
         let mut script = Command::new("script");
-        server.introduce(&mut script, outside.map(|name| (name.into(), "elsewhere".into())));
-        let told: HashMap<_, _> = script.get_envs().collect();
-        let told = |name| told.get(OsStr::new(name)).copied();
+        server.describe_to(&mut script, outside.map(|name| (name.into(), "elsewhere".into())));
+        let variables: HashMap<_, _> = script.get_envs().collect();
+        let variable = |name| variables.get(OsStr::new(name)).copied();
         for setting in ["AQUAWARE_CONFIG", "aquaware_keys__directory"] {
-            assert_eq!(told(setting), Some(None), "{setting} is not inherited");
+            assert_eq!(variable(setting), Some(None), "{setting} is not inherited");
         }
-        assert_eq!(told("PATH"), None, "what is no setting is");
+        assert_eq!(variable("PATH"), None, "other variables are inherited");
         for name in ["NO_PROXY", "no_proxy"] {
-            assert_eq!(told(name), Some(Some(OsStr::new("127.0.0.1"))), "{name}");
+            assert_eq!(variable(name), Some(Some(OsStr::new("127.0.0.1"))), "{name}");
         }
         let issuer = issuer(server.public.address());
-        assert_eq!(told("INTEROP_ISSUER"), Some(Some(OsStr::new(&issuer))));
+        assert_eq!(variable("INTEROP_ISSUER"), Some(Some(OsStr::new(&issuer))));
     }
 
     #[test]
-    fn the_issuer_is_where_the_server_listens() {
+    fn the_issuer_is_the_address_of_the_public_listener() {
         let (public, management) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
         let text = configuration(public, management, "ES256", "$argon2id$x");
         assert!(text.starts_with("issuer = \"http://127.0.0.1:1\"\n"), "{text}");
@@ -284,14 +281,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_are_shown() {
+    fn only_the_last_lines_are_shown() {
         assert_eq!(last_lines("a\nb\n"), "a\nb");
         let long: String = (0..=SHOWN).map(|number| format!("{number}\n")).collect();
         assert_eq!(last_lines(&long).lines().next(), Some("1"));
     }
 
     #[test]
-    fn only_an_answer_of_200_is_ready() {
+    fn a_server_is_ready_when_it_answers_200() {
         for (status, expected) in [("200 OK", true), ("503 Service Unavailable", false)] {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
@@ -303,7 +300,7 @@ mod tests {
             });
             assert_eq!(is_ready(address), expected, "{status}");
             answering.join().unwrap();
-            assert!(!is_ready(address), "nobody listens any more");
+            assert!(!is_ready(address), "the listener is closed");
         }
     }
 }

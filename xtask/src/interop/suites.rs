@@ -1,36 +1,16 @@
-//! The scripts there are, and running one.
+//! The scripts, and running one of them.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
-use crate::cargo;
-use crate::failure::Failure;
+use crate::error::TaskError;
 use crate::interop::environment::Environment;
+use crate::interop::language::Language;
 use crate::interop::server::Server;
 use crate::interop::tally::Tally;
 
-/// Where the scripts and the pinned versions are.
-const SOURCES: &str = "tests/interop";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
-    Python,
-    Node,
-}
-
-impl Language {
-    /// The directory of what is written in it.
-    pub(super) fn sources(self) -> PathBuf {
-        let name = match self {
-            Self::Python => "python",
-            Self::Node => "node",
-        };
-        cargo::root().join(SOURCES).join(name)
-    }
-}
-
-/// A script, and the algorithm of the access tokens it meets.
+/// A script, and the algorithm of the access tokens that it receives.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Suite {
     pub(super) name: &'static str,
@@ -47,7 +27,7 @@ const fn node(name: &'static str, script: &'static str, algorithm: &'static str)
     Suite { name, language: Language::Node, script, algorithm }
 }
 
-/// All of them. Who checks tokens meets every algorithm with public keys.
+/// All scripts. Those that verify tokens do so for every algorithm with public keys.
 pub(super) const SUITES: [Suite; 14] = [
     python("PyJWT, EdDSA", "pyjwt_keys.py", "EdDSA"),
     python("PyJWT, ES256", "pyjwt_keys.py", "ES256"),
@@ -65,18 +45,18 @@ pub(super) const SUITES: [Suite; 14] = [
     node("status lists, ES256", "status_lists.mjs", "ES256"),
 ];
 
-/// Runs the script against this server, shows what it tells, and counts it.
+/// Runs the script against this server, prints its output, and counts its checks.
 ///
 /// # Errors
-/// It can't be run.
+/// It cannot be run.
 pub(super) fn run(
     suite: &Suite,
     environment: &dyn Environment,
     server: &Server,
-) -> Result<Tally, Failure> {
-    let failed = |source| Failure::Io { what: format!("can't run {}", suite.script), source };
+) -> Result<Tally, TaskError> {
+    let failed = |source| TaskError::io(format!("cannot run {}", suite.script))(source);
     let mut command = environment.command(Path::new(suite.script));
-    server.introduce(&mut command, std::env::vars_os());
+    server.describe_to(&mut command, std::env::vars_os());
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
     let mut written = String::new();
@@ -98,9 +78,10 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::cargo;
 
     #[test]
-    fn every_script_is_there_and_names_are_not_given_twice() {
+    fn every_script_exists_and_names_are_unique() {
         let names: BTreeSet<_> = SUITES.iter().map(|suite| suite.name).collect();
         assert_eq!(names.len(), SUITES.len());
         for suite in SUITES {
@@ -110,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_names_every_client_in_its_pinned_version() {
+    fn the_page_lists_every_client_with_its_pinned_version() {
         let page = fs::read_to_string(cargo::root().join("docs/interop.md")).unwrap();
         let requirements = Language::Python.sources().join("requirements.in");
         let python = fs::read_to_string(requirements).unwrap();
@@ -120,7 +101,7 @@ mod tests {
         let node = node.map(|(name, version)| (name.clone(), version.as_str().unwrap().to_owned()));
         let python = python.lines().filter_map(|line| line.split_once("=="));
         let python = python.map(|(name, version)| (name.replace("[crypto]", ""), version.into()));
-        // What the scripts themselves ask with is no client under test.
+        // The scripts use this library themselves; it is not under test.
         let clients = python.chain(node).filter(|(name, _)| name != "requests");
         for (name, version) in clients {
             let row = format!("| {name} | {version} |");
@@ -129,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn every_script_that_checks_something_is_run() {
+    fn every_script_with_checks_is_run() {
         let known: BTreeSet<_> = SUITES.iter().map(|suite| suite.script.to_owned()).collect();
         for language in [Language::Python, Language::Node] {
             for entry in fs::read_dir(language.sources()).unwrap() {

@@ -1,29 +1,29 @@
-//! Counting checks, from the lines by which the scripts tell of them.
+//! Counts of checks, from the lines that scripts print.
 
 use std::fmt;
 
-/// How many checks passed, and how many did not.
+/// How many checks passed and how many failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(super) struct Tally {
     passed: usize,
     failed: usize,
 }
 
 impl Tally {
-    /// Counts the checks in what a script wrote. One that counts otherwise than its lines do, or
-    /// that doesn't end as it should, has failed for once more: some check may never have run.
-    pub(super) fn of(written: &str, ended_well: bool) -> Self {
+    /// Counts the checks in a script's output. One more failure is counted if the script's own
+    /// count differs or its exit status does not fit: some check may never have run.
+    pub(super) fn of(written: &str, succeeded: bool) -> Self {
         let count = |word: &str| written.lines().filter(|line| line.starts_with(word)).count();
         let mut tally = Self { passed: count("ok "), failed: count("FAILED ") };
         let is_complete = written.lines().last() == Some(&tally.to_string());
-        if !is_complete || ended_well != (tally.failed == 0) || tally == Self::default() {
-            eprintln!("the script did not run to its end, or counts what it did not tell");
+        if !is_complete || succeeded != (tally.failed == 0) || tally == Self::default() {
+            eprintln!("the script did not finish, or its count differs from its output");
             tally.fail();
         }
         tally
     }
 
-    /// Counts one more that failed.
+    /// Counts one more failure.
     pub(super) const fn fail(&mut self) {
         self.failed += 1;
     }
@@ -33,13 +33,13 @@ impl Tally {
         self.failed += other.failed;
     }
 
-    /// Whether something was checked and nothing failed.
-    pub(super) const fn is_good(self) -> bool {
+    /// Whether at least one check ran and none failed.
+    pub(super) const fn is_success(self) -> bool {
         self.passed > 0 && self.failed == 0
     }
 
-    /// The tally of a run that failed, be it before its first check.
-    pub(super) fn never_good(self) -> Self {
+    /// The tally of a failed run, which may have failed before its first check.
+    pub(super) fn as_failure(self) -> Self {
         Self { failed: self.failed.max(1), ..self }
     }
 }
@@ -55,18 +55,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_check_that_is_told_counts() {
-        let good = Tally::of("ok a\nother words\nok b\n2 passed, 0 failed\n", true);
-        assert_eq!(good, Tally { passed: 2, failed: 0 });
-        assert!(good.is_good());
-        let bad = Tally::of("ok a\nFAILED b\n1 passed, 1 failed\n", false);
-        assert_eq!(bad, Tally { passed: 1, failed: 1 });
-        assert!(!bad.is_good());
+    fn every_reported_check_counts() {
+        let passed = Tally::of("ok a\nother words\nok b\n2 passed, 0 failed\n", true);
+        assert_eq!(passed, Tally { passed: 2, failed: 0 });
+        assert!(passed.is_success());
+        let failed = Tally::of("ok a\nFAILED b\n1 passed, 1 failed\n", false);
+        assert_eq!(failed, Tally { passed: 1, failed: 1 });
+        assert!(!failed.is_success());
     }
 
     #[test]
     fn a_script_that_stops_early_has_failed() {
-        for (written, ended_well) in [
+        for (written, succeeded) in [
             ("", true),
             ("ok a\n", true),
             ("ok a\nok b\n1 passed, 0 failed\n", true),
@@ -75,16 +75,16 @@ mod tests {
             ("0 passed, 0 failed\n", true),
             ("FAILED a\n0 passed, 1 failed\n", true),
         ] {
-            let tally = Tally::of(written, ended_well);
-            let told = written.matches("FAILED").count();
-            assert_eq!(tally.failed, told + 1, "{written:?}");
+            let tally = Tally::of(written, succeeded);
+            let reported = written.matches("FAILED").count();
+            assert_eq!(tally.failed, reported + 1, "{written:?}");
         }
     }
 
     #[test]
-    fn nothing_checked_is_not_good() {
-        assert!(!Tally::default().is_good());
-        assert_eq!(Tally::default().never_good().to_string(), "0 passed, 1 failed");
+    fn a_run_without_checks_is_a_failure() {
+        assert!(!Tally::default().is_success());
+        assert_eq!(Tally::default().as_failure().to_string(), "0 passed, 1 failed");
     }
 
     #[test]

@@ -1,14 +1,16 @@
-//! Checks of the documentation: what it points at is there.
+//! Checks of the documentation: its links lead somewhere and its tables can be read.
 
 use std::collections::BTreeMap;
 
-use crate::tidy::markdown::{anchors, destinations, named_files};
-use crate::tidy::tree::File;
-use crate::tidy::{Finding, Tree};
+use crate::tidy::finding::Finding;
+use crate::tidy::markdown::{anchors, destinations, named_files, prose};
+use crate::tree::{File, Tree};
 
 const RECORDS: &str = "docs/adr/";
 const CHANGELOG: &str = "CHANGELOG.md";
 const FRONT_PAGE: &str = "README.md";
+/// The longest text of a table cell that can still be read in a column.
+const MAX_CELL: usize = 200;
 /// All crates have the version of the workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -27,9 +29,9 @@ pub(super) fn links(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Files that the front page or the documentation names and that aren't there.
+/// Files that the front page or the documentation names but that do not exist.
 ///
-/// Decision records are free to name what was there once.
+/// Decision records may name files that existed once.
 pub(super) fn names(tree: &Tree) -> Vec<Finding> {
     let current = |file: &&File| {
         let page = file.path.strip_prefix("docs/").is_some_and(|page| !page.contains('/'));
@@ -39,16 +41,14 @@ pub(super) fn names(tree: &Tree) -> Vec<Finding> {
     for file in tree.with_suffix(".md").filter(current) {
         let missing =
             named_files(&file.text).into_iter().filter(|(_, name)| is_missing(tree, name));
-        findings.extend(
-            missing.map(|(line, name)| {
-                Finding::line(&file.path, line, format!("`{name}` isn't there"))
-            }),
-        );
+        findings.extend(missing.map(|(line, name)| {
+            Finding::line(&file.path, line, format!("`{name}` does not exist"))
+        }));
     }
     findings
 }
 
-/// Decision records without a number, or with the number of another.
+/// Decision records without a number, or with the number of another record.
 pub(super) fn decision_records(tree: &Tree) -> Vec<Finding> {
     let mut numbers: BTreeMap<&str, &str> = BTreeMap::new();
     let mut findings = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn decision_records(tree: &Tree) -> Vec<Finding> {
             continue;
         };
         let Some(number) = record_number(name) else {
-            findings.push(Finding::file(path, "a decision record is named NNNN-title.md"));
+            findings.push(Finding::file(path, "must be called NNNN-title.md"));
             continue;
         };
         if let Some(first) = numbers.insert(number, path) {
@@ -67,7 +67,7 @@ pub(super) fn decision_records(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// A changelog that is missing, or silent about what is being worked on.
+/// A changelog that is missing or has no section for the current work.
 pub(super) fn changelog(tree: &Tree) -> Vec<Finding> {
     let headings = |file: &File| file.text.lines().any(is_current_heading);
     if tree.file(CHANGELOG).is_some_and(headings) {
@@ -76,12 +76,19 @@ pub(super) fn changelog(tree: &Tree) -> Vec<Finding> {
     vec![Finding::file(CHANGELOG, format!("has no section `Unreleased` or `{VERSION}`"))]
 }
 
-/// A repository without a front page.
-pub(super) fn front_page(tree: &Tree) -> Vec<Finding> {
-    if tree.has(FRONT_PAGE) {
-        return Vec::new();
+/// Table cells with more text than a column can show.
+pub(super) fn long_cells(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.with_suffix(".md") {
+        for (number, row) in prose(&file.text).filter(|(_, line)| line.starts_with('|')) {
+            let longest = row.split('|').map(|cell| cell.trim().chars().count()).max();
+            if let Some(length) = longest.filter(|length| *length > MAX_CELL) {
+                let what = format!("a table cell of {length} characters, over {MAX_CELL}");
+                findings.push(Finding::line(&file.path, number, what));
+            }
+        }
     }
-    vec![Finding::file(FRONT_PAGE, "isn't there")]
+    findings
 }
 
 /// Whether a link leaves the repository: it begins with a scheme, as `https:` or `mailto:`.
@@ -116,9 +123,9 @@ fn resolve(file: &str, relative: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// Whether a word names a file of ours that isn't there.
+/// Whether a word names a file of this repository that does not exist.
 ///
-/// It names one if it begins with a directory of the root, or ends as sources and pages do; the
+/// It names a file if it begins with a directory of the root, or ends like sources and pages; the
 /// latter may leave out directories at the front.
 fn is_missing(tree: &Tree, name: &str) -> bool {
     let path = name.trim_end_matches('/');
@@ -127,8 +134,8 @@ fn is_missing(tree: &Tree, name: &str) -> bool {
         return !tree.has(path);
     }
     let ending = format!("/{path}");
-    let is_ours = [".rs", ".md", ".lua"].iter().any(|end| path.ends_with(end));
-    is_ours && !tree.paths().any(|known| known == path || known.ends_with(&ending))
+    let is_source = [".rs", ".md", ".lua"].iter().any(|end| path.ends_with(end));
+    is_source && !tree.paths().any(|known| known == path || known.ends_with(&ending))
 }
 
 fn record_number(name: &str) -> Option<&str> {
@@ -147,7 +154,7 @@ fn is_current_heading(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::tree::tests::tree;
+    use crate::tree::tests::tree;
 
     #[test]
     fn a_link_to_a_missing_file_is_found() {
@@ -158,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn links_to_what_is_there_or_elsewhere_are_fine() {
+    fn links_to_existing_files_and_to_other_sites_are_accepted() {
         let page =
             "[a](b.md) [b](../src/) [c](../) [d](https://x.org/y) [e](mailto:a@b) [f](./b.md)";
         let files = [("docs/a.md", page), ("docs/b.md", ""), ("src/x.rs", "")];
@@ -169,22 +176,22 @@ mod tests {
     fn a_link_to_a_missing_heading_is_found() {
         let page = "# The top\n[a](#the-top) [b](b.md#its-rules) [c](#gone) [d](b.md#gone)\n";
         let found = links(&tree(&[("a.md", page), ("b.md", "## Its rules!\n")]));
-        let told: Vec<_> = found.iter().map(|finding| finding.what.as_str()).collect();
+        let messages: Vec<_> = found.iter().map(|finding| finding.what.as_str()).collect();
         assert_eq!(
-            told,
+            messages,
             ["the link to #gone leads nowhere", "the link to b.md#gone leads nowhere"]
         );
     }
 
     #[test]
-    fn a_named_file_that_is_missing_is_found() {
+    fn a_missing_file_is_found_by_its_name() {
         let page = "`src/gone.rs` `gone.rs` `old/judge.rs` `run src/no/x.toml` `new/page.md`\n";
         let found = names(&tree(&[("README.md", page), ("src/judge.rs", "")]));
         assert_eq!(found.len(), 5, "{found:?}");
     }
 
     #[test]
-    fn named_files_that_are_there_and_other_words_are_fine() {
+    fn existing_files_and_other_words_are_accepted() {
         let page = "`src/judge.rs` `judge.rs` `core/src/id.rs` `src/` `aquaware.toml` `/auth/login` \
                     `application/json` `src/judge.rs:12` `judge.rs::judge` `src/*.rs`\n";
         let files = [("docs/a.md", page), ("src/judge.rs", ""), ("crates/core/src/id.rs", "")];
@@ -192,12 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn decision_records_may_name_what_was_there_once() {
+    fn decision_records_may_name_files_that_existed_once() {
         assert_eq!(names(&tree(&[("docs/adr/0001-a.md", "`gone.rs`")])), []);
     }
 
     #[test]
-    fn decision_records_have_numbers_of_their_own() {
+    fn decision_records_have_unique_numbers() {
         let good =
             [("docs/adr/0001-a.md", ""), ("docs/adr/0002-b.md", ""), ("docs/adr/README.md", "")];
         assert_eq!(decision_records(&tree(&good)), []);
@@ -209,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_changelog_speaks_of_the_present() {
+    fn the_changelog_has_a_section_for_the_current_work() {
         let current = format!("## [{VERSION}] - 2026-01-01\n");
         for good in ["# Changelog\n\n## Unreleased\n", "## [Unreleased]\n", &current] {
             assert_eq!(changelog(&tree(&[("CHANGELOG.md", good)])), [], "{good}");
@@ -221,8 +228,10 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_front_page() {
-        assert_eq!(front_page(&tree(&[])).len(), 1);
-        assert_eq!(front_page(&tree(&[("README.md", "")])), []);
+    fn long_table_cells_are_found() {
+        for (length, expected) in [(MAX_CELL, 0), (MAX_CELL + 1, 1)] {
+            let row = format!("| a | {} |\n", "x".repeat(length));
+            assert_eq!(long_cells(&tree(&[("docs/a.md", &row), ("b.txt", &row)])).len(), expected);
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! As much of Markdown as the checks need: links, code spans, headings. Code blocks are skipped.
+//! The parts of Markdown that the checks need: links, code spans, headings. Code blocks are skipped.
 
 use std::collections::BTreeSet;
 
-/// Where links lead, with their lines.
+/// The destinations of links, with their lines.
 pub(super) fn destinations(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in prose(text) {
@@ -19,7 +19,7 @@ pub(super) fn destinations(text: &str) -> Vec<(usize, String)> {
 
 /// The words in code spans that could be names of files, with their lines.
 ///
-/// What follows a colon is a place in the file. Patterns are no names.
+/// Anything after a colon is a position in the file. Patterns are not names.
 pub(super) fn named_files(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in prose(text) {
@@ -31,14 +31,14 @@ pub(super) fn named_files(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// What the headings of a page are called in links, after the habit of the common hosts.
+/// The anchors of a page's headings, as the common hosts derive them.
 pub(super) fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text).filter(|(_, line)| line.starts_with('#'));
     headings.map(|(_, line)| slug(line.trim_start_matches('#').trim())).collect()
 }
 
 /// The lines outside fenced code blocks, numbered from one.
-fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut in_code = false;
     text.lines().enumerate().filter_map(move |(index, line)| {
         let fence = line.trim_start().starts_with("```");
@@ -72,24 +72,24 @@ mod tests {
     }
 
     #[test]
-    fn a_link_whose_text_is_code_is_a_link() {
+    fn link_texts_may_be_code() {
         assert_eq!(destinations("[`a`](b.md)"), [(1, "b.md".to_owned())]);
     }
 
     #[test]
-    fn code_holds_no_links() {
+    fn code_contains_no_links() {
         assert_eq!(destinations("```\n[a](b.md)\n```\n`[a](c.md)`\n"), []);
     }
 
     #[test]
-    fn names_stand_in_code_spans() {
+    fn file_names_are_found_in_code_spans() {
         let text = "src/a.rs `src/b.rs:3` `cargo x docs/c.toml` `src/*.rs` `word`\n";
         let expected = ["src/b.rs", "docs/c.toml"].map(|name| (1, name.to_owned()));
         assert_eq!(named_files(text), expected);
     }
 
     #[test]
-    fn anchors_are_the_headings_in_small_letters() {
+    fn anchors_are_headings_in_lower_case() {
         let text = "# A Title\n## `code` & more, twice\n```\n# no heading\n```\n";
         assert_eq!(anchors(text), BTreeSet::from(["a-title".into(), "code--more-twice".into()]));
     }

@@ -1,20 +1,21 @@
-//! Checks of any file of text.
+//! Checks of any text file.
 
-use crate::tidy::{Finding, Tree};
+use crate::tidy::finding::Finding;
+use crate::tree::Tree;
 
-/// Where directories of one person or one machine begin.
+/// The beginnings of paths that exist on one person's machine only.
 const PRIVATE: [&str; 4] = ["/home/", "/root/", "/Users/", "/tmp/"];
-/// The file that has to name them.
+/// This file, which has to name them.
 const EXCUSED: &str = "xtask/src/tidy/text.rs";
 
-/// Lines that end in a blank.
+/// Lines that end in white space.
 pub(super) fn trailing_whitespace(tree: &Tree) -> Vec<Finding> {
     lines(tree, |_, line| {
         line.ends_with([' ', '\t', '\r']).then(|| "whitespace at the end".to_owned())
     })
 }
 
-/// Absolute paths that exist on somebody's machine only.
+/// Absolute paths that exist on one person's machine only.
 pub(super) fn private_paths(tree: &Tree) -> Vec<Finding> {
     lines(tree, |path, line| {
         let private = PRIVATE.iter().find(|start| path != EXCUSED && begins_path(line, start))?;
@@ -22,7 +23,8 @@ pub(super) fn private_paths(tree: &Tree) -> Vec<Finding> {
     })
 }
 
-/// Whether an absolute path in the line begins so; a URL or a longer path isn't meant.
+/// Whether the line contains an absolute path with this beginning; URLs and longer paths do not
+/// count.
 fn begins_path(line: &str, start: &str) -> bool {
     line.match_indices(start).any(|(at, _)| {
         let before = line.get(..at).and_then(|before| before.chars().next_back());
@@ -44,7 +46,7 @@ fn lines(tree: &Tree, check: impl Fn(&str, &str) -> Option<String>) -> Vec<Findi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::tree::tests::tree;
+    use crate::tree::tests::tree;
 
     #[test]
     fn whitespace_at_the_end_of_a_line_is_found() {
@@ -57,14 +59,14 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_one_machine_are_found() {
+    fn private_paths_are_found() {
         for bad in ["cd /home/me/x", "\"/root/.cargo\"", "=/tmp/x", "/Users/me"] {
             assert_eq!(private_paths(&tree(&[("run.sh", bad)])).len(), 1, "{bad}");
         }
     }
 
     #[test]
-    fn other_paths_are_nobodys_business() {
+    fn other_paths_are_accepted() {
         let good = ["https://example.com/home/x", "/var/lib/x", "$DIR/tmp/x", "${d}/tmp/x", "/tmp"];
         for good in good {
             assert_eq!(private_paths(&tree(&[("run.sh", good)])), [], "{good}");

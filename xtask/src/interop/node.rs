@@ -1,43 +1,40 @@
-//! Node's libraries: a directory with the lock file, where the scripts are copied to, because Node
-//! looks for libraries from the script upwards.
+//! Node's libraries, in a directory with the lock file. The scripts are copied there, because Node
+//! looks for libraries in the directory of a script and above.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::failure::Failure;
-use crate::interop::environment::fetch::fetched;
-use crate::interop::environment::stamp::Stamp;
-use crate::interop::environment::{Environment, directory, limited};
-use crate::interop::suites::Language;
+use crate::error::TaskError;
+use crate::interop::environment::{Environment, Stamp, directory, download, limited};
+use crate::interop::language::Language;
 
 const LOCK: &str = "package-lock.json";
 const LIBRARIES: &str = "node_modules";
 
 /// A Node with the libraries.
 #[derive(Debug)]
-pub(in crate::interop) struct Node {
+pub(super) struct Node {
     directory: PathBuf,
 }
 
 impl Node {
-    /// Installs the libraries, unless they are there.
+    /// Installs the libraries, unless they are installed already.
     ///
     /// # Errors
-    /// They can't be had.
-    pub(in crate::interop) fn prepare() -> Result<Self, Failure> {
+    /// They cannot be installed.
+    pub(super) fn prepare() -> Result<Self, TaskError> {
         let directory = directory("node");
         copy(&Language::Node.sources(), &directory)?;
         let lock = fs::read_to_string(directory.join(LOCK))
-            .map_err(|source| Failure::Io { what: format!("can't read {LOCK}"), source })?;
+            .map_err(TaskError::io(format!("cannot read {LOCK}")))?;
         let stamp = Stamp::new(directory.join(LIBRARIES), &[&lock]);
-        if stamp.fits() {
-            eprintln!("made from the same pins before: {}", directory.display());
+        if stamp.is_current() {
             return Ok(Self { directory });
         }
         let mut install = Command::new("npm");
         install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-        fetched(install.current_dir(&directory))?;
+        download(install.current_dir(&directory))?;
         stamp.set()?;
         Ok(Self { directory })
     }
@@ -51,8 +48,8 @@ impl Environment for Node {
     }
 }
 
-/// Copies the files of a directory into another one, which is made if it isn't there.
-fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+/// Copies the files of a directory into another one, creating it if necessary.
+fn copy(from: &Path, to: &Path) -> Result<(), TaskError> {
     let all = || -> std::io::Result<()> {
         fs::create_dir_all(to)?;
         for entry in fs::read_dir(from)? {
@@ -63,7 +60,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
         }
         Ok(())
     };
-    all().map_err(|source| Failure::Io { what: format!("can't copy {}", from.display()), source })
+    all().map_err(TaskError::io(format!("cannot copy {}", from.display())))
 }
 
 #[cfg(test)]
@@ -78,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn every_library_is_pinned_by_version_and_hash_and_none_by_address() {
+    fn every_library_is_pinned_by_version_and_hash_but_not_by_url() {
         let lock = json(LOCK);
         let packages = lock["packages"].as_object().unwrap();
         assert!(packages.len() > 3);
@@ -90,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_what_is_pinned() {
+    fn required_versions_are_the_pinned_ones() {
         let lock = json(LOCK);
         for (name, version) in json("package.json")["dependencies"].as_object().unwrap() {
             assert_eq!(&lock["packages"][format!("{LIBRARIES}/{name}")]["version"], version);

@@ -1,18 +1,16 @@
-//! Python's libraries: in a virtual environment, or in a plain directory where those are broken.
+//! Python's libraries, in a virtual environment, or in a plain directory where `venv` is broken.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cargo;
-use crate::failure::Failure;
-use crate::interop::environment::fetch::fetched;
-use crate::interop::environment::stamp::Stamp;
-use crate::interop::environment::{Environment, directory, limited};
-use crate::interop::suites::Language;
+use crate::error::TaskError;
+use crate::interop::environment::{Environment, Stamp, directory, download, limited};
+use crate::interop::language::Language;
 
 const REQUIREMENTS: &str = "requirements.txt";
-/// Exactly what is pinned, by hash, and nothing that would have to be compiled.
+/// Exactly the pinned versions, checked by hash, and nothing that would have to be compiled.
 const EXACTLY: [&str; 5] = [
     "--disable-pip-version-check",
     "--no-input",
@@ -23,45 +21,44 @@ const EXACTLY: [&str; 5] = [
 
 /// A Python with the libraries.
 #[derive(Debug)]
-pub(in crate::interop) struct Python {
+pub(super) struct Python {
     program: PathBuf,
-    /// Where the libraries are, if not where the program looks by itself.
+    /// The directory of the libraries, if the program does not find them on its own.
     path: Option<PathBuf>,
 }
 
 impl Python {
-    /// Installs the libraries, unless they are there.
+    /// Installs the libraries, unless they are installed already.
     ///
     /// # Errors
-    /// They can't be had.
-    pub(in crate::interop) fn prepare() -> Result<Self, Failure> {
+    /// They cannot be installed.
+    pub(super) fn prepare() -> Result<Self, TaskError> {
         let pinned = pinned()?;
         let version = cargo::output(Command::new("python3").arg("--version"))?;
         let made_from = [version.as_str(), pinned.as_str()];
         let environment = Self::environment();
         let stamp = Stamp::new(directory("venv"), &made_from);
-        if stamp.fits() {
-            eprintln!("made from the same pins before: {}", directory("venv").display());
+        if stamp.is_current() {
             return Ok(environment);
         }
-        if let Err(failure) = make_environment() {
-            eprintln!("{failure}; the libraries get a plain directory");
+        if let Err(error) = make_environment() {
+            eprintln!("{error}; installing into a plain directory instead");
             return Self::prepare_plain(&made_from);
         }
-        fetched(environment.pip().args(EXACTLY).arg(requirements()))?;
+        download(environment.pip().args(EXACTLY).arg(requirements()))?;
         stamp.set()?;
         Ok(environment)
     }
 
-    fn prepare_plain(made_from: &[&str]) -> Result<Self, Failure> {
+    fn prepare_plain(made_from: &[&str]) -> Result<Self, TaskError> {
         let plain = Self::plain();
         let target = directory("python");
         let stamp = Stamp::new(target.clone(), made_from);
-        if !stamp.fits() {
+        if !stamp.is_current() {
             remove(&target)?;
             let mut install = plain.pip();
             install.arg("--target").arg(&target).args(EXACTLY).arg(requirements());
-            fetched(&mut install)?;
+            download(&mut install)?;
             stamp.set()?;
         }
         Ok(plain)
@@ -96,29 +93,25 @@ impl Environment for Python {
     }
 }
 
-fn make_environment() -> Result<(), Failure> {
+fn make_environment() -> Result<(), TaskError> {
     let target = directory("venv");
     remove(&target)?;
     cargo::run(Command::new("python3").args(["-m", "venv"]).arg(target))
 }
 
-fn remove(target: &Path) -> Result<(), Failure> {
+fn remove(target: &Path) -> Result<(), TaskError> {
     if !target.exists() {
         return Ok(());
     }
-    fs::remove_dir_all(target).map_err(|source| Failure::Io {
-        what: format!("can't remove {}", target.display()),
-        source,
-    })
+    fs::remove_dir_all(target).map_err(TaskError::io(format!("cannot remove {}", target.display())))
 }
 
 fn requirements() -> PathBuf {
     Language::Python.sources().join(REQUIREMENTS)
 }
 
-fn pinned() -> Result<String, Failure> {
-    fs::read_to_string(requirements())
-        .map_err(|source| Failure::Io { what: format!("can't read {REQUIREMENTS}"), source })
+fn pinned() -> Result<String, TaskError> {
+    fs::read_to_string(requirements()).map_err(TaskError::io(format!("cannot read {REQUIREMENTS}")))
 }
 
 #[cfg(test)]
@@ -126,16 +119,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_library_is_pinned_by_version_and_hash_and_none_by_address() {
+    fn every_library_is_pinned_by_version_and_hash_but_not_by_url() {
         let text = pinned().unwrap();
         let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         for line in &lines {
-            let (text, goes_on) = match line.strip_suffix('\\') {
+            let (text, continues) = match line.strip_suffix('\\') {
                 Some(text) => (text.trim(), true),
                 None => (line.trim(), false),
             };
             let is_hash = text.starts_with("--hash=sha256:") && line.starts_with(' ');
-            assert!(is_hash || (text.contains("==") && goes_on), "{line}");
+            assert!(is_hash || (text.contains("==") && continues), "{line}");
         }
         assert!(!text.contains("://"));
         for name in ["authlib==", "pyjwt==", "requests==", "requests-oauthlib=="] {
@@ -144,10 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_what_is_pinned() {
+    fn required_versions_are_the_pinned_ones() {
         let pinned = pinned().unwrap();
-        let asked = Language::Python.sources().join("requirements.in");
-        for line in fs::read_to_string(asked).unwrap().lines() {
+        let required = Language::Python.sources().join("requirements.in");
+        for line in fs::read_to_string(required).unwrap().lines() {
             let line = line.replace("[crypto]", "");
             assert!(line.starts_with('#') || pinned.contains(&format!("{line} \\\n")), "{line}");
         }
