@@ -1,9 +1,9 @@
-//! The checks of accounts. The list below is the only one; each check stands in the file of its
-//! theme.
+//! The checks of account stores. This is the only list of them; each check is in the file of its
+//! topic.
 
 mod change;
+mod concurrent;
 mod page;
-mod race;
 mod record;
 mod recovery;
 mod sequence;
@@ -11,52 +11,68 @@ mod sequence;
 use aquaware_core::store::AccountStore;
 
 use self::change::*;
+use self::concurrent::*;
 use self::page::*;
-use self::race::*;
 use self::record::*;
 use self::recovery::*;
 use self::sequence::*;
-use crate::check::Check;
+use crate::check::{Check, run};
+use crate::error::CheckResult;
+use crate::fixture::Fixture;
+use crate::harness::Harness;
 
-/// Everything that holds for every store of accounts.
+/// Every check of an account store.
 pub const ACCOUNT_CHECKS: &[Check<dyn AccountStore>] = crate::__each_account_check!(__table);
+
+/// Runs one check of [`ACCOUNT_CHECKS`] on an account store of this harness, in an async runtime of
+/// its own. The harness is created inside that runtime.
+///
+/// # Errors
+/// [`CheckError`](crate::CheckError) when the store breaks the contract, or no check has this name.
+pub fn run_account_check<H>(name: &str, harness: impl FnOnce() -> H) -> CheckResult
+where
+    H: Harness + 'static,
+    H::Store: AccountStore,
+{
+    run(ACCOUNT_CHECKS, name, async { Fixture::accounts(harness()).await })
+}
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __each_account_check {
     ($then:ident $($context:tt)*) => {
         $crate::$then! { [$($context)*]
-            the_store_of_accounts_answers
-            an_account_comes_back_as_it_was
-            any_text_of_an_account_comes_back_whole
-            the_longest_names_of_an_account_come_back_whole
-            times_of_an_account_come_back_to_the_millisecond
-            claims_of_an_account_come_back_in_every_shape
-            a_taken_login_is_refused
-            a_taken_id_is_refused
-            an_unknown_account_is_absent
-            logins_that_look_alike_are_different
-            account_ids_that_look_alike_are_different
+            the_account_store_answers_a_ping
+            an_account_is_read_back_unchanged
+            any_text_of_an_account_is_read_back_unchanged
+            account_texts_of_maximum_length_are_read_back_unchanged
+            times_of_an_account_are_kept_to_the_millisecond
+            account_claims_of_every_json_type_are_read_back
+            a_taken_login_is_rejected
+            a_taken_id_is_rejected
+            an_unknown_account_is_not_found
+            similar_logins_are_different
+            similar_account_ids_are_different
 
-            a_password_is_replaced_only_if_it_is_the_current_one
-            an_operators_password_replaces_any
-            an_account_is_disabled_and_enabled
-            new_claims_replace_the_old
-            a_change_to_the_same_value_is_a_change
-            a_change_touches_one_field_of_one_account
-            an_unknown_account_is_never_changed_into_being
+            replace_password_requires_the_current_hash
+            set_password_replaces_any_hash
+            an_account_can_be_disabled_and_enabled
+            set_claims_replaces_all_claims
+            a_change_to_the_same_value_succeeds
+            a_change_affects_one_field_of_one_account
+            a_change_never_creates_an_account
             a_deleted_account_is_gone_and_its_login_is_free
 
-            a_list_is_in_the_order_of_the_logins_bytes
-            a_list_comes_in_pages
+            accounts_are_listed_in_byte_order_of_their_logins
+            accounts_are_listed_in_pages
 
-            of_many_accounts_with_one_login_one_is_kept
-            of_many_accounts_with_one_id_one_is_kept
-            of_many_replacements_of_one_password_one_is_done
-            of_many_deletions_one_is_done
-            racing_changes_of_an_account_never_undo_each_other
+            concurrent_creations_with_one_login_succeed_once
+            concurrent_creations_with_one_id_succeed_once
+            concurrent_password_replacements_succeed_once
+            concurrent_deletions_succeed_once
+            concurrent_account_changes_never_undo_each_other
 
-            what_was_acknowledged_of_accounts_survives_reopening
+            acknowledged_account_changes_survive_reopening
             a_damaged_account_is_reported_as_corrupt
 
             generated_sequences_of_accounts_match_the_reference

@@ -1,166 +1,167 @@
-//! Comparing records: field by field, so that a failure names the field.
+//! Comparing records field by field, so that an error names the field; and the calls whose result
+//! almost every check verifies.
 
 use aquaware_core::account::Account;
 use aquaware_core::session::Session;
 use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
 
-use crate::failure::{Failure, Verdict, ensure};
+use crate::error::{CheckError, CheckResult, difference, ensure, same, same_items};
 
 macro_rules! differences {
-    ($record:ident, $wanted:expr, $found:expr, $($field:ident)*) => {{
+    ($record:ident, $expected:expr, $found:expr, $($field:ident)*) => {{
         // Names every field: a new one must be compared as well.
-        let $record { $($field: _),* } = $wanted;
-        let mut list = Vec::new();
-        $(if $wanted.$field != $found.$field {
-            let (wanted, found) = (&$wanted.$field, &$found.$field);
-            list.push(format!("\n  {}: wanted {wanted:?}, found {found:?}", stringify!($field)));
+        let $record { $($field: _),* } = $expected;
+        let mut list = String::new();
+        $(if $expected.$field != $found.$field {
+            let difference = difference(&$expected.$field, &$found.$field);
+            list.push_str(&format!("\n  {}: {difference}", stringify!($field)));
         })*
         list
     }};
 }
 
-fn verdict(what: &str, differences: &[String]) -> Verdict {
-    ensure(differences.is_empty(), || format!("{what} differs in{}", differences.concat()))
+fn without_differences(what: &str, differences: &str) -> CheckResult {
+    ensure(differences.is_empty(), || format!("{what} differs in{differences}"))
 }
 
-/// Fails with the fields in which `found` isn't `wanted`.
-pub(crate) fn same_session(what: &str, wanted: &Session, found: &Session) -> Verdict {
+/// Fails with the fields in which `found` differs from `expected`.
+pub(crate) fn same_session(what: &str, expected: &Session, found: &Session) -> CheckResult {
     let list = differences!(
-        Session, wanted, found,
+        Session, expected, found,
         id subject client scope claims device created_at ends_at generation issued_at expires_at
         last_used_at mark ended status
     );
-    verdict(what, &list)
+    without_differences(what, &list)
 }
 
-/// Fails with the fields in which `found` isn't `wanted`.
-pub(crate) fn same_account(what: &str, wanted: &Account, found: &Account) -> Verdict {
+/// Fails with the fields in which `found` differs from `expected`.
+pub(crate) fn same_account(what: &str, expected: &Account, found: &Account) -> CheckResult {
     let list = differences!(
-        Account, wanted, found,
+        Account, expected, found,
         id email login password first_name last_name created_at disabled_at claims
     );
-    verdict(what, &list)
+    without_differences(what, &list)
 }
 
-/// Fails unless these are the same sessions, in whatever order.
-pub(crate) fn same_sessions(what: &str, wanted: &[Session], found: &[Session]) -> Verdict {
-    let sorted = |sessions: &[Session]| {
-        let mut sessions = sessions.to_vec();
-        sessions.sort_by_key(|session| session.id);
-        sessions
+/// Fails unless both lists contain the same sessions, in any order.
+pub(crate) fn same_sessions(what: &str, expected: &[Session], found: &[Session]) -> CheckResult {
+    let ids = |sessions: &[Session]| sessions.iter().map(|session| session.id).collect();
+    same_items(&format!("{what}, by session id"), ids(expected), ids(found))?;
+    expected.iter().try_for_each(|expected| {
+        let found = found.iter().find(|found| found.id == expected.id);
+        found.map_or(Ok(()), |found| same_session(what, expected, found))
+    })
+}
+
+/// Fails unless both lists contain the same accounts in the same order.
+pub(crate) fn same_accounts(what: &str, expected: &[Account], found: &[Account]) -> CheckResult {
+    let logins = |accounts: &[Account]| -> Vec<String> {
+        accounts.iter().map(|account| account.login.as_str().to_owned()).collect()
     };
-    let (wanted, found) = (sorted(wanted), sorted(found));
-    let ids = |sessions: &[Session]| sessions.iter().map(|s| s.id).collect::<Vec<_>>();
-    ensure(ids(&wanted) == ids(&found), || {
-        format!("{what}: wanted the sessions {:?}, found {:?}", ids(&wanted), ids(&found))
-    })?;
-    wanted.iter().zip(&found).try_for_each(|(wanted, found)| same_session(what, wanted, found))
-}
-
-/// Fails unless these are the same accounts in the same order.
-pub(crate) fn same_accounts(what: &str, wanted: &[Account], found: &[Account]) -> Verdict {
-    let logins =
-        |accounts: &[Account]| accounts.iter().map(|a| a.login.clone()).collect::<Vec<_>>();
-    ensure(logins(wanted) == logins(found), || {
-        format!("{what}: wanted the accounts {:?}, found {:?}", logins(wanted), logins(found))
-    })?;
-    wanted.iter().zip(found).try_for_each(|(wanted, found)| same_account(what, wanted, found))
+    same(&format!("{what}, by login"), &logins(expected), &logins(found))?;
+    let mut pairs = expected.iter().zip(found);
+    pairs.try_for_each(|(expected, found)| same_account(what, expected, found))
 }
 
 /// The name of an outcome.
-pub(crate) const fn kind(outcome: &Outcome) -> &'static str {
+const fn name(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Applied(_) => "Done",
-        Outcome::Refused(_) => "Standing",
-        Outcome::NotFound => "Absent",
+        Outcome::Applied(_) => "Applied",
+        Outcome::Refused(_) => "Refused",
+        Outcome::NotFound => "NotFound",
     }
 }
 
-/// Fails unless the two outcomes are of one kind with equal records.
-pub(crate) fn same_outcome(what: &str, wanted: &Outcome, found: &Outcome) -> Verdict {
-    match (wanted, found) {
-        (Outcome::Applied(wanted), Outcome::Applied(found))
-        | (Outcome::Refused(wanted), Outcome::Refused(found)) => same_session(what, wanted, found),
+/// Fails unless both outcomes are of one kind and carry equal records.
+pub(crate) fn same_outcome(what: &str, expected: &Outcome, found: &Outcome) -> CheckResult {
+    match (expected, found) {
+        (Outcome::Applied(expected), Outcome::Applied(found))
+        | (Outcome::Refused(expected), Outcome::Refused(found)) => {
+            same_session(what, expected, found)
+        }
         (Outcome::NotFound, Outcome::NotFound) => Ok(()),
-        _ => Err(Failure::new(format!("{what}: wanted {}, found {}", kind(wanted), kind(found)))),
+        _ => {
+            let (expected, found) = (name(expected), name(found));
+            Err(CheckError::new(format!("{what}: expected {expected}, found {found}")))
+        }
     }
 }
 
-/// Keeps `session` in `store` and gives it back, for the check to go on with.
-pub(crate) async fn inserted(
+/// Inserts `session` and returns it.
+pub(crate) async fn insert(
     store: &dyn SessionStore,
     session: Session,
-) -> Result<Session, Failure> {
-    let kept = store.insert(&session).await?;
-    ensure(kept, || format!("the new session {} was taken for a known one", session.id))?;
+) -> Result<Session, CheckError> {
+    let inserted = store.insert(&session).await?;
+    ensure(inserted, || format!("insert rejected the new session {}", session.id))?;
     Ok(session)
 }
 
-/// Fails unless `store` holds exactly this record.
-pub(crate) async fn stands(store: &dyn SessionStore, wanted: &Session) -> Verdict {
-    match store.find(&wanted.id).await? {
-        Some(found) => same_session("the record found afterwards", wanted, &found),
-        None => Err(Failure::new(format!("the session {} is gone", wanted.id))),
+/// Fails unless `store` contains exactly this record.
+pub(crate) async fn is_stored(store: &dyn SessionStore, expected: &Session) -> CheckResult {
+    match store.find(&expected.id).await? {
+        Some(found) => same_session("the record found afterwards", expected, &found),
+        None => Err(CheckError::new(format!("session {} is no longer found", expected.id))),
     }
 }
 
-/// Fails unless the step was done and left exactly this record, in the answer and in the store.
-pub(crate) async fn done(
+/// Fails unless the step was applied and this is the record, in the outcome and in the store.
+pub(crate) async fn is_applied(
     store: &dyn SessionStore,
     what: &str,
     outcome: Outcome,
-    wanted: &Session,
-) -> Verdict {
-    same_outcome(what, &Outcome::Applied(wanted.clone()), &outcome)?;
-    stands(store, wanted).await
+    expected: &Session,
+) -> CheckResult {
+    same_outcome(what, &Outcome::Applied(expected.clone()), &outcome)?;
+    is_stored(store, expected).await
 }
 
-/// Fails unless the step was declined with exactly this record, in the answer and in the store.
-pub(crate) async fn standing(
+/// Fails unless the step was refused and this is the record, in the outcome and in the store.
+pub(crate) async fn is_refused(
     store: &dyn SessionStore,
     what: &str,
     outcome: Outcome,
-    wanted: &Session,
-) -> Verdict {
-    same_outcome(what, &Outcome::Refused(wanted.clone()), &outcome)?;
-    stands(store, wanted).await
+    expected: &Session,
+) -> CheckResult {
+    same_outcome(what, &Outcome::Refused(expected.clone()), &outcome)?;
+    is_stored(store, expected).await
 }
 
-/// Keeps `account` in `store` and gives it back.
-pub(crate) async fn created(
+/// Creates `account` and returns it.
+pub(crate) async fn create(
     store: &dyn AccountStore,
     account: Account,
-) -> Result<Account, Failure> {
-    let kept = store.create(&account).await?;
-    ensure(kept, || format!("the new account {:?} was taken for a known one", account.login))?;
+) -> Result<Account, CheckError> {
+    let created = store.create(&account).await?;
+    ensure(created, || format!("create rejected the new account {:?}", account.login))?;
     Ok(account)
 }
 
-/// Fails unless `store` holds exactly this record, found either way.
-pub(crate) async fn account_stands(store: &dyn AccountStore, wanted: &Account) -> Verdict {
-    for (way, found) in [
-        ("the account found by id", store.by_id(&wanted.id).await?),
-        ("the account found by login", store.by_login(&wanted.login).await?),
+/// Fails unless `store` finds exactly this record by its id and by its login.
+pub(crate) async fn account_is_stored(store: &dyn AccountStore, expected: &Account) -> CheckResult {
+    for (what, found) in [
+        ("the account found by id", store.by_id(&expected.id).await?),
+        ("the account found by login", store.by_login(&expected.login).await?),
     ] {
-        let found = found.ok_or_else(|| Failure::new(format!("{way}: there is none")))?;
-        same_account(way, wanted, &found)?;
+        let found = found.ok_or_else(|| CheckError::new(format!("{what}: None")))?;
+        same_account(what, expected, &found)?;
     }
     Ok(())
 }
 
-/// Fails unless the answer is that the record is corrupt, and which one.
-pub(crate) fn corrupt<T>(what: &str, answer: Result<T, StoreError>) -> Verdict {
-    match answer {
+/// Fails unless the result is [`StoreError::Corrupt`] and names the record.
+pub(crate) fn is_corrupt<T>(what: &str, result: Result<T, StoreError>) -> CheckResult {
+    match result {
         Err(StoreError::Corrupt { key, what: _ }) => {
-            ensure(!key.is_empty(), || format!("{what}: the error doesn't say which record"))
+            ensure(!key.is_empty(), || format!("{what}: the error does not name the record"))
         }
-        Err(other) => Err(Failure::new(format!("{what}: wanted Corrupt, found {other:?}"))),
-        Ok(_) => Err(Failure::new(format!("{what}: a damaged record went unnoticed"))),
+        Err(other) => Err(CheckError::new(format!("{what}: expected Corrupt, found {other:?}"))),
+        Ok(_) => Err(CheckError::new(format!("{what}: the corrupt record was not detected"))),
     }
 }
 
-/// The record of a step that was done.
-pub(crate) const fn done_record(outcome: &Outcome) -> Option<&Session> {
+/// The record of a step that was applied.
+pub(crate) const fn applied_record(outcome: &Outcome) -> Option<&Session> {
     match outcome {
         Outcome::Applied(session) => Some(session),
         Outcome::Refused(_) | Outcome::NotFound => None,

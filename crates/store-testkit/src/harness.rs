@@ -1,65 +1,74 @@
-//! What a team writes once for its tests: how a store of its kind is opened, opened again, opened
-//! twice and damaged. The kit does the rest.
+//! The interface between the kit and a store under test: how to open a store, reopen it, connect to
+//! it a second time, and corrupt one of its records.
 
 use aquaware_core::id::{SessionId, Subject};
 use async_trait::async_trait;
 
-/// How the kit gets hold of stores of one kind.
+/// Opens and corrupts stores of one type for the kit.
 ///
 /// `Store` implements [`SessionStore`](aquaware_core::store::SessionStore),
-/// [`AccountStore`](aquaware_core::store::AccountStore) or both; the macro in use says which it
-/// must be. A method that can't do its work panics: an asked-for server that isn't there is a
-/// failure, never a check left out. What a store by its nature can't do is answered with `None` or
-/// `false`, and the checks that need it are content.
+/// [`AccountStore`](aquaware_core::store::AccountStore) or both, as the macro in use requires. A
+/// method that fails must panic: a test that needs an unreachable server has failed and must not be
+/// skipped. A store that cannot support an operation by design returns `None` or `false`; the checks
+/// that need it then pass.
 #[async_trait]
 pub trait Harness: Send + Sync {
-    /// The kind of store.
+    /// The type of store.
     type Store: Send + Sync + 'static;
 
-    /// An empty store that shares no record with any other, ready for use.
+    /// An empty store that is ready for use and shares no records with any other.
     async fn fresh(&self) -> Self::Store;
 
-    /// A second handle on the records of `store`, as another replica of a service would have: a
-    /// connection of its own, and no memory in common. `None` for a store inside one process.
+    /// A second connection to the records of `store`, as another replica of a service has one. It
+    /// shares no memory with `store`. `None` for a store inside one process.
     async fn replica(&self, store: &Self::Store) -> Option<Self::Store>;
 
-    /// Closes `store` and opens its records again. `None` for a store that keeps nothing.
+    /// Closes `store` and opens the same records again. `None` for a store without persistence.
     async fn reopen(&self, store: Self::Store) -> Option<Self::Store>;
 
-    /// Damages the stored record of `id`, behind the store's back, so that no session can be made
-    /// of it. `false` for a store whose records can't be reached otherwise.
+    /// Corrupts the stored record of the session, bypassing the store, so that it cannot be read as
+    /// a session. `false` if that is not possible.
     async fn corrupt_session(&self, store: &Self::Store, id: &SessionId) -> bool;
 
-    /// Damages the stored record of the account `id` likewise.
+    /// Corrupts the stored record of the account in the same way.
     async fn corrupt_account(&self, store: &Self::Store, id: &Subject) -> bool;
 
-    /// What to ask of this kind of store.
+    /// How thorough the checks are, and what kind of store this is.
     fn settings(&self) -> Settings {
         Settings::default()
     }
 }
 
-/// How much the checks ask, and of what kind of store. The defaults suit a local server.
+/// How thorough the checks are, and what kind of store they test. The defaults suit a local server.
+///
+/// Construct it with `Settings { purges: false, ..Settings::default() }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether records stay until [`purge`](aquaware_core::store::SessionStore::purge) drops them.
-    /// `false` for a store that forgets by itself: there a purge must drop nothing, and no check
-    /// uses a record whose last token died in the past.
+    /// Whether records stay until [`purge`](aquaware_core::store::SessionStore::purge) removes
+    /// them. `false` for a store whose records expire automatically: its purge must remove nothing,
+    /// and no check uses a record whose last token expired in the past.
     pub purges: bool,
-    /// How many generated sequences are tried. The variable `PROPTEST_CASES` overrides it.
+    /// Number of generated sequences. The variable `PROPTEST_CASES` overrides it.
     pub sequences: u32,
-    /// How many steps the longest of them has.
-    pub steps: usize,
-    /// How many tasks a race has.
-    pub racers: usize,
-    /// How often a race is run.
+    /// Maximum number of steps in a generated sequence.
+    pub max_steps: usize,
+    /// Number of concurrent tasks in a check of concurrency.
+    pub concurrency: usize,
+    /// Number of repetitions of each check of concurrency.
     pub rounds: usize,
-    /// How often the session that must stay one record is refreshed.
+    /// Number of refreshes after which a session must still be one record.
     pub generations: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { purges: true, sequences: 64, steps: 40, racers: 64, rounds: 4, generations: 10_000 }
+        Self {
+            purges: true,
+            sequences: 64,
+            max_steps: 40,
+            concurrency: 64,
+            rounds: 4,
+            generations: 10_000,
+        }
     }
 }

@@ -1,17 +1,20 @@
-//! What every store must pass, and stores that fail on purpose.
+//! Conformance tests for session and account stores, a store adapter for key-value engines, and
+//! fault injection.
 //!
-//! A team with a database of its own implements
+//! A team that keeps sessions or accounts in its own database implements
 //! [`SessionStore`](aquaware_core::store::SessionStore) or
-//! [`AccountStore`](aquaware_core::store::AccountStore), writes a [`Harness`], and proves the
-//! adapter with one line: [`conformance!`], [`session_conformance!`] or [`account_conformance!`].
-//! Each check is a test with a name that says what holds. `docs/storage-adapters.md` explains the
-//! contract in plain words.
+//! [`AccountStore`](aquaware_core::store::AccountStore), writes a [`Harness`], and tests the adapter
+//! with one line: [`conformance!`], [`session_conformance!`] or [`account_conformance!`]. Every
+//! check becomes a test whose name states a property. `docs/storage-adapters.md` in the repository
+//! describes the contract.
 //!
-//! No check looks at a clock, sleeps, or depends on another. Generated sequences are the same at
-//! each run unless the environment variables of `proptest` say otherwise.
-//!
-//! [`FaultyStore`] wraps a store and breaks the calls that its [`FaultPlan`] names; it also counts
-//! them. It is for the tests of whoever uses a store.
+//! - Checks do not depend on the clock or on each other, and never sleep. Generated sequences are
+//!   the same in every run unless the environment variables of `proptest` are set.
+//! - A failing check prints at most one screen.
+//! - [`key_value`] implements both ports over any engine that supports compare-and-swap.
+//! - [`sample`] contains the records that the checks use, for a store's own tests.
+//! - [`FaultyStore`] wraps a store, makes the calls fail that its [`FaultPlan`] selects, and counts
+//!   all calls. It is meant for testing code that uses a store.
 //!
 //! ```
 //! use aquaware_core::id::{SessionId, Subject};
@@ -50,28 +53,29 @@
 //! ```
 
 mod accounts;
-mod bench;
 mod check;
 mod compare;
-mod failure;
+mod concurrent;
+mod error;
 mod faulty;
+mod fixture;
 mod harness;
+pub mod key_value;
 mod macros;
-mod race;
-mod sample;
-mod seed;
+pub mod sample;
 mod sequence;
 mod sessions;
+mod split_mix;
 
-pub use crate::accounts::ACCOUNT_CHECKS;
-pub use crate::bench::Bench;
-pub use crate::check::{Check, prove_accounts, prove_sessions};
-pub use crate::failure::{Failure, Verdict};
-pub use crate::faulty::{Call, Calls, Fault, FaultPlan, FaultyStore, Odds};
+pub use crate::accounts::{ACCOUNT_CHECKS, run_account_check};
+pub use crate::check::Check;
+pub use crate::error::{CheckError, CheckResult};
+pub use crate::faulty::{Call, Calls, Fault, FaultPlan, FaultRates, FaultyStore};
+pub use crate::fixture::Fixture;
 pub use crate::harness::{Harness, Settings};
-pub use crate::sessions::SESSION_CHECKS;
+pub use crate::sessions::{SESSION_CHECKS, run_session_check};
 
-// Compiles the samples of the page.
+// Compiles the example of the README.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/storage-adapters.md")]
-struct StorageAdapters;
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,10 +1,10 @@
 //! The macros that turn the lists of checks into tests, one per check.
 
-/// Makes one `#[test]` of each check, in the modules `sessions` and `accounts`, for a store that
-/// implements both ports. The expression makes the [`Harness`](crate::Harness); it is evaluated
-/// for each test anew, in an async runtime, and may name whatever is in scope.
+/// Generates one `#[test]` per check, in the modules `sessions` and `accounts`, for a store that
+/// implements both ports. The expression creates the [`Harness`](crate::Harness); it is evaluated
+/// once per test, inside an async runtime, and may use everything in scope.
 ///
-/// Put a second kind of store into a module of its own.
+/// Use one module per store type.
 #[macro_export]
 macro_rules! conformance {
     ($harness:expr $(,)?) => {
@@ -21,30 +21,30 @@ macro_rules! conformance {
     };
 }
 
-/// Like [`conformance!`], for a store of sessions only. The tests stand where the macro stands.
+/// Like [`conformance!`], for a session store only. The tests are generated in the current module.
 #[macro_export]
 macro_rules! session_conformance {
     ($harness:expr $(,)?) => {
-        $crate::__each_session_check!(__tests prove_sessions $harness);
+        $crate::__each_session_check!(__tests run_session_check $harness);
     };
 }
 
-/// Like [`conformance!`], for a store of accounts only. The tests stand where the macro stands.
+/// Like [`conformance!`], for an account store only. The tests are generated in the current module.
 #[macro_export]
 macro_rules! account_conformance {
     ($harness:expr $(,)?) => {
-        $crate::__each_account_check!(__tests prove_accounts $harness);
+        $crate::__each_account_check!(__tests run_account_check $harness);
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __tests {
-    ([$prove:ident $harness:expr] $($name:ident)*) => {
+    ([$run:ident $harness:expr] $($name:ident)*) => {
         $(
             #[test]
-            fn $name() -> Result<(), $crate::Failure> {
-                $crate::$prove(stringify!($name), || $harness)
+            fn $name() -> $crate::CheckResult {
+                $crate::$run(stringify!($name), || $harness)
             }
         )*
     };
@@ -54,6 +54,6 @@ macro_rules! __tests {
 #[macro_export]
 macro_rules! __table {
     ([] $($name:ident)*) => {
-        &[$(Check::new(stringify!($name), |bench| Box::pin($name(bench)))),*]
+        &[$(Check::new(stringify!($name), |fixture| Box::pin($name(fixture)))),*]
     };
 }

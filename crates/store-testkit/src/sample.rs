@@ -1,9 +1,21 @@
-//! The records that checks are made with.
+//! Sample records, for the checks and for a store's own tests.
 //!
-//! All of them expire late in the 21st century and after: a store that forgets by itself goes by
-//! its own clock, and must not forget a record while it is looked at.
+//! All of them expire after the year 2100, so that a store whose records expire automatically does
+//! not drop one during a test.
+//!
+//! ```
+//! use aquaware_core::session::Session;
+//! use aquaware_store_testkit::sample;
+//!
+//! let session = Session { client: sample::client_id("tablet"), ..sample::minimal(1) };
+//! let step = sample::step(&session, 1);
+//! assert_eq!(sample::advanced(&session, &step).generation, step.to);
+//! ```
+//!
+//! # Panics
+//! The functions that take text panic if it is not valid.
 
-#![allow(clippy::expect_used, reason = "what is written down here is well-formed")]
+#![allow(clippy::expect_used, reason = "samples are written by hand and well-formed")]
 
 use std::time::Duration;
 
@@ -18,74 +30,98 @@ use aquaware_core::store::Advance;
 use aquaware_core::time::Timestamp;
 use serde_json::json;
 
-/// 2100-01-01T12:00:00.250Z.
-pub(crate) const NOON: Timestamp = Timestamp::from_millis(4_102_488_000_250);
-/// The first instant RFC 3339 can write.
-pub(crate) const DAWN: Timestamp = Timestamp::from_millis(-62_167_219_200_000);
-/// The last instant RFC 3339 can write, to the millisecond.
-pub(crate) const DUSK: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+/// 2100-01-01T12:00:00.250Z, when most sample records were created.
+pub const NOON: Timestamp = Timestamp::from_millis(4_102_488_000_250);
+/// The first instant that RFC 3339 can express.
+pub const FIRST_INSTANT: Timestamp = Timestamp::from_millis(-62_167_219_200_000);
+/// The last instant that RFC 3339 can express, to the millisecond.
+pub const LAST_INSTANT: Timestamp = Timestamp::from_millis(253_402_300_799_999);
 
-/// [`NOON`] and `seconds` more.
-pub(crate) fn later(seconds: u64) -> Timestamp {
+/// The instant `seconds` after [`NOON`].
+#[must_use]
+pub fn later(seconds: u64) -> Timestamp {
     NOON.plus(Duration::from_secs(seconds))
 }
 
-/// [`NOON`] less `seconds`.
-pub(crate) fn earlier(seconds: u64) -> Timestamp {
+/// The instant `seconds` before [`NOON`].
+#[must_use]
+pub fn earlier(seconds: u64) -> Timestamp {
     NOON.minus(Duration::from_secs(seconds))
 }
 
-pub(crate) fn days(days: u64) -> Duration {
+/// So many days of 24 hours.
+#[must_use]
+pub const fn days(days: u64) -> Duration {
     Duration::from_secs(days * 86_400)
 }
 
-pub(crate) fn id(number: u64) -> SessionId {
+/// The session id with this number.
+#[must_use]
+pub fn session_id(number: u64) -> SessionId {
     SessionId::from_bytes((u128::from(number) << 64 | 0x5A).to_be_bytes())
 }
 
-pub(crate) fn subject(text: &str) -> Subject {
+/// This text as a subject.
+#[must_use]
+pub fn subject(text: &str) -> Subject {
     Subject::new(text).expect("a subject")
 }
 
-pub(crate) fn client(text: &str) -> ClientId {
+/// This text as a client id.
+#[must_use]
+pub fn client_id(text: &str) -> ClientId {
     ClientId::new(text).expect("a client id")
 }
 
-pub(crate) fn login(text: &str) -> Login {
+/// This text as a login.
+#[must_use]
+pub fn login(text: &str) -> Login {
     Login::new(text).expect("a login")
 }
 
-pub(crate) fn hash(text: &str) -> PasswordHash {
+/// A text with the form of a password hash, ending in `text`.
+#[must_use]
+pub fn password_hash(text: &str) -> PasswordHash {
     PasswordHash::new(format!("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ${text}"))
 }
 
-pub(crate) fn generation(number: u64) -> Generation {
+/// The generation with this number.
+#[must_use]
+pub fn generation(number: u64) -> Generation {
     Generation::new(number).expect("a generation")
 }
 
-pub(crate) fn mark(number: u64) -> Mark {
+/// The mark with this number.
+#[must_use]
+pub fn mark(number: u64) -> Mark {
     Mark::from_bytes((u128::from(number) << 32 | 0xA5).to_le_bytes())
 }
 
-/// Far from the numbers of sessions, so that nothing passes for anything else.
-pub(crate) const fn index(number: u32) -> StatusIndex {
+/// The status index with this number, offset so that it equals no other number of a session.
+#[must_use]
+pub const fn status_index(number: u32) -> StatusIndex {
     StatusIndex::from_number(0x8000_0000 + number)
 }
 
-pub(crate) fn claims(value: serde_json::Value) -> ExtraClaims {
+/// This JSON object as extra claims.
+#[must_use]
+pub fn claims(value: serde_json::Value) -> ExtraClaims {
     value.as_object().cloned().expect("a JSON object")
 }
 
-pub(crate) const fn ended(reason: EndReason) -> Ended {
+/// An end at [`NOON`].
+#[must_use]
+pub const fn ended(reason: EndReason) -> Ended {
     Ended { at: NOON, reason }
 }
 
-/// A session of "ann" in which everything that may be missing is.
-pub(crate) fn plain(number: u64) -> Session {
+/// A new session of the subject "ann" without any optional value.
+#[must_use]
+pub fn minimal(number: u64) -> Session {
     Session {
-        id: id(number),
+        id: session_id(number),
         subject: subject("ann"),
-        client: client("web"),
+        client: client_id("web"),
         scope: Scope::default(),
         claims: ExtraClaims::new(),
         device: Device::default(),
@@ -101,8 +137,10 @@ pub(crate) fn plain(number: u64) -> Session {
     }
 }
 
-/// A live session of "ann" in which nothing is missing and no two fields are alike.
-pub(crate) fn rich(number: u64) -> Session {
+/// A live session of the subject "ann" at generation 17, with every optional value and no two equal
+/// times.
+#[must_use]
+pub fn full(number: u64) -> Session {
     Session {
         scope: Scope::parse("read write:all").expect("a scope"),
         claims: claims(json!({"roles": ["admin", "keeper"], "tank": {"litres": 112}})),
@@ -116,18 +154,20 @@ pub(crate) fn rich(number: u64) -> Session {
         issued_at: later(1),
         last_used_at: later(2),
         mark: Some(mark(number)),
-        status: Some(index(u32::try_from(number).expect("a small number"))),
-        ..plain(number)
+        status: Some(status_index(u32::try_from(number).expect("a small number"))),
+        ..minimal(number)
     }
 }
 
-/// The session of somebody else than "ann".
-pub(crate) fn of(session: Session, text: &str) -> Session {
+/// The same session with another subject.
+#[must_use]
+pub fn owned_by(session: Session, text: &str) -> Session {
     Session { subject: subject(text), ..session }
 }
 
-/// A step of `session` by `by` generations, a minute after its last use.
-pub(crate) fn step(session: &Session, by: u64) -> Advance {
+/// An advance of `session` by `by` generations, one minute after its last use.
+#[must_use]
+pub fn step(session: &Session, by: u64) -> Advance {
     let to = generation(session.generation.number() + by);
     let issued_at = session.last_used_at.plus(Duration::from_secs(60));
     Advance {
@@ -139,8 +179,9 @@ pub(crate) fn step(session: &Session, by: u64) -> Advance {
     }
 }
 
-/// What `session` must be after `step`.
-pub(crate) fn advanced(session: &Session, step: &Advance) -> Session {
+/// The record of `session` after `step`.
+#[must_use]
+pub fn advanced(session: &Session, step: &Advance) -> Session {
     let Advance { from: _, to, mark, issued_at, expires_at } = *step;
     Session {
         generation: to,
@@ -152,13 +193,14 @@ pub(crate) fn advanced(session: &Session, step: &Advance) -> Session {
     }
 }
 
-/// An account in which everything that may be missing is.
-pub(crate) fn account(number: u64) -> Account {
+/// An account without any optional value.
+#[must_use]
+pub fn account(number: u64) -> Account {
     Account {
         id: subject(&format!("account-{number}")),
         email: format!("User{number}@Example.com"),
         login: login(&format!("user{number}@example.com")),
-        password: hash(&format!("hash{number}")),
+        password: password_hash(&format!("hash{number}")),
         first_name: None,
         last_name: None,
         created_at: NOON,
@@ -167,8 +209,9 @@ pub(crate) fn account(number: u64) -> Account {
     }
 }
 
-/// An account in which nothing is missing.
-pub(crate) fn rich_account(number: u64) -> Account {
+/// A disabled account with every optional value.
+#[must_use]
+pub fn full_account(number: u64) -> Account {
     Account {
         first_name: Some("Ada".to_owned()),
         last_name: Some("King".to_owned()),
@@ -178,9 +221,10 @@ pub(crate) fn rich_account(number: u64) -> Account {
     }
 }
 
-/// Claims of every shape that JSON has, and of those that codecs get wrong: an empty list that
-/// comes back as an object, a number that comes back as a double, names that differ by case.
-pub(crate) fn claims_of_every_shape() -> ExtraClaims {
+/// Claims of every JSON type, and values that encoders often get wrong: an empty list that becomes
+/// an object, an integer that becomes a double, names that differ only by case.
+#[must_use]
+pub fn claims_of_every_type() -> ExtraClaims {
     claims(json!({
         "null": null, "yes": true, "no": false,
         "zero": 0, "negative": -1, "large": 9_007_199_254_740_993_u64, "largest": u64::MAX,
@@ -193,9 +237,9 @@ pub(crate) fn claims_of_every_shape() -> ExtraClaims {
     }))
 }
 
-/// Texts that are altered or refused by a store with a character set, a collation or an escape of
-/// its own. None holds a NUL.
-pub(crate) const TEXTS: [&str; 14] = [
+/// Texts that a store alters or rejects if its character set, collation or escaping is wrong. None
+/// contains a NUL.
+pub const DIFFICULT_TEXTS: [&str; 14] = [
     "",
     " ",
     " both ends ",

@@ -63,7 +63,7 @@ impl Harness for Stores {
     }
 
     fn settings(&self) -> Settings {
-        Settings { purges: false, sequences: 24, racers: 32, ..Settings::default() }
+        Settings { purges: false, sequences: 24, concurrency: 32, ..Settings::default() }
     }
 }
 

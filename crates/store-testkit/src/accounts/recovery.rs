@@ -1,54 +1,56 @@
-//! What outlives the process, and what must be noticed when it didn't come through whole.
+//! What survives a restart, and the detection of corrupt records.
 
 use aquaware_core::account::Account;
 use aquaware_core::session::ExtraClaims;
 
-use crate::bench::AccountBench;
-use crate::compare::{account_stands, corrupt, created, same_accounts};
-use crate::failure::{Verdict, same};
-use crate::sample::{account, hash, later, rich_account};
+use crate::compare::{account_is_stored, create, is_corrupt, same_accounts};
+use crate::error::{CheckResult, same};
+use crate::fixture::AccountFixture;
+use crate::sample::{account, full_account, later, password_hash};
 
-pub(super) async fn what_was_acknowledged_of_accounts_survives_reopening(
-    bench: AccountBench,
-) -> Verdict {
-    let store = bench.store();
-    let mut wanted = vec![rich_account(1), account(2), account(3), rich_account(4)];
-    for account in wanted.iter().chain([&account(5)]) {
-        created(store, account.clone()).await?;
+pub(super) async fn acknowledged_account_changes_survive_reopening(
+    fixture: AccountFixture,
+) -> CheckResult {
+    let store = fixture.store();
+    let mut expected = vec![full_account(1), account(2), account(3), full_account(4)];
+    for account in expected.iter().chain([&account(5)]) {
+        create(store, account.clone()).await?;
     }
-    store.set_password(&account(2).id, &hash("new")).await?;
+    store.set_password(&account(2).id, &password_hash("new")).await?;
     store.set_disabled(&account(3).id, Some(later(9))).await?;
     store.set_claims(&account(4).id, &ExtraClaims::new()).await?;
     store.delete(&account(5).id).await?;
-    wanted =
-        wanted.into_iter().zip(1..).map(|(account, number)| changed(account, number)).collect();
-    let Some(bench) = bench.reopen().await? else { return Ok(()) };
-    for account in &wanted {
-        account_stands(bench.store(), account).await?;
+    expected =
+        expected.into_iter().zip(1..).map(|(account, number)| changed(account, number)).collect();
+    let Some(fixture) = fixture.reopen().await? else { return Ok(()) };
+    for account in &expected {
+        account_is_stored(fixture.store(), account).await?;
     }
-    same("the deleted account", &None, &bench.store().by_login(&account(5).login).await?)?;
-    same_accounts("the list", &wanted, &bench.store().list(None, 100).await?)?;
-    same("a taken login", &false, &bench.store().create(&account(1)).await?)
+    same("the deleted account", &None, &fixture.store().by_login(&account(5).login).await?)?;
+    same_accounts("the list", &expected, &fixture.store().list(None, 100).await?)?;
+    same("a taken login", &false, &fixture.store().create(&account(1)).await?)
 }
 
 fn changed(account: Account, number: u64) -> Account {
     match number {
-        2 => Account { password: hash("new"), ..account },
+        2 => Account { password: password_hash("new"), ..account },
         3 => Account { disabled_at: Some(later(9)), ..account },
         4 => Account { claims: ExtraClaims::new(), ..account },
         _ => account,
     }
 }
 
-pub(super) async fn a_damaged_account_is_reported_as_corrupt(bench: AccountBench) -> Verdict {
-    let store = bench.store();
-    let damaged = created(store, rich_account(1)).await?;
-    let other = created(store, rich_account(2)).await?;
-    if !bench.corrupt_account(&damaged.id).await {
+pub(super) async fn a_damaged_account_is_reported_as_corrupt(
+    fixture: AccountFixture,
+) -> CheckResult {
+    let store = fixture.store();
+    let damaged = create(store, full_account(1)).await?;
+    let other = create(store, full_account(2)).await?;
+    if !fixture.corrupt_account(&damaged.id).await {
         return Ok(());
     }
-    corrupt("by_id", store.by_id(&damaged.id).await)?;
-    corrupt("by_login", store.by_login(&damaged.login).await)?;
-    corrupt("list", store.list(None, 10).await)?;
-    account_stands(store, &other).await
+    is_corrupt("by_id", store.by_id(&damaged.id).await)?;
+    is_corrupt("by_login", store.by_login(&damaged.login).await)?;
+    is_corrupt("list", store.list(None, 10).await)?;
+    account_is_stored(store, &other).await
 }

@@ -1,4 +1,4 @@
-//! The port of accounts, each call through the faults.
+//! The account port with injected faults.
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
@@ -13,15 +13,15 @@ use super::{Call, FaultyStore};
 #[async_trait]
 impl<S: AccountStore + ?Sized> AccountStore for FaultyStore<S> {
     async fn create(&self, account: &Account) -> Result<bool, StoreError> {
-        self.through(Call::Create, self.inner.create(account)).await
+        self.inject(Call::Create, self.inner.create(account)).await
     }
 
     async fn by_login(&self, login: &Login) -> Result<Option<Account>, StoreError> {
-        self.through(Call::ByLogin, self.inner.by_login(login)).await
+        self.inject(Call::ByLogin, self.inner.by_login(login)).await
     }
 
     async fn by_id(&self, id: &Subject) -> Result<Option<Account>, StoreError> {
-        self.through(Call::ById, self.inner.by_id(id)).await
+        self.inject(Call::ById, self.inner.by_id(id)).await
     }
 
     async fn replace_password(
@@ -31,30 +31,30 @@ impl<S: AccountStore + ?Sized> AccountStore for FaultyStore<S> {
         new: &PasswordHash,
     ) -> Result<bool, StoreError> {
         let step = self.inner.replace_password(id, current, new);
-        self.through(Call::ReplacePassword, step).await
+        self.inject(Call::ReplacePassword, step).await
     }
 
     async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        self.through(Call::SetPassword, self.inner.set_password(id, new)).await
+        self.inject(Call::SetPassword, self.inner.set_password(id, new)).await
     }
 
     async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        self.through(Call::SetDisabled, self.inner.set_disabled(id, at)).await
+        self.inject(Call::SetDisabled, self.inner.set_disabled(id, at)).await
     }
 
     async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        self.through(Call::SetAccountClaims, self.inner.set_claims(id, claims)).await
+        self.inject(Call::SetAccountClaims, self.inner.set_claims(id, claims)).await
     }
 
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
-        self.through(Call::Delete, self.inner.delete(id)).await
+        self.inject(Call::Delete, self.inner.delete(id)).await
     }
 
     async fn list(&self, after: Option<&Login>, at_most: u32) -> Result<Vec<Account>, StoreError> {
-        self.through(Call::ListAccounts, self.inner.list(after, at_most)).await
+        self.inject(Call::ListAccounts, self.inner.list(after, at_most)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.through(Call::PingAccounts, self.inner.ping()).await
+        self.inject(Call::PingAccounts, self.inner.ping()).await
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-/// A method of a port. `ping`, `list` and `set_claims` are on both, and say whose they are.
+/// A method of a port. `ping`, `list` and `set_claims` exist on both ports, so their calls name the
+/// port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "each is the method of its name")]
+#[allow(missing_docs, reason = "each is the method of that name")]
+#[non_exhaustive]
 pub enum Call {
     Insert,
     Find,
@@ -30,24 +32,24 @@ pub enum Call {
     PingAccounts,
 }
 
-/// How often each call was made. Two of them are equal if the same calls were made.
+/// How often each call was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calls(BTreeMap<Call, u64>);
 
 impl Calls {
-    /// How often this one.
+    /// How often `call` was made.
     #[must_use]
-    pub fn of(&self, call: Call) -> u64 {
+    pub fn count(&self, call: Call) -> u64 {
         self.0.get(&call).copied().unwrap_or(0)
     }
 
-    /// How often any: what a request costs.
+    /// The number of all calls.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
 
-    pub(super) fn count(&mut self, call: Call) {
+    pub(super) fn add(&mut self, call: Call) {
         *self.0.entry(call).or_insert(0) += 1;
     }
 }

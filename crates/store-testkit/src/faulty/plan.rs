@@ -1,81 +1,84 @@
-//! When a store fails, and how. A plan is the same each time it is followed.
+//! Which calls fail, and how. Plans are deterministic.
 
 use std::collections::VecDeque;
 
 use super::calls::Call;
-use crate::seed::Seed;
+use crate::split_mix::SplitMix;
 
-/// A way for one call to fail.
+/// How one call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// [`Unreachable`](aquaware_core::store::StoreError::Unreachable): nothing happened.
+    /// [`Unreachable`](aquaware_core::store::StoreError::Unreachable): the step was not applied.
     Unreachable,
-    /// [`Refused`](aquaware_core::store::StoreError::Rejected): nothing happened, nor will it.
-    Refused,
-    /// [`Interrupted`](aquaware_core::store::StoreError::UnknownOutcome), and nothing happened.
+    /// [`Rejected`](aquaware_core::store::StoreError::Rejected): the step was not applied, and a
+    /// retry fails as well.
+    Rejected,
+    /// [`UnknownOutcome`](aquaware_core::store::StoreError::UnknownOutcome); the step was not
+    /// applied.
     RequestLost,
-    /// [`Interrupted`](aquaware_core::store::StoreError::UnknownOutcome), but it happened.
-    AnswerLost,
+    /// [`UnknownOutcome`](aquaware_core::store::StoreError::UnknownOutcome); the step was applied.
+    ResponseLost,
 }
 
-/// How many of a thousand calls fail which way; the rest pass.
+/// How many of a thousand calls fail in each way. The others succeed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Odds {
+pub struct FaultRates {
     /// [`Fault::Unreachable`].
     pub unreachable: u64,
     /// [`Fault::RequestLost`].
     pub request_lost: u64,
-    /// [`Fault::AnswerLost`].
-    pub answer_lost: u64,
+    /// [`Fault::ResponseLost`].
+    pub response_lost: u64,
 }
 
 /// Which calls fail, and how.
 #[derive(Clone, Debug)]
 pub struct FaultPlan {
     only: Option<Call>,
-    turns: Turns,
+    schedule: Schedule,
 }
 
 #[derive(Clone, Debug)]
-enum Turns {
+enum Schedule {
     Script(VecDeque<Option<Fault>>),
     Always(Fault),
-    Seeded(Seed, Odds),
+    Seeded(SplitMix, FaultRates),
 }
 
 impl FaultPlan {
-    /// Every call passes.
+    /// No call fails.
     #[must_use]
     pub fn none() -> Self {
         Self::script([])
     }
 
-    /// The first calls meet these faults in turn, `None` passing; all after them pass.
+    /// The first calls fail in these ways, in order; `None` is a call that succeeds, as are all
+    /// later ones.
     #[must_use]
     pub fn script(turns: impl IntoIterator<Item = Option<Fault>>) -> Self {
-        Self { only: None, turns: Turns::Script(turns.into_iter().collect()) }
+        Self { only: None, schedule: Schedule::Script(turns.into_iter().collect()) }
     }
 
-    /// Call number `number`, counted from 0, meets `fault`; all others pass. With every number in
-    /// turn, this cuts the store at every step of what is under test.
+    /// Call number `number`, counted from 0, fails. With every number in turn, a test covers a
+    /// failure at every call that the code under test makes.
     #[must_use]
     pub fn at(number: usize, fault: Fault) -> Self {
         Self::script(std::iter::repeat_n(None, number).chain([Some(fault)]))
     }
 
-    /// Every call meets `fault`: an outage.
+    /// Every call fails: an outage.
     #[must_use]
     pub const fn always(fault: Fault) -> Self {
-        Self { only: None, turns: Turns::Always(fault) }
+        Self { only: None, schedule: Schedule::Always(fault) }
     }
 
-    /// Each call meets a fault by chance. The same seed gives the same faults.
+    /// Calls fail at random. The same seed gives the same faults.
     #[must_use]
-    pub const fn seeded(seed: u64, odds: Odds) -> Self {
-        Self { only: None, turns: Turns::Seeded(Seed::new(seed), odds) }
+    pub const fn seeded(seed: u64, rates: FaultRates) -> Self {
+        Self { only: None, schedule: Schedule::Seeded(SplitMix::new(seed), rates) }
     }
 
-    /// The same plan for calls of this kind alone; others pass, and don't count.
+    /// Applies the plan to this call only. Other calls succeed and do not consume the plan.
     #[must_use]
     pub fn only(self, call: Call) -> Self {
         Self { only: Some(call), ..self }
@@ -85,23 +88,23 @@ impl FaultPlan {
         if self.only.is_some_and(|only| only != call) {
             return None;
         }
-        match &mut self.turns {
-            Turns::Script(turns) => turns.pop_front().flatten(),
-            Turns::Always(fault) => Some(*fault),
-            Turns::Seeded(seed, odds) => odds.fault(seed.below(1000)),
+        match &mut self.schedule {
+            Schedule::Script(turns) => turns.pop_front().flatten(),
+            Schedule::Always(fault) => Some(*fault),
+            Schedule::Seeded(seed, rates) => rates.fault(seed.below(1000)),
         }
     }
 }
 
-impl Odds {
-    const fn fault(&self, dice: u64) -> Option<Fault> {
+impl FaultRates {
+    const fn fault(&self, number: u64) -> Option<Fault> {
         let lost = self.unreachable + self.request_lost;
-        if dice < self.unreachable {
+        if number < self.unreachable {
             Some(Fault::Unreachable)
-        } else if dice < lost {
+        } else if number < lost {
             Some(Fault::RequestLost)
-        } else if dice < lost + self.answer_lost {
-            Some(Fault::AnswerLost)
+        } else if number < lost + self.response_lost {
+            Some(Fault::ResponseLost)
         } else {
             None
         }
@@ -117,28 +120,28 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_followed_and_then_all_is_well() {
-        let plan = FaultPlan::at(1, Fault::AnswerLost);
-        assert_eq!(faults(plan, &[Call::Find; 4]), [None, Some(Fault::AnswerLost), None, None]);
+    fn calls_after_the_end_of_a_script_succeed() {
+        let plan = FaultPlan::at(1, Fault::ResponseLost);
+        assert_eq!(faults(plan, &[Call::Find; 4]), [None, Some(Fault::ResponseLost), None, None]);
     }
 
     #[test]
-    fn a_plan_for_one_kind_of_call_leaves_the_others_alone() {
-        let plan = FaultPlan::at(1, Fault::Refused).only(Call::Advance);
+    fn a_plan_for_one_call_does_not_affect_other_calls() {
+        let plan = FaultPlan::at(1, Fault::Rejected).only(Call::Advance);
         let calls = [Call::Advance, Call::Find, Call::Find, Call::Advance, Call::Advance];
-        assert_eq!(faults(plan, &calls), [None, None, None, Some(Fault::Refused), None]);
+        assert_eq!(faults(plan, &calls), [None, None, None, Some(Fault::Rejected), None]);
     }
 
     #[test]
-    fn chance_is_the_same_each_time_and_about_as_likely_as_said() {
-        let odds = Odds { unreachable: 100, request_lost: 200, answer_lost: 300 };
-        let faults = |seed| faults(FaultPlan::seeded(seed, odds), &[Call::Find; 10_000]);
+    fn random_faults_are_reproducible_and_match_their_rates() {
+        let rates = FaultRates { unreachable: 100, request_lost: 200, response_lost: 300 };
+        let faults = |seed| faults(FaultPlan::seeded(seed, rates), &[Call::Find; 10_000]);
         assert_eq!(faults(7), faults(7));
         assert_ne!(faults(7), faults(8));
         let often = |fault| faults(7).iter().filter(|found| **found == fault).count();
         assert!((900..1100).contains(&often(Some(Fault::Unreachable))));
         assert!((1800..2200).contains(&often(Some(Fault::RequestLost))));
-        assert!((2800..3200).contains(&often(Some(Fault::AnswerLost))));
+        assert!((2800..3200).contains(&often(Some(Fault::ResponseLost))));
         assert!((3800..4200).contains(&often(None)));
     }
 }

@@ -1,4 +1,4 @@
-//! The port of sessions, each call through the faults.
+//! The session port with injected faults.
 
 use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
@@ -11,15 +11,15 @@ use super::{Call, FaultyStore};
 #[async_trait]
 impl<S: SessionStore + ?Sized> SessionStore for FaultyStore<S> {
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
-        self.through(Call::Insert, self.inner.insert(session)).await
+        self.inject(Call::Insert, self.inner.insert(session)).await
     }
 
     async fn find(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
-        self.through(Call::Find, self.inner.find(id)).await
+        self.inject(Call::Find, self.inner.find(id)).await
     }
 
     async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
-        self.through(Call::Advance, self.inner.advance(id, step)).await
+        self.inject(Call::Advance, self.inner.advance(id, step)).await
     }
 
     async fn touch(
@@ -28,11 +28,11 @@ impl<S: SessionStore + ?Sized> SessionStore for FaultyStore<S> {
         generation: Generation,
         at: Timestamp,
     ) -> Result<Outcome, StoreError> {
-        self.through(Call::Touch, self.inner.touch(id, generation, at)).await
+        self.inject(Call::Touch, self.inner.touch(id, generation, at)).await
     }
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
-        self.through(Call::End, self.inner.end(id, ended)).await
+        self.inject(Call::End, self.inner.end(id, ended)).await
     }
 
     async fn end_all(
@@ -41,30 +41,30 @@ impl<S: SessionStore + ?Sized> SessionStore for FaultyStore<S> {
         except: Option<&SessionId>,
         ended: Ended,
     ) -> Result<Vec<Session>, StoreError> {
-        self.through(Call::EndAll, self.inner.end_all(subject, except, ended)).await
+        self.inject(Call::EndAll, self.inner.end_all(subject, except, ended)).await
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
-        self.through(Call::ListSessions, self.inner.list(subject)).await
+        self.inject(Call::ListSessions, self.inner.list(subject)).await
     }
 
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        self.through(Call::SetSessionClaims, self.inner.set_claims(subject, claims)).await
+        self.inject(Call::SetSessionClaims, self.inner.set_claims(subject, claims)).await
     }
 
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        self.through(Call::Purge, self.inner.purge(expired_before, at_most)).await
+        self.inject(Call::Purge, self.inner.purge(expired_before, at_most)).await
     }
 
     async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
-        self.through(Call::Revoked, self.inner.revoked(since)).await
+        self.inject(Call::Revoked, self.inner.revoked(since)).await
     }
 
     async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        self.through(Call::Release, self.inner.release(ended_before, at_most)).await
+        self.inject(Call::Release, self.inner.release(ended_before, at_most)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.through(Call::PingSessions, self.inner.ping()).await
+        self.inject(Call::PingSessions, self.inner.ping()).await
     }
 }

@@ -1,8 +1,8 @@
-//! Whether what many clients saw of one session can have happened to one record, one step after
-//! the other.
+//! Whether the observations of many clients of one session are linearizable: explained by one
+//! record that changed one step after the other.
 //!
-//! Each observation is stamped before it is asked for and after it is answered, by one counter. If
-//! one was answered before another was asked for, the other must not see less.
+//! A shared counter stamps each call before it starts and after it returns. A call that starts after
+//! another has returned must not observe an older state.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,37 +12,37 @@ use aquaware_core::retry::Mark;
 use aquaware_core::session::{EndReason, Session};
 use aquaware_core::store::{Advance, Outcome, SessionStore};
 
-use crate::bench::SessionBench;
-use crate::compare::inserted;
-use crate::failure::{Failure, Verdict, ensure, same};
-use crate::race::together;
-use crate::sample::{self, ended, later, plain, step};
-use crate::seed::Seed;
+use crate::compare::insert;
+use crate::concurrent::run_concurrently;
+use crate::error::{CheckError, CheckResult, ensure, same};
+use crate::fixture::SessionFixture;
+use crate::sample::{self, ended, later, minimal, step};
+use crate::split_mix::SplitMix;
 
-/// What one call showed.
+/// What one call observed.
 #[derive(Clone)]
-struct Seen {
-    asked: u64,
-    answered: u64,
+struct Observation {
+    started: u64,
+    returned: u64,
     generation: u64,
     mark: Option<Mark>,
     ended: bool,
-    /// Where the advance came from, if the call was one that was done.
+    /// The previous generation, if the call was an advance that was applied.
     from: Option<u64>,
 }
 
 struct Observer {
     store: Arc<dyn SessionStore>,
     stamps: Arc<AtomicU64>,
-    seed: Seed,
+    seed: SplitMix,
     session: Session,
     mark: u64,
 }
 
 impl Observer {
-    /// One call: mostly advances from what was last seen, or from a guess.
-    async fn act(&mut self, last: bool) -> Result<Seen, Failure> {
-        let asked = self.stamps.fetch_add(1, Ordering::SeqCst);
+    /// Makes one call, usually an advance from the generation last observed or a guess.
+    async fn act(&mut self, last: bool) -> Result<Observation, CheckError> {
+        let started = self.stamps.fetch_add(1, Ordering::SeqCst);
         let (id, generation) = (self.session.id, self.session.generation);
         let mut from = None;
         let outcome = match self.seed.below(8) {
@@ -59,14 +59,14 @@ impl Observer {
                 outcome
             }
         };
-        let answered = self.stamps.fetch_add(1, Ordering::SeqCst);
+        let returned = self.stamps.fetch_add(1, Ordering::SeqCst);
         let (Outcome::Applied(session) | Outcome::Refused(session)) = outcome else {
-            return Err(Failure::new("the session vanished"));
+            return Err(CheckError::new("the session is no longer found"));
         };
         self.session = session;
         let Session { generation, mark, ended, .. } = &self.session;
         let (generation, mark, ended) = (generation.number(), *mark, ended.is_some());
-        Ok(Seen { asked, answered, generation, mark, ended, from })
+        Ok(Observation { started, returned, generation, mark, ended, from })
     }
 
     fn step(&mut self, pick: u64) -> Advance {
@@ -79,83 +79,99 @@ impl Observer {
     }
 }
 
-pub(super) async fn the_history_of_a_session_is_one_chain(bench: SessionBench) -> Verdict {
-    for round in 0..bench.settings().rounds {
-        let session = inserted(bench.store(), plain(round as u64)).await?;
-        let racers = bench.settings().racers.min(16);
+pub(super) async fn concurrent_observers_see_one_linear_history(
+    fixture: SessionFixture,
+) -> CheckResult {
+    for round in 0..fixture.settings().rounds {
+        let session = insert(fixture.store(), minimal(round as u64)).await?;
+        let concurrency = fixture.settings().concurrency.min(16);
         let stamps = Arc::new(AtomicU64::new(0));
         let base = session.clone();
-        let seen = together(bench.handles(racers).await, |place, store| {
+        let observed = run_concurrently(fixture.handles(concurrency).await, |position, store| {
             let mut observer = Observer {
                 store,
                 stamps: Arc::clone(&stamps),
-                seed: Seed::new((round * racers + place) as u64),
+                seed: SplitMix::new((round * concurrency + position) as u64),
                 session: base.clone(),
-                mark: 1_000_000 * (place as u64 + 1),
+                mark: 1_000_000 * (position as u64 + 1),
             };
             async move {
-                let mut seen = Vec::new();
+                let mut observed = Vec::new();
                 for lap in 0..40 {
-                    seen.push(observer.act(place == 0 && lap == 30).await?);
+                    observed.push(observer.act(position == 0 && lap == 30).await?);
                     tokio::task::yield_now().await;
                 }
-                Ok(seen)
+                Ok(observed)
             }
         })
         .await?;
-        let last = bench.store().find(&session.id).await?;
-        let last = last.ok_or_else(|| Failure::new("the session vanished"))?;
-        judge(&seen.concat(), &last)?;
+        let last = fixture.store().find(&session.id).await?;
+        let last = last.ok_or_else(|| CheckError::new("the session is no longer found"))?;
+        check_history(&observed.concat(), &last)?;
     }
     Ok(())
 }
 
-fn judge(seen: &[Seen], last: &Session) -> Verdict {
-    let marks = chain(seen, last)?;
-    for one in seen {
-        let made_by = marks.get(&one.generation).copied().flatten();
-        ensure(made_by == one.mark, || {
-            format!("generation {} was seen with a mark that isn't its maker's", one.generation)
+fn check_history(observed: &[Observation], last: &Session) -> CheckResult {
+    let marks = chain(observed, last)?;
+    for observation in observed {
+        let mark = marks.get(&observation.generation).copied().flatten();
+        ensure(mark == observation.mark, || {
+            format!(
+                "generation {} was observed with the mark of another attempt",
+                observation.generation
+            )
         })?;
     }
-    in_order(seen)
+    in_order(observed)
 }
 
-/// Fails unless the advances done lead from the first generation to the last, each from where the
-/// one before it came to. Gives each generation's mark.
-fn chain(seen: &[Seen], last: &Session) -> Result<BTreeMap<u64, Option<Mark>>, Failure> {
-    let mut steps: Vec<(u64, &Seen)> =
-        seen.iter().filter_map(|one| one.from.map(|from| (from, one))).collect();
+/// Fails unless the applied advances form one chain from the first generation to the last. Returns
+/// the mark of each generation.
+fn chain(
+    observed: &[Observation],
+    last: &Session,
+) -> Result<BTreeMap<u64, Option<Mark>>, CheckError> {
+    let mut steps: Vec<(u64, &Observation)> = observed
+        .iter()
+        .filter_map(|observation| observation.from.map(|from| (from, observation)))
+        .collect();
     steps.sort_by_key(|(from, _)| *from);
     let (mut at, mut marks) = (1, BTreeMap::from([(1, None)]));
     for (from, step) in steps {
-        same("where the next advance came from", &at, &from)?;
-        ensure(!step.ended, || "an advance was done on an ended session".to_owned())?;
+        same("the previous generation of the next advance", &at, &from)?;
+        ensure(!step.ended, || "an ended session was advanced".to_owned())?;
         at = step.generation;
         marks.insert(at, step.mark);
     }
     same("the last generation", &at, &last.generation.number())?;
-    ensure(last.ended.is_some(), || "the ended session lives again".to_owned())?;
+    ensure(last.ended.is_some(), || "the session is live after it ended".to_owned())?;
     Ok(marks)
 }
 
-/// Fails if something was seen to go back: in generation, or from ended to live.
-fn in_order(seen: &[Seen]) -> Verdict {
-    let mut by_answer: Vec<&Seen> = seen.iter().collect();
-    by_answer.sort_by_key(|one| one.answered);
-    let mut by_question: Vec<&Seen> = seen.iter().collect();
-    by_question.sort_by_key(|one| one.asked);
-    let mut answers = by_answer.into_iter().peekable();
+/// Fails if the session was observed to go back: to an older generation, or from ended to live.
+fn in_order(observed: &[Observation]) -> CheckResult {
+    let mut by_return: Vec<&Observation> = observed.iter().collect();
+    by_return.sort_by_key(|observation| observation.returned);
+    let mut by_start: Vec<&Observation> = observed.iter().collect();
+    by_start.sort_by_key(|observation| observation.started);
+    let mut returns = by_return.into_iter().peekable();
     let (mut generation, mut ended) = (0, false);
-    for one in by_question {
-        while let Some(answer) = answers.next_if(|answer| answer.answered < one.asked) {
-            generation = generation.max(answer.generation);
-            ended |= answer.ended;
+    for observation in by_start {
+        while let Some(earlier) = returns.next_if(|earlier| earlier.returned < observation.started)
+        {
+            generation = generation.max(earlier.generation);
+            ended |= earlier.ended;
         }
-        ensure(one.generation >= generation, || {
-            format!("generation {} was seen after {generation} had been", one.generation)
+        ensure(observation.generation >= generation, || {
+            format!(
+                "generation {} was observed after generation {generation}",
+                observation.generation
+            )
         })?;
-        ensure(one.ended || !ended, || "a session was seen live after its end".to_owned())?;
+        ensure(observation.ended || !ended, || {
+            "a session was observed live after its end".to_owned()
+        })?;
     }
     Ok(())
 }

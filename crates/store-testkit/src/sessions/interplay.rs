@@ -1,6 +1,6 @@
-//! Steps of different kinds that meet: advances with ends, with touches, with new claims.
+//! Concurrent steps of different kinds: advances with ends, touches and new claims.
 //!
-//! Here too, every other racer goes through a replica where there is one.
+//! Every other task uses a replica if the harness has one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,45 +11,47 @@ use aquaware_core::session::{EndReason, Session};
 use aquaware_core::store::{Advance, Outcome, SessionStore};
 use serde_json::json;
 
-use crate::bench::SessionBench;
-use crate::compare::{inserted, same_session};
-use crate::failure::{Failure, Verdict, ensure, same};
-use crate::race::together;
-use crate::sample::{self, ended, plain, step};
+use crate::compare::{insert, same_session};
+use crate::concurrent::run_concurrently;
+use crate::error::{CheckError, CheckResult, ensure, same};
+use crate::fixture::SessionFixture;
+use crate::sample::{self, ended, minimal, step};
 
-/// Tells the racers that the end was acknowledged, or that it will never be.
-struct TheEnd(Arc<AtomicBool>);
+/// Sets the flag when dropped: the end was acknowledged, or its task failed.
+struct SetOnDrop(Arc<AtomicBool>);
 
-impl Drop for TheEnd {
+impl Drop for SetOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
 }
 
-/// Advances the session from wherever it is found to stand, until it is seen to have ended. What
-/// is asked after the end was acknowledged must see it. Gives the steps done.
+/// Advances the session from its current generation until it has ended. A call that starts after
+/// the end was acknowledged must observe it. Returns the applied steps.
 async fn advance_until_ended(
     store: Arc<dyn SessionStore>,
     mut session: Session,
     mark: u64,
-    the_end: Arc<AtomicBool>,
-) -> Result<Vec<(u64, Session)>, Failure> {
-    let mut done = Vec::new();
+    over: Arc<AtomicBool>,
+) -> Result<Vec<(u64, Session)>, CheckError> {
+    let mut applied = Vec::new();
     while session.ended.is_none() {
-        let over = the_end.load(Ordering::SeqCst);
-        session = advance_once(store.as_ref(), session, mark, &mut done).await?;
-        let seen = session.ended.is_some();
-        ensure(seen || !over, || "a session advances although its end is known".to_owned())?;
+        let is_over = over.load(Ordering::SeqCst);
+        session = advance_once(store.as_ref(), session, mark, &mut applied).await?;
+        let ended = session.ended.is_some();
+        ensure(ended || !is_over, || {
+            "a session advanced after its end was acknowledged".to_owned()
+        })?;
     }
-    Ok(done)
+    Ok(applied)
 }
 
 async fn advance_once(
     store: &dyn SessionStore,
     session: Session,
     mark: u64,
-    done: &mut Vec<(u64, Session)>,
-) -> Result<Session, Failure> {
+    applied: &mut Vec<(u64, Session)>,
+) -> Result<Session, CheckError> {
     let step = Advance { mark: sample::mark(mark), ..step(&session, 1) };
     let outcome = store.advance(&session.id, &step).await?;
     tokio::task::yield_now().await;
@@ -57,18 +59,18 @@ async fn advance_once(
         Outcome::Applied(record) => {
             same("the generation after an advance", &step.to, &record.generation)?;
             same("the end after an advance", &None, &record.ended)?;
-            done.push((step.from.number(), record.clone()));
+            applied.push((step.from.number(), record.clone()));
             Ok(record)
         }
         Outcome::Refused(record) => Ok(record),
-        Outcome::NotFound => Err(vanished()),
+        Outcome::NotFound => Err(not_found()),
     }
 }
 
-/// Waits for others to advance the session to generation `number`, but not for ever.
-async fn until_generation(store: &dyn SessionStore, id: &SessionId, number: u64) -> Verdict {
+/// Waits until other tasks have advanced the session to generation `number`, within limits.
+async fn until_generation(store: &dyn SessionStore, id: &SessionId, number: u64) -> CheckResult {
     for _ in 0..2000 {
-        let session = store.find(id).await?.ok_or_else(vanished)?;
+        let session = store.find(id).await?.ok_or_else(not_found)?;
         if session.generation.number() >= number {
             break;
         }
@@ -77,124 +79,136 @@ async fn until_generation(store: &dyn SessionStore, id: &SessionId, number: u64)
     Ok(())
 }
 
-/// Fails unless the steps done lead from the first generation to where `last` stands, one by one.
-fn one_chain(done: &[(u64, Session)], last: &Session) -> Verdict {
-    let mut steps: Vec<u64> = done.iter().map(|(from, _)| *from).collect();
+/// Fails unless the steps applied lead from the first generation to where `last` is_stored, one by one.
+fn one_chain(applied: &[(u64, Session)], last: &Session) -> CheckResult {
+    let mut steps: Vec<u64> = applied.iter().map(|(from, _)| *from).collect();
     steps.sort_unstable();
-    let wanted: Vec<u64> = (1..last.generation.number()).collect();
-    same("the generations that were advanced from", &wanted, &steps)
+    let expected: Vec<u64> = (1..last.generation.number()).collect();
+    same("the generations before each advance", &expected, &steps)
 }
 
-pub(super) async fn nothing_advances_after_a_racing_end(bench: SessionBench) -> Verdict {
-    for round in 0..bench.settings().rounds {
-        let session = inserted(bench.store(), plain(round as u64)).await?;
+pub(super) async fn no_session_advances_after_a_concurrent_end(
+    fixture: SessionFixture,
+) -> CheckResult {
+    for round in 0..fixture.settings().rounds {
+        let session = insert(fixture.store(), minimal(round as u64)).await?;
         let base = session.clone();
         let over = Arc::new(AtomicBool::new(false));
-        let racers = bench.settings().racers.min(16);
-        let done = together(bench.handles(racers + 1).await, |place, store| {
-            let (base, over) = (base.clone(), Arc::clone(&over));
-            async move {
-                if place > 0 {
-                    return advance_until_ended(store, base, place as u64, over).await;
+        let concurrency = fixture.settings().concurrency.min(16);
+        let applied =
+            run_concurrently(fixture.handles(concurrency + 1).await, |position, store| {
+                let (base, over) = (base.clone(), Arc::clone(&over));
+                async move {
+                    if position > 0 {
+                        return advance_until_ended(store, base, position as u64, over).await;
+                    }
+                    let _guard = SetOnDrop(over);
+                    until_generation(store.as_ref(), &base.id, 20).await?;
+                    let _ = store.end(&base.id, ended(EndReason::Revoked)).await?;
+                    Ok(Vec::new())
                 }
-                let _told = TheEnd(over);
-                until_generation(store.as_ref(), &base.id, 20).await?;
-                let _ = store.end(&base.id, ended(EndReason::Revoked)).await?;
-                Ok(Vec::new())
-            }
-        })
-        .await?;
-        ended_chain(bench.store(), &session.id, &done.concat()).await?;
+            })
+            .await?;
+        ended_chain(fixture.store(), &session.id, &applied.concat()).await?;
     }
     Ok(())
 }
 
-pub(super) async fn nothing_advances_after_a_racing_end_all(bench: SessionBench) -> Verdict {
+pub(super) async fn no_session_advances_after_a_concurrent_end_all(
+    fixture: SessionFixture,
+) -> CheckResult {
     let mut sessions = Vec::new();
     for number in 0..8 {
-        sessions.push(inserted(bench.store(), plain(number)).await?);
+        sessions.push(insert(fixture.store(), minimal(number)).await?);
     }
     let base = sessions.clone();
     let over = Arc::new(AtomicBool::new(false));
-    let done = together(bench.handles(17).await, |place, store| {
-        // Two racers for each session, and the last of all ends them.
-        let session = base.get(place % 8).filter(|_| place < 16).cloned();
+    let applied = run_concurrently(fixture.handles(17).await, |position, store| {
+        // Two tasks per session, and the last task ends all of them.
+        let session = base.get(position % 8).filter(|_| position < 16).cloned();
         let over = Arc::clone(&over);
         async move {
             if let Some(session) = session {
-                return advance_until_ended(store, session, place as u64, over).await;
+                return advance_until_ended(store, session, position as u64, over).await;
             }
-            let _told = TheEnd(over);
-            until_generation(store.as_ref(), &sample::id(0), 10).await?;
-            store.end_all(&plain(0).subject, None, ended(EndReason::Revoked)).await?;
+            let _guard = SetOnDrop(over);
+            until_generation(store.as_ref(), &sample::session_id(0), 10).await?;
+            store.end_all(&minimal(0).subject, None, ended(EndReason::Revoked)).await?;
             Ok(Vec::new())
         }
     })
     .await?;
     let mut by_session: BTreeMap<SessionId, Vec<(u64, Session)>> = BTreeMap::new();
-    for (from, record) in done.concat() {
+    for (from, record) in applied.concat() {
         by_session.entry(record.id).or_default().push((from, record));
     }
     for session in &sessions {
-        let done = by_session.remove(&session.id).unwrap_or_default();
-        ended_chain(bench.store(), &session.id, &done).await?;
+        let applied = by_session.remove(&session.id).unwrap_or_default();
+        ended_chain(fixture.store(), &session.id, &applied).await?;
     }
     Ok(())
 }
 
-async fn ended_chain(store: &dyn SessionStore, id: &SessionId, done: &[(u64, Session)]) -> Verdict {
-    let last = store.find(id).await?.ok_or_else(|| Failure::new("an ended session is gone"))?;
-    ensure(last.ended.is_some(), || "an ended session lives again".to_owned())?;
-    one_chain(done, &last)
+async fn ended_chain(
+    store: &dyn SessionStore,
+    id: &SessionId,
+    applied: &[(u64, Session)],
+) -> CheckResult {
+    let last = store
+        .find(id)
+        .await?
+        .ok_or_else(|| CheckError::new("an ended session is no longer found"))?;
+    ensure(last.ended.is_some(), || "a session is live after its end".to_owned())?;
+    one_chain(applied, &last)
 }
 
-/// New claims, touches and advances at once: a step that writes back a record read before undoes
-/// the others.
-pub(super) async fn racing_steps_never_undo_each_other(bench: SessionBench) -> Verdict {
-    for round in 0..bench.settings().rounds {
-        let session = inserted(bench.store(), plain(round as u64)).await?;
+/// A store that writes back a whole record it read earlier undoes the steps made in between.
+pub(super) async fn concurrent_steps_never_undo_each_other(fixture: SessionFixture) -> CheckResult {
+    for round in 0..fixture.settings().rounds {
+        let session = insert(fixture.store(), minimal(round as u64)).await?;
         let base = session.clone();
-        let done = together(bench.handles(9).await, |place, store| {
+        let applied = run_concurrently(fixture.handles(9).await, |position, store| {
             let base = base.clone();
             async move {
-                match place {
+                match position {
                     0 => change_claims(store.as_ref(), &base).await,
-                    1 | 2 => touch_on_and_on(store.as_ref(), base).await,
-                    _ => advance_on_and_on(store.as_ref(), base, place as u64).await,
+                    1 | 2 => touch_repeatedly(store.as_ref(), base).await,
+                    _ => advance_repeatedly(store.as_ref(), base, position as u64).await,
                 }
             }
         })
         .await?
         .concat();
-        let found = bench.store().find(&session.id).await?;
-        let found = found.ok_or_else(vanished)?;
-        let (advances, _): (Vec<_>, Vec<_>) = done.iter().cloned().partition(|(from, _)| *from > 0);
+        let found = fixture.store().find(&session.id).await?;
+        let found = found.ok_or_else(not_found)?;
+        let (advances, _): (Vec<_>, Vec<_>) =
+            applied.iter().cloned().partition(|(from, _)| *from > 0);
         one_chain(&advances, &found)?;
         let newest = advances.iter().max_by_key(|(from, _)| *from).map(|(_, record)| record);
-        let last_used_at = done.iter().map(|(_, record)| record.last_used_at).max();
+        let last_used_at = applied.iter().map(|(_, record)| record.last_used_at).max();
         let claims = sample::claims(json!({"number": LAPS - 1}));
-        let wanted = newest.zip(last_used_at).map(|(newest, last_used_at)| Session {
+        let expected = newest.zip(last_used_at).map(|(newest, last_used_at)| Session {
             claims,
             last_used_at,
             ..newest.clone()
         });
-        let wanted = wanted.ok_or_else(|| Failure::new("no step was done"))?;
-        same_session("the record after the race", &wanted, &found)?;
+        let expected = expected.ok_or_else(|| CheckError::new("no step was applied"))?;
+        same_session("the record after all steps", &expected, &found)?;
     }
     Ok(())
 }
 
-/// How often each task of that race acts.
+/// Number of steps per task.
 const LAPS: u64 = 30;
 
-fn vanished() -> Failure {
-    Failure::new("a session vanished in a race")
+fn not_found() -> CheckError {
+    CheckError::new("a session was not found during concurrent steps")
 }
 
 async fn change_claims(
     store: &dyn SessionStore,
     session: &Session,
-) -> Result<Vec<(u64, Session)>, Failure> {
+) -> Result<Vec<(u64, Session)>, CheckError> {
     for number in 0..LAPS {
         let claims = sample::claims(json!({"number": number}));
         store.set_claims(&session.subject, &claims).await?;
@@ -203,36 +217,36 @@ async fn change_claims(
     Ok(Vec::new())
 }
 
-/// Gives the touches done, as steps from generation 0.
-async fn touch_on_and_on(
+/// Returns the applied touches, as steps from generation 0.
+async fn touch_repeatedly(
     store: &dyn SessionStore,
     mut session: Session,
-) -> Result<Vec<(u64, Session)>, Failure> {
-    let mut done = Vec::new();
+) -> Result<Vec<(u64, Session)>, CheckError> {
+    let mut applied = Vec::new();
     for lap in 0..LAPS {
         let at = session.last_used_at.plus(std::time::Duration::from_secs(lap));
         session = match store.touch(&session.id, session.generation, at).await? {
             Outcome::Applied(record) => {
-                done.push((0, record.clone()));
+                applied.push((0, record.clone()));
                 record
             }
             Outcome::Refused(record) => record,
-            Outcome::NotFound => return Err(vanished()),
+            Outcome::NotFound => return Err(not_found()),
         };
         tokio::task::yield_now().await;
     }
-    Ok(done)
+    Ok(applied)
 }
 
-/// Gives the advances done.
-async fn advance_on_and_on(
+/// Returns the applied advances.
+async fn advance_repeatedly(
     store: &dyn SessionStore,
     mut session: Session,
     mark: u64,
-) -> Result<Vec<(u64, Session)>, Failure> {
-    let mut done = Vec::new();
+) -> Result<Vec<(u64, Session)>, CheckError> {
+    let mut applied = Vec::new();
     for _ in 0..LAPS {
-        session = advance_once(store, session, mark, &mut done).await?;
+        session = advance_once(store, session, mark, &mut applied).await?;
     }
-    Ok(done)
+    Ok(applied)
 }

@@ -1,7 +1,7 @@
-//! Generated sequences of session steps: every answer, and every record at the end, must be the
-//! reference's.
+//! Generated sequences of session steps: every result, and every record at the end, must equal that
+//! of the reference.
 
-use aquaware_core::id::{SessionId, Subject};
+use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{EndReason, Ended, ExtraClaims, Session};
 use aquaware_core::store::{Advance, MemoryStore, Outcome, SessionStore};
 use aquaware_core::time::Timestamp;
@@ -9,23 +9,23 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 
-use crate::bench::SessionBench;
 use crate::compare::{same_outcome, same_session, same_sessions};
-use crate::failure::{Failure, Verdict, same};
-use crate::sample::{self, later, of, plain, rich};
-use crate::sequence::sequences;
+use crate::error::{CheckError, CheckResult, same, same_items};
+use crate::fixture::SessionFixture;
+use crate::sample::{self, full, later, minimal, owned_by};
+use crate::sequence::run_sequences;
 
-/// Few names and few instants, so that the steps meet.
+/// Few ids and few instants, so that the steps affect each other.
 const IDS: u64 = 4;
 const SUBJECTS: [&str; 3] = ["ann", "Ann", "ann "];
 
-/// Which generation a step names.
+/// The generation that a step expects.
 #[derive(Clone, Copy, Debug)]
-enum Place {
-    /// Where the session stands.
+enum Expected {
+    /// The current one.
     Current,
-    /// This one.
-    At(u64),
+    /// The one with this number.
+    Number(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ enum Step {
     Insert {
         id: u64,
         subject: &'static str,
-        rich: bool,
+        all_fields: bool,
         idle: u64,
         absolute: u64,
         status: Option<u32>,
@@ -43,7 +43,7 @@ enum Step {
     },
     Advance {
         id: u64,
-        from: Place,
+        from: Expected,
         by: u64,
         mark: u64,
         at: u64,
@@ -51,7 +51,7 @@ enum Step {
     },
     Touch {
         id: u64,
-        generation: Place,
+        generation: Expected,
         at: u64,
     },
     End {
@@ -88,28 +88,32 @@ fn steps(purges: bool) -> impl Strategy<Value = Step> {
     let subject = || select(&SUBJECTS[..]);
     let at = || 0..6_u64;
     let reason = || select(&EndReason::ALL[..]);
-    let place = || prop_oneof![3 => Just(Place::Current), 1 => (1..30_u64).prop_map(Place::At)];
+    let expected =
+        || prop_oneof![3 => Just(Expected::Current), 1 => (1..30_u64).prop_map(Expected::Number)];
     let status = prop::option::of(0..4_u32);
     let insert = (id(), subject(), any::<bool>(), at(), at(), status).prop_map(
-        |(id, subject, rich, idle, absolute, status)| Step::Insert {
+        |(id, subject, all_fields, idle, absolute, status)| Step::Insert {
             id,
             subject,
-            rich,
+            all_fields,
             idle,
             absolute,
             status,
         },
     );
-    let advance = (id(), place(), 1..4_u64, 0..3_u64, at(), at())
+    let advance = (id(), expected(), 1..4_u64, 0..3_u64, at(), at())
         .prop_map(|(id, from, by, mark, at, idle)| Step::Advance { id, from, by, mark, at, idle });
-    let touch =
-        (id(), place(), at()).prop_map(|(id, generation, at)| Step::Touch { id, generation, at });
+    let touch = (id(), expected(), at()).prop_map(|(id, generation, at)| Step::Touch {
+        id,
+        generation,
+        at,
+    });
     let end = (id(), at(), reason()).prop_map(|(id, at, reason)| Step::End { id, at, reason });
     let end_all = (subject(), prop::option::of(id()), at(), reason())
         .prop_map(|(subject, except, at, reason)| Step::EndAll { subject, except, at, reason });
     let set_claims =
         (subject(), 0..4_u64).prop_map(|(subject, claims)| Step::SetClaims { subject, claims });
-    // A choice of more than ten takes no weight of zero.
+    // `prop_oneof!` has no variant with an optional weight for this many choices.
     let purge =
         move |before| if purges { Step::Purge { before } } else { Step::Release { before } };
     prop_oneof![
@@ -127,123 +131,122 @@ fn steps(purges: bool) -> impl Strategy<Value = Step> {
     ]
 }
 
-pub(super) async fn generated_sequences_match_the_reference(bench: SessionBench) -> Verdict {
-    let settings = bench.settings().clone();
-    let bench = &tokio::sync::Mutex::new(bench);
-    sequences(&settings, steps(settings.purges), |steps| async move {
-        let mut bench = bench.lock().await;
-        bench.renew().await;
+pub(super) async fn generated_sequences_match_the_reference(
+    fixture: SessionFixture,
+) -> CheckResult {
+    let settings = fixture.settings().clone();
+    let fixture = &tokio::sync::Mutex::new(fixture);
+    run_sequences(&settings, steps(settings.purges), |steps| async move {
+        let mut fixture = fixture.lock().await;
+        fixture.renew().await;
         let reference = MemoryStore::new();
         for step in &steps {
-            take(step, &reference, bench.store()).await?;
+            make(step, &reference, fixture.store()).await?;
         }
-        in_the_end(&reference, bench.store()).await
+        final_records(&reference, fixture.store()).await
     })
 }
 
-async fn in_the_end(reference: &MemoryStore, store: &dyn SessionStore) -> Verdict {
+async fn final_records(reference: &MemoryStore, store: &dyn SessionStore) -> CheckResult {
     for number in 0..IDS {
-        take(&Step::Find { id: number }, reference, store).await?;
+        make(&Step::Find { id: number }, reference, store).await?;
     }
     for subject in SUBJECTS {
-        take(&Step::List { subject }, reference, store).await?;
+        make(&Step::List { subject }, reference, store).await?;
     }
     Ok(())
 }
 
-/// Takes the step on both, and compares what they say.
-async fn take(step: &Step, reference: &MemoryStore, store: &dyn SessionStore) -> Verdict {
+/// Makes the step on both stores and compares the results.
+async fn make(step: &Step, reference: &MemoryStore, store: &dyn SessionStore) -> CheckResult {
     let model: &dyn SessionStore = reference;
-    let what = format!("the answer to {step:?}");
+    let what = format!("the result of {step:?}");
     match *step {
-        Step::Insert { id, subject, rich, idle, absolute, status } => {
-            let session = session(id, subject, rich, idle, absolute);
-            let session = Session { status: status.map(sample::index), ..session };
+        Step::Insert { id, subject, all_fields, idle, absolute, status } => {
+            let session = session(id, subject, all_fields, idle, absolute);
+            let session = Session { status: status.map(sample::status_index), ..session };
             same(&what, &model.insert(&session).await?, &store.insert(&session).await?)
         }
         Step::Find { id } => {
-            let id = sample::id(id);
+            let id = sample::session_id(id);
             same_found(&what, model.find(&id).await?, store.find(&id).await?)
         }
         Step::Advance { id, from, by, mark, at, idle } => {
-            let id = sample::id(id);
+            let id = sample::session_id(id);
             let from = generation(model, &id, from).await?;
             let to = sample::generation(from.number() + by);
             let (mark, issued_at, expires_at) = (sample::mark(mark), later(at), expiry(idle));
             let step = Advance { from, to, mark, issued_at, expires_at };
-            let wanted = model.advance(&id, &step).await?;
-            same_outcome(&what, &wanted, &store.advance(&id, &step).await?)
+            let expected = model.advance(&id, &step).await?;
+            same_outcome(&what, &expected, &store.advance(&id, &step).await?)
         }
-        Step::Touch { id, generation: place, at } => {
-            let id = sample::id(id);
-            let at_generation = generation(model, &id, place).await?;
-            let wanted = model.touch(&id, at_generation, later(at)).await?;
-            same_outcome(&what, &wanted, &store.touch(&id, at_generation, later(at)).await?)
+        Step::Touch { id, generation: expected, at } => {
+            let id = sample::session_id(id);
+            let at_generation = generation(model, &id, expected).await?;
+            let expected = model.touch(&id, at_generation, later(at)).await?;
+            same_outcome(&what, &expected, &store.touch(&id, at_generation, later(at)).await?)
         }
         Step::End { id, at, reason } => {
-            let (id, ended) = (sample::id(id), Ended { at: later(at), reason });
-            let wanted: Outcome = model.end(&id, ended).await?;
-            same_outcome(&what, &wanted, &store.end(&id, ended).await?)
+            let (id, ended) = (sample::session_id(id), Ended { at: later(at), reason });
+            let expected: Outcome = model.end(&id, ended).await?;
+            same_outcome(&what, &expected, &store.end(&id, ended).await?)
         }
         Step::EndAll { subject, except, at, reason } => {
-            let (subject, ended) = (named(subject), Ended { at: later(at), reason });
-            let except = except.map(sample::id);
-            let wanted = model.end_all(&subject, except.as_ref(), ended).await?;
+            let (subject, ended) = (subject_of(subject), Ended { at: later(at), reason });
+            let except = except.map(sample::session_id);
+            let expected = model.end_all(&subject, except.as_ref(), ended).await?;
             let found = store.end_all(&subject, except.as_ref(), ended).await?;
-            same_sessions(&what, &wanted, &found)
+            same_sessions(&what, &expected, &found)
         }
         Step::List { subject } => {
-            let subject = named(subject);
+            let subject = subject_of(subject);
             same_sessions(&what, &model.list(&subject).await?, &store.list(&subject).await?)
         }
         Step::SetClaims { subject, claims: number } => {
-            let (subject, claims) = (named(subject), claims(number));
+            let (subject, claims) = (subject_of(subject), claims(number));
             model.set_claims(&subject, &claims).await?;
             Ok(store.set_claims(&subject, &claims).await?)
         }
         Step::Revoked { since } => {
-            let mut wanted = model.revoked(later(since)).await?;
-            let mut found = store.revoked(later(since)).await?;
-            wanted.sort();
-            found.sort();
-            same(&what, &wanted, &found)
+            let expected = model.revoked(later(since)).await?;
+            same_items(&what, expected, store.revoked(later(since)).await?)
         }
         Step::Release { before } => {
-            // All of them, as nothing says which a store takes first.
+            // All of them, because the order in which a store releases indices is not specified.
             let (before, all) = (later(before), u32::MAX);
             same(&what, &model.release(before, all).await?, &store.release(before, all).await?)
         }
         Step::Purge { before } => {
-            // All that is dead, as nothing says which a store drops first.
+            // All of them, because the order in which a store removes records is not specified.
             let (before, all) = (expiry(before), u32::MAX);
             same(&what, &model.purge(before, all).await?, &store.purge(before, all).await?)
         }
     }
 }
 
-fn same_found(what: &str, wanted: Option<Session>, found: Option<Session>) -> Verdict {
-    match (wanted, found) {
-        (Some(wanted), Some(found)) => same_session(what, &wanted, &found),
+fn same_found(what: &str, expected: Option<Session>, found: Option<Session>) -> CheckResult {
+    match (expected, found) {
+        (Some(expected), Some(found)) => same_session(what, &expected, &found),
         (None, None) => Ok(()),
-        (Some(_), None) => Err(Failure::new(format!("{what}: the session is gone"))),
-        (None, Some(_)) => Err(Failure::new(format!("{what}: there should be no session"))),
+        (Some(_), None) => Err(CheckError::new(format!("{what}: expected a session, found None"))),
+        (None, Some(_)) => Err(CheckError::new(format!("{what}: expected None, found a session"))),
     }
 }
 
 async fn generation(
     model: &dyn SessionStore,
     id: &SessionId,
-    place: Place,
-) -> Result<aquaware_core::id::Generation, Failure> {
+    expected: Expected,
+) -> Result<Generation, CheckError> {
     let current = model.find(id).await?.map_or(1, |session| session.generation.number());
-    Ok(sample::generation(match place {
-        Place::Current => current,
-        Place::At(number) => number,
+    Ok(sample::generation(match expected {
+        Expected::Current => current,
+        Expected::Number(number) => number,
     }))
 }
 
-fn session(id: u64, subject: &str, full: bool, idle: u64, absolute: u64) -> Session {
-    let session = of(if full { rich(id) } else { plain(id) }, subject);
+fn session(id: u64, subject: &str, all_fields: bool, idle: u64, absolute: u64) -> Session {
+    let session = owned_by(if all_fields { full(id) } else { minimal(id) }, subject);
     Session { expires_at: expiry(idle), ends_at: expiry(absolute), ..session }
 }
 
@@ -251,7 +254,7 @@ fn expiry(number: u64) -> Timestamp {
     later(1000 + number)
 }
 
-fn named(subject: &str) -> Subject {
+fn subject_of(subject: &str) -> Subject {
     sample::subject(subject)
 }
 

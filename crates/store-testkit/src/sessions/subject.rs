@@ -1,39 +1,45 @@
-//! What is asked by subject: lists, changed claims, and who is who.
+//! `list` and `set_claims`: operations on all sessions of a subject.
 
 use std::slice::from_ref;
 
 use aquaware_core::session::{EndReason, ExtraClaims, Session};
 use serde_json::json;
 
-use crate::bench::SessionBench;
-use crate::compare::{inserted, same_sessions, stands};
-use crate::failure::{Verdict, same};
-use crate::sample::{self, ended, of, plain, rich};
+use crate::compare::{insert, is_stored, same_sessions};
+use crate::error::{CheckResult, same};
+use crate::fixture::SessionFixture;
+use crate::sample::{self, ended, full, minimal, owned_by};
 
-pub(super) async fn a_list_holds_every_session_ended_or_not(bench: SessionBench) -> Verdict {
-    let store = bench.store();
+pub(super) async fn a_list_contains_live_and_ended_sessions(
+    fixture: SessionFixture,
+) -> CheckResult {
+    let store = fixture.store();
     let ann = sample::subject("ann");
-    same_sessions("an empty store's list", &[], &store.list(&ann).await?)?;
-    let anns = [
-        plain(1),
-        rich(2),
-        Session { ended: Some(ended(EndReason::Reuse)), ..rich(3) },
-        Session { client: sample::client("device"), ..plain(4) },
+    same_sessions("the list in an empty store", &[], &store.list(&ann).await?)?;
+    let of_ann = [
+        minimal(1),
+        full(2),
+        Session { ended: Some(ended(EndReason::Reuse)), ..full(3) },
+        Session { client: sample::client_id("device"), ..minimal(4) },
     ];
-    let bobs = of(rich(5), "bob");
-    for session in anns.iter().chain([&bobs]) {
-        inserted(store, session.clone()).await?;
+    let of_bob = owned_by(full(5), "bob");
+    for session in of_ann.iter().chain([&of_bob]) {
+        insert(store, session.clone()).await?;
     }
-    same_sessions("ann's list", &anns, &store.list(&ann).await?)?;
-    same_sessions("bob's list", &[bobs], &store.list(&sample::subject("bob")).await?)?;
-    same_sessions("nobody's list", &[], &store.list(&sample::subject("carol")).await?)
+    same_sessions("the list of ann", &of_ann, &store.list(&ann).await?)?;
+    same_sessions("the list of bob", &[of_bob], &store.list(&sample::subject("bob")).await?)?;
+    same_sessions(
+        "the list of an unknown subject",
+        &[],
+        &store.list(&sample::subject("carol")).await?,
+    )
 }
 
-pub(super) async fn a_list_of_many_sessions_is_whole(bench: SessionBench) -> Verdict {
-    let store = bench.store();
+pub(super) async fn a_long_list_is_complete(fixture: SessionFixture) -> CheckResult {
+    let store = fixture.store();
     let mut sessions = Vec::new();
     for number in 0..300 {
-        sessions.push(inserted(store, plain(number)).await?);
+        sessions.push(insert(store, minimal(number)).await?);
     }
     let ann = sample::subject("ann");
     same_sessions("the list", &sessions, &store.list(&ann).await?)?;
@@ -44,34 +50,42 @@ pub(super) async fn a_list_of_many_sessions_is_whole(bench: SessionBench) -> Ver
         session.claims.clone_from(&claims);
         session.ended = Some(end);
     }
-    same_sessions("what end_all gives", &sessions, &store.end_all(&ann, None, end).await?)?;
+    same_sessions(
+        "the sessions that end_all returns",
+        &sessions,
+        &store.end_all(&ann, None, end).await?,
+    )?;
     same_sessions("the list afterwards", &sessions, &store.list(&ann).await?)
 }
 
-pub(super) async fn new_claims_reach_the_live_sessions_of_the_subject_alone(
-    bench: SessionBench,
-) -> Verdict {
-    let store = bench.store();
-    let live = [inserted(store, plain(1)).await?, inserted(store, rich(2)).await?];
-    let dead = Session { ended: Some(ended(EndReason::Logout)), ..rich(3) };
-    let dead = inserted(store, dead).await?;
-    let bobs = inserted(store, of(rich(4), "bob")).await?;
+pub(super) async fn set_claims_changes_only_live_sessions_of_the_subject(
+    fixture: SessionFixture,
+) -> CheckResult {
+    let store = fixture.store();
+    let live = [insert(store, minimal(1)).await?, insert(store, full(2)).await?];
+    let ended_session = Session { ended: Some(ended(EndReason::Logout)), ..full(3) };
+    let ended_session = insert(store, ended_session).await?;
+    let of_bob = insert(store, owned_by(full(4), "bob")).await?;
     let claims = sample::claims(json!({"roles": ["guest"]}));
-    // The second time it changes nothing; the third, there is nothing left.
+    // The second call changes nothing, the third removes all claims.
     for claims in [claims.clone(), claims, ExtraClaims::new()] {
-        store.set_claims(&dead.subject, &claims).await?;
+        store.set_claims(&ended_session.subject, &claims).await?;
         for session in &live {
-            stands(store, &Session { claims: claims.clone(), ..session.clone() }).await?;
+            is_stored(store, &Session { claims: claims.clone(), ..session.clone() }).await?;
         }
-        stands(store, &dead).await?;
-        stands(store, &bobs).await?;
+        is_stored(store, &ended_session).await?;
+        is_stored(store, &of_bob).await?;
     }
     store.set_claims(&sample::subject("carol"), &ExtraClaims::new()).await?;
-    same_sessions("nobody's list", &[], &store.list(&sample::subject("carol")).await?)
+    same_sessions(
+        "the list of an unknown subject",
+        &[],
+        &store.list(&sample::subject("carol")).await?,
+    )
 }
 
-/// Names that some collation, pattern or key layout takes for one another.
-const LOOK_ALIKES: [&str; 30] = [
+/// Subjects that a collation, a pattern or a layout of keys may confuse.
+const SIMILAR_SUBJECTS: [&str; 30] = [
     "rene",
     "Rene",
     "RENE",
@@ -104,11 +118,11 @@ const LOOK_ALIKES: [&str; 30] = [
     "1.0",
 ];
 
-pub(super) async fn subjects_that_look_alike_are_different(bench: SessionBench) -> Verdict {
-    let store = bench.store();
+pub(super) async fn similar_subjects_are_different(fixture: SessionFixture) -> CheckResult {
+    let store = fixture.store();
     let mut sessions = Vec::new();
-    for (number, name) in (1..).zip(LOOK_ALIKES) {
-        sessions.push(inserted(store, of(plain(number), name)).await?);
+    for (number, name) in (1..).zip(SIMILAR_SUBJECTS) {
+        sessions.push(insert(store, owned_by(minimal(number), name)).await?);
     }
     for number in 0..sessions.len() {
         let Some(session) = sessions.get_mut(number) else { continue };
@@ -119,27 +133,27 @@ pub(super) async fn subjects_that_look_alike_are_different(bench: SessionBench) 
             let end = ended(EndReason::LogoutAll);
             session.ended = Some(end);
             let given = store.end_all(&session.subject, None, end).await?;
-            same_sessions("what end_all gives", from_ref(session), &given)?;
+            same_sessions("the sessions that end_all returns", from_ref(session), &given)?;
         }
         for session in &sessions {
-            stands(store, session).await?;
+            is_stored(store, session).await?;
         }
     }
     Ok(())
 }
 
-pub(super) async fn clients_that_differ_by_case_are_different(bench: SessionBench) -> Verdict {
-    let store = bench.store();
+pub(super) async fn client_ids_are_case_sensitive(fixture: SessionFixture) -> CheckResult {
+    let store = fixture.store();
     let names = ["web", "Web", "WEB", "web.", "web_", "web-"];
     for (number, name) in (1..).zip(names) {
-        let session = Session { client: sample::client(name), ..plain(number) };
-        inserted(store, session.clone()).await?;
-        stands(store, &session).await?;
+        let session = Session { client: sample::client_id(name), ..minimal(number) };
+        insert(store, session.clone()).await?;
+        is_stored(store, &session).await?;
     }
-    let list = store.list(&plain(1).subject).await?;
+    let list = store.list(&minimal(1).subject).await?;
     let mut found: Vec<&str> = list.iter().map(|session| session.client.as_str()).collect();
-    let mut wanted = names.to_vec();
+    let mut expected = names.to_vec();
     found.sort_unstable();
-    wanted.sort_unstable();
-    same("the clients", &wanted, &found)
+    expected.sort_unstable();
+    same("the clients", &expected, &found)
 }

@@ -1,4 +1,4 @@
-//! Stores that are wrong in one way each: the check that is there for it must fail.
+//! Stores with one flaw each: the checks for that flaw must fail.
 
 mod accounts;
 mod sessions;

@@ -1,4 +1,4 @@
-//! The kit, tried on stores that are right and on stores that are wrong.
+//! The kit, tested on correct stores and on stores with one flaw each.
 
 #![allow(clippy::unwrap_used, reason = "every file here is a test")]
 

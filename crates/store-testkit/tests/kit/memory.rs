@@ -1,4 +1,4 @@
-//! The reference passes, also behind a wrapper that could fail but doesn't.
+//! The reference passes every check, also behind a `FaultyStore` without faults.
 
 use aquaware_core::store::MemoryStore;
 use aquaware_store_testkit::{FaultyStore, Harness, conformance};
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use aquaware_core::id::{SessionId, Subject};
 
-/// A harness of a store that lives in memory.
+/// A harness of an in-memory store.
 macro_rules! in_memory {
     ($harness:ident, $store:ty, $fresh:expr) => {
         pub(super) struct $harness;
@@ -54,18 +54,18 @@ mod wrapped {
 mod lists {
     use super::*;
     use aquaware_store_testkit::{
-        ACCOUNT_CHECKS, SESSION_CHECKS, account_conformance, prove_sessions, session_conformance,
+        ACCOUNT_CHECKS, SESSION_CHECKS, account_conformance, run_session_check, session_conformance,
     };
 
     mod apart {
         use super::*;
-        // Both may stand in one module, as no check of sessions is called like one of accounts.
+        // Both fit into one module, because no check of sessions has the name of a check of accounts.
         session_conformance!(Memory);
         account_conformance!(super::Memory);
     }
 
     #[test]
-    fn every_check_has_a_name_of_its_own() {
+    fn check_names_are_unique() {
         let sessions = SESSION_CHECKS.iter().map(|check| check.name());
         let mut names: Vec<_> =
             sessions.chain(ACCOUNT_CHECKS.iter().map(|check| check.name())).collect();
@@ -76,7 +76,7 @@ mod lists {
     }
 
     #[test]
-    fn a_check_that_does_not_exist_fails() {
-        assert!(prove_sessions("a_check_that_does_not_exist", || Memory).is_err());
+    fn running_an_unknown_check_fails() {
+        assert!(run_session_check("a_check_that_does_not_exist", || Memory).is_err());
     }
 }

@@ -1,12 +1,11 @@
-//! Each flaw of a store of accounts is noticed by the checks made for it, and each check notices
-//! a flaw.
+//! Every flaw of an account store is detected by the checks listed for it, and every check detects a flaw.
 
 mod flawed;
 
 use std::sync::{Arc, Mutex};
 
 use aquaware_core::id::{SessionId, Subject};
-use aquaware_store_testkit::{ACCOUNT_CHECKS, Harness, prove_accounts};
+use aquaware_store_testkit::{ACCOUNT_CHECKS, Harness, run_account_check};
 use async_trait::async_trait;
 
 use self::flawed::{Flaw, Flawed};
@@ -47,7 +46,7 @@ mod without_a_flaw {
     aquaware_store_testkit::account_conformance!(Bad(Flaw::None));
 }
 
-macro_rules! bites {
+macro_rules! flaws_are_detected {
     ($($flaw:ident: $($check:ident)*;)*) => {
         $(
             #[test]
@@ -55,20 +54,21 @@ macro_rules! bites {
             fn $flaw() {
                 for name in [$(stringify!($check)),*] {
                     assert!(ACCOUNT_CHECKS.iter().any(|check| check.name() == name), "{name}");
-                    let verdict = prove_accounts(name, || Bad(Flaw::$flaw));
-                    assert!(verdict.is_err(), "{name} has not noticed it");
+                    let result = run_account_check(name, || Bad(Flaw::$flaw));
+                    let message = result.expect_err(name).to_string();
+                    assert!(message.len() <= 4_100, "{name} prints more than a screen: {message}");
                 }
             }
         )*
 
         #[test]
-        fn every_flaw_is_noticed_by_a_check_made_for_it() {
-            // The last flaw of the list says how many there are.
-            assert_eq!([$(Flaw::$flaw),*].len(), Flaw::CorruptIsAbsent as usize);
+        fn every_flaw_has_a_check_that_detects_it() {
+            // The discriminant of the last flaw is their number.
+            assert_eq!([$(Flaw::$flaw),*].len(), Flaw::CorruptIsNotFound as usize);
         }
 
         #[test]
-        fn every_check_notices_a_flaw() {
+        fn every_check_detects_a_flaw() {
             let checks = [$($(stringify!($check),)*)*];
             for check in ACCOUNT_CHECKS {
                 assert!(checks.contains(&check.name()), "{check:?}");
@@ -77,45 +77,45 @@ macro_rules! bites {
     };
 }
 
-bites! {
-    PingFails: the_store_of_accounts_answers;
-    NamesAreLost: an_account_comes_back_as_it_was
+flaws_are_detected! {
+    PingFails: the_account_store_answers_a_ping;
+    NamesAreLost: an_account_is_read_back_unchanged
         generated_sequences_of_accounts_match_the_reference;
-    NamesAreCut: the_longest_names_of_an_account_come_back_whole;
-    EmptyTextIsNull: any_text_of_an_account_comes_back_whole;
-    TimesAreSeconds: times_of_an_account_come_back_to_the_millisecond;
-    EmptyListIsObject: claims_of_an_account_come_back_in_every_shape;
-    FindMakesUp: an_unknown_account_is_absent generated_sequences_of_accounts_match_the_reference;
-    PasswordIsSetOnce: an_operators_password_replaces_any
+    TextsAreTruncated: account_texts_of_maximum_length_are_read_back_unchanged;
+    EmptyTextIsNull: any_text_of_an_account_is_read_back_unchanged;
+    TimesAreSeconds: times_of_an_account_are_kept_to_the_millisecond;
+    EmptyListIsObject: account_claims_of_every_json_type_are_read_back;
+    FindInventsRecords: an_unknown_account_is_not_found generated_sequences_of_accounts_match_the_reference;
+    PasswordIsSetOnce: set_password_replaces_any_hash
         generated_sequences_of_accounts_match_the_reference;
-    PasswordReachesOthers: a_change_touches_one_field_of_one_account
+    PasswordAffectsOthers: a_change_affects_one_field_of_one_account
         generated_sequences_of_accounts_match_the_reference;
-    CreateApart: of_many_accounts_with_one_login_one_is_kept
-        of_many_accounts_with_one_id_one_is_kept;
-    IdsAreNotUnique: a_taken_id_is_refused generated_sequences_of_accounts_match_the_reference;
-    LoginsAreNotUnique: a_taken_login_is_refused
+    CreateIsNotAtomic: concurrent_creations_with_one_login_succeed_once
+        concurrent_creations_with_one_id_succeed_once;
+    IdsAreNotUnique: a_taken_id_is_rejected generated_sequences_of_accounts_match_the_reference;
+    LoginsAreNotUnique: a_taken_login_is_rejected
         generated_sequences_of_accounts_match_the_reference;
-    LoginsAreTrimmedOfDots: logins_that_look_alike_are_different;
-    IdsIgnoreCase: account_ids_that_look_alike_are_different;
-    ReplacesAnyPassword: a_password_is_replaced_only_if_it_is_the_current_one
+    LoginsAreTrimmedOfDots: similar_logins_are_different;
+    IdsIgnoreCase: similar_account_ids_are_different;
+    ReplacesAnyPassword: replace_password_requires_the_current_hash
         generated_sequences_of_accounts_match_the_reference;
-    ReplacesApart: of_many_replacements_of_one_password_one_is_done;
-    CountsChangedRows: a_change_to_the_same_value_is_a_change
+    ReplaceIsNotAtomic: concurrent_password_replacements_succeed_once;
+    CountsChangedRows: a_change_to_the_same_value_succeeds
         generated_sequences_of_accounts_match_the_reference;
-    ClaimsAreMerged: new_claims_replace_the_old
+    ClaimsAreMerged: set_claims_replaces_all_claims
         generated_sequences_of_accounts_match_the_reference;
-    ClaimsWriteBack: racing_changes_of_an_account_never_undo_each_other;
-    DisabledOnce: an_account_is_disabled_and_enabled
+    ClaimsWriteBack: concurrent_account_changes_never_undo_each_other;
+    DisabledOnce: an_account_can_be_disabled_and_enabled
         generated_sequences_of_accounts_match_the_reference;
-    DeleteMarks: a_deleted_account_is_gone_and_its_login_is_free of_many_deletions_one_is_done
+    DeleteMarks: a_deleted_account_is_gone_and_its_login_is_free concurrent_deletions_succeed_once
         generated_sequences_of_accounts_match_the_reference;
-    OrderIsAlphabetic: a_list_is_in_the_order_of_the_logins_bytes;
-    PagesBeginWithTheLast: a_list_comes_in_pages
+    OrderIsAlphabetic: accounts_are_listed_in_byte_order_of_their_logins;
+    PagesBeginWithTheLast: accounts_are_listed_in_pages
         generated_sequences_of_accounts_match_the_reference;
-    PagesIgnoreTheirSize: a_list_comes_in_pages
+    PagesIgnoreTheirSize: accounts_are_listed_in_pages
         generated_sequences_of_accounts_match_the_reference;
-    UnknownIsCreated: an_unknown_account_is_never_changed_into_being
+    UnknownIsCreated: a_change_never_creates_an_account
         generated_sequences_of_accounts_match_the_reference;
-    ForgetsOnReopening: what_was_acknowledged_of_accounts_survives_reopening;
-    CorruptIsAbsent: a_damaged_account_is_reported_as_corrupt;
+    ForgetsOnReopening: acknowledged_account_changes_survive_reopening;
+    CorruptIsNotFound: a_damaged_account_is_reported_as_corrupt;
 }

@@ -1,5 +1,5 @@
-//! A store of accounts of its own making, right with no flaw and wrong with any.
-//! The crudest way of being wrong will do: it is the checks that are under test.
+//! A simple account store that is correct without a flaw. Each flaw is implemented in the simplest way,
+//! because the checks are under test, not the store.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,20 +17,20 @@ pub(super) enum Flaw {
     None,
     PingFails,
     NamesAreLost,
-    NamesAreCut,
+    TextsAreTruncated,
     EmptyTextIsNull,
     TimesAreSeconds,
     EmptyListIsObject,
-    FindMakesUp,
+    FindInventsRecords,
     PasswordIsSetOnce,
-    PasswordReachesOthers,
-    CreateApart,
+    PasswordAffectsOthers,
+    CreateIsNotAtomic,
     IdsAreNotUnique,
     LoginsAreNotUnique,
     LoginsAreTrimmedOfDots,
     IdsIgnoreCase,
     ReplacesAnyPassword,
-    ReplacesApart,
+    ReplaceIsNotAtomic,
     CountsChangedRows,
     ClaimsAreMerged,
     ClaimsWriteBack,
@@ -41,7 +41,7 @@ pub(super) enum Flaw {
     PagesIgnoreTheirSize,
     UnknownIsCreated,
     ForgetsOnReopening,
-    CorruptIsAbsent,
+    CorruptIsNotFound,
 }
 
 pub(super) type Records = Vec<Account>;
@@ -95,7 +95,9 @@ impl Flawed {
         let name = account.first_name.clone();
         match self.flaw {
             Flaw::NamesAreLost => account.first_name = None,
-            Flaw::NamesAreCut => account.first_name = name.map(|n| n.chars().take(200).collect()),
+            Flaw::TextsAreTruncated => {
+                account.first_name = name.map(|n| n.chars().take(200).collect())
+            }
             Flaw::EmptyTextIsNull => account.first_name = name.filter(|name| !name.is_empty()),
             Flaw::TimesAreSeconds => account.created_at = account.created_at.floor(),
             Flaw::EmptyListIsObject => {
@@ -120,12 +122,12 @@ impl Flawed {
 
     fn found(&self, holds: impl Fn(&Account) -> bool) -> Result<Option<Account>, StoreError> {
         let found = self.records().iter().find(|account| holds(account)).cloned();
-        if self.has(Flaw::FindMakesUp) {
+        if self.has(Flaw::FindInventsRecords) {
             return Ok(found.or_else(|| self.records().first().cloned()));
         }
         match &found {
             Some(account) if self.damaged.lock().unwrap().contains(&account.id) => {
-                if self.has(Flaw::CorruptIsAbsent) {
+                if self.has(Flaw::CorruptIsNotFound) {
                     return Ok(None);
                 }
                 Err(StoreError::corrupt(account.id.as_str(), "damaged"))
@@ -138,7 +140,7 @@ impl Flawed {
 #[async_trait]
 impl AccountStore for Flawed {
     async fn create(&self, account: &Account) -> Result<bool, StoreError> {
-        if self.has(Flaw::CreateApart) {
+        if self.has(Flaw::CreateIsNotAtomic) {
             let taken = self.taken(&self.records(), account);
             look_away().await;
             if !taken {
@@ -172,7 +174,7 @@ impl AccountStore for Flawed {
             self.named(account, id)
                 && (account.password == *current || self.has(Flaw::ReplacesAnyPassword))
         };
-        if self.has(Flaw::ReplacesApart) {
+        if self.has(Flaw::ReplaceIsNotAtomic) {
             let held = self.records().iter().any(held);
             look_away().await;
             return Ok(held && self.change(id, |account| account.password = new.clone()));
@@ -187,7 +189,7 @@ impl AccountStore for Flawed {
 
     async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
         let old = self.records().iter().find(|account| account.id == *id).cloned();
-        if let (Flaw::PasswordReachesOthers, Some(old)) = (self.flaw, &old) {
+        if let (Flaw::PasswordAffectsOthers, Some(old)) = (self.flaw, &old) {
             let mut records = self.records();
             for account in records.iter_mut().filter(|other| other.password == old.password) {
                 account.password = new.clone();
@@ -261,7 +263,7 @@ impl AccountStore for Flawed {
     }
 }
 
-/// Long enough for somebody else to come in between.
+/// Long enough for another task to interleave.
 async fn look_away() {
     for _ in 0..50 {
         tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! A store of sessions of its own making, right with no flaw and wrong with any.
-//! The crudest way of being wrong will do: it is the checks that are under test.
+//! A simple session store that is correct without a flaw. Each flaw is implemented in the simplest way,
+//! because the checks are under test, not the store.
 
 mod status;
 
@@ -17,24 +17,24 @@ pub(super) enum Flaw {
     None,
     PingFails,
     DeviceDropsTheAddress,
-    ReasonsAreTwo,
-    NamesAreCut,
+    OnlyTwoReasons,
+    TextsAreTruncated,
     IdsIgnoreCase,
-    FindMakesUp,
+    FindInventsRecords,
     AdvanceByOneOnly,
     AdvanceReportsChangedRows,
-    AdvanceReachesOthers,
+    AdvanceAffectsOthers,
     TouchMovesExpiry,
     TouchIgnoresGeneration,
-    TouchReachesTheDead,
+    TouchAffectsEndedSessions,
     EndMovesExpiry,
     EndCreates,
     EndAllIgnoresTheSubject,
     ClientsIgnoreCase,
     PurgeLeavesTheIndex,
-    PurgeApart,
-    ExpiredIsAbsent,
-    ActsApart,
+    PurgeIsNotAtomic,
+    ExpiredIsNotFound,
+    StepsAreNotAtomic,
     LocksInTheProcess,
     AdvanceCreates,
     AdvanceRevives,
@@ -47,39 +47,39 @@ pub(super) enum Flaw {
     TouchCreates,
     LastReasonWins,
     EndAllIgnoresTheException,
-    EndAllGivesTheDead,
-    ListHidesTheDead,
+    EndAllReturnsEndedSessions,
+    ListHidesEndedSessions,
     ListStopsAtAHundred,
     RowPerRefresh,
-    ClaimsReachTheDead,
+    ClaimsAffectEndedSessions,
     ClaimsWriteBack,
     SubjectsIgnoreCase,
     SubjectsAreTrimmed,
     InsertOverwrites,
-    InsertApart,
+    InsertIsNotAtomic,
     TimesAreSeconds,
     GenerationsAreShort,
     EmptyTextIsNull,
     EmptyListIsObject,
     PurgeForgetsAbsoluteEnd,
-    PurgeDropsTheDead,
+    PurgeDropsEndedSessions,
     PurgeDropsTheInstantItself,
     PurgeIgnoresTheLimit,
     FindIsStale,
     ForgetsEndsOnReopening,
     ForgetsAdvancesOnReopening,
-    PurgeDropsWhatShows,
+    PurgeIgnoresStatusIndices,
     StatusIsDropped,
     StatusIsShared,
-    StatusIsSharedWithTheDead,
-    StatusClaimedApart,
+    StatusIsSharedWithEndedSessions,
+    StatusClaimIsNotAtomic,
     RevokedIsLater,
-    RevokedGivesTheLiving,
+    RevokedReturnsLiveSessions,
     RevokedStopsAtAThousand,
-    ReleaseTakesTheLiving,
+    ReleaseTakesLiveSessions,
     ReleaseIgnoresTheLimit,
     ReleaseKeepsTheIndex,
-    CorruptIsAbsent,
+    CorruptIsNotFound,
 }
 
 pub(super) type Records = BTreeMap<SessionId, Session>;
@@ -141,7 +141,7 @@ impl Flawed {
         })
     }
 
-    /// Reads, looks away, and writes: a lock of the process's own hides it from its own tasks.
+    /// Reads, yields, and writes. A lock inside the process would hide this from its own tasks.
     async fn advance_apart(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
         let _guard = match self.flaw {
             Flaw::LocksInTheProcess => Some(self.lock.lock().await),
@@ -181,7 +181,9 @@ impl Flawed {
         match self.flaw {
             Flaw::StatusIsDropped => session.status = None,
             Flaw::DeviceDropsTheAddress => session.device.ip = None,
-            Flaw::NamesAreCut => session.device.name = name.map(|n| n.chars().take(200).collect()),
+            Flaw::TextsAreTruncated => {
+                session.device.name = name.map(|n| n.chars().take(200).collect())
+            }
             Flaw::ClientsIgnoreCase => {
                 session.client = session.client.as_str().to_lowercase().parse().unwrap();
             }
@@ -207,19 +209,19 @@ impl Flawed {
 #[async_trait]
 impl SessionStore for Flawed {
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
-        if self.has(Flaw::InsertApart) {
+        if self.has(Flaw::InsertIsNotAtomic) {
             let known = self.records().contains_key(&session.id);
             look_away().await;
             self.records().insert(session.id, session.clone());
             return Ok(!known);
         }
         let taken = self.has_status_of(session);
-        if self.has(Flaw::StatusClaimedApart) {
+        if self.has(Flaw::StatusClaimIsNotAtomic) {
             look_away().await;
         }
         let mut records = self.records();
         let taken = match self.flaw {
-            Flaw::StatusClaimedApart => taken,
+            Flaw::StatusClaimIsNotAtomic => taken,
             _ => records.values().any(|other| self.shares_status(other, session)),
         };
         let known = match self.flaw {
@@ -236,14 +238,14 @@ impl SessionStore for Flawed {
     }
 
     async fn find(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
-        if self.has(Flaw::CorruptIsAbsent) && self.whole(id).is_err() {
+        if self.has(Flaw::CorruptIsNotFound) && self.whole(id).is_err() {
             return Ok(None);
         }
         self.whole(id)?;
-        if self.has(Flaw::FindMakesUp) {
+        if self.has(Flaw::FindInventsRecords) {
             return Ok(Some(self.records().get(id).cloned().unwrap_or_else(|| somebodys(*id))));
         }
-        if self.has(Flaw::ExpiredIsAbsent) {
+        if self.has(Flaw::ExpiredIsNotFound) {
             let now = Timestamp::from_seconds(1_800_000_000);
             return Ok(self.records().get(id).filter(|s| s.expires_at > now).cloned());
         }
@@ -256,7 +258,7 @@ impl SessionStore for Flawed {
     }
 
     async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
-        if matches!(self.flaw, Flaw::ActsApart | Flaw::LocksInTheProcess) {
+        if matches!(self.flaw, Flaw::StepsAreNotAtomic | Flaw::LocksInTheProcess) {
             return self.advance_apart(id, step).await;
         }
         if self.has(Flaw::AdvanceReportsFoundRows) {
@@ -278,7 +280,7 @@ impl SessionStore for Flawed {
             },
             |session| self.change(session, step),
         )?;
-        if self.has(Flaw::AdvanceReachesOthers) {
+        if self.has(Flaw::AdvanceAffectsOthers) {
             for other in self.records().values_mut().filter(|s| s.generation == step.from) {
                 self.change(other, step);
             }
@@ -305,7 +307,7 @@ impl SessionStore for Flawed {
             id,
             |session| {
                 let changes = !self.has(Flaw::TouchReportsChangedRows) || session.last_used_at < at;
-                let lives = session.ended.is_none() || self.has(Flaw::TouchReachesTheDead);
+                let lives = session.ended.is_none() || self.has(Flaw::TouchAffectsEndedSessions);
                 let stands =
                     session.generation == generation || self.has(Flaw::TouchIgnoresGeneration);
                 lives && stands && changes
@@ -335,7 +337,7 @@ impl SessionStore for Flawed {
                 session.ended = Some(ended);
                 match self.flaw {
                     Flaw::EndMovesExpiry => session.expires_at = ended.at,
-                    Flaw::ReasonsAreTwo if ended.reason != EndReason::Logout => {
+                    Flaw::OnlyTwoReasons if ended.reason != EndReason::Logout => {
                         session.ended = Some(Ended { reason: EndReason::Revoked, ..ended });
                     }
                     _ => {}
@@ -357,7 +359,7 @@ impl SessionStore for Flawed {
             if theirs && Some(&session.id) != except {
                 if session.ended.is_none() {
                     session.ended = Some(ended);
-                } else if !self.has(Flaw::EndAllGivesTheDead) {
+                } else if !self.has(Flaw::EndAllReturnsEndedSessions) {
                     continue;
                 }
                 given.push(session.clone());
@@ -370,7 +372,7 @@ impl SessionStore for Flawed {
         let records = self.records();
         let list = records.values().filter(|session| {
             self.theirs(session, subject)
-                && !(self.has(Flaw::ListHidesTheDead) && session.ended.is_some())
+                && !(self.has(Flaw::ListHidesEndedSessions) && session.ended.is_some())
         });
         let mut list: Vec<Session> = list.cloned().collect();
         for session in &list {
@@ -387,7 +389,7 @@ impl SessionStore for Flawed {
     }
 
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        let dead = self.has(Flaw::ClaimsReachTheDead);
+        let dead = self.has(Flaw::ClaimsAffectEndedSessions);
         let before = self.records().clone();
         if self.has(Flaw::ClaimsWriteBack) {
             look_away().await;
@@ -406,14 +408,14 @@ impl SessionStore for Flawed {
         let most = if self.has(Flaw::PurgeIgnoresTheLimit) { u32::MAX } else { at_most };
         let dead = |session: &Session| match self.flaw {
             Flaw::PurgeForgetsAbsoluteEnd => session.expires_at < expired_before,
-            Flaw::PurgeDropsTheDead => session.ended.is_some(),
+            Flaw::PurgeDropsEndedSessions => session.ended.is_some(),
             Flaw::PurgeDropsTheInstantItself => {
                 session.expires_at.min(session.ends_at) <= expired_before
             }
             _ => {
                 let shows = session.status.and(session.ended);
                 session.expires_at.min(session.ends_at) < expired_before
-                    && (self.has(Flaw::PurgeDropsWhatShows)
+                    && (self.has(Flaw::PurgeIgnoresStatusIndices)
                         || shows.is_none_or(|ended| ended.at < expired_before))
             }
         };
@@ -421,7 +423,7 @@ impl SessionStore for Flawed {
             let records = self.records();
             records.values().filter(|session| dead(session)).take(most as usize).cloned().collect()
         };
-        if self.has(Flaw::PurgeApart) {
+        if self.has(Flaw::PurgeIsNotAtomic) {
             let seen = look();
             look_away().await;
             self.records().retain(|id, _| !seen.iter().any(|session| session.id == *id));
@@ -455,7 +457,7 @@ impl SessionStore for Flawed {
     }
 }
 
-/// The record that a store makes up where there is none.
+/// A record that the store invents.
 fn somebodys(id: SessionId) -> Session {
     let now = Timestamp::from_seconds(4_102_488_000);
     Session {
@@ -477,7 +479,7 @@ fn somebodys(id: SessionId) -> Session {
     }
 }
 
-/// Long enough for somebody else to come in between.
+/// Long enough for another task to interleave.
 async fn look_away() {
     for _ in 0..50 {
         tokio::task::yield_now().await;

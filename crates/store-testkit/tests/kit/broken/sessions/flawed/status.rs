@@ -1,4 +1,4 @@
-//! What is particular to status indices, and its flaws.
+//! Status indices and their flaws.
 
 use aquaware_core::session::Session;
 use aquaware_core::store::Revoked;
@@ -14,10 +14,10 @@ impl Flawed {
     pub(super) fn shares_status(&self, other: &Session, session: &Session) -> bool {
         let counts = match self.flaw {
             Flaw::StatusIsShared => false,
-            Flaw::StatusIsSharedWithTheDead => other.ended.is_none(),
+            Flaw::StatusIsSharedWithEndedSessions => other.ended.is_none(),
             _ => true,
         };
-        // A name that is taken is found out by itself.
+        // A taken id is rejected separately.
         counts
             && session.status.is_some()
             && other.status == session.status
@@ -27,7 +27,7 @@ impl Flawed {
     pub(super) fn revoked_since(&self, since: Timestamp) -> Vec<Revoked> {
         let records = self.records();
         let revoked = records.values().filter_map(|session| {
-            let living = self.has(Flaw::RevokedGivesTheLiving).then_some(session.last_used_at);
+            let living = self.has(Flaw::RevokedReturnsLiveSessions).then_some(session.last_used_at);
             let at = session.ended.map(|ended| ended.at).or(living)?;
             let late = self.has(Flaw::RevokedIsLater) && at == since;
             (at >= since && !late).then_some(Revoked { index: session.status?, at })
@@ -40,7 +40,7 @@ impl Flawed {
         let most = if self.has(Flaw::ReleaseIgnoresTheLimit) { u32::MAX } else { at_most };
         let over = |session: &Session| match session.ended {
             Some(ended) => ended.at < ended_before,
-            None => self.has(Flaw::ReleaseTakesTheLiving),
+            None => self.has(Flaw::ReleaseTakesLiveSessions),
         };
         let mut records = self.records();
         let dead = records.values_mut().filter(|session| session.status.is_some() && over(session));

@@ -1,5 +1,5 @@
-//! One store under test, with its type forgotten: the checks see a port and nothing behind it, and
-//! are compiled once for all stores.
+//! A store under test behind its port. The type of the store is erased, so that the checks are
+//! compiled once for all stores.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,28 +8,28 @@ use aquaware_core::id::{SessionId, Subject};
 use aquaware_core::store::{AccountStore, SessionStore};
 use async_trait::async_trait;
 
-use crate::failure::Failure;
+use crate::error::CheckError;
 use crate::harness::{Harness, Settings};
 
-/// A store of sessions under test.
-pub(crate) type SessionBench = Bench<dyn SessionStore>;
-/// A store of accounts under test.
-pub(crate) type AccountBench = Bench<dyn AccountStore>;
+/// A session store under test.
+pub(crate) type SessionFixture = Fixture<dyn SessionStore>;
+/// An account store under test.
+pub(crate) type AccountFixture = Fixture<dyn AccountStore>;
 
-/// An open store seen through the port `P`, and what its harness can do with it.
-pub struct Bench<P: ?Sized> {
-    rig: Box<dyn Rig<P>>,
+/// An open store behind the port `P`, and its harness.
+pub struct Fixture<P: ?Sized> {
+    harness: Box<dyn ErasedHarness<P>>,
     store: Arc<P>,
     settings: Settings,
 }
 
-impl<P: ?Sized> fmt::Debug for Bench<P> {
+impl<P: ?Sized> fmt::Debug for Fixture<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bench").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Fixture").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
-impl Bench<dyn SessionStore> {
+impl Fixture<dyn SessionStore> {
     pub(crate) async fn sessions<H>(harness: H) -> Self
     where
         H: Harness + 'static,
@@ -39,7 +39,7 @@ impl Bench<dyn SessionStore> {
     }
 }
 
-impl Bench<dyn AccountStore> {
+impl Fixture<dyn AccountStore> {
     pub(crate) async fn accounts<H>(harness: H) -> Self
     where
         H: Harness + 'static,
@@ -49,68 +49,77 @@ impl Bench<dyn AccountStore> {
     }
 }
 
-impl<P: ?Sized + Send + Sync + 'static> Bench<P> {
+impl<P: ?Sized + Send + Sync + 'static> Fixture<P> {
     async fn open<H: Harness + 'static>(harness: H, port: fn(Arc<H::Store>) -> Arc<P>) -> Self {
         let (settings, store) = (harness.settings(), Arc::new(harness.fresh().await));
-        let seen = port(Arc::clone(&store));
-        Self { rig: Box::new(Opened { harness, store: Some(store), port }), store: seen, settings }
+        let visible = port(Arc::clone(&store));
+        Self {
+            harness: Box::new(OpenStore { harness, store: Some(store), port }),
+            store: visible,
+            settings,
+        }
     }
 
-    /// The store.
+    /// The store under test.
     pub(crate) fn store(&self) -> &P {
         &self.store
     }
 
-    /// How much to ask.
+    /// How thorough the checks are.
     pub(crate) const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Goes on with an empty store.
+    /// Replaces the store by an empty one.
     pub(crate) async fn renew(&mut self) {
-        self.store = self.rig.renew().await;
+        self.store = self.harness.renew().await;
     }
 
-    /// `count` handles on the store: every other one a replica's, where there is one.
+    /// `count` handles of the store. Every other one belongs to a replica if the harness has one.
     pub(crate) async fn handles(&self, count: usize) -> Vec<Arc<P>> {
-        let other = self.rig.replica().await.unwrap_or_else(|| Arc::clone(&self.store));
+        let other = self.harness.replica().await.unwrap_or_else(|| Arc::clone(&self.store));
         let pick = |n| if n % 2 == 0 { Arc::clone(&self.store) } else { Arc::clone(&other) };
         (0..count).map(pick).collect()
     }
 
-    /// Closes the store and opens it again; `false` if it can't be.
-    pub(crate) async fn reopen(self) -> Result<Option<Self>, Failure> {
-        let Self { mut rig, store, settings } = self;
+    /// As many handles as a check of concurrency has tasks.
+    pub(crate) async fn all_handles(&self) -> Vec<Arc<P>> {
+        self.handles(self.settings.concurrency).await
+    }
+
+    /// Closes the store and opens it again. `None` if the harness cannot.
+    pub(crate) async fn reopen(self) -> Result<Option<Self>, CheckError> {
+        let Self { mut harness, store, settings } = self;
         drop(store);
-        Ok(rig.reopen().await?.map(|store| Self { rig, store, settings }))
+        Ok(harness.reopen().await?.map(|store| Self { harness, store, settings }))
     }
 
     pub(crate) async fn corrupt_session(&self, id: &SessionId) -> bool {
-        self.rig.corrupt_session(id).await
+        self.harness.corrupt_session(id).await
     }
 
     pub(crate) async fn corrupt_account(&self, id: &Subject) -> bool {
-        self.rig.corrupt_account(id).await
+        self.harness.corrupt_account(id).await
     }
 }
 
-/// A harness and the store it opened, without their types.
+/// A harness and the store it opened, with their types erased.
 #[async_trait]
-trait Rig<P: ?Sized>: Send + Sync {
+trait ErasedHarness<P: ?Sized>: Send + Sync {
     async fn renew(&mut self) -> Arc<P>;
     async fn replica(&self) -> Option<Arc<P>>;
-    async fn reopen(&mut self) -> Result<Option<Arc<P>>, Failure>;
+    async fn reopen(&mut self) -> Result<Option<Arc<P>>, CheckError>;
     async fn corrupt_session(&self, id: &SessionId) -> bool;
     async fn corrupt_account(&self, id: &Subject) -> bool;
 }
 
-struct Opened<H: Harness, P: ?Sized> {
+struct OpenStore<H: Harness, P: ?Sized> {
     harness: H,
     store: Option<Arc<H::Store>>,
     port: fn(Arc<H::Store>) -> Arc<P>,
 }
 
-impl<H: Harness, P: ?Sized> Opened<H, P> {
+impl<H: Harness, P: ?Sized> OpenStore<H, P> {
     fn keep(&mut self, store: H::Store) -> Arc<P> {
         let store = Arc::new(store);
         self.store = Some(Arc::clone(&store));
@@ -119,7 +128,7 @@ impl<H: Harness, P: ?Sized> Opened<H, P> {
 }
 
 #[async_trait]
-impl<H: Harness, P: ?Sized + Send + Sync> Rig<P> for Opened<H, P> {
+impl<H: Harness, P: ?Sized + Send + Sync> ErasedHarness<P> for OpenStore<H, P> {
     async fn renew(&mut self) -> Arc<P> {
         let store = self.harness.fresh().await;
         self.keep(store)
@@ -130,9 +139,10 @@ impl<H: Harness, P: ?Sized + Send + Sync> Rig<P> for Opened<H, P> {
         Some((self.port)(Arc::new(other)))
     }
 
-    async fn reopen(&mut self) -> Result<Option<Arc<P>>, Failure> {
+    async fn reopen(&mut self) -> Result<Option<Arc<P>>, CheckError> {
         let store = self.store.take().and_then(Arc::into_inner);
-        let store = store.ok_or_else(|| Failure::new("the store is still in use"))?;
+        let store = store
+            .ok_or_else(|| CheckError::new("the store is still in use and cannot be reopened"))?;
         let again = self.harness.reopen(store).await;
         Ok(again.map(|store| self.keep(store)))
     }

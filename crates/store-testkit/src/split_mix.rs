@@ -1,10 +1,10 @@
-//! Numbers that look random and are the same each time: a failure must come back.
+//! Reproducible pseudo-random numbers, so that a failure can be repeated.
 
-/// A splitmix64 sequence. Nothing secret may be made of it.
+/// The splitmix64 generator. Not for secrets.
 #[derive(Clone, Debug)]
-pub(crate) struct Seed(u64);
+pub(crate) struct SplitMix(u64);
 
-impl Seed {
+impl SplitMix {
     pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -17,7 +17,7 @@ impl Seed {
         mixed ^ (mixed >> 31)
     }
 
-    /// The next number below `end`; 0 if that is 0.
+    /// The next number below `end`, or 0 if `end` is 0.
     pub(crate) const fn below(&mut self, end: u64) -> u64 {
         match self.next().checked_rem(end) {
             Some(number) => number,
