@@ -2,12 +2,12 @@
 //! server, and down again.
 
 mod administration;
-mod keeper;
+mod maintenance;
 mod parts;
 mod running;
 mod stores;
 
 pub(crate) use self::administration::{Administration, administer, issuer};
-pub(crate) use self::parts::{KEEP_KEYS_EVERY, StartError};
+pub(crate) use self::parts::StartError;
 pub(crate) use self::running::{Running, serve, start};
 pub(crate) use self::stores::{StoreLook, look_at_stores, migrate_stores};

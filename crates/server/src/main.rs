@@ -8,7 +8,6 @@ mod cli;
 mod compose;
 mod config;
 mod demo;
-mod key_directory;
 mod telemetry;
 mod tls;
 

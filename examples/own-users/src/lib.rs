@@ -1,19 +1,19 @@
 //! A service with its own users, its own way of letting them in, and its own HTTP server, which
 //! takes only sessions and tokens from aquaware: `aquaware_core::service::Sessions` over a store.
 //!
-//! [`users`] is what the team had before, [`keys`] where its keys are. This file puts them together
-//! and maps HTTP to them and back: parse, call, answer.
+//! [`users`] is the user table that the team had before. This file connects it with sessions, and
+//! maps HTTP requests to both.
 
-pub mod keys;
 pub mod users;
 
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aquaware_core::id::{ClientId, Issuer, Subject};
-use aquaware_core::jwt::{PublicKey, TokenError};
+use aquaware_core::jwt::{Algorithm, PublicKey, TokenError};
 use aquaware_core::keys::KeyRing;
 use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
 use aquaware_core::random::SystemRandom;
@@ -24,6 +24,7 @@ use aquaware_core::service::{
 use aquaware_core::session::{Device, EndReason};
 use aquaware_core::store::StoreError;
 use aquaware_core::time::{Clock, Timestamp};
+use aquaware_key_directory::{KeyDirectory, KeyFollower};
 use aquaware_store_sql::{SqliteOptions, SqliteStore};
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -37,12 +38,16 @@ use tokio::task::spawn_blocking;
 
 use crate::users::Users;
 
+/// How long a key signs.
+const QUARTER: Duration = Duration::from_secs(90 * 24 * 3600);
+
 /// Sends a code to an address, and may take its time. The team's own.
 pub type Mailer = Box<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Everything that handlers use.
 pub struct Service {
     sessions: Sessions,
+    keys: Mutex<KeyFollower>,
     users: Users,
     clock: Arc<dyn Clock>,
     mailer: Mailer,
@@ -72,11 +77,30 @@ impl Service {
         let app = ClientProfile::new(app(), ProfileSettings::default())
             .map_err(|errors| format!("{errors:?}"))?;
         let policy = TokenPolicy::new(Issuer::new(issuer)?, [app]);
-        let ring = KeyRing::new(&keys::keep(&directory.join("keys"), now)?, &policy, now)?;
+        let keys =
+            KeyDirectory::new(directory.join("keys"), Algorithm::EdDsa).rotate_every(QUARTER);
+        let records = keys.load(now)?;
+        let ring = KeyRing::new(&records, &policy, now)?;
         let store = SqliteStore::open(SqliteOptions::new(directory.join("sessions.db")))?;
         let snapshot = Arc::new(Snapshot::new(policy, ring));
         let sessions = Sessions::new(Arc::new(store), Arc::new(SystemRandom), snapshot);
-        Ok(Self { sessions, users, clock, mailer })
+        Ok(Self { sessions, keys: Mutex::new(keys.follow(&records)), users, clock, mailer })
+    }
+
+    /// Rotates the keys when it is time, and uses what other replicas changed. Call this about once
+    /// a second.
+    ///
+    /// # Errors
+    /// When the keys cannot be read. The current keys stay in use.
+    pub fn follow_keys(&self) -> Result<bool, Box<dyn Error>> {
+        let now = self.clock.now();
+        let mut follower = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        follower.poll(now, |records| {
+            let policy = self.sessions.snapshot().policy().clone();
+            let ring = KeyRing::new(records, &policy, now)?;
+            self.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
+            Ok(())
+        })
     }
 
     /// Drops the records of sessions that no token can need any more: to be called now and then.

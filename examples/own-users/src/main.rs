@@ -48,10 +48,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let service = Arc::new(service);
     let kept = Arc::clone(&service);
     tokio::spawn(async move {
-        let mut every = tokio::time::interval(Duration::from_secs(3600));
-        loop {
-            every.tick().await;
-            let _ = kept.purge().await;
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        for second in 0_u64.. {
+            let _ = every.tick().await;
+            let _ = kept.follow_keys();
+            if second % 3600 == 0 {
+                let _ = kept.purge().await;
+            }
         }
     });
     axum::serve(TcpListener::bind("127.0.0.1:8083").await?, router(service)).await?;

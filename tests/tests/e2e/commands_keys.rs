@@ -262,7 +262,7 @@ fn a_file_that_others_may_read_is_said_once_and_used_once_it_is_mended() {
     let _ = fs::copy(&file, &aside).unwrap();
     fs::set_permissions(&aside, fs::Permissions::from_mode(0o644)).unwrap();
     fs::rename(&aside, &copy).unwrap();
-    let said = || server.log().matches("keys stay as they are").count();
+    let said = || server.log().matches("failed to reload the keys").count();
     wait_for("what is wrong", Duration::from_secs(20), || (said() > 0).then_some(()));
     pause(Duration::from_secs(2));
     assert_eq!(said(), 1, "{}", server.log());

@@ -12,7 +12,8 @@ use aquaware_core::jwt::{MAX_TOKEN_BYTES, TokenType, Unverified, inspect};
 use aquaware_core::keys::missing;
 use aquaware_core::random::SystemRandom;
 use aquaware_core::service::Snapshot;
-use aquaware_core::time::{Clock as _, Timestamp};
+use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
+use aquaware_key_directory::LockedKeys;
 
 use self::checks::{Check, by_its_own};
 use self::standing::Place;
@@ -21,8 +22,6 @@ use super::arguments::TokenCommand;
 use super::dialogue::{Dialogue, failed};
 use crate::compose::issuer;
 use crate::config::Config;
-use crate::key_directory::HeldKeys;
-use aquaware_core::time::SystemClock;
 
 /// Runs one of them.
 pub(super) fn run(
@@ -89,8 +88,8 @@ fn look_into(dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
 
 /// The issuer of this configuration, with its keys as they are: none are made by looking.
 fn snapshot(config: &Config, now: Timestamp) -> Result<(Snapshot, Vec<String>), CommandError> {
-    let held = HeldKeys::found(&config.keys.directory).map_err(failed)?;
-    let records = held.map(HeldKeys::into_records).unwrap_or_default();
+    let keys = LockedKeys::open(&config.keys.directory).map_err(failed)?;
+    let records = keys.map(LockedKeys::into_records).unwrap_or_default();
     if !records.is_empty() {
         return Ok((issuer(config, &records, now).map_err(failed)?, Vec::new()));
     }

@@ -8,10 +8,10 @@ use aquaware_core::random::SystemRandom;
 use aquaware_core::service::{Accounts, Sessions, Snapshot};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::Timestamp;
+use aquaware_key_directory::KeyDirectoryError;
 
 use super::parts::{StartError, UseCases, snapshot_of, use_cases};
 use crate::config::Config;
-use crate::key_directory::KeyDirectoryError;
 
 /// Accounts and sessions in the hands of an operator, beside whatever server runs on them.
 pub(crate) struct Administration {

@@ -3,24 +3,20 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aquaware_core::keys::{KeyRecord, KeyRing, RingError, Schedule};
+use aquaware_core::keys::{KeyRecord, KeyRing, RingError};
 use aquaware_core::password::{HashCost, InvalidCost};
 use aquaware_core::random::{Random, SystemRandom};
 use aquaware_core::service::{Accounts, Sessions, Snapshot};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
 use aquaware_http::{Aquaware, BuildError, HashingPool, KEY_SET_MAX_AGE, PoolSize};
+use aquaware_key_directory::{KeyDirectory, KeyDirectoryError};
 use thiserror::Error;
 
 use super::stores::{self, StoreOpenError};
 use crate::config::{self, Config, Origin, Signup};
-use crate::key_directory::{self, Kept, KeyDirectoryError, KeyPlan};
 use crate::tls::TlsError;
-
-/// How often a running server looks after its keys.
-pub(crate) const KEEP_KEYS_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a server can't start.
 #[derive(Debug, Error)]
@@ -71,18 +67,14 @@ pub(crate) enum StartError {
     System(#[source] io::Error),
 }
 
-/// Policy and keys as they are now on the disk; what keys are missing is made.
-pub(super) fn snapshot(
-    config: &Config,
-    public: SocketAddr,
-    now: Timestamp,
-) -> Result<Snapshot, StartError> {
-    let Kept { records, read_only } = keys(config, public, Occasion::Start, false, now)?;
-    if read_only && config.keys.rotate_every.is_some() {
-        let directory = config.keys.directory.display();
-        tracing::warn!(%directory, "the key directory can't be written: keys aren't rotated here");
+/// The key directory of a configuration.
+pub(super) fn key_directory(config: &Config) -> KeyDirectory {
+    let directory = KeyDirectory::new(&config.keys.directory, config.keys.algorithm)
+        .key_set_max_age(KEY_SET_MAX_AGE);
+    match config.keys.rotate_every {
+        Some(interval) => directory.rotate_every(interval),
+        None => directory,
     }
-    snapshot_of(config, public, &records, now)
 }
 
 /// Policy and these keys.
@@ -97,40 +89,13 @@ pub(super) fn snapshot_of(
     Ok(Snapshot::new(policy, ring))
 }
 
-/// When the keys are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Occasion {
-    /// An operator started a server, or told it to read again: the algorithm of the configuration
-    /// is followed.
-    Start,
-    /// It is time to look again.
-    Look,
-}
-
-/// The keys as they are on the disk, brought to what the configuration asks for. What is long gone
-/// is deleted if `tidies`.
-pub(super) fn keys(
+/// The routes of a server with these keys whose public listener is bound to `public`.
+pub(super) async fn routes(
     config: &Config,
     public: SocketAddr,
-    occasion: Occasion,
-    tidies: bool,
-    now: Timestamp,
-) -> Result<Kept, StartError> {
-    let schedule = config.keys.rotate_every.map(|every| Schedule {
-        every,
-        published_for: KEY_SET_MAX_AGE,
-        // Two chances to read them again before it comes.
-        announced: KEEP_KEYS_EVERY * 2,
-    });
-    let policy = config.policy(public).ok_or(StartError::Issuer(public))?;
-    let as_it_is = occasion == Occasion::Look;
-    let plan = KeyPlan { algorithm: config.keys.algorithm, as_it_is, tidies, schedule, policy };
-    Ok(key_directory::keep(&config.keys.directory, &plan, &SystemRandom, now)?)
-}
-
-/// The routes of a server whose public listener is bound to `public`.
-pub(super) async fn routes(config: &Config, public: SocketAddr) -> Result<Aquaware, StartError> {
-    let snapshot = snapshot(config, public, SystemClock.now())?;
+    keys: &[KeyRecord],
+) -> Result<Aquaware, StartError> {
+    let snapshot = snapshot_of(config, public, keys, SystemClock.now())?;
     let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot).await?;
     Ok(Aquaware::builder(sessions, hasher, Arc::new(SystemClock))
         .accounts(accounts)

@@ -8,10 +8,11 @@ use std::thread::{self, JoinHandle};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::rt::System;
 use actix_web::{App, HttpServer, rt, web};
+use aquaware_core::time::{Clock as _, SystemClock};
 use aquaware_http::{management_middleware, not_found};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::keeper::Keeper;
+use super::maintenance::Maintenance;
 use super::parts::{self, StartError};
 use crate::config::{Config, Loaded, Request};
 use crate::tls;
@@ -70,20 +71,20 @@ pub(crate) fn start(config: Config) -> Result<Running, StartError> {
 /// [`StartError`].
 pub(crate) fn serve(loaded: Loaded, request: Request) -> Result<(), StartError> {
     System::new().block_on(async move {
-        let Listening { server, public, management, keeper } = listen(&loaded.config).await?;
+        let Listening { server, public, management, maintenance } = listen(&loaded.config).await?;
         let on = |kind| signal(kind).map_err(StartError::System);
         let (mut terminate, mut interrupt) =
             (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
         let mut hangup = on(SignalKind::hangup())?;
         let version = env!("CARGO_PKG_VERSION");
-        tracing::info!(%public, %management, issuer = keeper.issuer(), version, "serving");
+        tracing::info!(%public, %management, issuer = maintenance.issuer(), version, "serving");
         let handle = server.handle();
         rt::spawn(async move {
             loop {
                 tokio::select! {
                     _ = terminate.recv() => break,
                     _ = interrupt.recv() => break,
-                    _ = hangup.recv() => keeper.reload(&request),
+                    _ = hangup.recv() => maintenance.reload(&request),
                 }
             }
             tracing::info!("stopping");
@@ -99,7 +100,7 @@ struct Listening {
     server: Server,
     public: SocketAddr,
     management: SocketAddr,
-    keeper: Rc<Keeper>,
+    maintenance: Rc<Maintenance>,
 }
 
 /// Binds both listeners and starts to serve. Inside an actix system.
@@ -116,7 +117,8 @@ async fn listen(config: &Config) -> Result<Listening, StartError> {
     let management_listener = bind("listen.management", config.listen.management)?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(StartError::System);
     let (public, management) = (address(&public_listener)?, address(&management_listener)?);
-    let routes = parts::routes(config, public).await?;
+    let keys = parts::key_directory(config).load(SystemClock.now())?;
+    let routes = parts::routes(config, public, &keys).await?;
 
     let sessions = Arc::clone(routes.sessions());
     let health = routes.clone();
@@ -148,10 +150,10 @@ async fn listen(config: &Config) -> Result<Listening, StartError> {
     .map_err(StartError::System)?;
     // The management server ends with the system, after the last public answer.
     rt::spawn(management_server.run());
-    let keeper = Rc::new(Keeper::new(config.clone(), public, sessions));
-    rt::spawn(Rc::clone(&keeper).keep_keys());
-    rt::spawn(Rc::clone(&keeper).keep_sessions());
-    Ok(Listening { server, public, management, keeper })
+    let maintenance = Rc::new(Maintenance::new(config.clone(), public, sessions, &keys));
+    rt::spawn(Rc::clone(&maintenance).follow_keys());
+    rt::spawn(Rc::clone(&maintenance).purge());
+    Ok(Listening { server, public, management, maintenance })
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

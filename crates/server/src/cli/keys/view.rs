@@ -1,4 +1,4 @@
-//! How keys are shown, and what is to be said about a turn. Never the key itself.
+//! How keys are displayed, and the warnings about a rotation. Keys themselves are never displayed.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use aquaware_core::jwt::TokenType;
 use aquaware_core::keys::{KeyRecord, Phase, Turn};
 use aquaware_core::time::Timestamp;
 use aquaware_http::KEY_SET_MAX_AGE;
+use aquaware_key_directory::RELOAD_EVERY;
 use serde_json::{Value as Json, json};
 
 use crate::cli::dialogue::Dialogue;
 use crate::cli::span::{length, relative};
 use crate::cli::table::Table;
-use crate::compose::KEEP_KEYS_EVERY;
 
-/// The word of a type.
-pub(super) const fn type_word(token_type: TokenType) -> &'static str {
+/// The name of a token type.
+pub(super) const fn type_name(token_type: TokenType) -> &'static str {
     match token_type {
         TokenType::Access => "access",
         TokenType::Refresh => "refresh",
     }
 }
 
-/// The word of a phase.
-pub(in crate::cli) const fn phase_word(phase: Phase) -> &'static str {
+/// The name of a phase.
+pub(in crate::cli) const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Next => "next",
         Phase::Active => "active",
@@ -32,27 +32,27 @@ pub(in crate::cli) const fn phase_word(phase: Phase) -> &'static str {
     }
 }
 
-/// For a program.
+/// A key as JSON.
 pub(super) fn as_json((record, phase): &(&KeyRecord, Phase)) -> Json {
     json!({
         "kid": record.kid.as_str(),
-        "type": type_word(record.token_type),
+        "type": type_name(record.token_type),
         "algorithm": record.algorithm.word(),
-        "phase": phase_word(*phase),
+        "phase": phase_name(*phase),
         "created_at": record.created_at.to_rfc3339(),
         "active_from": record.active_from.map(Timestamp::to_rfc3339),
     })
 }
 
-/// For a person.
+/// The keys as a table.
 pub(super) fn list_text(keys: &[(&KeyRecord, Phase)], now: Timestamp) -> String {
     let mut table = Table::new(["KID", "TYPE", "ALGORITHM", "PHASE", "CREATED", "ACTIVE FROM", ""]);
     for (record, phase) in keys {
         table.row([
             record.kid.to_string(),
-            type_word(record.token_type).to_owned(),
+            type_name(record.token_type).to_owned(),
             record.algorithm.word().to_owned(),
-            phase_word(*phase).to_owned(),
+            phase_name(*phase).to_owned(),
             record.created_at.to_rfc3339(),
             record.active_from.map_or_else(|| "-".to_owned(), Timestamp::to_rfc3339),
             record.active_from.map_or_else(String::new, |from| relative(from, now)),
@@ -61,66 +61,64 @@ pub(super) fn list_text(keys: &[(&KeyRecord, Phase)], now: Timestamp) -> String 
     table.text(0)
 }
 
-/// How long it takes until everybody who checks these tokens knows a key.
-const fn spreads_within(token_type: TokenType) -> Duration {
+/// How long it takes until all verifiers of these tokens know a new key.
+const fn known_within(token_type: TokenType) -> Duration {
     match token_type {
         TokenType::Access => KEY_SET_MAX_AGE,
-        TokenType::Refresh => KEEP_KEYS_EVERY,
+        TokenType::Refresh => RELOAD_EVERY,
     }
 }
 
-/// What somebody should know who moves keys by hand.
+/// Warnings for an operator who rotates keys by hand.
 #[derive(Debug, Default)]
 pub(super) struct Warnings(Vec<String>);
 
 impl Warnings {
-    /// Looks at a turn; `before` are the records as they were.
-    pub(super) fn about(
+    /// Checks a rotation; `records` contains the old key and the new one.
+    pub(super) fn check(
         &mut self,
         turn: &Turn,
         token_type: TokenType,
-        before: &[KeyRecord],
+        records: &[KeyRecord],
         now: Timestamp,
     ) {
-        let spread = spreads_within(token_type);
-        if turn.known_since.plus(spread) > now {
+        let delay = known_within(token_type);
+        if turn.known_since.plus(delay) > now {
             let who = match token_type {
-                TokenType::Access => "whoever checks tokens offline",
-                TokenType::Refresh => "another replica",
+                TokenType::Access => "services that verify tokens offline",
+                TokenType::Refresh => "other replicas",
             };
             self.0.push(format!(
-                "the {} key {} was made {}: for {} after that {who} may not know it yet, and \
-                 refuse what it signs",
-                type_word(token_type),
+                "the {} key {} was generated {}; until {} after that, {who} may not know it yet \
+                 and reject the tokens that it signs",
+                type_name(token_type),
                 turn.to,
                 relative(turn.known_since, now),
-                length(spread.as_secs())
+                length(delay.as_secs())
             ));
         }
-        let algorithm = |kid: &KeyId| {
-            let mut known = before.iter().chain(&turn.write);
-            known.find(|it| it.kid == *kid).map(|it| it.algorithm)
-        };
+        let algorithm =
+            |kid: &KeyId| records.iter().find(|it| it.kid == *kid).map(|it| it.algorithm);
         let (from, to) = (turn.from.as_ref().and_then(algorithm), algorithm(&turn.to));
         if let (Some(from), Some(to)) = (from, to)
             && from != to
         {
             self.0.push(format!(
-                "the algorithm changes from {} to {}: restart every server or send it SIGHUP now, \
-                 since one with the old configuration goes back to a key of its own",
+                "the algorithm changes from {} to {}; restart every server or send it SIGHUP now, \
+                 because a server that starts with the old configuration switches back",
                 from.word(),
                 to.word()
             ));
         }
     }
 
-    /// All of them.
+    /// All warnings.
     pub(super) fn all(&self) -> &[String] {
         &self.0
     }
 
-    /// Tells them to a person; a program finds them in the answer.
-    pub(super) fn tell(&self, dialogue: &mut Dialogue<'_, '_>) {
+    /// Prints the warnings; JSON output contains them in the result instead.
+    pub(super) fn print(&self, dialogue: &mut Dialogue<'_, '_>) {
         for warning in self.0.iter().filter(|_| !dialogue.json) {
             dialogue.output.hint(&format!("warning: {warning}\n"));
         }
@@ -142,20 +140,21 @@ mod tests {
         let now = START.plus(Duration::from_secs(seconds));
         let turn = rotate(&records, token_type, algorithm, now, &SystemRandom).unwrap();
         let mut warnings = Warnings::default();
-        warnings.about(&turn, token_type, &records, now);
+        let known: Vec<_> = records.into_iter().chain(turn.write.iter().cloned()).collect();
+        warnings.check(&turn, token_type, &known, now);
         warnings.all().to_vec()
     }
 
     #[test]
-    fn a_key_that_is_not_known_everywhere_yet_is_warned_about() {
-        for (token_type, spread) in [(TokenType::Access, 300), (TokenType::Refresh, 60)] {
-            assert_eq!(warned(token_type, Algorithm::EdDsa, spread - 1).len(), 1);
-            assert_eq!(warned(token_type, Algorithm::EdDsa, spread), [""; 0]);
+    fn a_key_that_verifiers_may_not_know_yet_causes_a_warning() {
+        for (token_type, delay) in [(TokenType::Access, 300), (TokenType::Refresh, 60)] {
+            assert_eq!(warned(token_type, Algorithm::EdDsa, delay - 1).len(), 1);
+            assert_eq!(warned(token_type, Algorithm::EdDsa, delay), [""; 0]);
         }
     }
 
     #[test]
-    fn a_change_of_algorithm_is_warned_about() {
+    fn a_change_of_algorithm_causes_a_warning() {
         let warnings = warned(TokenType::Access, Algorithm::Es256, 1000).join("");
         assert!(warnings.contains("EdDSA to ES256"), "{warnings}");
     }

@@ -7,7 +7,7 @@ use aquaware_core::service::Snapshot;
 use aquaware_core::time::{Leeway, Timestamp, expired};
 use serde_json::{Map, Value};
 
-use crate::cli::keys::phase_word;
+use crate::cli::keys::phase_name;
 use crate::cli::span::relative;
 
 /// One rule, and what came of it.
@@ -168,7 +168,7 @@ impl<'a> Facts<'a> {
         let told = text(kid);
         phase.map_or_else(
             || format!("{told} is none of the keys here"),
-            |phase| format!("{told}, {}", phase_word(phase)),
+            |phase| format!("{told}, {}", phase_name(phase)),
         )
     }
 

@@ -1,0 +1,74 @@
+//! Why keys could not be loaded or changed.
+
+use std::io;
+use std::path::PathBuf;
+
+use aquaware_core::jwt::{Algorithm, TokenType};
+use aquaware_core::keys::RecordError;
+use thiserror::Error;
+
+/// An error of a key directory. The texts name the file and, where there is one, the remedy; they
+/// never quote a key.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum KeyDirectoryError {
+    /// A file operation failed.
+    #[error("failed to {action} {}", path.display())]
+    Io {
+        /// The operation, as the rest of "failed to".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The error of the operating system.
+        #[source]
+        source: io::Error,
+    },
+    /// Users other than the owner have access to a file.
+    #[error("{} is accessible to users other than its owner (mode {mode:o}); run chmod {expected:o} {}", path.display(), path.display())]
+    Permissions {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// The mode it should have.
+        expected: u32,
+    },
+    /// A file is not a valid key record.
+    #[error("{} is not a valid key file", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// The defect.
+        #[source]
+        source: RecordError,
+    },
+    /// A new key could not be generated.
+    #[error("failed to generate a new key")]
+    Generate,
+    /// The directory cannot be written, so that its keys cannot be changed.
+    #[error("the key directory {} is read-only", path.display())]
+    ReadOnly {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A key is missing, and the directory cannot be written.
+    #[error("the key directory {} is read-only and has no {phase} key for {} tokens with {}; create it by starting a server once with write access to the directory", path.display(), type_name(*token_type), algorithm.word())]
+    Incomplete {
+        /// The directory.
+        path: PathBuf,
+        /// The phase that the missing key would have.
+        phase: &'static str,
+        /// The tokens that it would sign.
+        token_type: TokenType,
+        /// Its algorithm.
+        algorithm: Algorithm,
+    },
+}
+
+/// The name of a token type in texts and in file names.
+pub(crate) const fn type_name(token_type: TokenType) -> &'static str {
+    match token_type {
+        TokenType::Access => "access",
+        TokenType::Refresh => "refresh",
+    }
+}

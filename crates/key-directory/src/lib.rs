@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+//!
+//! The core decides which key is active when; this crate stores what it decided. [`KeyDirectory`]
+//! and [`KeyFollower`] are for servers, [`LockedKeys`] is for commands that change keys by hand.
+
+mod directory;
+mod error;
+mod follower;
+mod locked;
+
+pub use self::directory::{DEFAULT_KEY_SET_MAX_AGE, KeyDirectory, RELOAD_EVERY};
+pub use self::error::KeyDirectoryError;
+pub use self::follower::KeyFollower;
+pub use self::locked::LockedKeys;

@@ -1,0 +1,169 @@
+//! The background work of a running server: following the key directory, removing expired data, and
+//! reloading on SIGHUP.
+//!
+//! All of it runs on the main thread, apart from the threads that serve requests. A step that fails
+//! is logged, changes nothing, and is tried again.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aquaware_core::keys::KeyRecord;
+use aquaware_core::service::Sessions;
+use aquaware_core::time::{Clock as _, SystemClock};
+use aquaware_key_directory::KeyFollower;
+use tokio::time::{interval, sleep};
+
+use super::parts::{self, StartError};
+use crate::causes::chain;
+use crate::config::{Config, Request, load};
+
+/// How often the key directory is checked for changes.
+const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(1);
+/// How long a server runs before it removes the files of expired keys: a machine that starts with a
+/// clock far ahead must not, and an operator notices within a day.
+const REMOVE_KEYS_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// How often expired sessions, status indices and keys are removed.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// The maximum number of sessions or status indices that one store operation removes.
+const MAX_PURGED: u32 = 1000;
+
+/// Maintains the keys and sessions of a server.
+#[derive(Debug)]
+pub(super) struct Maintenance {
+    config: RefCell<Config>,
+    public: SocketAddr,
+    sessions: Arc<Sessions>,
+    keys: RefCell<KeyFollower>,
+    started: Instant,
+}
+
+impl Maintenance {
+    /// The maintenance of a server with this configuration and these loaded keys, whose public
+    /// listener is bound to `public`.
+    pub(super) fn new(
+        config: Config,
+        public: SocketAddr,
+        sessions: Arc<Sessions>,
+        keys: &[KeyRecord],
+    ) -> Self {
+        let keys = RefCell::new(parts::key_directory(&config).follow(keys));
+        let config = RefCell::new(config);
+        Self { config, public, sessions, keys, started: Instant::now() }
+    }
+
+    /// The issuer of this server.
+    pub(super) fn issuer(&self) -> String {
+        self.sessions.snapshot().policy().issuer().to_string()
+    }
+
+    /// Reloads keys and client profiles, all or nothing. Other settings take effect after a
+    /// restart.
+    pub(super) fn reload(&self, request: &Request) {
+        let config = match load(request) {
+            Ok(loaded) => loaded.config,
+            Err(problems) => {
+                tracing::error!(cause = %problems, "reload failed: the configuration is invalid");
+                return;
+            }
+        };
+        match self.reload_with(&config) {
+            Ok(keys) => {
+                self.keys.replace(keys);
+                self.config.replace(config);
+                tracing::info!("reloaded keys and client profiles");
+            }
+            Err(error) => tracing::error!(cause = %chain(&error), "reload failed"),
+        }
+    }
+
+    fn reload_with(&self, config: &Config) -> Result<KeyFollower, StartError> {
+        let directory = parts::key_directory(config);
+        let records = directory.load(SystemClock.now())?;
+        self.replace_snapshot(config, &records)?;
+        Ok(directory.follow(&records))
+    }
+
+    fn replace_snapshot(&self, config: &Config, keys: &[KeyRecord]) -> Result<(), StartError> {
+        let snapshot = parts::snapshot_of(config, self.public, keys, SystemClock.now())?;
+        self.sessions.replace_snapshot(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// Follows the key directory, which replicas and commands change too, and rotates on schedule.
+    pub(super) async fn follow_keys(self: Rc<Self>) {
+        let mut last_error = None;
+        loop {
+            sleep(FOLLOW_KEYS_EVERY).await;
+            let error = match self.poll_keys() {
+                Ok(false) => None,
+                Ok(true) => {
+                    tracing::info!("keys changed");
+                    None
+                }
+                Err(error) => Some(chain(&error)),
+            };
+            // An error that lasts is tried again every second, and logged once.
+            if let Some(cause) = error.as_ref().filter(|_| error != last_error) {
+                tracing::error!(cause, "failed to reload the keys: the current keys stay in use");
+            }
+            last_error = error;
+        }
+    }
+
+    fn poll_keys(&self) -> Result<bool, StartError> {
+        let config = self.config.borrow();
+        let apply = |records: &[KeyRecord]| self.replace_snapshot(&config, records);
+        self.keys.borrow_mut().poll(SystemClock.now(), apply)
+    }
+
+    /// Removes sessions that no token can refer to any more, status indices that no verifier can
+    /// need, and keys that expired long ago.
+    pub(super) async fn purge(self: Rc<Self>) {
+        let mut every = interval(PURGE_EVERY);
+        loop {
+            every.tick().await;
+            self.purge_sessions().await;
+            self.release_indices().await;
+            if self.started.elapsed() >= REMOVE_KEYS_AFTER {
+                self.remove_expired_keys();
+            }
+        }
+    }
+
+    async fn purge_sessions(&self) {
+        loop {
+            match self.sessions.purge(MAX_PURGED, SystemClock.now()).await {
+                Ok(0) => return,
+                Ok(purged) => tracing::info!(purged, "purged expired sessions"),
+                Err(error) => {
+                    tracing::warn!(cause = %chain(&error), "failed to purge expired sessions");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn release_indices(&self) {
+        loop {
+            match self.sessions.release_indices(MAX_PURGED, SystemClock.now()).await {
+                Ok(0) => return,
+                Ok(released) => tracing::info!(released, "released status indices"),
+                Err(error) => {
+                    tracing::warn!(cause = %chain(&error), "failed to release status indices");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn remove_expired_keys(&self) {
+        let snapshot = self.sessions.snapshot();
+        let keys = self.keys.borrow();
+        if let Err(error) = keys.directory().remove_expired(snapshot.ring(), SystemClock.now()) {
+            tracing::warn!(cause = %chain(&error), "failed to remove expired keys");
+        }
+    }
+}
