@@ -127,6 +127,10 @@ impl Setup {
     }
 
     /// The program with these settings and no other variable of its own.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "settings of the caller must not reach the program"
+    )]
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(program::path());
         let _ = command.current_dir(self.path());

@@ -54,7 +54,6 @@ fn has_database() -> bool {
     entries.is_some_and(|mut entries| entries.any(|entry| entry.is_ok_and(|it| it.path().is_dir())))
 }
 
-#[allow(clippy::disallowed_methods, reason = "cargo and its tools are configured by variables")]
 fn env_path(name: &str) -> Option<PathBuf> {
     env::var_os(name).map(PathBuf::from)
 }

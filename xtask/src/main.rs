@@ -3,6 +3,10 @@
 //! This file contains only the command line; each command has its own file. The commands need
 //! nothing but the toolchain: any other program is installed, or its absence is reported.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "commands wait for programs and read the environment"
+)]
 
 mod cargo;
 mod deny;

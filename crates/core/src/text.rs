@@ -11,7 +11,9 @@ pub const MAX_USER_AGENT_BYTES: usize = 1024;
 pub(crate) fn tidy(text: Option<String>, most: usize) -> Option<String> {
     let mut text = text?;
     text.retain(|c| !c.is_control());
-    text.truncate(text.floor_char_boundary(most));
+    let ends = text.char_indices().map(|(start, c)| start + c.len_utf8());
+    let end = ends.take_while(|end| *end <= most).last().unwrap_or(0);
+    text.truncate(end);
     (!text.is_empty()).then_some(text)
 }
 

@@ -59,6 +59,7 @@ pub(crate) fn run(json: bool) -> Result<(), DemoError> {
 }
 
 /// The convention of <https://no-color.org>: set, and not empty.
+#[allow(clippy::disallowed_methods, reason = "a convention of terminals is not a setting")]
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

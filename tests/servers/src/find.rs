@@ -117,6 +117,7 @@ fn find_pair(name: &str) -> Option<PathBuf> {
 
 /// Where programs are looked for: the PATH, then where distributions put servers.
 fn places() -> Vec<PathBuf> {
+    #[allow(clippy::disallowed_methods, reason = "programs are found as a shell finds them")]
     let path = env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/opt/homebrew/bin"];
     let mut places: Vec<PathBuf> = env::split_paths(&path).collect();

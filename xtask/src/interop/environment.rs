@@ -87,14 +87,9 @@ fn repeat(
             Ok(()) => return Ok(()),
             Err(error) => eprintln!("{error}; trying again in {} s", wait.as_secs()),
         }
-        pause(*wait);
+        std::thread::sleep(*wait);
     }
     action()
-}
-
-#[allow(clippy::disallowed_methods, reason = "the network gets time to recover")]
-fn pause(wait: Duration) {
-    std::thread::sleep(wait);
 }
 
 #[cfg(test)]

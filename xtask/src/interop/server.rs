@@ -230,7 +230,6 @@ fn last_lines(log: &str) -> String {
     last.join("\n")
 }
 
-#[allow(clippy::disallowed_methods, reason = "another process can only be polled")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use cargo_metadata::{Dependency, DependencyKind, Metadata};
+use cargo_metadata::semver::Version;
+use cargo_metadata::{Dependency, DependencyKind, Metadata, Package};
 
 use crate::cargo;
 use crate::error::TaskError;
@@ -108,6 +109,7 @@ pub(super) fn violations(metadata: &Metadata) -> Result<Vec<String>, TaskError> 
             found.push(format!("{name} has no layer: add it to xtask/src/layers/crates.rs"));
         }
     }
+    found.extend(metadata.packages.iter().filter_map(too_new));
     for limit in &LIMITS {
         found.extend(exceeded(limit, &linked(limit)?));
     }
@@ -132,6 +134,13 @@ fn forbidden(from: &str, dependency: &Dependency) -> Option<String> {
     let shipped = !in_tests && from != KIT && !is_top(from);
     let testing = dependency.features.iter().any(|feature| feature == TEST_FEATURE);
     (shipped && testing).then(|| format!("{from} may use {to}/{TEST_FEATURE} in tests only"))
+}
+
+/// Why a package does not build with the `rust-version` of the workspace.
+fn too_new(package: &Package) -> Option<String> {
+    let ours = Version::parse(&format!("{}.0", env!("CARGO_PKG_RUST_VERSION"))).ok()?;
+    let theirs = package.rust_version.as_ref().filter(|theirs| **theirs > ours)?;
+    Some(format!("{} requires Rust {theirs}, later than `rust-version`", package.name))
 }
 
 fn is_top(name: &str) -> bool {

@@ -44,6 +44,7 @@ pub(crate) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
     /// The variables of this process, as they are now.
+    #[allow(clippy::disallowed_methods, reason = "this is where the environment is read")]
     pub(crate) fn of_process() -> Self {
         Self(std::env::vars_os().collect())
     }
