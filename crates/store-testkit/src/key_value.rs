@@ -9,17 +9,21 @@
 //! | --- | --- |
 //! | `s:SESSION` | a session, in JSON |
 //! | `x:INDEX` | the id of the session that owns a status index |
+//! | `l:LOGIN` | an account, in JSON |
+//! | `i:ID` | the login of the account with this id |
 //!
 //! Every operation on one session reads and rewrites one value. The operations on many sessions
-//! (`list`, `end_all`, `set_claims`, `revoked`, `purge`, `release`) scan all of them, which is
-//! adequate up to some ten thousand sessions. A larger store needs indexes by subject and by end,
+//! (`list`, `end_all`, `set_claims`, `revoked`, `purge`, `release`) and the list of accounts scan all
+//! records, which is adequate up to some ten thousand of them. A larger store needs indexes by subject and by end,
 //! which compare-and-swap on single keys cannot keep in step with the records; see the source of
 //! `aquaware-store-redis` for what that takes.
 //!
-//! A crash between two writes never leaves a session that cannot be found. It can leave a status
-//! index without a session: that index is not used again.
+//! A crash between two writes never leaves a record that cannot be found. It can leave a status index
+//! without a session, which is not used again, or the reference of an id without an account, which is
+//! ignored.
 
-mod row;
+mod accounts;
+mod record;
 mod sessions;
 
 use std::fmt;

@@ -20,11 +20,11 @@ async fn main() -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
-mod conformance {
+mod tests {
     use super::*;
     use aquaware_core::id::{SessionId, Subject};
     use aquaware_store_testkit::key_value::Engine;
-    use aquaware_store_testkit::{Harness, session_conformance};
+    use aquaware_store_testkit::{Harness, conformance};
     use async_trait::async_trait;
 
     struct KeyValue;
@@ -54,10 +54,11 @@ mod conformance {
             corrupt(store.engine(), &format!("s:{id}")).await
         }
 
-        async fn corrupt_account(&self, _: &Self::Store, _: &Subject) -> bool {
-            false
+        async fn corrupt_account(&self, store: &Self::Store, id: &Subject) -> bool {
+            let login = store.engine().get(&format!("i:{id}")).await.unwrap().unwrap().value;
+            corrupt(store.engine(), &format!("l:{login}")).await
         }
     }
 
-    session_conformance!(KeyValue);
+    conformance!(KeyValue);
 }

@@ -7,7 +7,8 @@ use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
-use super::{Engine, KeyValueStore, row};
+use super::record::{decode_session, encode_session};
+use super::{Engine, Entry, KeyValueStore};
 
 const PREFIX: &str = "s:";
 
@@ -31,12 +32,12 @@ impl<E: Engine> KeyValueStore<E> {
     ) -> Result<Outcome, StoreError> {
         let key = session_key(id);
         while let Some(entry) = self.engine.get(&key).await? {
-            let mut session = row::decode(&key, &entry.value)?;
+            let mut session = decode_session(&key, &entry.value)?;
             if session.ended.is_some() || !holds(&session) {
                 return Ok(Outcome::Refused(session));
             }
             change(&mut session);
-            if self.engine.replace(&key, &entry.version, row::encode(&session)?).await? {
+            if self.engine.replace(&key, &entry.version, encode_session(&session)?).await? {
                 return Ok(Outcome::Applied(session));
             }
         }
@@ -46,8 +47,8 @@ impl<E: Engine> KeyValueStore<E> {
     /// Every session with its key and version.
     async fn all(&self) -> Result<Vec<(String, E::Version, Session)>, StoreError> {
         let entries = self.engine.scan(PREFIX).await?.into_iter();
-        let decode = |(key, entry): (String, super::Entry<E::Version>)| {
-            row::decode(&key, &entry.value).map(|session| (key, entry.version, session))
+        let decode = |(key, entry): (String, Entry<E::Version>)| {
+            decode_session(&key, &entry.value).map(|session| (key, entry.version, session))
         };
         entries.map(decode).collect()
     }
@@ -75,7 +76,7 @@ impl<E: Engine> SessionStore for KeyValueStore<E> {
     /// Claims the status index first. A crash after that leaves an index without a session, whereas
     /// the reverse order could leave two sessions with one index.
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
-        let (id, value) = (session.id.to_string(), row::encode(session)?);
+        let (id, value) = (session.id.to_string(), encode_session(session)?);
         if let Some(index) = session.status
             && !self.engine.insert(&index_key(index), id).await?
         {
@@ -91,7 +92,7 @@ impl<E: Engine> SessionStore for KeyValueStore<E> {
     async fn find(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
         let key = session_key(id);
         let entry = self.engine.get(&key).await?;
-        entry.map(|entry| row::decode(&key, &entry.value)).transpose()
+        entry.map(|entry| decode_session(&key, &entry.value)).transpose()
     }
 
     async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
@@ -192,7 +193,7 @@ impl<E: Engine> SessionStore for KeyValueStore<E> {
             if session.status.is_none() || !over || released == u64::from(at_most) {
                 continue;
             }
-            let without = row::encode(&Session { status: None, ..session.clone() })?;
+            let without = encode_session(&Session { status: None, ..session.clone() })?;
             if self.engine.replace(&key, &version, without).await? {
                 self.release_index(&session).await?;
                 released += 1;
