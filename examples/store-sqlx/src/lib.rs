@@ -1,0 +1,202 @@
+//! An example of a storage adapter: sessions and accounts on sqlx and SQLite.
+//!
+//! Every record is one JSON text, the stored form of the core, and every change is one statement: a
+//! JSON merge patch (RFC 7396), with the condition in the `WHERE`. Generated columns make the values
+//! that conditions and indexes need visible to SQL; see `schema.sql`. The conformance checks run in
+//! `tests/`.
+
+mod accounts;
+
+use std::path::Path;
+
+use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::session::{Ended, ExtraClaims, Session};
+use aquaware_core::status::StatusIndex;
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, StoredSession};
+use aquaware_core::time::Timestamp;
+use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use sqlx::query::{Query, QueryScalar};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePool, SqliteSynchronous};
+use sqlx::{Sqlite, query, query_as, query_scalar, types::Json};
+
+/// Sessions and accounts in a SQLite file. Clones share the connections.
+#[derive(Clone, Debug)]
+pub struct SqlxStore(SqlitePool);
+
+type Result<T> = std::result::Result<T, StoreError>;
+/// A query for stored records.
+type Records<'q, T> = QueryScalar<'q, Sqlite, Json<T>, SqliteArguments>;
+
+impl SqlxStore {
+    /// Opens the file, and creates it and its tables if they do not exist.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or is not a database.
+    pub async fn open(path: &Path) -> sqlx::Result<Self> {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        // With full synchronization, an acknowledged step survives a power failure.
+        let options = options.pragma("journal_mode", "wal").synchronous(SqliteSynchronous::Full);
+        let pool = SqlitePool::connect_with(options.pragma("busy_timeout", "30000")).await?;
+        sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
+        Ok(Self(pool))
+    }
+
+    /// Executes one statement and returns the number of rows it has changed.
+    async fn execute(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u64> {
+        Ok(query.execute(&self.0).await.map_err(store_error)?.rows_affected())
+    }
+
+    async fn sessions(&self, query: Records<'_, StoredSession>) -> Result<Vec<Session>> {
+        let found = query.fetch_all(&self.0).await.map_err(store_error)?.into_iter();
+        found.map(|Json(stored)| stored.into_session()).collect()
+    }
+
+    /// Patches a session that has not ended and, if a generation is given, is at that generation.
+    /// Reads the record in the same transaction, so that it explains a refusal.
+    async fn step(
+        &self,
+        id: &SessionId,
+        generation: Option<Generation>,
+        used_at: Timestamp,
+        patch: Value,
+    ) -> Result<Outcome> {
+        let update = query(
+            "UPDATE sessions SET record = json_set(json_patch(record, ?),
+             '$.last_used_at', max(record ->> 'last_used_at', ?))
+             WHERE id = ? AND generation = ifnull(?, generation) AND ended_at IS NULL",
+        );
+        let update = update.bind(Json(patch)).bind(used_at.millis()).bind(id.to_string());
+        let update = update.bind(generation.map(|from| from.number().cast_signed()));
+        let mut transaction = self.0.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let updated = update.execute(&mut *transaction).await.map_err(store_error)?;
+        let found = find(id).fetch_optional(&mut *transaction).await.map_err(store_error)?;
+        let session = found.map(|Json(stored)| stored.into_session()).transpose()?;
+        transaction.commit().await.map_err(store_error)?;
+        Ok(match session {
+            Some(session) if updated.rows_affected() == 1 => Outcome::Applied(session),
+            Some(session) => Outcome::Refused(session),
+            None => Outcome::NotFound,
+        })
+    }
+
+    /// Patches the sessions of a subject that have not ended.
+    async fn patch_all(
+        &self,
+        subject: &Subject,
+        except: Option<&SessionId>,
+        patch: Value,
+    ) -> Result<Vec<Session>> {
+        let update = query_scalar(
+            "UPDATE sessions SET record = json_patch(record, ?)
+             WHERE subject = ? AND id IS NOT ? AND ended_at IS NULL RETURNING record",
+        );
+        let update = update.bind(Json(patch)).bind(subject.as_str());
+        self.sessions(update.bind(except.map(SessionId::to_string))).await
+    }
+}
+
+fn find(id: &SessionId) -> Records<'static, StoredSession> {
+    query_scalar("SELECT record FROM sessions WHERE id = ?").bind(id.to_string())
+}
+
+/// Claims in the form of [`StoredSession::claims`].
+fn claims_text(claims: &ExtraClaims) -> String {
+    Value::Object(claims.clone()).to_string()
+}
+
+/// SQLite runs inside the process: a statement that fails has changed nothing.
+fn store_error(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::PoolTimedOut => StoreError::Unreachable(error.into()),
+        // The cause is left out, because it may repeat parts of the record.
+        sqlx::Error::ColumnDecode { .. } => StoreError::corrupt("a record", "not a stored form"),
+        sqlx::Error::Database(_) => StoreError::Rejected(error.into()),
+        _ => StoreError::UnknownOutcome(error.into()),
+    }
+}
+
+#[async_trait]
+impl SessionStore for SqlxStore {
+    async fn insert(&self, session: &Session) -> Result<bool> {
+        let insert = query("INSERT INTO sessions (record) VALUES (?) ON CONFLICT DO NOTHING");
+        Ok(self.execute(insert.bind(Json(StoredSession::from(session)))).await? == 1)
+    }
+
+    async fn find(&self, id: &SessionId) -> Result<Option<Session>> {
+        Ok(self.sessions(find(id)).await?.pop())
+    }
+
+    async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome> {
+        let mark = URL_SAFE_NO_PAD.encode(step.mark.as_bytes());
+        let patch = json!({ "generation": step.to.number(), "mark": mark,
+            "issued_at": step.issued_at.millis(), "expires_at": step.expires_at.millis() });
+        self.step(id, Some(step.from), step.issued_at, patch).await
+    }
+
+    async fn touch(&self, id: &SessionId, at: Generation, used_at: Timestamp) -> Result<Outcome> {
+        self.step(id, Some(at), used_at, json!({})).await
+    }
+
+    async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome> {
+        self.step(id, None, Timestamp::from_millis(i64::MIN), end_patch(ended)).await
+    }
+
+    async fn end_all(
+        &self,
+        subject: &Subject,
+        except: Option<&SessionId>,
+        ended: Ended,
+    ) -> Result<Vec<Session>> {
+        self.patch_all(subject, except, end_patch(ended)).await
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<Session>> {
+        let select = query_scalar("SELECT record FROM sessions WHERE subject = ?");
+        self.sessions(select.bind(subject.as_str())).await
+    }
+
+    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<()> {
+        self.patch_all(subject, None, json!({ "claims": claims_text(claims) })).await.map(drop)
+    }
+
+    async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64> {
+        let delete = query(
+            "DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE expires_at < ?1
+             AND (status IS NULL OR ended_at IS NULL OR ended_at < ?1) LIMIT ?2)",
+        );
+        self.execute(delete.bind(expired_before.millis()).bind(at_most)).await
+    }
+
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>> {
+        let select = "SELECT status, ended_at FROM sessions WHERE status >= 0 AND ended_at >= ?";
+        let rows = query_as(select).bind(since.millis()).fetch_all(&self.0).await;
+        let revoked = |(index, at)| Revoked {
+            index: StatusIndex::from_number(index),
+            at: Timestamp::from_millis(at),
+        };
+        Ok(rows.map_err(store_error)?.into_iter().map(revoked).collect())
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64> {
+        let update = query(
+            "UPDATE sessions SET record = json_remove(record, '$.status_index') WHERE rowid IN
+             (SELECT rowid FROM sessions WHERE status >= 0 AND ended_at < ? LIMIT ?)",
+        );
+        self.execute(update.bind(ended_before.millis()).bind(at_most)).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.execute(query("SELECT 1")).await.map(drop)
+    }
+}
+
+fn end_patch(ended: Ended) -> Value {
+    json!({ "ended_at": ended.at.millis(), "end_reason": ended.reason.as_str() })
+}
+
+// Compiles the examples of the page on storage adapters.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/storage-adapters.md")]
+struct StorageAdapters;
