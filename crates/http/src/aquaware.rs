@@ -1,46 +1,47 @@
-//! The handle that an application mounts.
+//! The handle that an application mounts, and what its own handlers need.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
-use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
-use aquaware_core::password::PasswordHasher;
-use aquaware_core::service::{Accounts, Sessions};
-use aquaware_core::time::Clock;
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse};
+use aquaware_core::id::ClientId;
+use aquaware_core::service::{Accounts, Caller, NewSession, Sessions};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
 
 use crate::builder::Builder;
-use crate::chain::Chain;
-use crate::cors::cors;
-use crate::envelope::envelope;
+use crate::middleware::public_middleware;
+use crate::problem::Problem;
 use crate::route::endpoint;
 use crate::state::State;
-use crate::{auth, health, key_set, oauth, status_lists};
+use crate::{auth, health, key_set, login, oauth, status_lists};
 
-/// The routes of an issuer, ready to be mounted into actix-web applications. Cheap to clone.
+/// The routes of an issuer, ready to be mounted into actix-web applications.
+///
+/// Cheap to clone; all clones share their limits and caches. Handlers of an application in which
+/// it is mounted can take it as an argument.
 #[derive(Clone, Debug)]
 pub struct Aquaware {
     state: web::Data<State>,
 }
 
 impl Aquaware {
-    /// Starts to configure the routes over `sessions`.
-    pub fn builder(
-        sessions: Arc<Sessions>,
-        hasher: Arc<dyn PasswordHasher>,
-        clock: Arc<dyn Clock>,
-    ) -> Builder {
-        Builder::new(sessions, hasher, clock)
+    /// Configures routes over `sessions`.
+    #[must_use]
+    pub fn builder(sessions: Arc<Sessions>) -> Builder {
+        Builder::new(sessions)
     }
 
     pub(crate) const fn new(state: web::Data<State>) -> Self {
         Self { state }
     }
 
-    /// Mounts `/auth/*`, `/oauth2/*`, `/.well-known/*` and `/status-lists`. Other paths are left to
-    /// the application.
+    /// Mounts `/auth/*`, `/oauth2/*`, `/.well-known/*` and `/status-lists`. All other paths are left
+    /// to the application. Pass it to `App::configure` or `Scope::configure`.
     pub fn configure(&self, app: &mut ServiceConfig) {
         app.app_data(self.state.clone());
         auth::routes(app, self.state.accounts.is_some());
@@ -60,9 +61,9 @@ impl Aquaware {
             .service(endpoint("/health/ready", [(Method::GET, web::to(health::ready))]));
     }
 
-    /// The middleware for the whole application: CORS for the allowed origins, a request id and
-    /// one log line for every request, and problem documents for errors that the HTTP library
-    /// answers itself.
+    /// The middleware for the whole application: CORS for the allowed origins, a request id and one
+    /// log line per request, and problem documents for errors that the HTTP library answers. Wrap
+    /// it last, so that it is the outermost. The routes also work without it.
     pub fn middleware<S, B>(
         &self,
     ) -> impl Transform<
@@ -76,8 +77,7 @@ impl Aquaware {
         S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
         B: MessageBody + 'static,
     {
-        let cors = cors(self.state.allow_origins.iter().map(String::as_str));
-        Chain::new(cors, envelope(self.state.proxies.clone()))
+        public_middleware(self.state.proxies.clone(), &self.state.allow_origins)
     }
 
     /// The sessions behind the routes.
@@ -86,9 +86,74 @@ impl Aquaware {
         &self.state.sessions
     }
 
-    /// The accounts behind the routes, where there are any.
+    /// The accounts behind the routes, if there are any.
     #[must_use]
     pub fn accounts(&self) -> Option<&Arc<Accounts>> {
         self.state.accounts.as_ref().map(|accounts| &accounts.service)
+    }
+
+    /// Counts a login against the limit of its client address. A login handler of the application
+    /// calls this before it checks credentials.
+    ///
+    /// # Errors
+    /// 429 `rate_limited`.
+    pub fn count_login(&self, request: &HttpRequest) -> Result<(), Problem> {
+        self.state.limiter.log_in(self.state.client(request).address)
+    }
+
+    /// Opens a session for a user whom the application has authenticated, and returns the token
+    /// response: the refresh token is in the body or in the cookie, as the profile of the client
+    /// says. The address and user agent of the session are taken from the request if `session` has
+    /// none.
+    ///
+    /// # Errors
+    /// 400 `unknown_client` and `invalid_scope`, 403 `client_not_allowed` without the grant `login`,
+    /// 403 `cross_site` for a page of another origin and a client with a cookie, 503 if the store is
+    /// unreachable.
+    pub async fn open_session(
+        &self,
+        request: &HttpRequest,
+        client: &ClientId,
+        session: NewSession,
+    ) -> Result<HttpResponse, Problem> {
+        login::open_session(&self.state, request, client, session).await
+    }
+}
+
+impl FromRequest for Aquaware {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(State::of(request).map(|state| Self { state: state.clone() }))
+    }
+}
+
+/// The caller of a protected handler: the request has a valid access token of a live session.
+///
+/// Without one, the handler is not called and the response is the 401 of RFC 6750. Checking that the
+/// session is live reads the store; services that must not do so use `aquaware-verifier`.
+#[derive(Debug)]
+pub struct Authenticated(pub Caller);
+
+impl std::ops::Deref for Authenticated {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequest for Authenticated {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move {
+            let state = State::of(&request)?;
+            Ok(Self(state.caller(&request, false, state.now()).await?))
+        }
+        .boxed_local()
     }
 }

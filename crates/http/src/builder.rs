@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::web;
-use aquaware_core::password::PasswordHasher;
+use aquaware_core::password::{Check, EstablishError, Overloaded, PasswordHasher};
 use aquaware_core::random::SystemRandom;
+use aquaware_core::secret::{Password, PasswordHash};
 use aquaware_core::service::{Accounts, Clients, Sessions, StatusLists};
-use aquaware_core::time::Clock;
+use aquaware_core::time::{Clock, SystemClock};
+use async_trait::async_trait;
 use ipnet::IpNet;
 use thiserror::Error;
 
@@ -17,7 +19,7 @@ use crate::cookie::RefreshCookie;
 use crate::failed_logins::FailedLogins;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
-use crate::origin::{OwnOrigins, is_origin};
+use crate::origin::{AllowedOrigins, is_origin};
 use crate::state::{AccountState, State};
 
 /// Why an [`Aquaware`] cannot be built.
@@ -30,13 +32,19 @@ pub enum BuildError {
     /// A trusted proxy is neither an address nor a network.
     #[error("invalid trusted proxy {0:?}: expected an IP address or a network such as 10.0.0.0/8")]
     TrustedProxy(String),
+    /// A client is confidential, but nothing can check its secret.
+    #[error("client {client:?} has a secret: set Builder::password_hasher to check it")]
+    PasswordHasher {
+        /// The id of the client.
+        client: String,
+    },
 }
 
 /// The settings of an [`Aquaware`]; see [`Aquaware::builder`].
 #[derive(Debug)]
 pub struct Builder {
     sessions: Arc<Sessions>,
-    hasher: Arc<dyn PasswordHasher>,
+    hasher: Option<Arc<dyn PasswordHasher>>,
     clock: Arc<dyn Clock>,
     accounts: Option<Arc<Accounts>>,
     signup_open: bool,
@@ -47,15 +55,11 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub(crate) fn new(
-        sessions: Arc<Sessions>,
-        hasher: Arc<dyn PasswordHasher>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(sessions: Arc<Sessions>) -> Self {
         Self {
             sessions,
-            hasher,
-            clock,
+            hasher: None,
+            clock: Arc::new(SystemClock),
             accounts: None,
             signup_open: true,
             insecure_cookies: false,
@@ -65,9 +69,23 @@ impl Builder {
         }
     }
 
+    /// Checks client secrets with this hasher. Required as soon as a client is confidential.
+    #[must_use]
+    pub fn password_hasher(mut self, hasher: Arc<dyn PasswordHasher>) -> Self {
+        self.hasher = Some(hasher);
+        self
+    }
+
+    /// Replaces the system clock, for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Mounts sign-up, login, password change and `/auth/me` over these accounts, and allows the
     /// password grant. Without accounts, the application opens sessions itself with
-    /// [`Aquaware::log_in`].
+    /// [`Aquaware::open_session`].
     #[must_use]
     pub fn accounts(mut self, accounts: impl Into<Arc<Accounts>>) -> Self {
         self.accounts = Some(accounts.into());
@@ -118,14 +136,23 @@ impl Builder {
     /// # Errors
     /// [`BuildError`] for the first invalid setting.
     pub fn build(self) -> Result<Aquaware, BuildError> {
-        let Self { sessions, hasher, clock, limits, .. } = self;
+        let Self { sessions, clock, limits, .. } = self;
         if let Some(invalid) = self.allow_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(BuildError::Origin(invalid.clone()));
         }
         let proxies = self.trusted_proxies.into_iter().map(network).collect::<Result<_, _>>()?;
         let snapshot = sessions.snapshot();
+        let hasher = match self.hasher {
+            Some(hasher) => hasher,
+            None => match snapshot.policy().clients().find(|client| client.is_confidential()) {
+                Some(client) => {
+                    return Err(BuildError::PasswordHasher { client: client.id().to_string() });
+                }
+                None => Arc::new(NoHasher),
+            },
+        };
         let issuer = snapshot.policy().issuer().as_str();
-        let origins = OwnOrigins::new(issuer, self.allow_origins.iter().map(String::as_str));
+        let origins = AllowedOrigins::new(issuer, self.allow_origins.iter().map(String::as_str));
         let accounts = self.accounts.map(|service| AccountState {
             service,
             signup_open: self.signup_open,
@@ -150,4 +177,21 @@ impl Builder {
 fn network(text: String) -> Result<IpNet, BuildError> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(|_| address()).map_err(|_| BuildError::TrustedProxy(text.clone()))
+}
+
+/// The hasher of an application without one: no secret matches. Clients can only have secrets here
+/// if a later policy added one.
+#[derive(Debug)]
+struct NoHasher;
+
+#[async_trait]
+impl PasswordHasher for NoHasher {
+    async fn check(&self, _: &Password, _: Option<&PasswordHash>) -> Result<Check, Overloaded> {
+        tracing::error!("a client secret was rejected: no password hasher is configured");
+        Ok(Check::default())
+    }
+
+    async fn establish(&self, _: &Password, _: &[String]) -> Result<PasswordHash, EstablishError> {
+        Err(EstablishError::Overloaded(Overloaded))
+    }
 }

@@ -1,7 +1,7 @@
-//! Who is calling: the client's address and scheme behind trusted proxies.
+//! The client's address and scheme behind trusted proxies.
 //!
-//! Anybody can write `X-Forwarded-For`. Only what a trusted proxy appended counts, so the list is
-//! walked from the right, and only if the connection itself comes from a trusted proxy.
+//! Any client can send `X-Forwarded-For`. Only entries that a trusted proxy appended count, so the
+//! list is read from the right, and only if the connection comes from a trusted proxy.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -11,29 +11,28 @@ use ipnet::IpNet;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Where a request comes from, as far as that can be believed.
+/// The origin of a request, as far as it can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
-    /// The address; `0.0.0.0` for a connection that has none. IPv4 is never written as IPv6.
+    /// The address; `0.0.0.0` for a connection without one. IPv4-mapped addresses are IPv4.
     pub(crate) address: IpAddr,
-    /// Whether it speaks HTTPS, where a trusted proxy says.
+    /// Whether the client uses HTTPS, if a trusted proxy reported it.
     pub(crate) https: Option<bool>,
 }
 
-/// The networks whose forwarding headers count: `listen.trusted_proxies`.
+/// The networks whose forwarding headers are trusted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// These networks.
+    /// Trusts these networks.
     pub(crate) const fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
 
-    /// The client behind the connection from `peer`.
-    ///
-    /// The right-most address that isn't a trusted proxy's. A malformed entry stops the walk at the
-    /// last good one, since what stands left of it was written by nobody known.
+    /// The client behind the connection from `peer`: the right-most address that is not a trusted
+    /// proxy. A malformed entry ends the search at the last valid one, because the origin of the
+    /// entries to its left is unknown.
     pub(crate) fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
         if !self.trust(peer) {
@@ -49,19 +48,19 @@ impl TrustedProxies {
 
     fn walk(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lists: Vec<_> = headers.get_all(FORWARDED_FOR).collect();
-        let mut last_good = peer;
+        let mut last_valid = peer;
         for list in lists.iter().rev() {
             for entry in list.as_bytes().rsplit(|byte| *byte == b',') {
                 let Some(address) = std::str::from_utf8(entry).ok().and_then(parse) else {
-                    return last_good;
+                    return last_valid;
                 };
-                last_good = address;
+                last_valid = address;
                 if !self.trust(address) {
-                    return last_good;
+                    return last_valid;
                 }
             }
         }
-        last_good
+        last_valid
     }
 
     fn trust(&self, address: IpAddr) -> bool {
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_s_header_counts_for_nothing() {
+    fn headers_from_untrusted_peers_are_ignored() {
         assert_eq!(address("198.51.100.7", &[b"203.0.113.9"]), "198.51.100.7");
         assert_eq!(client("198.51.100.7", &[("x-forwarded-proto", b"https")]).https, None);
     }
@@ -122,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn with_proxies_only_the_left_most_one_is_the_client() {
+    fn among_proxies_alone_the_left_most_one_is_the_client() {
         assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(address("10.0.0.1", &[b"10.0.0.3, 10.0.0.2"]), "10.0.0.3");
     }
 
     #[test]
-    fn a_malformed_entry_stops_the_walk_at_the_last_good_one() {
+    fn a_malformed_entry_stops_the_walk_at_the_last_valid_one() {
         for bad in [&b"unknown"[..], b"", b"999.1.1.1", b"\xff", b"1.1.1.1;x", b"_hidden", b" "] {
             let list = [b"203.0.113.9,", bad, b",10.0.0.2"].concat();
             assert_eq!(address("10.0.0.1", &[&list]), "10.0.0.2", "{bad:?}");
@@ -137,24 +136,24 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_address_in_ipv6_clothes_is_the_ipv4_address() {
+    fn an_ipv4_mapped_address_is_the_ipv4_address() {
         assert_eq!(address("::ffff:198.51.100.7", &[]), "198.51.100.7");
         assert_eq!(address("::ffff:10.0.0.1", &[b"::ffff:203.0.113.9"]), "203.0.113.9");
     }
 
     #[test]
-    fn the_nearest_proxy_says_which_scheme_the_client_spoke() {
-        let said = |value: &[u8]| client("10.0.0.1", &[("x-forwarded-proto", value)]).https;
-        assert_eq!(said(b"https"), Some(true));
-        assert_eq!(said(b"HTTP"), Some(false));
-        assert_eq!(said(b"http, https"), Some(true));
-        assert_eq!(said(b"gopher"), None);
-        assert_eq!(said(b"\xff"), None);
+    fn the_nearest_proxy_reports_the_scheme() {
+        let scheme = |value: &[u8]| client("10.0.0.1", &[("x-forwarded-proto", value)]).https;
+        assert_eq!(scheme(b"https"), Some(true));
+        assert_eq!(scheme(b"HTTP"), Some(false));
+        assert_eq!(scheme(b"http, https"), Some(true));
+        assert_eq!(scheme(b"gopher"), None);
+        assert_eq!(scheme(b"\xff"), None);
     }
 
     #[test]
-    fn a_connection_without_an_address_is_nobody_s() {
-        let nobody = TrustedProxies::default().client(None, &HeaderMap::new());
-        assert_eq!(nobody.address.to_string(), "0.0.0.0");
+    fn a_connection_without_an_address_has_the_unspecified_one() {
+        let client = TrustedProxies::default().client(None, &HeaderMap::new());
+        assert_eq!(client.address.to_string(), "0.0.0.0");
     }
 }

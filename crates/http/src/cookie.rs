@@ -1,7 +1,7 @@
 //! The refresh cookie: setting, clearing and reading it.
 //!
-//! Written by hand, since it is one cookie with fixed attributes and a value that needs no
-//! escaping; a jar would keep copies of the token.
+//! Written by hand: it is one cookie with fixed attributes and a value that needs no escaping, and
+//! a cookie jar would keep copies of the token.
 
 use std::time::Duration;
 
@@ -9,38 +9,39 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use aquaware_core::secret::RefreshToken;
 use zeroize::Zeroizing;
 
-use super::problem::{Code, Problem};
+use super::error_code::ErrorCode;
+use super::problem::Problem;
 
-/// How the refresh cookie is written: with the `__Secure-` prefix and `Secure`, or without both
-/// for development on plain HTTP.
+/// The format of the refresh cookie: with the `__Secure-` prefix and `Secure`, or without both for
+/// development over plain HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RefreshCookie {
     insecure: bool,
 }
 
 impl RefreshCookie {
-    /// The cookie; `insecure` is `cookies.insecure` of the configuration.
+    /// The cookie, without prefix and `Secure` if `insecure`.
     pub(crate) const fn new(insecure: bool) -> Self {
         Self { insecure }
     }
 
-    /// Its name.
+    /// The name of the cookie.
     pub(crate) const fn name(self) -> &'static str {
         if self.insecure { "aquaware-refresh" } else { "__Secure-aquaware-refresh" }
     }
 
-    /// The `Set-Cookie` that hands out `token` for `life`, in whole seconds, rounded down so that
-    /// the cookie never outlives its token. `None` for what can't stand in a cookie, which no token
-    /// of ours is.
-    pub(crate) fn set(self, token: &RefreshToken, life: Duration) -> Option<HeaderValue> {
+    /// The `Set-Cookie` value for `token`. The lifetime is rounded down to whole seconds, so that
+    /// the cookie never outlives its token. `None` for values that a cookie cannot carry; no token
+    /// of this issuer is one.
+    pub(crate) fn set(self, token: &RefreshToken, lifetime: Duration) -> Option<HeaderValue> {
         let token = token.expose();
         if token.is_empty() || !token.bytes().all(is_cookie_octet) {
             return None;
         }
-        self.header(token, life.as_secs())
+        self.header(token, lifetime.as_secs())
     }
 
-    /// The `Set-Cookie` that makes the browser forget it.
+    /// The `Set-Cookie` value that deletes the cookie.
     pub(crate) fn clear(self) -> Option<HeaderValue> {
         self.header("", 0)
     }
@@ -56,22 +57,27 @@ impl RefreshCookie {
         Some(header)
     }
 
-    /// The token a request brings in this cookie, if it does. An empty one is none.
+    /// The token in the cookie, if the request has one. An empty cookie counts as absent.
     ///
     /// # Errors
-    /// [`Code::InvalidRequest`] when it comes more than once: nobody could say which one counts.
+    /// [`ErrorCode::InvalidRequest`] for more than one cookie of this name, which is ambiguous.
     pub(crate) fn read(self, headers: &HeaderMap) -> Result<Option<RefreshToken>, Problem> {
         let pairs =
             headers.get_all(header::COOKIE).flat_map(|it| it.as_bytes().split(is_semicolon));
         let mut values = pairs.filter_map(|pair| self.value_of(pair));
         let first = values.next();
         if values.next().is_some() {
-            return Err(Problem::new(Code::InvalidRequest, "The refresh cookie came twice."));
+            return Err(Problem::new(
+                ErrorCode::InvalidRequest,
+                "The refresh cookie was sent more than once.",
+            ));
         }
         let text = first.filter(|value| !value.is_empty()).map(std::str::from_utf8);
         match text.transpose() {
             Ok(token) => Ok(token.map(|token| RefreshToken::new(token.to_owned()))),
-            Err(_) => Err(Problem::new(Code::InvalidRequest, "The refresh cookie is malformed.")),
+            Err(_) => {
+                Err(Problem::new(ErrorCode::InvalidRequest, "The refresh cookie is malformed."))
+            }
         }
     }
 
@@ -99,7 +105,7 @@ mod tests {
     const SECURE: RefreshCookie = RefreshCookie::new(false);
     const PLAIN: RefreshCookie = RefreshCookie::new(true);
 
-    fn read(cookie: RefreshCookie, values: &[&[u8]]) -> Result<Option<String>, Code> {
+    fn read(cookie: RefreshCookie, values: &[&[u8]]) -> Result<Option<String>, ErrorCode> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(header::COOKIE, HeaderValue::from_bytes(value).unwrap());
@@ -113,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_has_every_attribute_of_the_contract() {
+    fn the_cookie_has_the_attributes_of_the_contract() {
         let life = Duration::from_millis(2_592_000_999);
         assert_eq!(
             SECURE.set(&token(), life).unwrap(),
@@ -127,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cleared_cookie_is_empty_and_over() {
+    fn a_cleared_cookie_is_empty_and_expired() {
         assert_eq!(
             SECURE.clear().unwrap(),
             "__Secure-aquaware-refresh=; Path=/auth; HttpOnly; Secure; SameSite=Strict; Max-Age=0"
@@ -135,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn the_header_is_never_formatted() {
+    fn the_token_is_never_formatted() {
         let header = SECURE.set(&token(), Duration::from_secs(1)).unwrap();
         assert!(!format!("{header:?}").contains("a.b-c_d"));
     }
 
     #[test]
-    fn nothing_can_be_smuggled_into_the_attributes() {
+    fn a_token_cannot_inject_attributes() {
         for text in ["", "a; Domain=evil.org", "a\r\nX: y", "a,b", "a b", "é"] {
             let token = RefreshToken::new(text.to_owned());
             assert_eq!(SECURE.set(&token, Duration::from_secs(1)), None, "{text:?}");
@@ -149,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_among_others_in_one_header_or_several() {
+    fn the_cookie_is_found_among_others_in_one_header_or_several() {
         let found = Ok(Some("a.b.c".to_owned()));
         assert_eq!(read(SECURE, &[b"x=1; __Secure-aquaware-refresh=a.b.c; y=2"]), found);
         assert_eq!(read(SECURE, &[b"x=1", b"__Secure-aquaware-refresh=a.b.c"]), found);
@@ -158,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_empty_or_under_the_other_name_it_is_none() {
+    fn an_absent_or_empty_cookie_or_another_name_is_none() {
         assert_eq!(read(SECURE, &[]), Ok(None));
         assert_eq!(read(SECURE, &[b"__Secure-aquaware-refresh="]), Ok(None));
         assert_eq!(read(SECURE, &[b"__Secure-aquaware-refresh"]), Ok(None));
@@ -168,16 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn two_of_them_are_ambiguous_even_when_alike() {
+    fn two_cookies_are_ambiguous_even_if_they_are_equal() {
         let twice = b"__Secure-aquaware-refresh=a; __Secure-aquaware-refresh=a";
-        assert_eq!(read(SECURE, &[twice]), Err(Code::InvalidRequest));
+        assert_eq!(read(SECURE, &[twice]), Err(ErrorCode::InvalidRequest));
         let one = b"__Secure-aquaware-refresh=a";
-        assert_eq!(read(SECURE, &[one, one]), Err(Code::InvalidRequest));
-        assert_eq!(read(SECURE, &[one, b"__Secure-aquaware-refresh="]), Err(Code::InvalidRequest));
+        assert_eq!(read(SECURE, &[one, one]), Err(ErrorCode::InvalidRequest));
+        assert_eq!(
+            read(SECURE, &[one, b"__Secure-aquaware-refresh="]),
+            Err(ErrorCode::InvalidRequest)
+        );
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_malformed() {
-        assert_eq!(read(PLAIN, &[b"aquaware-refresh=\xff\xfe"]), Err(Code::InvalidRequest));
+    fn a_cookie_that_is_not_utf_8_is_malformed() {
+        assert_eq!(read(PLAIN, &[b"aquaware-refresh=\xff\xfe"]), Err(ErrorCode::InvalidRequest));
     }
 }

@@ -1,26 +1,26 @@
-//! Public documents that anybody may keep for a while and ask for again by their tag.
+//! Public documents that clients may cache and revalidate by their entity tag.
 
 use actix_web::http::header::{self, EntityTag, Header as _, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// A document with what its answer says about it.
+/// A document and its caching headers.
 #[derive(Debug)]
 pub(crate) struct Document {
-    /// What tells this version from any other, in characters of an `ETag`.
+    /// Identifies this version, in characters of an `ETag`.
     pub(crate) tag: String,
-    /// How long it may be kept.
+    /// The value of `Cache-Control`.
     pub(crate) cache_control: String,
-    /// Its media type.
+    /// The media type.
     pub(crate) media_type: &'static str,
-    /// The coding that `body` is under, if any.
+    /// The content coding of `body`, if any.
     pub(crate) coding: Option<&'static str>,
     /// The bytes.
     pub(crate) body: web::Bytes,
 }
 
 impl Document {
-    /// Answers with the document, or with 304 to whoever has it (RFC 9110 §13.1.2).
-    pub(crate) fn answer(self, request: &HttpRequest) -> HttpResponse {
+    /// The document, or 304 if the client already has this version (RFC 9110 §13.1.2).
+    pub(crate) fn response(self, request: &HttpRequest) -> HttpResponse {
         let Self { tag, cache_control, media_type, coding, body } = self;
         let tag = EntityTag::new_strong(tag);
         let known = match IfNoneMatch::parse(request) {

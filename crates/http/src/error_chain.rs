@@ -1,4 +1,4 @@
-//! An error with everything behind it, on one line: for a log or a terminal, never for a client.
+//! An error and its causes on one line: for logs, never for clients.
 
 use std::error::Error;
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
-//! The one map from what the use cases say to what clients read.
+//! Maps the errors of the use cases to problems: the only place that does.
 //!
-//! Every match is without `_`: a new outcome must be given its answer here. Causes end here too,
-//! in one log line; public text never holds one.
+//! No match has a `_` arm, so a new error must be given its response here. Causes are logged here,
+//! once, and never appear in a response.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use aquaware_core::service::{
 };
 use aquaware_core::store::StoreError;
 
-use super::problem::{Code, FieldError, Problem};
+use super::error_code::ErrorCode;
+use super::problem::{FieldError, Problem};
 use crate::error_chain::chain;
 
-/// After how long a client may try a store again that failed.
-const STORE_PATIENCE: Duration = Duration::from_secs(1);
+/// When a client may retry after a store failure.
+const STORE_RETRY: Duration = Duration::from_secs(1);
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -31,11 +32,11 @@ impl From<&StoreError> for Problem {
             | StoreError::UnknownOutcome(_)
             | StoreError::Rejected(_) => {
                 tracing::error!(%cause, "store unavailable");
-                Self::from(Code::StoreUnavailable).retry_after(STORE_PATIENCE)
+                Self::from(ErrorCode::StoreUnavailable).retry_after(STORE_RETRY)
             }
             StoreError::Corrupt { .. } => {
                 tracing::error!(%cause, "corrupt record");
-                Self::from(Code::InternalError)
+                Self::from(ErrorCode::InternalError)
             }
         }
     }
@@ -46,8 +47,8 @@ impl From<ServiceError> for Problem {
         match failure {
             ServiceError::Store(error) => error.into(),
             ServiceError::Sign(_) | ServiceError::IdTaken(_) => {
-                tracing::error!(cause = %failure, "a token could not be made");
-                Self::from(Code::InternalError)
+                tracing::error!(cause = %failure, "failed to issue a token");
+                Self::from(ErrorCode::InternalError)
             }
         }
     }
@@ -56,7 +57,7 @@ impl From<ServiceError> for Problem {
 impl From<StatusListError> for Problem {
     fn from(error: StatusListError) -> Self {
         match error {
-            StatusListError::SharedSecret => Self::from(Code::NotFound),
+            StatusListError::SharedSecret => Self::from(ErrorCode::NotFound),
             StatusListError::Store(error) => Self::from(&*error),
             StatusListError::Sign(error) => ServiceError::from(error).into(),
         }
@@ -66,7 +67,7 @@ impl From<StatusListError> for Problem {
 impl From<Overloaded> for Problem {
     fn from(_: Overloaded) -> Self {
         tracing::warn!("password checks overloaded");
-        Self::from(Code::Overloaded).retry_after(Duration::from_secs(2))
+        Self::from(ErrorCode::Overloaded).retry_after(Duration::from_secs(2))
     }
 }
 
@@ -82,13 +83,15 @@ impl From<AuthError> for Problem {
 impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
         match error {
-            RefreshError::Token(_) | RefreshError::Unknown => Self::from(Code::InvalidRefreshToken),
-            RefreshError::Expired => Self::from(Code::RefreshTokenExpired),
-            RefreshError::Reused => Self::from(Code::RefreshTokenReused),
-            RefreshError::Ended(_) => Self::from(Code::SessionRevoked),
-            RefreshError::NotAllowed => Self::from(Code::ClientNotAllowed),
-            RefreshError::Foreign => Self::from(Code::InvalidRefreshToken),
-            RefreshError::InvalidScope => Self::from(Code::InvalidScope),
+            RefreshError::Token(_) | RefreshError::Unknown => {
+                Self::from(ErrorCode::InvalidRefreshToken)
+            }
+            RefreshError::Expired => Self::from(ErrorCode::RefreshTokenExpired),
+            RefreshError::Reused => Self::from(ErrorCode::RefreshTokenReused),
+            RefreshError::Ended(_) => Self::from(ErrorCode::SessionRevoked),
+            RefreshError::NotAllowed => Self::from(ErrorCode::ClientNotAllowed),
+            RefreshError::Foreign => Self::from(ErrorCode::InvalidRefreshToken),
+            RefreshError::InvalidScope => Self::from(ErrorCode::InvalidScope),
             RefreshError::Service(failure) => failure.into(),
         }
     }
@@ -97,10 +100,10 @@ impl From<RefreshError> for Problem {
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::InvalidCredentials => Self::from(Code::InvalidCredentials),
-            LoginError::UnknownClient => Self::from(Code::UnknownClient),
-            LoginError::NotAllowed => Self::from(Code::ClientNotAllowed),
-            LoginError::InvalidScope => Self::from(Code::InvalidScope),
+            LoginError::InvalidCredentials => Self::from(ErrorCode::InvalidCredentials),
+            LoginError::UnknownClient => Self::from(ErrorCode::UnknownClient),
+            LoginError::NotAllowed => Self::from(ErrorCode::ClientNotAllowed),
+            LoginError::InvalidScope => Self::from(ErrorCode::InvalidScope),
             LoginError::Overloaded(overloaded) => overloaded.into(),
             LoginError::Service(failure) => failure.into(),
         }
@@ -110,10 +113,11 @@ impl From<LoginError> for Problem {
 impl From<SignUpError> for Problem {
     fn from(error: SignUpError) -> Self {
         match error {
-            SignUpError::Email => {
-                Self::invalid_fields(vec![FieldError::new("email", "is not an e-mail address")])
-            }
-            SignUpError::Taken => Self::from(Code::AccountExists),
+            SignUpError::Email => Self::invalid_fields(vec![FieldError::new(
+                "email",
+                "is not a valid e-mail address",
+            )]),
+            SignUpError::Taken => Self::from(ErrorCode::AccountExists),
             SignUpError::Weak(why) => weak("password", &why),
             SignUpError::Overloaded(overloaded) => overloaded.into(),
             SignUpError::Store(error) => error.into(),
@@ -124,7 +128,7 @@ impl From<SignUpError> for Problem {
 impl From<PasswordError> for Problem {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Wrong => Self::from(Code::InvalidCredentials),
+            PasswordError::Wrong => Self::from(ErrorCode::InvalidCredentials),
             PasswordError::Weak(why) => weak("new_password", &why),
             PasswordError::Overloaded(overloaded) => overloaded.into(),
             PasswordError::Store(error) => error.into(),
@@ -134,5 +138,5 @@ impl From<PasswordError> for Problem {
 
 fn weak(field: &str, why: &[Weakness]) -> Problem {
     let errors = why.iter().map(|weakness| FieldError::new(field, weakness.to_string())).collect();
-    Problem::from(Code::WeakPassword).with_errors(errors)
+    Problem::from(ErrorCode::WeakPassword).with_errors(errors)
 }

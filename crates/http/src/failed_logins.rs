@@ -1,8 +1,8 @@
-//! How often a login may fail before it is locked for the rest of the span.
+//! Locks a login after too many failures within a period.
 //!
-//! Counted per login name, whether there is such an account or not, so a lock tells nothing about
-//! who has one. Guesses that run side by side are judged when they end: once the limit is reached,
-//! neither a wrong nor a right one is told from the other.
+//! Failures are counted per login, whether or not the account exists, so a lock does not reveal
+//! that it does. Concurrent guesses are counted when they end: once the limit is reached, right and
+//! wrong guesses get the same response.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,18 +12,19 @@ use aquaware_core::account::Login;
 use aquaware_core::time::Timestamp;
 use aws_lc_rs::digest;
 
+use super::error_code::ErrorCode;
 use super::limits::Rate;
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 
-/// The failures of logins, in windows that start with a first failure. Shared between workers.
+/// The failures per login, in windows that start with a first failure; shared by all workers.
 #[derive(Debug)]
 pub(crate) struct FailedLogins {
     rate: Option<Rate>,
     windows: Mutex<HashMap<Key, Window>>,
-    most: usize,
+    max_logins: usize,
 }
 
-/// A hash of a login: of one length, and no address stands in memory for this.
+/// A hash of a login: of fixed length, and without the address itself.
 type Key = [u8; 16];
 
 #[derive(Clone, Copy, Debug)]
@@ -32,24 +33,24 @@ struct Window {
     failures: u32,
 }
 
-/// How many logins are kept in mind. At a hash of a password each, a busy server takes minutes to
-/// make so many fail.
-const MOST_LOGINS: usize = 100_000;
+/// The number of logins that are remembered. Each failure costs a password hash, so even a busy
+/// server needs minutes for so many.
+const MAX_LOGINS: usize = 100_000;
 
 impl FailedLogins {
-    /// Locks a login after `rate.count` failures within `rate.per`; `None` never does.
+    /// Locks a login after `rate.count` failures within `rate.per`; `None` never locks.
     pub(crate) fn new(rate: Option<Rate>) -> Self {
-        Self::with_room(rate, MOST_LOGINS)
+        Self::with_capacity(rate, MAX_LOGINS)
     }
 
-    fn with_room(rate: Option<Rate>, most: usize) -> Self {
-        Self { rate, windows: Mutex::default(), most }
+    fn with_capacity(rate: Option<Rate>, max_logins: usize) -> Self {
+        Self { rate, windows: Mutex::default(), max_logins }
     }
 
-    /// Whether `login` may try: to be asked before the password is looked at.
+    /// Checks that `login` is not locked; to be called before the password is checked.
     ///
     /// # Errors
-    /// [`Code::AccountLocked`] with the rest of the span.
+    /// [`ErrorCode::AccountLocked`] with the remaining time.
     pub(crate) fn check(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
         let Some(rate) = self.rate else { return Ok(()) };
         locked(rate, self.windows().get(&key(login)), now)
@@ -58,13 +59,13 @@ impl FailedLogins {
     /// Counts a wrong password.
     ///
     /// # Errors
-    /// [`Code::AccountLocked`], to be answered instead, if the login was locked by now.
+    /// [`ErrorCode::AccountLocked`], to be returned instead, if the login is locked by now.
     pub(crate) fn failed(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
         let Some(rate) = self.rate else { return Ok(()) };
         let (key, mut windows) = (key(login), self.windows());
         locked(rate, windows.get(&key), now)?;
-        if windows.len() >= self.most && !windows.contains_key(&key) {
-            make_room(&mut windows, rate, self.most, now);
+        if windows.len() >= self.max_logins && !windows.contains_key(&key) {
+            make_room(&mut windows, rate, self.max_logins, now);
         }
         let window = windows.entry(key).or_insert(Window { started: now, failures: 0 });
         if is_over(rate, window, now) {
@@ -74,11 +75,11 @@ impl FailedLogins {
         Ok(())
     }
 
-    /// Clears the count after a right password.
+    /// Resets the count after a correct password.
     ///
     /// # Errors
-    /// [`Code::AccountLocked`], to be answered instead, if the login was locked by now: else the
-    /// right one of many guesses sent at once would stand out.
+    /// [`ErrorCode::AccountLocked`], to be returned instead, if the login is locked by now.
+    /// Otherwise the correct one among many concurrent guesses would stand out.
     pub(crate) fn succeeded(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
         let Some(rate) = self.rate else { return Ok(()) };
         let (key, mut windows) = (key(login), self.windows());
@@ -88,7 +89,7 @@ impl FailedLogins {
     }
 
     fn windows(&self) -> MutexGuard<'_, HashMap<Key, Window>> {
-        // Every step leaves the map whole, so a panic elsewhere under the lock can't have torn it.
+        // Every operation leaves the map consistent, so a poisoned lock is harmless.
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,20 +111,20 @@ fn locked(rate: Rate, window: Option<&Window>, now: Timestamp) -> Result<(), Pro
     match window {
         Some(window) if window.failures >= rate.count.get() && !is_over(rate, window, now) => {
             let end = window.started.plus(rate.per).millis();
-            let rest = u64::try_from(end.saturating_sub(now.millis())).unwrap_or(0);
-            // A clock that was set back must not make the lock longer than its span.
-            let rest = Duration::from_millis(rest).min(rate.per);
-            Err(Problem::from(Code::AccountLocked).retry_after(rest))
+            let remaining = u64::try_from(end.saturating_sub(now.millis())).unwrap_or(0);
+            // A clock that was set back must not prolong the lock beyond its period.
+            let remaining = Duration::from_millis(remaining).min(rate.per);
+            Err(Problem::from(ErrorCode::AccountLocked).retry_after(remaining))
         }
         _ => Ok(()),
     }
 }
 
-/// Drops windows that are over and, where that isn't enough, the older half, locked ones last: so
-/// this happens once in many failures however many come.
-fn make_room(windows: &mut HashMap<Key, Window>, rate: Rate, most: usize, now: Timestamp) {
+/// Drops windows that have ended and, if that is not enough, the older half, locked ones last.
+/// Dropping half at once keeps the cost per failure low.
+fn make_room(windows: &mut HashMap<Key, Window>, rate: Rate, max_logins: usize, now: Timestamp) {
     windows.retain(|_, window| !is_over(rate, window, now));
-    if windows.len() < most {
+    if windows.len() < max_logins {
         return;
     }
     let rank = |window: &Window| (window.failures >= rate.count.get(), window.started);
@@ -155,18 +156,18 @@ mod tests {
 
     fn three_in_a_minute() -> FailedLogins {
         let rate = Rate { count: NonZeroU32::new(3).unwrap(), per: Duration::from_secs(60) };
-        FailedLogins::with_room(Some(rate), 100)
+        FailedLogins::with_capacity(Some(rate), 100)
     }
 
     fn wait(result: Result<(), Problem>) -> String {
         let problem = result.unwrap_err();
-        assert_eq!(problem.code(), Code::AccountLocked);
+        assert_eq!(problem.code(), ErrorCode::AccountLocked);
         let response = problem.response();
         response.headers().get(header::RETRY_AFTER).unwrap().to_str().unwrap().to_owned()
     }
 
     #[test]
-    fn the_limit_th_failure_locks_for_the_rest_of_the_span() {
+    fn reaching_the_limit_locks_for_the_rest_of_the_period() {
         let (logins, ann) = (three_in_a_minute(), login("ann"));
         for millis in [0, 10_000, 20_000] {
             assert!(logins.check(&ann, after(millis)).is_ok());
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_clears_the_count() {
+    fn a_success_resets_the_count() {
         let (logins, ann) = (three_in_a_minute(), login("ann"));
         for _ in 0..5 {
             assert!(logins.failed(&ann, START).is_ok());
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn guesses_that_end_after_the_lock_are_all_alike() {
+    fn guesses_that_end_after_the_lock_get_the_same_response() {
         let (logins, ann) = (three_in_a_minute(), login("ann"));
         for _ in 0..3 {
             assert!(logins.failed(&ann, START).is_ok());
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn each_login_is_counted_alone_and_in_one_spelling() {
+    fn logins_are_counted_separately_and_in_any_spelling() {
         let (logins, ann) = (three_in_a_minute(), login("ann"));
         for _ in 0..3 {
             assert!(logins.failed(&login("ANN"), START).is_ok());
@@ -221,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn unlimited_never_locks() {
+    fn without_a_rate_logins_are_never_locked() {
         let (logins, ann) = (FailedLogins::new(None), login("ann"));
         assert!((0..100).all(|_| logins.failed(&ann, START).is_ok()));
         assert!(logins.check(&ann, START).is_ok());
     }
 
     #[test]
-    fn memory_is_bounded_and_the_locked_are_forgotten_last() {
+    fn memory_is_bounded_and_locked_logins_are_dropped_last() {
         let (logins, ann) = (three_in_a_minute(), login("ann"));
         for _ in 0..3 {
             assert!(logins.failed(&ann, START).is_ok());

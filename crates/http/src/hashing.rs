@@ -1,6 +1,6 @@
-//! Password hashing off the threads that serve requests: a fixed number of threads, each with its
-//! own memory, behind a queue of bounded length. A flood of logins fills the queue, not the
-//! machine; past the bound the answer is "overloaded" at once.
+//! Password hashing on a fixed number of dedicated threads, each with its own memory, behind a
+//! bounded queue. A flood of logins fills the queue, not the machine; when the queue is full, further
+//! requests fail immediately as overloaded.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -15,16 +15,16 @@ use aquaware_core::secret::{Password, PasswordHash};
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-/// How the pool is dimensioned. Its memory is `threads` times that of one hash.
+/// The size of a [`HashingPool`]. Its memory is `threads` times that of one hash.
 #[derive(Clone, Debug)]
 pub struct PoolSize {
-    /// How many hashes run at once.
+    /// The number of hashes that run at once; at least one.
     pub threads: usize,
-    /// How many may wait.
+    /// The number of hashes that may wait.
     pub waiting: usize,
 }
 
-/// The pool. Dropping it lets its threads finish and go.
+/// A [`PasswordHasher`] on its own threads, which end when the pool is dropped.
 #[derive(Debug)]
 pub struct HashingPool {
     queue: SyncSender<Job>,
@@ -36,7 +36,10 @@ enum Job {
 }
 
 impl HashingPool {
-    /// Starts the threads.
+    /// Starts the threads. Passwords need at least `min_length` characters.
+    ///
+    /// # Errors
+    /// When the operating system refuses a thread.
     pub fn start(cost: &HashCost, min_length: usize, size: &PoolSize) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(size.waiting);
         let jobs = Arc::new(Mutex::new(jobs));
@@ -49,8 +52,8 @@ impl HashingPool {
         Ok(Self { queue })
     }
 
-    /// Queues a job and waits for its answer; a full queue, or a job that came to nothing, is an
-    /// overload to the caller.
+    /// Queues a job and waits for its result. A full queue and a job that panicked are reported as
+    /// overload.
     async fn run<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Overloaded> {
         let (reply, answer) = oneshot::channel();
         match self.queue.try_send(job(reply)) {
@@ -86,7 +89,7 @@ impl PasswordHasher for HashingPool {
 fn serve(jobs: &Mutex<Receiver<Job>>, cost: &HashCost, min_length: usize) {
     let mut worker = Worker::new(cost.clone(), min_length);
     while let Some(job) = next(jobs) {
-        // A hash that panics takes its own request down, not the thread.
+        // A panic fails its own request, not the thread.
         if catch_unwind(AssertUnwindSafe(|| work(&mut worker, job))).is_err() {
             tracing::error!("a password hash panicked");
             worker = Worker::new(cost.clone(), min_length);
@@ -98,7 +101,7 @@ fn next(jobs: &Mutex<Receiver<Job>>) -> Option<Job> {
     jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-/// Runs a job, unless whoever asked has gone away meanwhile.
+/// Runs a job, unless its caller is gone.
 fn work(worker: &mut Worker, job: Job) {
     match job {
         Job::Check(password, against, reply) if !reply.is_closed() => {
@@ -121,7 +124,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_password_checks_against_its_hash() {
+    async fn a_password_matches_its_hash() {
         let pool = pool(2, 8);
         let password = Password::new("seven blue snails".to_owned());
         let hash = pool.establish(&password, &[]).await.unwrap();
@@ -132,11 +135,11 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn past_the_bound_it_is_overloaded_at_once() {
+    async fn a_full_queue_is_overloaded_immediately() {
         let (queue, jobs) = sync_channel(1);
         let pool = HashingPool { queue };
         let password = Password::new("seven blue snails".to_owned());
-        // Nobody takes jobs: the first waits, the second is one too many.
+        // No thread takes jobs: the first waits, the second exceeds the queue.
         let first = pool.check(&password, None);
         let second = async { pool.check(&password, None).await };
         let (_, refused) = futures_util::future::join(

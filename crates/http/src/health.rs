@@ -5,7 +5,8 @@ use actix_web::{HttpResponse, web};
 use aquaware_core::jwt::TokenType;
 use serde::Serialize;
 
-use super::problem::{Code, FieldError, Problem};
+use super::error_code::ErrorCode;
+use super::problem::{FieldError, Problem};
 use super::state::State;
 use crate::error_chain::chain;
 
@@ -48,5 +49,5 @@ pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
     if failing.is_empty() {
         return Ok(healthy("ready"));
     }
-    Err(Problem::from(Code::StoreUnavailable).with_errors(failing))
+    Err(Problem::from(ErrorCode::StoreUnavailable).with_errors(failing))
 }

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::document::Document;
-use super::problem::{Code, Problem};
+use super::error_code::ErrorCode;
+use super::problem::Problem;
 use super::state::State;
 
 /// How long others may keep the key set, in seconds. A next key is published at least this long
@@ -30,7 +31,7 @@ pub(crate) async fn key_set(
 ) -> Result<HttpResponse, Problem> {
     let snapshot = state.sessions.snapshot();
     let set = KeySet { keys: snapshot.ring().published(state.now()).collect() };
-    let body = serde_json::to_vec(&set).map_err(|_| Problem::from(Code::InternalError))?;
+    let body = serde_json::to_vec(&set).map_err(|_| Problem::from(ErrorCode::InternalError))?;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
     let document = Document {
         tag: URL_SAFE_NO_PAD.encode(digest.as_ref()),
@@ -39,5 +40,5 @@ pub(crate) async fn key_set(
         coding: None,
         body: body.into(),
     };
-    Ok(document.answer(&request))
+    Ok(document.response(&request))
 }

@@ -1,5 +1,5 @@
-//! The server's request limits: logins and sign-ups by address, refreshes by session. Login and
-//! refresh have budgets of their own, so neither can starve the other.
+//! The request limits: logins and sign-ups per address, refreshes per session. Each has its own
+//! budget, so that none can starve another.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::problem::Problem;
 use super::request_limit::{RequestLimit, address_key};
 
-/// The limits of `[limits]`; `None` is unlimited. Shared between workers.
+/// The request limits, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     log_in: RequestLimit<IpAddr>,
@@ -23,11 +23,11 @@ pub(crate) struct Limiter {
     counted: Mutex<HashMap<SessionId, Generation>>,
 }
 
-/// How many sessions' last counted generations are kept in mind.
-const MOST_COUNTED: usize = 100_000;
+/// The number of sessions whose last counted generation is remembered.
+const MAX_COUNTED: usize = 100_000;
 
 impl Limiter {
-    /// These limits.
+    /// Applies `limits`.
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             log_in: RequestLimit::new(limits.login_per_address),
@@ -53,11 +53,11 @@ impl Limiter {
         self.sign_up.check(address_key(address))
     }
 
-    /// Counts a refresh. Where tokens are replaced, each generation counts once: the tabs of a
-    /// browser that refresh at one moment, or a client's retries, are one refresh.
+    /// Counts a refresh. If tokens rotate, each generation counts once: concurrent tabs of a browser
+    /// and retries are one refresh.
     ///
     /// # Errors
-    /// The 429; the token is not used up.
+    /// The 429; the token remains valid.
     pub(crate) fn refresh(
         &self,
         claims: &Verified<RefreshClaims>,
@@ -67,7 +67,7 @@ impl Limiter {
             return Ok(());
         }
         self.refresh.check(claims.sid)?;
-        self.note(claims);
+        self.remember(claims);
         Ok(())
     }
 
@@ -76,10 +76,10 @@ impl Limiter {
         counted.get(&claims.sid) == Some(&claims.generation)
     }
 
-    fn note(&self, claims: &Verified<RefreshClaims>) {
+    fn remember(&self, claims: &Verified<RefreshClaims>) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        // What is forgotten counts once more, which harms nobody.
-        if counted.len() >= MOST_COUNTED {
+        // A forgotten generation counts once more, which is harmless.
+        if counted.len() >= MAX_COUNTED {
             counted.clear();
         }
         counted.insert(claims.sid, claims.generation);

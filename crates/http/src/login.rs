@@ -2,15 +2,19 @@
 
 use std::net::IpAddr;
 
-use actix_web::HttpRequest;
 use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse};
 use aquaware_core::account::Login;
-use aquaware_core::service::{Granted, LogIn, LoginError};
+use aquaware_core::id::ClientId;
+use aquaware_core::policy::Grant;
+use aquaware_core::service::{Granted, LogIn, LoginError, NewSession};
 use aquaware_core::session::{Device, EndReason};
 use aquaware_core::time::Timestamp;
 
+use super::error_code::ErrorCode;
 use super::problem::Problem;
 use super::state::State;
+use super::token_response;
 
 const LONGEST_USER_AGENT: usize = 255;
 
@@ -58,6 +62,32 @@ pub(crate) async fn log_in(state: &State, wish: LogIn, now: Timestamp) -> Result
     }
     tracing::info!(session = %granted.session.id, "logged in");
     Ok(granted)
+}
+
+/// Opens a session for a user whom the application authenticated: [`Aquaware::open_session`].
+///
+/// [`Aquaware::open_session`]: crate::Aquaware::open_session
+pub(crate) async fn open_session(
+    state: &State,
+    request: &HttpRequest,
+    client: &ClientId,
+    mut new: NewSession,
+) -> Result<HttpResponse, Problem> {
+    let (snapshot, now) = (state.sessions.snapshot(), state.now());
+    let profile = snapshot.policy().client(client).ok_or(ErrorCode::UnknownClient)?;
+    if profile.is_confidential() || !profile.allows(Grant::Login) {
+        return Err(ErrorCode::ClientNotAllowed.into());
+    }
+    if !new.scope.is_within(&profile.scopes) {
+        return Err(ErrorCode::InvalidScope.into());
+    }
+    state.refuse_foreign_page(request, client)?;
+    let Device { ip, user_agent, .. } = device(request, state.client(request).address, None);
+    new.device.ip = new.device.ip.or(ip);
+    new.device.user_agent = new.device.user_agent.or(user_agent);
+    let granted = state.sessions.open(&snapshot, profile, new, now).await?;
+    tracing::info!(session = %granted.session.id, "logged in");
+    Ok(token_response::by_profile(state, &granted, now))
 }
 
 /// Where a login comes from, as its owner will see it in the list of sessions.

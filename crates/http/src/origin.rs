@@ -1,19 +1,21 @@
-//! Whether a request that carries the refresh cookie comes from a page that may use it.
+//! Checks that a request with the refresh cookie comes from a page that may use it.
 //!
-//! `SameSite=Strict` keeps other sites out of the cookie; this keeps out other origins of the same
-//! site, and browsers that know no `SameSite`. The decision is a pure function of two headers.
+//! `SameSite=Strict` protects the cookie from other sites. This check also protects it from other
+//! origins of the same site, and in browsers without `SameSite`. The decision depends only on two
+//! headers.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
-use super::problem::{Code, Problem};
+use super::error_code::ErrorCode;
+use super::problem::Problem;
 
-/// A web origin (RFC 6454 §6.2) in the one form in which origins are compared: lower case, without
-/// a default port.
+/// A web origin (RFC 6454 §6.2) in the form in which origins are compared: lower case, without a
+/// default port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Origin(String);
 
 impl Origin {
-    /// Reads `scheme://host[:port]`. `None` for anything else: a path, a list, `null`.
+    /// Parses `scheme://host[:port]`. `None` for anything else, such as a path, a list or `null`.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = Some(scheme.to_ascii_lowercase()).filter(|it| is_scheme(it))?;
@@ -25,7 +27,7 @@ impl Origin {
         }))
     }
 
-    /// The origin of a URL, as the issuer is one.
+    /// The origin of a URL, such as the issuer.
     fn of_url(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let authority = rest.split(['/', '?', '#']).next()?;
@@ -39,7 +41,7 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
 }
 
-/// The characters of a name or an address in ASCII; browsers send names in Punycode.
+/// The ASCII characters of a host name or address; browsers send host names in Punycode.
 fn is_host(text: &str) -> bool {
     let inner = match text.strip_prefix('[') {
         Some(rest) => match rest.strip_suffix(']') {
@@ -74,39 +76,38 @@ pub(crate) fn is_origin(text: &str) -> bool {
 
 /// The origins whose pages may use the refresh cookie.
 #[derive(Clone, Debug)]
-pub(crate) struct OwnOrigins {
+pub(crate) struct AllowedOrigins {
     origins: Vec<Origin>,
 }
 
-impl OwnOrigins {
-    /// The origin of the issuer's URL and those of the CORS allow-list. A text that is no origin
-    /// lets nobody in.
+impl AllowedOrigins {
+    /// The origin of the issuer's URL and those of the CORS allow-list. Malformed origins match
+    /// nothing.
     pub(crate) fn new<'a>(issuer: &str, allowed: impl IntoIterator<Item = &'a str>) -> Self {
         let allowed = allowed.into_iter().filter_map(Origin::parse);
         Self { origins: Origin::of_url(issuer).into_iter().chain(allowed).collect() }
     }
 
-    /// Whether a cookie-borne request with these headers may go on.
-    ///
-    /// With `Origin` present it alone decides; lacking it, `Sec-Fetch-Site` must be `same-origin`.
+    /// Checks a request that carries the refresh cookie. `Origin` decides if it is present;
+    /// otherwise `Sec-Fetch-Site` must be `same-origin`.
     ///
     /// # Errors
-    /// [`Code::CrossSite`] for every other request, also one with neither header.
+    /// [`ErrorCode::CrossSite`] for every other request, including one with neither header.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let own = if headers.contains_key(header::ORIGIN) {
+        let is_allowed = if headers.contains_key(header::ORIGIN) {
             only(headers, header::ORIGIN)
                 .and_then(Origin::parse)
                 .is_some_and(|it| self.origins.contains(&it))
         } else {
             only(headers, SEC_FETCH_SITE) == Some("same-origin")
         };
-        if own { Ok(()) } else { Err(Problem::from(Code::CrossSite)) }
+        if is_allowed { Ok(()) } else { Err(Problem::from(ErrorCode::CrossSite)) }
     }
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The header's value where there is exactly one, in ASCII.
+/// The value of the header, if there is exactly one and it is ASCII.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name);
     let value = values.next()?;
@@ -127,12 +128,12 @@ mod tests {
         }
         let allowed =
             ["https://app.example.com", "http://[::1]:3000", "capacitor://localhost", "null", "*"];
-        let own = OwnOrigins::new("https://Auth.example.com:443/eu", allowed);
+        let own = AllowedOrigins::new("https://Auth.example.com:443/eu", allowed);
         own.check(&headers).is_ok()
     }
 
     #[test]
-    fn the_issuer_and_the_allow_list_pass_in_any_spelling() {
+    fn the_issuer_and_the_allow_list_match_in_any_spelling() {
         for origin in [
             "https://auth.example.com",
             "HTTPS://AUTH.example.com:443",
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_origin_is_refused() {
+    fn every_other_origin_is_rejected() {
         for origin in [
             "",
             "null",
@@ -171,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn two_origins_are_none() {
+    fn two_origin_headers_are_rejected() {
         let own = ("origin", "https://auth.example.com");
         assert!(!passes(&[own, own]));
         assert!(!passes(&[own, ("origin", "https://evil.org")]));
     }
 
     #[test]
-    fn with_an_origin_the_fetch_site_counts_for_nothing() {
+    fn an_origin_header_overrides_the_fetch_site() {
         assert!(!passes(&[("origin", "https://evil.org"), ("sec-fetch-site", "same-origin")]));
         assert!(!passes(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
         assert!(passes(&[
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_origin_only_same_origin_passes() {
+    fn without_an_origin_header_only_same_origin_passes() {
         assert!(passes(&[("sec-fetch-site", "same-origin")]));
         for site in ["same-site", "cross-site", "none", "", "Same-Origin"] {
             assert!(!passes(&[("sec-fetch-site", site)]), "{site}");
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_header_is_refused() {
+    fn a_request_with_neither_header_is_rejected() {
         assert!(!passes(&[]));
         assert!(!passes(&[("referer", "https://auth.example.com/login")]));
     }

@@ -1,9 +1,7 @@
-//! The one error of handlers: a problem document (RFC 9457) with its headers.
+//! The error type of all handlers: a problem document (RFC 9457) with its headers.
 //!
-//! A problem holds only what a client may read. There is no field for a cause, so none can leak:
-//! whoever meets a cause logs it, once, and answers with a [`Code`].
-
-mod code;
+//! A problem contains only what a client may read. It has no field for a cause, so no cause can
+//! leak: the code that meets a cause logs it once and returns an [`ErrorCode`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,43 +12,44 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-pub(crate) use self::code::Code;
+use crate::error_code::ErrorCode;
 
 /// The media type of every problem document.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// What a field of the request has wrong.
+/// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct FieldError {
-    /// The field, by the name the client gave it.
+pub struct FieldError {
+    /// The name of the field, as the client sent it.
     pub(crate) field: String,
-    /// What would be right.
+    /// What is wrong with it.
     pub(crate) message: Cow<'static, str>,
 }
 
 impl FieldError {
-    /// The longest name that is repeated to the client; the rest is cut.
-    const NAME_LIMIT: usize = 64;
+    /// Longer names are cut before they are repeated to the client, in characters.
+    const MAX_NAME_LENGTH: usize = 64;
 
-    /// `message` about `field`, which may be any text a client sent.
-    pub(crate) fn new(field: &str, message: impl Into<Cow<'static, str>>) -> Self {
+    /// An error about `field`, which may be any text that a client sent. The message continues a
+    /// sentence that begins with the name: "is missing".
+    pub fn new(field: &str, message: impl Into<Cow<'static, str>>) -> Self {
         let field = field
             .chars()
-            .take(Self::NAME_LIMIT)
+            .take(Self::MAX_NAME_LENGTH)
             .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
             .collect();
         Self { field, message: message.into() }
     }
 }
 
-/// What `WWW-Authenticate` says (RFC 9110 §11.6.1, RFC 6750 §3).
+/// The value of `WWW-Authenticate` (RFC 9110 §11.6.1, RFC 6750 §3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
-    /// Which scheme to use, and nothing about an error: no token was presented.
+    /// The scheme alone: no token was presented.
     Plain,
-    /// `error="invalid_request"`: a token was presented in a way that is not allowed.
+    /// `error="invalid_request"`: a token was presented in more than one way.
     InvalidRequest,
-    /// `error="invalid_token"`: a token was presented and is worth nothing.
+    /// `error="invalid_token"`: an invalid token was presented.
     InvalidToken,
     /// `error="insufficient_scope"`: the token lacks this scope.
     InsufficientScope(&'static str),
@@ -76,13 +75,13 @@ impl fmt::Display for Challenge {
     }
 }
 
-/// Why a request is refused, as its client is told.
+/// An error response: a problem document of RFC 9457. Handlers return it as their error.
 ///
-/// Rendered, it always has `Cache-Control: no-store`; a 401 always has `WWW-Authenticate`; a 429
+/// The response always has `Cache-Control: no-store`; a 401 always has `WWW-Authenticate`; a 429
 /// or 503 always has `Retry-After`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    code: Code,
+pub struct Problem {
+    code: ErrorCode,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
@@ -90,67 +89,76 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// A problem of this kind, explained by `detail`, which the client reads.
-    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+    /// A problem with this code, explained to the client by `detail`.
+    pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None, challenge: None }
     }
 
-    /// An `invalid_request` that names its fields.
-    pub(crate) fn invalid_fields(errors: Vec<FieldError>) -> Self {
-        Self::new(Code::InvalidRequest, "Some fields are missing or malformed.").with_errors(errors)
+    /// An `invalid_request` that names the invalid fields.
+    #[must_use]
+    pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
+        Self::new(ErrorCode::InvalidRequest, "Some fields are missing or malformed.")
+            .with_errors(errors)
     }
 
-    /// The refusal of a protected resource to somebody without an access token.
-    pub(crate) fn unauthenticated() -> Self {
-        Self::new(Code::InvalidToken, "This needs an access token.").challenged(Challenge::Plain)
+    /// The 401 for a request without an access token.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::new(ErrorCode::InvalidToken, "This resource requires an access token.")
+            .with_challenge(Challenge::Plain)
     }
 
-    /// The refusal of a protected resource to a token that is no good.
-    pub(crate) fn invalid_token() -> Self {
-        Self::from(Code::InvalidToken).challenged(Challenge::InvalidToken)
+    /// The 401 for a request with an invalid access token.
+    #[must_use]
+    pub fn invalid_token() -> Self {
+        Self::from(ErrorCode::InvalidToken).with_challenge(Challenge::InvalidToken)
     }
 
-    /// The refusal of a protected resource to a token without `scope`.
-    pub(crate) fn insufficient_scope(scope: &'static str) -> Self {
-        Self::from(Code::InsufficientScope).challenged(Challenge::InsufficientScope(scope))
+    /// The 403 for an access token that lacks `scope`.
+    #[must_use]
+    pub fn insufficient_scope(scope: &'static str) -> Self {
+        Self::from(ErrorCode::InsufficientScope).with_challenge(Challenge::InsufficientScope(scope))
     }
 
-    /// The same with these fields named.
-    pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+    /// Names the invalid fields.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
         self
     }
 
-    /// The same with `Retry-After`: whole seconds, rounded up, at least one.
-    pub(crate) const fn retry_after(mut self, wait: Duration) -> Self {
+    /// Sets `Retry-After`: whole seconds, rounded up, at least one.
+    #[must_use]
+    pub const fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// The same with this challenge.
-    pub(crate) fn challenged(mut self, challenge: Challenge) -> Self {
+    /// Sets the challenge.
+    pub(crate) fn with_challenge(mut self, challenge: Challenge) -> Self {
         self.challenge = Some(challenge);
         self
     }
 
-    /// Which kind it is.
-    pub(crate) const fn code(&self) -> Code {
+    /// The error code.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
         self.code
     }
 
-    /// Its fields that are wrong.
+    /// The invalid fields.
     #[cfg(test)]
     pub(crate) fn errors(&self) -> &[FieldError] {
         &self.errors
     }
 
-    /// How long to wait, in whole seconds, where the status has such a thing.
+    /// The value of `Retry-After`, which every 429 and 503 has.
     fn wait(&self) -> Option<u64> {
-        let short = matches!(
+        let needed = matches!(
             self.code.status(),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         );
-        let wait = self.retry_after.or(short.then_some(Duration::from_secs(1)))?;
+        let wait = self.retry_after.or(needed.then_some(Duration::from_secs(1)))?;
         let rounded_up = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         Some(rounded_up.max(1))
     }
@@ -160,8 +168,9 @@ impl Problem {
         self.challenge.as_ref().or(needed.then_some(&Challenge::Plain))
     }
 
-    /// The document with its headers.
-    pub(crate) fn response(&self) -> HttpResponse {
+    /// The response: the document and its headers.
+    #[must_use]
+    pub fn response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.code.status());
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON));
@@ -177,22 +186,22 @@ impl Problem {
             title: self.code.title(),
             status: self.code.status().as_u16(),
             detail: &self.detail,
-            code: self.code.word(),
+            code: self.code.as_str(),
             errors: &self.errors,
         })
     }
 }
 
-impl From<Code> for Problem {
-    /// The problem with the sentence that every client gets for this code.
-    fn from(code: Code) -> Self {
-        Self::new(code, code.sentence())
+impl From<ErrorCode> for Problem {
+    /// The problem with the default detail of the code.
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code, code.detail())
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code.word())
+        f.write_str(self.code.as_str())
     }
 }
 
@@ -208,9 +217,10 @@ impl ResponseError for Problem {
     }
 }
 
-/// The members in the order of RFC 9457 §3.1, then ours.
+/// The members of RFC 9457 §3.1 in its order, then the extension members.
 ///
-/// `type` stays `about:blank`: `code` tells the kinds apart, and the title is the status's own.
+/// `type` is always `about:blank`: clients distinguish problems by `code`, and the title is the
+/// reason phrase of the status.
 #[derive(Serialize)]
 struct Document<'a> {
     r#type: &'static str,
@@ -233,7 +243,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_problem_is_the_document_of_rfc_9457() {
+    async fn a_problem_is_rendered_as_rfc_9457_specifies() {
         let errors = vec![FieldError::new("email", "must be an e-mail address")];
         let response = Problem::invalid_fields(errors).response();
         assert_eq!(response.status(), 400);
@@ -249,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn every_401_has_a_challenge_and_only_those_by_default() {
-        for code in Code::ALL {
+    fn every_401_has_a_challenge_and_no_other_status_by_default() {
+        for code in ErrorCode::ALL {
             let challenge = header(&Problem::from(code), header::WWW_AUTHENTICATE);
             let expected = (code.status() == 401).then(|| r#"Bearer realm="aquaware""#.to_owned());
             assert_eq!(challenge, expected, "{code:?}");
@@ -258,26 +268,28 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_token_is_challenged_without_error_and_a_bad_one_with() {
-        let said = |problem: &Problem| header(problem, header::WWW_AUTHENTICATE).unwrap();
-        assert!(!said(&Problem::unauthenticated()).contains("error"));
-        assert!(said(&Problem::invalid_token()).contains(r#"error="invalid_token", error_desc"#));
+    fn a_challenge_names_an_error_only_if_a_token_was_presented() {
+        let challenge = |problem: &Problem| header(problem, header::WWW_AUTHENTICATE).unwrap();
+        assert!(!challenge(&Problem::unauthenticated()).contains("error"));
+        assert!(
+            challenge(&Problem::invalid_token()).contains(r#"error="invalid_token", error_desc"#)
+        );
         assert_eq!(
-            said(&Problem::insufficient_scope("read")),
+            challenge(&Problem::insufficient_scope("read")),
             r#"Bearer realm="aquaware", error="insufficient_scope", scope="read""#
         );
         assert_eq!(Problem::insufficient_scope("read").response().status(), 403);
     }
 
     #[test]
-    fn waits_are_whole_seconds_rounded_up_and_at_least_one() {
+    fn retry_after_is_whole_seconds_rounded_up_and_at_least_one() {
         let waits = [(0, 0, "1"), (0, 1, "1"), (1, 0, "1"), (1, 1, "2"), (899, 1, "900")];
         for (seconds, nanos, expected) in waits {
             let wait = Duration::new(seconds, nanos);
-            let problem = Problem::from(Code::RateLimited).retry_after(wait);
+            let problem = Problem::from(ErrorCode::RateLimited).retry_after(wait);
             assert_eq!(header(&problem, header::RETRY_AFTER).as_deref(), Some(expected));
         }
-        for code in Code::ALL {
+        for code in ErrorCode::ALL {
             let expected = matches!(code.status().as_u16(), 429 | 503);
             let problem = Problem::from(code);
             assert_eq!(header(&problem, header::RETRY_AFTER).is_some(), expected, "{code:?}");
@@ -285,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_fields_are_cut_and_cleaned_before_they_are_repeated() {
+    fn field_names_are_cut_and_cleaned_before_they_are_repeated() {
         let error = FieldError::new(&format!("a\0{}", "b".repeat(100)), "is unknown");
         assert_eq!(error.field.chars().count(), 64);
         assert!(error.field.starts_with("a\u{fffd}b"));

@@ -1,8 +1,8 @@
-//! How often a caller may ask: so many requests in a span, per address or per session.
+//! A limit on requests per period and key, such as an address or a session.
 //!
-//! Counted by `governor` in this process: a limit slows floods down, it decides nothing about
-//! tokens. Memory is bounded whatever comes: past a number of callers, those that are new share a
-//! fixed number of places.
+//! Requests are counted by `governor` in this process: a limit slows floods down and decides
+//! nothing about tokens. Memory is bounded: once there are too many keys, new ones share a fixed
+//! number of slots.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,10 +13,12 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use super::error_code::ErrorCode;
 use super::limits::Rate;
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 
-/// The address as limits count it: an IPv6 network of /64 is one household, not 2^64 of them.
+/// The key of an address. Addresses of one IPv6 /64 network share a key, because they usually
+/// belong to one customer.
 pub(crate) fn address_key(address: IpAddr) -> IpAddr {
     const HOST_BITS: u128 = (1 << 64) - 1;
     match address.to_canonical() {
@@ -25,17 +27,17 @@ pub(crate) fn address_key(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Who is counted.
+/// What is counted: a single key, or one of the slots that keys share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Place<K> {
+enum Slot<K> {
     Own(K),
     Shared(u64),
 }
 
 type Limiter<K, C> =
-    RateLimiter<Place<K>, DashMapStateStore<Place<K>>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+    RateLimiter<Slot<K>, DashMapStateStore<Slot<K>>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// A limit on requests by key. Shared between workers.
+/// A limit on requests per key, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct RequestLimit<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     inner: Option<Inner<K, C>>,
@@ -46,22 +48,22 @@ struct Inner<K: Hash + Eq + Clone, C: Clock> {
     limiter: Limiter<K, C>,
     clock: C,
     hasher: RandomState,
-    most_keys: usize,
+    max_keys: usize,
     full: AtomicBool,
     calls: AtomicUsize,
     sweep_at: AtomicUsize,
 }
 
 impl<K: Hash + Eq + Clone> RequestLimit<K> {
-    /// A limit of `rate`, or none at all. Up to a whole rate's requests may come at once.
+    /// A limit of `rate`; `None` is unlimited. A burst of up to `rate.count` requests is allowed.
     pub(crate) fn new(rate: Option<Rate>) -> Self {
-        Self::with_clock(rate, DefaultClock::default(), MOST_KEYS)
+        Self::with_clock(rate, DefaultClock::default(), MAX_KEYS)
     }
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> RequestLimit<K, C> {
-    fn with_clock(rate: Option<Rate>, clock: C, most_keys: usize) -> Self {
-        // A rate of more than one per nanosecond has no interval, and limits nobody.
+    fn with_clock(rate: Option<Rate>, clock: C, max_keys: usize) -> Self {
+        // A rate above one per nanosecond has no interval and limits nothing.
         let quota = rate.and_then(|rate| {
             let interval = rate.per.checked_div(rate.count.get())?;
             Some(Quota::with_period(interval)?.allow_burst(rate.count))
@@ -70,46 +72,48 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> RequestLimit<K, C> {
             limiter: RateLimiter::dashmap_with_clock(quota, clock.clone()),
             clock,
             hasher: RandomState::new(),
-            most_keys,
+            max_keys,
             full: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
-            sweep_at: AtomicUsize::new(SWEEP_AT_LEAST.min(most_keys)),
+            sweep_at: AtomicUsize::new(MIN_SWEEP_INTERVAL.min(max_keys)),
         });
         Self { inner }
     }
 
-    /// Counts one request by `key`.
+    /// Counts a request by `key`.
     ///
     /// # Errors
-    /// [`Code::RateLimited`] with the wait until the next one is allowed.
+    /// [`ErrorCode::RateLimited`] with the time until the next request is allowed.
     pub(crate) fn check(&self, key: K) -> Result<(), Problem> {
         let Some(inner) = &self.inner else { return Ok(()) };
-        inner.sweep_now_and_then();
-        inner.limiter.check_key(&inner.place(key)).map_err(|until| {
-            Problem::from(Code::RateLimited).retry_after(until.wait_time_from(inner.clock.now()))
+        inner.sweep_if_due();
+        inner.limiter.check_key(&inner.slot(key)).map_err(|until| {
+            Problem::from(ErrorCode::RateLimited)
+                .retry_after(until.wait_time_from(inner.clock.now()))
         })
     }
 }
 
-/// How many callers have a place of their own.
-const MOST_KEYS: usize = 100_000;
-/// How many places the others share.
-const SHARED_PLACES: u64 = 1024;
-/// A sweep costs as much as there are keys, so it waits for as many calls, and at least for these.
-const SWEEP_AT_LEAST: usize = 1024;
+/// The number of keys that are counted separately.
+const MAX_KEYS: usize = 100_000;
+/// The number of slots that further keys share.
+const SHARED_SLOTS: u64 = 1024;
+/// A sweep costs time proportional to the number of keys, so it happens once in as many calls, and
+/// at most once in this many.
+const MIN_SWEEP_INTERVAL: usize = 1024;
 
 impl<K: Hash + Eq + Clone, C: Clock> Inner<K, C> {
-    fn place(&self, key: K) -> Place<K> {
+    fn slot(&self, key: K) -> Slot<K> {
         if self.full.load(Ordering::Relaxed) {
-            Place::Shared(self.hasher.hash_one(key) % SHARED_PLACES)
+            Slot::Shared(self.hasher.hash_one(key) % SHARED_SLOTS)
         } else {
-            Place::Own(key)
+            Slot::Own(key)
         }
     }
 
-    /// Forgets callers that have their whole rate again. Between two sweeps at most `most_keys`
-    /// come in, so there are never more than twice as many and the shared places.
-    fn sweep_now_and_then(&self) {
+    /// Drops keys whose budget is full again, once in a while. At most `max_keys` keys are added
+    /// between two sweeps, so there are never more than twice as many plus the shared slots.
+    fn sweep_if_due(&self) {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if calls < self.sweep_at.load(Ordering::Relaxed) {
             return;
@@ -118,8 +122,8 @@ impl<K: Hash + Eq + Clone, C: Clock> Inner<K, C> {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
         let kept = self.limiter.len();
-        self.full.store(kept >= self.most_keys, Ordering::Relaxed);
-        self.sweep_at.store(kept.max(SWEEP_AT_LEAST).min(self.most_keys), Ordering::Relaxed);
+        self.full.store(kept >= self.max_keys, Ordering::Relaxed);
+        self.sweep_at.store(kept.max(MIN_SWEEP_INTERVAL).min(self.max_keys), Ordering::Relaxed);
     }
 }
 
@@ -153,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn past_the_rate_there_is_a_wait_rounded_up() {
+    fn above_the_rate_the_wait_is_rounded_up() {
         let (limit, clock) = limit(30, 60);
         for _ in 0..30 {
             assert!(limit.check(address("192.0.2.1")).is_ok());
         }
         clock.advance(Duration::from_millis(500));
         let problem = limit.check(address("192.0.2.1")).unwrap_err();
-        assert_eq!((problem.code(), wait(&problem).as_str()), (Code::RateLimited, "2"));
+        assert_eq!((problem.code(), wait(&problem).as_str()), (ErrorCode::RateLimited, "2"));
         clock.advance(Duration::from_millis(1499));
         assert_eq!(wait(&limit.check(address("192.0.2.1")).unwrap_err()), "1");
         clock.advance(Duration::from_millis(1));
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_has_a_rate_of_its_own() {
+    fn keys_are_limited_separately() {
         let (limit, _) = limit(1, 60);
         assert!(limit.check(address("192.0.2.1")).is_ok());
         assert!(limit.check(address("192.0.2.2")).is_ok());
@@ -177,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_household_is_one_caller() {
+    fn an_ipv6_64_network_is_one_caller() {
         let (limit, _) = limit(1, 60);
         assert!(limit.check(address("2001:db8:1:2::1")).is_ok());
         assert!(limit.check(address("2001:db8:1:2:ffff:ffff:ffff:ffff")).is_err());
@@ -187,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn unlimited_is_unlimited() {
+    fn without_a_rate_nothing_is_limited() {
         let limit = RequestLimit::new(None);
         assert!((0..10_000).all(|_| limit.check(0).is_ok()));
     }
 
     #[test]
-    fn memory_is_bounded_whoever_comes() {
+    fn memory_is_bounded_for_any_number_of_keys() {
         let (limit, clock) = limit(1, 3600);
         for n in 0..20_000_u128 {
             let _ = limit.check(address_key(IpAddr::V6(Ipv6Addr::from_bits(n << 64))));

@@ -1,19 +1,20 @@
-//! Paths: which methods they take, and what everything else is answered.
+//! Resources with a fixed set of methods, and the responses for every other method and path.
 //!
-//! A trailing slash makes no difference, so each path is registered in both spellings. Nothing is
-//! rewritten: `//`, `/./` and the like are other paths, and there is nothing at them.
+//! A trailing slash makes no difference: each path is registered in both spellings. Paths are never
+//! rewritten, so `//` or `/./` in a path lead to no resource.
 
 use actix_web::guard;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, header::ALLOW};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError as _, Route, web};
 
-use super::problem::{Code, Problem};
+use super::error_code::ErrorCode;
+use super::problem::Problem;
 
-/// A resource at `path` (and `path/`) that takes these methods and refuses the rest with 405.
+/// A resource at `path` and `path/` that supports these methods and answers others with 405.
 ///
-/// The routes come without a method of their own: `(Method::GET, web::to(handler))`. `GET` answers
-/// `HEAD` too. `OPTIONS` is answered with `Allow` alone, unless a CORS middleware was faster.
+/// Each route is given without a method: `(Method::GET, web::to(handler))`. `GET` includes `HEAD`.
+/// `OPTIONS` gets `Allow` alone, unless a CORS middleware has answered a preflight.
 pub(crate) fn endpoint<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resource {
     let allow = allow(routes.iter().map(|(method, _)| method));
     let resource =
@@ -25,18 +26,18 @@ pub(crate) fn endpoint<const N: usize>(path: &str, routes: [(Method, Route); N])
             })
         });
     resource.default_service(web::to(move |request: HttpRequest| {
-        let answer = refuse_method(request.method(), &allow);
-        async move { answer }
+        let response = other_method(request.method(), &allow);
+        async move { response }
     }))
 }
 
-/// What answers at every path that nothing is registered for: `App::default_service`.
+/// The 404 for `App::default_service`, as a problem document.
 pub async fn not_found() -> HttpResponse {
-    Problem::from(Code::NotFound).error_response()
+    Problem::from(ErrorCode::NotFound).error_response()
 }
 
-/// The pattern of the route that `request` matched, as `/auth/sessions/{id}`: never the path
-/// itself, so it may stand in logs and metrics.
+/// The pattern of the resource that `request` matched, such as `/auth/sessions/{id}`. Unlike the
+/// path, it is safe for logs and metrics.
 pub(crate) fn pattern(request: &HttpRequest) -> String {
     request.match_pattern().unwrap_or_else(|| "unmatched".to_owned())
 }
@@ -46,7 +47,7 @@ fn spellings(path: &str) -> Vec<String> {
     if bare.is_empty() { vec!["/".to_owned()] } else { vec![bare.to_owned(), format!("{bare}/")] }
 }
 
-/// The value of `Allow`: sorted, with what comes for free.
+/// The value of `Allow`: the methods in order, with `OPTIONS` and perhaps `HEAD`.
 fn allow<'a>(methods: impl Iterator<Item = &'a Method>) -> String {
     let mut names: Vec<_> = methods.map(Method::as_str).chain(["OPTIONS"]).collect();
     if names.contains(&"GET") {
@@ -57,16 +58,16 @@ fn allow<'a>(methods: impl Iterator<Item = &'a Method>) -> String {
     names.join(", ")
 }
 
-fn refuse_method(method: &Method, allow: &str) -> HttpResponse {
-    let mut answer = if *method == Method::OPTIONS {
+fn other_method(method: &Method, allow: &str) -> HttpResponse {
+    let mut response = if *method == Method::OPTIONS {
         HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish()
     } else {
-        Problem::from(Code::MethodNotAllowed).error_response()
+        Problem::from(ErrorCode::MethodNotAllowed).error_response()
     };
     if let Ok(value) = HeaderValue::from_str(allow) {
-        answer.headers_mut().insert(ALLOW, value);
+        response.headers_mut().insert(ALLOW, value);
     }
-    answer
+    response
 }
 
 #[cfg(test)]
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
     use crate::problem::PROBLEM_JSON;
 
-    async fn answer(method: Method, uri: &str) -> ServiceResponse {
+    async fn respond(method: Method, uri: &str) -> ServiceResponse {
         let shown = |request: HttpRequest| async move { pattern(&request) };
         let app = init_service(
             App::new()
@@ -102,19 +103,19 @@ mod tests {
     #[actix_web::test]
     async fn a_trailing_slash_makes_no_difference() {
         for uri in ["/auth/login", "/auth/login/", "/auth/login?x=1", "/auth/login/?x=1"] {
-            let response = answer(Method::POST, uri).await;
+            let response = respond(Method::POST, uri).await;
             assert_eq!(response.status(), 200, "{uri}");
             assert_eq!(body(response).await, "/auth/login", "{uri}");
         }
         for uri in ["/auth/sessions/a", "/auth/sessions/a/"] {
-            let response = answer(Method::DELETE, uri).await;
+            let response = respond(Method::DELETE, uri).await;
             assert_eq!(body(response).await, "/auth/sessions/{id}", "{uri}");
         }
-        assert_eq!(answer(Method::GET, "/").await.status(), 200);
+        assert_eq!(respond(Method::GET, "/").await.status(), 200);
     }
 
     #[actix_web::test]
-    async fn nothing_is_at_any_other_path() {
+    async fn other_paths_lead_to_no_resource() {
         for uri in [
             "/auth",
             "/auth/login//",
@@ -134,22 +135,22 @@ mod tests {
             "/auth/sessions//",
             "*",
         ] {
-            let response = answer(Method::POST, uri).await;
+            let response = respond(Method::POST, uri).await;
             assert_eq!(response.status(), 404, "{uri}");
             assert_eq!(response.headers().get("content-type").unwrap(), PROBLEM_JSON, "{uri}");
         }
     }
 
     #[actix_web::test]
-    async fn a_segment_may_hold_anything_without_harm() {
+    async fn a_path_segment_may_contain_any_bytes() {
         for id in ["%ff%fe", "%00", "%2F", "%", "..%2f..", "%C3%28"] {
-            let response = answer(Method::DELETE, &format!("/auth/sessions/{id}")).await;
+            let response = respond(Method::DELETE, &format!("/auth/sessions/{id}")).await;
             assert_eq!(body(response).await, "/auth/sessions/{id}", "{id}");
         }
     }
 
     #[actix_web::test]
-    async fn another_method_is_refused_with_those_that_are_allowed() {
+    async fn other_methods_get_405_with_the_allowed_ones() {
         for (method, uri, allowed) in [
             (Method::PUT, "/auth/login", "GET, HEAD, OPTIONS, POST"),
             (Method::DELETE, "/auth/login/", "GET, HEAD, OPTIONS, POST"),
@@ -157,7 +158,7 @@ mod tests {
             (Method::HEAD, "/auth/sessions/a", "DELETE, OPTIONS"),
             (Method::from_bytes(b"BREW").unwrap(), "/", "GET, HEAD, OPTIONS"),
         ] {
-            let response = answer(method, uri).await;
+            let response = respond(method, uri).await;
             assert_eq!(response.status(), 405, "{uri}");
             assert_eq!(response.headers().get(ALLOW).unwrap(), allowed, "{uri}");
             assert!(body(response).await.contains(r#""code":"method_not_allowed""#), "{uri}");
@@ -165,10 +166,10 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn options_and_head_come_for_free() {
-        let response = answer(Method::OPTIONS, "/auth/login").await;
+    async fn every_resource_supports_options_and_every_get_head() {
+        let response = respond(Method::OPTIONS, "/auth/login").await;
         assert_eq!(response.status(), 204);
         assert_eq!(response.headers().get(ALLOW).unwrap(), "GET, HEAD, OPTIONS, POST");
-        assert_eq!(answer(Method::HEAD, "/auth/login").await.status(), 200);
+        assert_eq!(respond(Method::HEAD, "/auth/login").await.status(), 200);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::header;
-use actix_web::{HttpMessage as _, HttpRequest};
+use actix_web::{HttpMessage as _, HttpRequest, web};
 use aquaware_core::claims::RefreshClaims;
 use aquaware_core::id::ClientId;
 use aquaware_core::jwt::Verified;
@@ -17,10 +17,11 @@ use aquaware_core::time::{Clock, Timestamp};
 use super::bearer;
 use super::client_address::{Client, TrustedProxies};
 use super::cookie::RefreshCookie;
+use super::error_code::ErrorCode;
 use super::failed_logins::FailedLogins;
 use super::limiter::Limiter;
-use super::origin::OwnOrigins;
-use super::problem::{Code, Problem};
+use super::origin::AllowedOrigins;
+use super::problem::Problem;
 
 /// The use cases, and what is particular to HTTP.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(crate) struct State {
     pub(crate) status_lists: StatusLists,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cookie: RefreshCookie,
-    pub(crate) origins: OwnOrigins,
+    pub(crate) origins: AllowedOrigins,
     pub(crate) proxies: TrustedProxies,
     pub(crate) limiter: Limiter,
     pub(crate) allow_origins: Vec<String>,
@@ -46,6 +47,17 @@ pub(crate) struct AccountState {
 }
 
 impl State {
+    /// The state of the application that serves `request`.
+    ///
+    /// # Errors
+    /// The 500 of an application in which the routes are not mounted.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&web::Data<Self>, Problem> {
+        request.app_data::<web::Data<Self>>().ok_or_else(|| {
+            tracing::error!("the routes of aquaware-http are not mounted in this application");
+            Problem::from(ErrorCode::InternalError)
+        })
+    }
+
     /// The instant of a request. Read once per request.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
@@ -56,7 +68,7 @@ impl State {
     /// # Errors
     /// The 404 of an application that has none.
     pub(crate) fn accounts(&self) -> Result<&AccountState, Problem> {
-        self.accounts.as_ref().ok_or_else(|| Problem::from(Code::NotFound))
+        self.accounts.as_ref().ok_or_else(|| Problem::from(ErrorCode::NotFound))
     }
 
     /// Who calls, by address: as the envelope found out, if there is one around.

@@ -8,8 +8,9 @@ use aquaware_core::status::ListId;
 use serde::Serialize;
 
 use super::document::Document;
+use super::error_code::ErrorCode;
 use super::key_set::MAX_AGE;
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use super::state::State;
 
 /// Where the names of all lists are.
@@ -24,17 +25,17 @@ pub(crate) async fn list(
     id: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let id: ListId = id.parse().map_err(|_| Problem::from(Code::NotFound))?;
+    let id: ListId = id.parse().map_err(|_| Problem::from(ErrorCode::NotFound))?;
     if asks_for_the_past(&request) {
         // §8.4: historical lists are not kept.
-        return Err(Problem::from(Code::NotFound));
+        return Err(Problem::from(ErrorCode::NotFound));
     }
     if !accepts(request.headers(), header::ACCEPT, MEDIA_TYPE) {
-        return Err(Problem::from(Code::NotAcceptable));
+        return Err(Problem::from(ErrorCode::NotAcceptable));
     }
     let signed = state.status_lists.list(id, state.now()).await?;
     let gzip = accepts_gzip(request.headers());
-    let mut response = document(&signed, gzip).answer(&request);
+    let mut response = document(&signed, gzip).response(&request);
     // Public, and without credentials: any page may read it.
     for (name, value) in
         [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (header::VARY, "Accept, Accept-Encoding")]
@@ -64,7 +65,7 @@ struct Aggregation {
 pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let snapshot = state.sessions.snapshot();
     if snapshot.ring().signing_for_others(state.now()).is_none() {
-        return Err(Problem::from(Code::NotFound));
+        return Err(Problem::from(ErrorCode::NotFound));
     }
     let issuer = snapshot.policy().issuer();
     let status_lists = state.status_lists.ids().map(|id| id.uri(issuer)).collect();

@@ -10,8 +10,9 @@ use aquaware_core::service::{Door, LogIn, PasswordChange, PasswordError, SignUp}
 use super::response;
 use crate::bearer;
 use crate::body::{Fields, Text};
+use crate::error_code::ErrorCode;
 use crate::login;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::state::State;
 use crate::token_response;
 
@@ -27,7 +28,7 @@ pub(super) async fn sign_up(
     let now = state.now();
     let accounts = state.accounts()?;
     if !accounts.signup_open {
-        return Err(Problem::from(Code::SignupClosed));
+        return Err(Problem::from(ErrorCode::SignupClosed));
     }
     state.limiter.sign_up(state.client(&request).address)?;
     let mut fields = Fields::read(&request, payload).await?;
@@ -66,8 +67,8 @@ pub(super) async fn log_in(
     let scope = fields.line("scope", usize::MAX).unwrap_or_default();
     let device = login::device(&request, address, fields.line("device_name", LONGEST_NAME));
     fields.finish()?;
-    let client = ClientId::new(client).map_err(|_| Problem::from(Code::UnknownClient))?;
-    let scope = Scope::parse(&scope).map_err(|_| Problem::from(Code::InvalidScope))?;
+    let client = ClientId::new(client).map_err(|_| Problem::from(ErrorCode::UnknownClient))?;
+    let scope = Scope::parse(&scope).map_err(|_| Problem::from(ErrorCode::InvalidScope))?;
     state.refuse_foreign_page(&request, &client)?;
     let wish = LogIn { email, password, client, door: Door::FirstParty, scope, device };
     let granted = login::log_in(&state, wish, now).await?;

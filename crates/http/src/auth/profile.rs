@@ -4,7 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::id::SessionId;
 
 use super::response::{self, Line, Lines, Me};
-use crate::problem::{Code, Problem};
+use crate::error_code::ErrorCode;
+use crate::problem::Problem;
 use crate::state::State;
 
 /// `GET /auth/me`.
@@ -42,7 +43,7 @@ pub(super) async fn end_session(
 ) -> Result<HttpResponse, Problem> {
     let now = state.now();
     let caller = state.caller(&request, false, now).await?;
-    let not_found = || Problem::from(Code::NotFound);
+    let not_found = || Problem::from(ErrorCode::NotFound);
     let id: SessionId = id.parse().map_err(|_| not_found())?;
     if !state.sessions.end_of(&caller.session.subject, &id, now).await? {
         return Err(not_found());

@@ -9,7 +9,8 @@ use aquaware_core::session::EndReason;
 use super::response;
 use crate::bearer;
 use crate::body::{Fields, Text};
-use crate::problem::{Code, FieldError, Problem};
+use crate::error_code::ErrorCode;
+use crate::problem::{FieldError, Problem};
 use crate::state::{State, retry_key};
 use crate::token_response;
 
@@ -109,6 +110,6 @@ fn invalid_retry_key() -> Problem {
 }
 
 fn missing(field: &str) -> Problem {
-    Problem::new(Code::InvalidRequest, "Some fields are missing or malformed.")
+    Problem::new(ErrorCode::InvalidRequest, "Some fields are missing or malformed.")
         .with_errors(vec![FieldError::new(field, "is missing")])
 }

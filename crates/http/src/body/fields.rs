@@ -1,6 +1,6 @@
-//! The fields of a body of `/auth/*`, whichever of three types it came in, and taking them.
+//! The fields of a body of `/auth/*`, in any of the three media types.
 //!
-//! All that is wrong is told at once: taking a field never fails, [`Fields::finish`] does.
+//! All errors are reported together: taking a field never fails, but [`Fields::finish`] does.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,25 +10,18 @@ use actix_web::error::PayloadError;
 use actix_web::web::Bytes;
 use futures_util::Stream;
 
-use super::{
-    Malformed, Media, PATIENCE, Text, has_control, json, multipart, read_whole, urlencoded,
-};
-use crate::problem::{Code, FieldError, Problem};
-
-/// What stands in a field.
-pub(super) enum Value {
-    /// JSON's `null`.
-    Null,
-    /// A text.
-    Text(Text),
-    /// Something no field of ours is; this says what, with its article.
-    Other(&'static str),
-}
+use super::json::Value;
+use super::malformed::Malformed;
+use super::media::Media;
+use super::read::{TIMEOUT, Text, has_control, read_whole};
+use super::{json, multipart, urlencoded};
+use crate::error_code::ErrorCode;
+use crate::problem::{FieldError, Problem};
 
 /// The fields of a body.
 ///
-/// A field that is empty, or `null` in JSON, counts as absent. Unknown fields are ignored in forms
-/// and errors in JSON, where they can't come from a browser's own devices.
+/// A field that is empty, or `null` in JSON, counts as absent. Unknown fields are ignored in forms,
+/// to which browsers and frameworks add fields, and rejected in JSON.
 pub(crate) struct Fields {
     entries: BTreeMap<String, Value>,
     errors: Vec<FieldError>,
@@ -36,21 +29,21 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Reads the body of `request`. No body at all has no fields.
+    /// Reads the body of `request`. An absent body has no fields.
     ///
     /// # Errors
-    /// [`Code::PayloadTooLarge`] above 16 KiB, [`Code::UnsupportedMediaType`] for other types than
-    /// JSON, URL-encoded and multipart forms, [`Code::InvalidRequest`] for what can't be parsed,
-    /// a field given twice (named), a file (named).
+    /// [`ErrorCode::PayloadTooLarge`] above 16 KiB; [`ErrorCode::UnsupportedMediaType`] for types
+    /// other than JSON, URL-encoded and multipart forms; [`ErrorCode::InvalidRequest`] for
+    /// malformed bodies, repeated fields and files.
     pub(crate) async fn read(
         request: &HttpRequest,
         payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
     ) -> Result<Self, Problem> {
         let media = Media::of(request.headers())?;
-        let whole = read_whole(request, payload, PATIENCE).await?;
+        let whole = read_whole(request, payload, TIMEOUT).await?;
         let entries = match media {
             Media::Unnamed if whole.is_empty() => Vec::new(),
-            Media::Unnamed => return Err(Problem::from(Code::UnsupportedMediaType)),
+            Media::Unnamed => return Err(Problem::from(ErrorCode::UnsupportedMediaType)),
             Media::Json => json::parse(&whole)?,
             Media::Urlencoded => texts(urlencoded::parse(&whole)?),
             Media::Multipart => texts(multipart::parse(request.headers(), whole).await?),
@@ -60,8 +53,8 @@ impl Fields {
         Ok(Self { entries, errors: Vec::new(), strict: media == Media::Json })
     }
 
-    /// Takes a field that must be there. Where it isn't, this is an empty text, worth nothing, and
-    /// [`Fields::finish`] says so.
+    /// Takes a required field. If it is missing, returns an empty text, and [`Fields::finish`]
+    /// reports it.
     pub(crate) fn required(&mut self, name: &str) -> Text {
         let known = self.errors.len();
         let value = self.optional(name);
@@ -71,12 +64,12 @@ impl Fields {
         value.unwrap_or_default()
     }
 
-    /// Takes a field that may be there.
+    /// Takes an optional field.
     pub(crate) fn optional(&mut self, name: &str) -> Option<Text> {
         self.sent(name).filter(|text| !text.is_empty())
     }
 
-    /// Takes a field that may be there and may be empty: for what must equal something if sent.
+    /// Takes an optional field that may be empty, such as a repeated password.
     pub(crate) fn sent(&mut self, name: &str) -> Option<Text> {
         match self.entries.remove(name)? {
             Value::Null => None,
@@ -88,31 +81,31 @@ impl Fields {
         }
     }
 
-    /// Takes an optional text of one line: no control characters, at most `most` characters.
-    pub(crate) fn line(&mut self, name: &str, most: usize) -> Option<String> {
+    /// Takes an optional text of one line: no control characters, at most `max` characters.
+    pub(crate) fn line(&mut self, name: &str, max: usize) -> Option<String> {
         let mut text = self.optional(name)?;
         if has_control(&text) {
             self.reject(name, "must not contain control characters");
             return None;
         }
-        if text.chars().count() > most {
-            self.reject(name, format!("must have at most {most} characters"));
+        if text.chars().count() > max {
+            self.reject(name, format!("must have at most {max} characters"));
             return None;
         }
         Some(std::mem::take(&mut *text))
     }
 
-    /// Takes a line, as [`Fields::line`] does, that must be there, as [`Fields::required`] has it.
-    pub(crate) fn required_line(&mut self, name: &str, most: usize) -> String {
+    /// Takes a required text of one line; see [`Fields::line`] and [`Fields::required`].
+    pub(crate) fn required_line(&mut self, name: &str, max: usize) -> String {
         let known = self.errors.len();
-        let line = self.line(name, most);
+        let line = self.line(name, max);
         if line.is_none() && self.errors.len() == known {
             self.reject(name, "is missing");
         }
         line.unwrap_or_default()
     }
 
-    /// Notes what else is wrong with a field.
+    /// Reports another error of a field.
     pub(crate) fn reject(
         &mut self,
         name: &str,
@@ -121,15 +114,16 @@ impl Fields {
         self.errors.push(FieldError::new(name, message));
     }
 
-    /// Whether the body has this field and nobody took it yet.
+    /// Whether the body has this field, not yet taken.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.entries.contains_key(name)
     }
 
-    /// Ends the taking.
+    /// Reports all errors, after every known field was taken.
     ///
     /// # Errors
-    /// [`Code::InvalidRequest`] naming every field that is missing, malformed or, in JSON, unknown.
+    /// [`ErrorCode::InvalidRequest`] naming every field that is missing, malformed or, in JSON,
+    /// unknown.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         if self.strict {
             let unknown = self.entries.keys();
@@ -157,7 +151,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
-    use crate::body::LIMIT;
+    use crate::body::read::MAX_BODY;
 
     const JSON: &str = "application/json";
     const FORM: &str = "application/x-www-form-urlencoded";
@@ -171,9 +165,9 @@ mod tests {
         Fields::read(&request, payload).await
     }
 
-    /// The fields that a problem names, with what it says of them.
+    /// The fields that a problem names, with their messages.
     fn named(problem: &Problem) -> Vec<(&str, &str)> {
-        assert_eq!(problem.code(), Code::InvalidRequest);
+        assert_eq!(problem.code(), ErrorCode::InvalidRequest);
         problem.errors().iter().map(|it| (it.field.as_str(), &*it.message)).collect()
     }
 
@@ -182,7 +176,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_three_types_are_read_alike() {
+    async fn the_three_media_types_are_equivalent() {
         let multipart =
             part("email", "ann@example.com") + &part("password", "ä b+%") + "--XX--\r\n";
         for (media, body) in [
@@ -199,16 +193,16 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn no_body_has_no_fields_and_an_unnamed_one_is_refused() {
+    async fn an_absent_body_has_no_fields_and_one_without_a_type_is_rejected() {
         let (request, payload) = TestRequest::post().to_http_parts();
         assert!(Fields::read(&request, payload).await.unwrap().finish().is_ok());
         let (request, payload) = TestRequest::post().set_payload("a=b").to_http_parts();
         let problem = Fields::read(&request, payload).await.unwrap_err();
-        assert_eq!(problem.code(), Code::UnsupportedMediaType);
+        assert_eq!(problem.code(), ErrorCode::UnsupportedMediaType);
     }
 
     #[actix_web::test]
-    async fn all_that_is_wrong_is_told_at_once() {
+    async fn all_errors_are_reported_together() {
         let body =
             r#"{"email": 5, "password": "", "scope": ["a"], "extra": {}, "name": "a\u0000"}"#;
         let mut fields = read(JSON, body).await.unwrap();
@@ -227,7 +221,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn unknown_fields_are_ignored_in_forms_and_named_in_json() {
+    async fn unknown_fields_are_ignored_in_forms_and_rejected_in_json() {
         assert!(read(FORM, "csrf=1").await.unwrap().finish().is_ok());
         let body = part("csrf", "1") + "--XX--\r\n";
         assert!(read(MULTIPART, body).await.unwrap().finish().is_ok());
@@ -236,7 +230,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_field_given_twice_is_named_in_every_type() {
+    async fn a_repeated_field_is_named_in_every_media_type() {
         let multipart = part("a", "1") + &part("b", "2") + &part("a", "1") + "--XX--\r\n";
         for (media, body) in [
             (JSON, r#"{"a": "1", "b": "2", "\u0061": "1"}"#),
@@ -249,7 +243,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_sent_field_may_be_empty_and_a_line_has_a_bound() {
+    async fn a_sent_field_may_be_empty_and_a_line_has_a_maximum_length() {
         let mut fields = read(FORM, "password2=&name=abc&tab=a%09b").await.unwrap();
         assert_eq!(fields.sent("password2").unwrap().as_str(), "");
         assert_eq!(fields.line("name", 2), None);
@@ -264,11 +258,11 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_required_line_is_missing_when_it_is_empty_or_null_and_wrong_only_once() {
-        let body = r#"{"a": null, "b": "", "c": "x\n", "d": 1, "e": "good"}"#;
+    async fn a_required_line_is_missing_if_it_is_empty_or_null_and_is_reported_once() {
+        let body = r#"{"a": null, "b": "", "c": "x\n", "d": 1, "e": "fine"}"#;
         let mut fields = read(JSON, body).await.unwrap();
         let lines = ["a", "b", "c", "d", "e", "f"].map(|name| fields.required_line(name, 9));
-        assert_eq!(lines, ["", "", "", "", "good", ""]);
+        assert_eq!(lines, ["", "", "", "", "fine", ""]);
         assert_eq!(
             named(&fields.finish().unwrap_err()),
             [
@@ -282,22 +276,22 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn sixty_five_fields_are_too_many() {
+    async fn more_than_sixty_four_fields_are_rejected() {
         let body: Vec<_> = (0..65).map(|n| format!("f{n}=1")).collect();
         assert!(read(FORM, body.join("&")).await.is_err());
         assert!(read(FORM, body[..64].join("&")).await.is_ok());
     }
 
     #[actix_web::test]
-    async fn sixteen_kibibytes_are_read_and_one_byte_more_is_not() {
-        let body = format!("a={}", "x".repeat(LIMIT - 2));
+    async fn bodies_of_more_than_sixteen_kibibytes_are_rejected() {
+        let body = format!("a={}", "x".repeat(MAX_BODY - 2));
         assert!(read(FORM, body.clone()).await.is_ok());
         let problem = read(FORM, body + "x").await.unwrap_err();
-        assert_eq!(problem.code(), Code::PayloadTooLarge);
+        assert_eq!(problem.code(), ErrorCode::PayloadTooLarge);
     }
 
     #[actix_web::test]
-    async fn no_value_is_ever_formatted() {
+    async fn values_are_never_formatted() {
         let fields = read(FORM, "password=horse").await.unwrap();
         assert_eq!(format!("{fields:?}"), r#"{"password"}"#);
     }

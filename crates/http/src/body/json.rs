@@ -1,25 +1,34 @@
 //! JSON bodies: one object whose values are strings or `null`.
 //!
-//! Other values are skipped without being built, so no depth of nesting costs anything; what type
-//! they had is kept for the message. Names are kept in order with duplicates, which a map would
-//! quietly drop.
+//! Other values are skipped without being built, so deep nesting costs nothing; their type is kept
+//! for the error message. Names are kept in order with duplicates, which a map would silently drop.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
-use super::Malformed;
-use super::fields::Value;
+use super::malformed::Malformed;
+use super::read::Text;
 
-/// The members of the object that `body` is.
+/// The value of a field.
+pub(super) enum Value {
+    /// `null` in JSON.
+    Null,
+    /// A string.
+    Text(Text),
+    /// A value of another type: the name of the type, with its article.
+    Other(&'static str),
+}
+
+/// The members of the object in `body`.
 pub(super) fn parse(body: &[u8]) -> Result<Vec<(String, Value)>, Malformed> {
     let text =
         std::str::from_utf8(body).map_err(|_| Malformed::new("The body is not valid UTF-8."))?;
     if !text.trim_ascii_start().starts_with('{') {
         return Err(Malformed::new("The body must be a JSON object."));
     }
-    // The library's message may quote the body; only the place is told.
+    // The library's message may quote the body, so only the position is reported.
     serde_json::from_str::<Members>(text).map(|members| members.0).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Malformed::new(format!("The body is not valid JSON (line {line}, column {column})."))
@@ -111,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn json_other_than_an_object_is_rejected() {
         for body in ["", " ", "[]", "\"a\"", "5", "null", "true", "a=b", "\u{feff}{}"] {
             assert_eq!(detail(body.as_bytes()), "The body must be a JSON object.", "{body:?}");
         }
     }
 
     #[test]
-    fn what_is_no_json_is_refused_with_its_place_and_nothing_of_it() {
+    fn malformed_json_is_rejected_with_its_position_and_without_its_content() {
         for body in [
             r#"{"#,
             r#"{"password": "horse"#,
@@ -140,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_utf_8_is_refused() {
+    fn json_in_other_encodings_than_utf_8_is_rejected() {
         assert_eq!(detail(b"{\"a\": \"\xff\xfe\"}"), "The body is not valid UTF-8.");
         assert_eq!(detail(b"{\"a\": \"\xc3"), "The body is not valid UTF-8.");
         assert_eq!(detail(b"{\"a\": \"\xed\xa0\x80\"}"), "The body is not valid UTF-8.");
     }
 
     #[test]
-    fn depth_costs_nothing() {
+    fn deep_nesting_costs_nothing() {
         let deep = format!("{{\"a\": {}1{}}}", "[".repeat(8000), "]".repeat(8000));
         let members = parse(deep.as_bytes()).ok().unwrap();
         assert!(matches!(members.as_slice(), [(name, Value::Other("an array"))] if name == "a"));
@@ -156,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_type_is_told_by_its_name() {
+    fn wrong_types_are_named() {
         let body = br#"{"a": 1, "b": -1, "c": 1e3, "d": true, "e": [], "f": {"x": []}}"#;
         let members = parse(body).ok().unwrap();
         let kinds: Vec<_> = members

@@ -1,4 +1,4 @@
-//! Multipart forms (RFC 7578), text fields only.
+//! Multipart forms (RFC 7578) of text fields.
 
 use actix_multipart::{Field, Multipart};
 use actix_web::error::PayloadError;
@@ -7,9 +7,10 @@ use actix_web::web::Bytes;
 use futures_util::{StreamExt as _, stream};
 use zeroize::Zeroizing;
 
-use super::{LIMIT, Malformed, Text};
+use super::malformed::Malformed;
+use super::read::{MAX_BODY, Text};
 
-/// The fields of the form that `whole` is, in order, with duplicates.
+/// The fields of the form, in order, with duplicates.
 pub(super) async fn parse(
     headers: &HeaderMap,
     whole: Zeroizing<Vec<u8>>,
@@ -18,31 +19,31 @@ pub(super) async fn parse(
     let mut parts = Multipart::new(headers, body);
     let mut fields = Vec::new();
     while let Some(part) = parts.next().await {
-        fields.push(field(part.map_err(|_| broken())?).await?);
+        fields.push(field(part.map_err(|_| malformed())?).await?);
     }
     Ok(fields)
 }
 
-fn broken() -> Malformed {
+fn malformed() -> Malformed {
     Malformed::new("The body is not a valid multipart form.")
 }
 
 async fn field(mut part: Field) -> Result<(String, Text), Malformed> {
-    let name = part.name().ok_or_else(broken)?.to_owned();
+    let name = part.name().ok_or_else(malformed)?.to_owned();
     let disposition = part.content_disposition();
     let is_file = disposition
         .is_some_and(|it| it.get_filename().or(it.get_filename_ext().map(|_| "")).is_some());
     if is_file {
-        return Err(Malformed::field(&name, "must be a text, not a file"));
+        return Err(Malformed::field(&name, "must be text, not a file"));
     }
     let is_text = part.content_type().is_none_or(|media| {
         media.essence_str() == "text/plain"
             && media.get_param("charset").is_none_or(|charset| charset == "utf-8")
     });
     if !is_text {
-        return Err(Malformed::field(&name, "must be a plain text in UTF-8"));
+        return Err(Malformed::field(&name, "must be plain text in UTF-8"));
     }
-    let bytes = part.bytes(LIMIT).await.map_err(|_| broken())?.map_err(|_| broken())?;
+    let bytes = part.bytes(MAX_BODY).await.map_err(|_| malformed())?.map_err(|_| malformed())?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok((name, Zeroizing::new(text.to_owned()))),
         Err(_) => Err(Malformed::field(&name, "is not valid UTF-8")),
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_text_may_say_that_it_is_one() {
+    async fn a_text_field_may_declare_its_type() {
         for headers in [
             "name=\"a\"",
             "name=\"a\"\r\nContent-Type: text/plain",
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn files_and_other_types_are_named() {
+    async fn files_and_other_types_are_rejected_by_name() {
         for headers in [
             "name=\"a\"; filename=\"x.txt\"",
             "name=\"a\"; filename=\"\"",
@@ -101,14 +102,14 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn what_is_no_form_is_refused() {
-        let good = part("name=\"a\"", b"value");
+    async fn malformed_forms_are_rejected() {
+        let valid = part("name=\"a\"", b"value");
         let bodies = [
             &b""[..],
             b"garbage",
             b"--YY\r\n\r\n",
-            &good[..good.len() - 12],
-            &good[..20],
+            &valid[..valid.len() - 12],
+            &valid[..20],
             b"--XX\r\n\r\nvalue\r\n--XX--\r\n",
             b"--XX\r\nContent-Disposition: attachment; name=\"a\"\r\n\r\nvalue\r\n--XX--\r\n",
             b"--XX\r\nContent-Disposition: form-data\r\n\r\nvalue\r\n--XX--\r\n",
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn without_a_boundary_there_is_no_form() {
+    async fn a_form_without_a_boundary_is_rejected() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("multipart/form-data"));
         assert!(parse(&headers, Zeroizing::new(b"--XX--".to_vec())).await.is_err());

@@ -1,8 +1,7 @@
 //! The parameters of a request to `/oauth2/*`: one URL-encoded form (RFC 6749, appendix B).
 //!
-//! A parameter given twice is an error, an empty one counts as omitted, an unknown one is ignored
-//! (RFC 6749 §3.2). What is malformed is told in the words of RFC 6749 §5.2, so this has an error
-//! of its own.
+//! Repeated parameters are rejected, empty ones count as omitted, and unknown ones are ignored
+//! (RFC 6749 §3.2). Errors are reported as RFC 6749 §5.2 requires, hence the separate error type.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,14 +11,18 @@ use actix_web::error::PayloadError;
 use actix_web::web::Bytes;
 use futures_util::Stream;
 
-use super::{Malformed, Media, PATIENCE, Text, read_whole, urlencoded};
-use crate::problem::{Code, Problem};
+use super::malformed::Malformed;
+use super::media::Media;
+use super::read::{TIMEOUT, Text, read_whole};
+use super::urlencoded;
+use crate::error_code::ErrorCode;
+use crate::problem::Problem;
 
 /// Why an OAuth request could not be read.
 #[derive(Debug)]
 pub(crate) enum FormError {
-    /// What RFC 6749 has no word for: 413 and 415.
-    Refused(Problem),
+    /// An error without a code in RFC 6749: 413 and 415.
+    Problem(Problem),
     /// `invalid_request`, with a description in the characters of RFC 6749 §5.2.
     InvalidRequest(String),
 }
@@ -27,8 +30,10 @@ pub(crate) enum FormError {
 impl From<Problem> for FormError {
     fn from(problem: Problem) -> Self {
         match problem.code() {
-            Code::InvalidRequest => Self::InvalidRequest("The body could not be read.".to_owned()),
-            _ => Self::Refused(problem),
+            ErrorCode::InvalidRequest => {
+                Self::InvalidRequest("The body could not be read.".to_owned())
+            }
+            _ => Self::Problem(problem),
         }
     }
 }
@@ -44,7 +49,7 @@ impl From<Malformed> for FormError {
     }
 }
 
-/// RFC 6749 §5.2: `%x20-21 / %x23-5B / %x5D-7E`, and here not empty.
+/// Whether `text` is a non-empty description in RFC 6749 §5.2: `%x20-21 / %x23-5B / %x5D-7E`.
 fn is_describable(text: &str) -> bool {
     let plain = |b| matches!(b, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);
     !text.is_empty() && text.bytes().all(plain)
@@ -57,29 +62,29 @@ impl OauthForm {
     /// Reads the body of `request`.
     ///
     /// # Errors
-    /// [`FormError::Refused`] for another type (415) or more than 16 KiB (413),
-    /// [`FormError::InvalidRequest`] for what can't be parsed or a parameter given twice.
+    /// [`FormError::Problem`] for other media types (415) and more than 16 KiB (413),
+    /// [`FormError::InvalidRequest`] for malformed bodies and repeated parameters.
     pub(crate) async fn read(
         request: &HttpRequest,
         payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
     ) -> Result<Self, FormError> {
         let media = Media::of(request.headers())?;
-        let whole = read_whole(request, payload, PATIENCE).await?;
+        let whole = read_whole(request, payload, TIMEOUT).await?;
         let is_form = media == Media::Urlencoded || media == Media::Unnamed && whole.is_empty();
         if !is_form {
-            return Err(FormError::Refused(Problem::from(Code::UnsupportedMediaType)));
+            return Err(FormError::Problem(Problem::from(ErrorCode::UnsupportedMediaType)));
         }
         let pairs = urlencoded::parse(&whole)?;
         Malformed::check_names(pairs.iter().map(|(name, _)| name.as_str()))?;
         Ok(Self(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
     }
 
-    /// Takes a parameter, if it is there and not empty.
+    /// Takes a parameter, if it is present and not empty.
     pub(crate) fn take(&mut self, name: &str) -> Option<Text> {
         self.0.remove(name)
     }
 
-    /// Whether a parameter is there, not empty, and not taken yet.
+    /// Whether a parameter is present, not empty, and not yet taken.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -97,7 +102,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
-    use crate::body::LIMIT;
+    use crate::body::read::MAX_BODY;
 
     async fn read(media: &str, body: impl Into<Bytes>) -> Result<OauthForm, FormError> {
         let (request, payload) = TestRequest::post()
@@ -118,32 +123,32 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_parameter_given_twice_is_an_invalid_request() {
-        for (body, told) in [
+    async fn malformed_and_repeated_parameters_are_invalid_requests() {
+        for (body, expected) in [
             ("a=1&a=1", "The parameter a is given more than once."),
             ("a=&a=1", "The parameter a is given more than once."),
             ("%22=1&%22=2", "A parameter is malformed or given more than once."),
             ("a=%ff", "The parameter a is not valid percent-encoded UTF-8."),
         ] {
             let error = read(FORM, body).await.unwrap_err();
-            assert!(matches!(error, FormError::InvalidRequest(text) if text == told), "{body}");
+            assert!(matches!(error, FormError::InvalidRequest(text) if text == expected), "{body}");
         }
     }
 
     #[actix_web::test]
-    async fn other_types_and_sizes_are_problems() {
+    async fn other_media_types_and_large_bodies_are_problems() {
         for media in ["application/json", "multipart/form-data; boundary=x", "text/plain"] {
             let error = read(media, "a=1").await.unwrap_err();
             assert!(
-                matches!(error, FormError::Refused(it) if it.code() == Code::UnsupportedMediaType)
+                matches!(error, FormError::Problem(it) if it.code() == ErrorCode::UnsupportedMediaType)
             );
         }
-        let error = read(FORM, "a".repeat(LIMIT + 1)).await.unwrap_err();
-        assert!(matches!(error, FormError::Refused(it) if it.code() == Code::PayloadTooLarge));
+        let error = read(FORM, "a".repeat(MAX_BODY + 1)).await.unwrap_err();
+        assert!(matches!(error, FormError::Problem(it) if it.code() == ErrorCode::PayloadTooLarge));
     }
 
     #[actix_web::test]
-    async fn no_value_is_ever_formatted() {
+    async fn values_are_never_formatted() {
         let form = read(FORM, "client_secret=horse").await.unwrap();
         assert_eq!(format!("{form:?}"), r#"{"client_secret"}"#);
     }

@@ -1,11 +1,11 @@
-//! URL-encoded forms, strictly: a broken escape or a byte that is no UTF-8 is an error.
+//! URL-encoded forms, parsed strictly: malformed escapes and invalid UTF-8 are errors.
 //!
-//! The usual parser of this format is forgiving; a password that was escaped wrongly would then be
-//! another password.
+//! The usual lenient parsers would turn a wrongly escaped password into another password.
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{Malformed, Text};
+use super::malformed::Malformed;
+use super::read::Text;
 
 /// The pairs of a form, in order, with duplicates.
 pub(super) fn parse(body: &[u8]) -> Result<Vec<(String, Text)>, Malformed> {
@@ -23,7 +23,7 @@ fn pair(pair: &[u8]) -> Result<(String, Text), Malformed> {
     }
 }
 
-/// One value by itself, form-decoded; `None` if it is malformed.
+/// Decodes a single value; `None` if it is malformed.
 pub(crate) fn decoded(text: &[u8]) -> Option<Text> {
     decode(text).map(Zeroizing::new)
 }
@@ -35,7 +35,7 @@ fn split(pair: &[u8]) -> (&[u8], &[u8]) {
     (name, rest.get(1..).unwrap_or_default())
 }
 
-/// `None` for a `%` without two hex digits, or bytes that are no UTF-8.
+/// `None` for a `%` without two hexadecimal digits, or invalid UTF-8.
 fn decode(text: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_escapes_and_bytes_are_refused_with_the_field_s_name() {
+    fn malformed_escapes_and_bytes_are_rejected_with_the_name_of_the_field() {
         for value in [&b"%"[..], b"100%", b"%2", b"%zz", b"%+1", b"%ff", b"%C3", b"\xff", b"%c3%28"]
         {
             let malformed = parse(&[b"a=1&password=", value].concat()).err().unwrap();
@@ -111,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_is_a_character_like_any_other_here() {
+    fn nul_is_accepted_by_the_parser() {
         assert_eq!(read(b"a=%00").unwrap()[0].1, "\0");
     }
 
     #[test]
-    fn names_are_looked_for_decoded() {
+    fn names_are_compared_decoded() {
         assert!(has_name("x=1&%61=", "a"));
         assert!(!has_name("x=a&ab=1&%zz=a", "a"));
         assert!(!has_name("", "a"));

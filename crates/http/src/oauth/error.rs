@@ -122,7 +122,7 @@ impl From<Problem> for OauthError {
 impl From<FormError> for OauthError {
     fn from(error: FormError) -> Self {
         match error {
-            FormError::Refused(problem) => Self::Problem(problem),
+            FormError::Problem(problem) => Self::Problem(problem),
             FormError::InvalidRequest(description) => Self::Told(Word::InvalidRequest, description),
         }
     }
@@ -197,7 +197,8 @@ mod tests {
     use aquaware_core::store::StoreError;
 
     use super::*;
-    use crate::problem::{Code, PROBLEM_JSON};
+    use crate::error_code::ErrorCode;
+    use crate::problem::PROBLEM_JSON;
 
     const MARK: &str = "marked-cause-4711";
 
@@ -303,9 +304,9 @@ mod tests {
         let corrupt = StoreError::Corrupt { what: MARK.into(), key: MARK.into() };
         let corrupt = RefreshError::Service(ServiceError::Store(corrupt));
         is_problem(corrupt, 500, "internal_error").await;
-        let limited = Problem::from(Code::RateLimited);
+        let limited = Problem::from(ErrorCode::RateLimited);
         is_problem(Refused::Here(limited), 429, "rate_limited").await;
-        let large = FormError::Refused(Problem::from(Code::PayloadTooLarge));
+        let large = FormError::Problem(Problem::from(ErrorCode::PayloadTooLarge));
         is_problem(large, 413, "payload_too_large").await;
     }
 }

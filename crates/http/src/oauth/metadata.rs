@@ -7,8 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::policy::{Grant, TokenPolicy};
 use serde::Serialize;
 
+use crate::error_code::ErrorCode;
 use crate::key_set::MAX_AGE;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::state::State;
 use crate::status_lists;
 
@@ -93,7 +94,7 @@ pub(super) async fn metadata(
     let wanted = request.match_info().get("path").unwrap_or_default().trim_matches('/');
     // Without a path the document is the issuer's too: there is no other one here.
     if !wanted.is_empty() && wanted != path_of(issuer) {
-        return Err(Problem::from(Code::NotFound));
+        return Err(Problem::from(ErrorCode::NotFound));
     }
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))

@@ -97,7 +97,8 @@ pub(super) async fn routes(
 ) -> Result<Aquaware, StartError> {
     let snapshot = snapshot_of(config, public, keys, SystemClock.now())?;
     let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot).await?;
-    Ok(Aquaware::builder(sessions, hasher, Arc::new(SystemClock))
+    Ok(Aquaware::builder(sessions)
+        .password_hasher(hasher)
         .accounts(accounts)
         .signup_open(config.accounts.signup == Signup::Open)
         .insecure_cookies(config.insecure_cookies)

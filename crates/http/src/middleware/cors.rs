@@ -1,15 +1,15 @@
-//! Which pages of other origins may call this server: exactly those of `cors.allow_origins`.
+//! CORS: which origins besides the issuer's own may call with credentials.
 
 use actix_cors::Cors;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::middleware::Condition;
 
-/// How long a browser may remember a preflight, in seconds. Chromium's own bound.
+/// How long browsers may cache a preflight, in seconds; Chromium's maximum.
 const PREFLIGHT_SECONDS: usize = 7200;
 
-/// The middleware for this allow-list; with an empty one it does nothing at all, so a preflight
-/// gets no permission and no other answer has a CORS header.
+/// The middleware for this allow-list. With an empty list it is disabled: preflights get no
+/// permission, and no response has a CORS header.
 pub(crate) fn cors<'a>(allowed: impl IntoIterator<Item = &'a str>) -> Condition<Cors> {
     let mut allowed = allowed.into_iter().peekable();
     let is_on = allowed.peek().is_some();
@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
 
-    async fn answer(allowed: &[&str], request: TestRequest) -> ServiceResponse {
+    async fn respond(allowed: &[&str], request: TestRequest) -> ServiceResponse {
         let app = init_service(
             App::new()
                 .wrap(cors(allowed.iter().copied()))
@@ -64,10 +64,10 @@ mod tests {
     const APP: &str = "https://app.example.com";
 
     #[actix_web::test]
-    async fn a_listed_origin_may_send_credentials_and_our_headers() {
+    async fn a_listed_origin_may_send_credentials_and_the_api_headers() {
         let asked = "authorization,content-type,idempotency-key,x-request-id";
         for method in ["GET", "POST", "DELETE"] {
-            let response = answer(&[APP], preflight(APP, method, asked)).await;
+            let response = respond(&[APP], preflight(APP, method, asked)).await;
             assert_eq!(response.status(), 200);
             assert_eq!(allows(&response), Some(APP));
             let headers = response.headers();
@@ -77,9 +77,9 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_listed_origin_may_read_three_headers_of_the_answer() {
+    async fn a_listed_origin_may_read_three_response_headers() {
         let request = TestRequest::post().insert_header((header::ORIGIN, APP));
-        let response = answer(&[APP], request).await;
+        let response = respond(&[APP], request).await;
         let exposed = response.headers().get("access-control-expose-headers").unwrap();
         let mut exposed: Vec<_> = exposed.to_str().unwrap().split(", ").collect();
         exposed.sort_unstable();
@@ -87,12 +87,12 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn nobody_else_is_given_anything() {
+    async fn other_origins_get_no_permission() {
         for origin in ["https://evil.org", "null", "http://app.example.com"] {
-            let response = answer(&[APP], preflight(origin, "POST", "")).await;
+            let response = respond(&[APP], preflight(origin, "POST", "")).await;
             assert_eq!(allows(&response), None, "{origin}");
             let request = TestRequest::post().insert_header((header::ORIGIN, origin));
-            let response = answer(&[APP], request).await;
+            let response = respond(&[APP], request).await;
             assert_eq!((response.status().as_u16(), allows(&response)), (204, None), "{origin}");
         }
     }
@@ -100,17 +100,17 @@ mod tests {
     #[actix_web::test]
     async fn other_methods_and_headers_are_not_allowed() {
         for (method, headers) in [("PUT", ""), ("PATCH", ""), ("POST", "x-other")] {
-            let response = answer(&[APP], preflight(APP, method, headers)).await;
+            let response = respond(&[APP], preflight(APP, method, headers)).await;
             assert_eq!(response.status(), 400, "{method} {headers}");
         }
     }
 
     #[actix_web::test]
-    async fn an_empty_list_switches_everything_off() {
+    async fn an_empty_list_disables_cors() {
         let request = TestRequest::post().insert_header((header::ORIGIN, APP));
-        let response = answer(&[], request).await;
+        let response = respond(&[], request).await;
         assert_eq!(response.status(), 204);
         assert!(!response.headers().keys().any(|name| name.as_str().starts_with("access-")));
-        assert_eq!(answer(&[], preflight(APP, "POST", "")).await.status(), 404);
+        assert_eq!(respond(&[], preflight(APP, "POST", "")).await.status(), 404);
     }
 }

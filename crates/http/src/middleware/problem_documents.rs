@@ -1,5 +1,5 @@
-//! Errors that the HTTP library made (an extractor's, a middleware's, its bare 404) as problem
-//! documents, so that clients meet one form only.
+//! Turns errors of the HTTP library (from extractors, middlewares or its bare 404) into problem
+//! documents, so that all errors have the same form.
 
 use actix_web::body::{BodySize, BoxBody, MessageBody as _};
 use actix_web::dev::ServiceResponse;
@@ -7,41 +7,42 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{Error, HttpResponse};
 
-use crate::problem::{Code, PROBLEM_JSON, Problem};
+use crate::error_code::ErrorCode;
+use crate::problem::{PROBLEM_JSON, Problem};
 
-/// `response` as it is, or with a problem document where it is an error in the library's own words.
+/// Replaces the body of `response` by a problem document if it is an error of the library.
 pub(super) fn response(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     if !is_undocumented(response.response()) {
         return response;
     }
     let (request, old) = response.into_parts();
     if let Some(error) = old.error() {
-        note(old.status(), error);
+        log(old.status(), error);
     }
     let mut new = Problem::from(code_for(old.status())).response();
     keep(old.headers(), new.headers_mut());
     ServiceResponse::new(request, new)
 }
 
-/// What to answer to a request that ended in `error` without an answer.
+/// The response to a request that failed with `error`.
 pub(super) fn error(error: &Error) -> HttpResponse {
     let response = error.error_response();
     if !is_json(response.headers()) {
-        note(response.status(), error);
+        log(response.status(), error);
         return Problem::from(code_for(response.status())).response();
     }
     response
 }
 
-/// A failure of ours that nobody handled is logged here, the one place that meets it.
-fn note(status: StatusCode, error: &Error) {
+/// Logs errors with a 5xx status; no other code sees them.
+fn log(status: StatusCode, error: &Error) {
     if status.is_server_error() {
         tracing::error!(cause = %error, "a request failed in the HTTP library");
     }
 }
 
-/// Whether this is an error that nobody wrote for clients: one with an error object or without any
-/// body, and not in JSON, which only handlers write.
+/// Whether this is an error that no handler wrote for clients: it has an error object or no body,
+/// and is not JSON, which only handlers write.
 fn is_undocumented(response: &HttpResponse) -> bool {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
@@ -56,7 +57,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The headers that say more than the body did: `Allow`, `Vary`, those of CORS.
+/// Keeps the headers that do not describe the body, such as `Allow`, `Vary` and those of CORS.
 fn keep(old: &HeaderMap, new: &mut HeaderMap) {
     const BODY_ONLY: [header::HeaderName; 3] =
         [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
@@ -67,17 +68,17 @@ fn keep(old: &HeaderMap, new: &mut HeaderMap) {
     }
 }
 
-fn code_for(status: StatusCode) -> Code {
+fn code_for(status: StatusCode) -> ErrorCode {
     match status {
-        StatusCode::UNAUTHORIZED => Code::InvalidToken,
-        StatusCode::NOT_FOUND => Code::NotFound,
-        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
-        StatusCode::NOT_ACCEPTABLE => Code::NotAcceptable,
-        StatusCode::PAYLOAD_TOO_LARGE => Code::PayloadTooLarge,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
-        StatusCode::TOO_MANY_REQUESTS => Code::RateLimited,
-        StatusCode::SERVICE_UNAVAILABLE => Code::Overloaded,
-        other if other.is_server_error() => Code::InternalError,
-        _ => Code::InvalidRequest,
+        StatusCode::UNAUTHORIZED => ErrorCode::InvalidToken,
+        StatusCode::NOT_FOUND => ErrorCode::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => ErrorCode::MethodNotAllowed,
+        StatusCode::NOT_ACCEPTABLE => ErrorCode::NotAcceptable,
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ErrorCode::UnsupportedMediaType,
+        StatusCode::TOO_MANY_REQUESTS => ErrorCode::RateLimited,
+        StatusCode::SERVICE_UNAVAILABLE => ErrorCode::Overloaded,
+        other if other.is_server_error() => ErrorCode::InternalError,
+        _ => ErrorCode::InvalidRequest,
     }
 }

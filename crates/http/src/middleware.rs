@@ -1,10 +1,12 @@
-//! What every request and every answer has, whoever handles it: an id, a line in the log, two
-//! headers, and an error that is a problem document even where the HTTP library made it.
+//! The middleware around a whole application: a request id, one log line per request, protective
+//! headers, and problem documents for errors that the HTTP library answers.
 //!
-//! This is the outermost middleware, so that nothing is answered without it. Only a request that
-//! the library can't parse as HTTP at all is answered before.
+//! It must be the outermost middleware, so that every response passes through it. The only
+//! exception are requests that the library cannot parse as HTTP, which it answers itself.
 
-mod documented;
+mod chain;
+mod cors;
+mod problem_documents;
 mod request_id;
 
 use std::panic::AssertUnwindSafe;
@@ -21,12 +23,15 @@ use actix_web::{Error, HttpMessage as _, HttpResponse};
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-pub(crate) use self::request_id::RequestId;
-use super::client_address::TrustedProxies;
-use super::problem::{Code, Problem};
-use super::route;
+use self::chain::Chain;
+use self::cors::cors;
+use self::request_id::RequestId;
+use crate::client_address::TrustedProxies;
+use crate::error_code::ErrorCode;
+use crate::problem::Problem;
+use crate::route;
 
-/// The middleware of an application that only operators reach: as [`Aquaware::middleware`], but
+/// The middleware for an application that only operators reach: like [`Aquaware::middleware`], but
 /// without CORS and without trusted proxies.
 ///
 /// [`Aquaware::middleware`]: crate::Aquaware::middleware
@@ -37,14 +42,30 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    envelope(TrustedProxies::default())
+    request_middleware(TrustedProxies::default())
 }
 
-/// The middleware to wrap the whole application in, after every other.
-///
-/// It leaves the [`RequestId`] and the [`Client`](super::client_address::Client) in the request's
-/// extensions, and runs everything inside of a span that carries the id.
-pub(crate) fn envelope<S, B>(
+/// [`request_middleware`] around CORS for `allow_origins`.
+pub(crate) fn public_middleware<S, B>(
+    proxies: TrustedProxies,
+    allow_origins: &[String],
+) -> impl Transform<
+    S,
+    ServiceRequest,
+    Response = ServiceResponse<BoxBody>,
+    Error = Error,
+    InitError = (),
+> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    Chain::new(cors(allow_origins.iter().map(String::as_str)), request_middleware(proxies))
+}
+
+/// Stores the [`RequestId`] and the [`Client`](crate::client_address::Client) in the extensions of
+/// the request, and runs its handler in a span with the id.
+fn request_middleware<S, B>(
     proxies: TrustedProxies,
 ) -> impl Transform<
     S,
@@ -59,11 +80,11 @@ where
 {
     let proxies = Rc::new(proxies);
     from_fn(move |request: ServiceRequest, next: Next<B>| {
-        enclose(Rc::clone(&proxies), request, next)
+        handle(Rc::clone(&proxies), request, next)
     })
 }
 
-async fn enclose<B: MessageBody + 'static>(
+async fn handle<B: MessageBody + 'static>(
     proxies: Rc<TrustedProxies>,
     request: ServiceRequest,
     next: Next<B>,
@@ -76,49 +97,49 @@ async fn enclose<B: MessageBody + 'static>(
     let method = known(request.method());
     let span = tracing::info_span!("request", request_id = %id);
     async {
-        let mut outcome = answer(request, next).await;
+        let mut outcome = respond(request, next).await;
         let (status, headers) = match &mut outcome {
             Ok(response) => (response.status(), response.headers_mut()),
             Err(response) => (response.status(), response.headers_mut()),
         };
-        label(headers, &id);
-        // A handler that panicked took its request along, and so the route.
+        set_headers(headers, &id);
+        // The request, and with it the route, is lost when a handler panics.
         let route =
             outcome.as_ref().map_or("unknown".to_owned(), |it| route::pattern(it.request()));
         let milliseconds = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
         log(method, &route, status, milliseconds, &client.address.to_string());
-        outcome.map_err(|response| InternalError::from_response("answered", response).into())
+        outcome.map_err(|response| InternalError::from_response("failed", response).into())
     }
     .instrument(span)
     .await
 }
 
-/// The answer, or what to answer where the request was lost with a panic or a failed middleware.
-async fn answer<B: MessageBody + 'static>(
+/// The response; `Err` if the request was lost to a panic or an error of an inner middleware.
+async fn respond<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, HttpResponse> {
-    // Nothing of a handler that panicked is used again: its state is dropped with its future.
+    // Unwind safe: the state of a handler that panicked is dropped with its future.
     let handled = AssertUnwindSafe(async move { next.call(request).await }).catch_unwind().await;
     match handled {
-        Ok(Ok(response)) => Ok(documented::response(response.map_into_boxed_body())),
-        Ok(Err(error)) => Err(documented::error(&error)),
+        Ok(Ok(response)) => Ok(problem_documents::response(response.map_into_boxed_body())),
+        Ok(Err(error)) => Err(problem_documents::error(&error)),
         Err(_) => {
             tracing::error!("a handler panicked");
-            Err(Problem::from(Code::InternalError).response())
+            Err(Problem::from(ErrorCode::InternalError).response())
         }
     }
 }
 
-fn label(headers: &mut HeaderMap, id: &RequestId) {
+fn set_headers(headers: &mut HeaderMap, id: &RequestId) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(request_id::HEADER, value);
     }
 }
 
-/// One line per request. The path and the query are the client's and may hold anything; the
-/// route's pattern is ours.
+/// Logs one line per request. It contains the pattern of the route and neither the path nor the
+/// query, in which clients may send secrets.
 fn log(method: &str, route: &str, status: StatusCode, milliseconds: f64, client: &str) {
     tracing::info!(
         target: "aquaware::access",
@@ -131,7 +152,7 @@ fn log(method: &str, route: &str, status: StatusCode, milliseconds: f64, client:
     );
 }
 
-/// The method's name where it is a usual one; others are any text of the client's.
+/// The name of a standard method; others may be any text.
 fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

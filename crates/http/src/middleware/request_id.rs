@@ -1,24 +1,25 @@
-//! The name of a request, in its answer and in every line of the log about it.
+//! The id of a request, in its response and in every log line about it.
 
 use std::fmt;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use aquaware_core::random::{Random as _, SystemRandom};
 
-/// Where the id travels.
+/// The header that carries the id.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The name of a request: 1–128 of `A-Z a-z 0-9 . _ : -`.
+/// The id of a request: 1–128 characters of `A-Z a-z 0-9 . _ : -`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId(String);
 
 impl RequestId {
-    /// The caller's own name for the request if it sent exactly one, well-formed; else a new one.
+    /// The id that the caller sent, if it sent exactly one and it is well-formed; otherwise a new
+    /// one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(HEADER);
         match (values.next(), values.next()) {
             (Some(value), None) => match value.to_str() {
-                Ok(text) if is_sane(text) => Self(text.to_owned()),
+                Ok(text) if is_well_formed(text) => Self(text.to_owned()),
                 _ => Self::generate(),
             },
             _ => Self::generate(),
@@ -44,7 +45,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-fn is_sane(text: &str) -> bool {
+fn is_well_formed(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
 }
@@ -64,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sane_id_is_the_caller_s() {
+    fn a_well_formed_id_of_the_caller_is_kept() {
         for id in ["a", "Aa0._:-", &"x".repeat(128)] {
             assert_eq!(of(&[id.as_bytes()]), id);
         }
     }
 
     #[test]
-    fn any_other_is_replaced() {
+    fn any_other_id_is_replaced() {
         let long = "x".repeat(129);
         for id in
             [&b""[..], long.as_bytes(), b"a b", b"a,b", b"a/b", b"\xff", "é".as_bytes(), b"\""]

@@ -1,66 +1,67 @@
-//! The stable words for what can go wrong, each with its status: the table of the HTTP contract.
+//! The error codes of the HTTP contract, each with its status, title and default detail.
 //!
-//! Every `match` here is without `_`, so a new code must be given all its parts.
+//! No `match` over the codes has a `_` arm, so a new code must be given all its parts.
 
 use actix_web::http::StatusCode;
 
-/// A kind of problem. Clients decide by its [word](Code::word).
+/// What went wrong, as clients distinguish it: the `code` of a problem document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Code {
-    /// The body can't be parsed, a field is missing or malformed.
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The body cannot be parsed, or a field is missing or malformed.
     InvalidRequest,
-    /// Wrong password, unknown login, disabled account.
+    /// The password is wrong, the login is unknown, or the account is disabled.
     InvalidCredentials,
-    /// Not a refresh token of this issuer.
+    /// The token is not a refresh token of this issuer.
     InvalidRefreshToken,
-    /// The refresh token's idle or absolute lifetime is over.
+    /// The idle or absolute lifetime of the refresh token has ended.
     RefreshTokenExpired,
-    /// A superseded refresh token came back; its session is revoked.
+    /// A superseded refresh token was used again; its session has been revoked.
     RefreshTokenReused,
-    /// The session was ended earlier.
+    /// The session has already ended.
     SessionRevoked,
-    /// Sign-up with a login that is taken.
+    /// The login of a sign-up belongs to an existing account.
     AccountExists,
-    /// The password policy refuses.
+    /// The password does not meet the password policy.
     WeakPassword,
-    /// Too many failed logins of one account.
+    /// The account had too many failed logins.
     AccountLocked,
-    /// Too many requests.
+    /// The caller sent too many requests.
     RateLimited,
-    /// Sign-up is switched off.
+    /// Sign-up is disabled.
     SignupClosed,
-    /// A client that isn't configured.
+    /// The client is not configured.
     UnknownClient,
-    /// A scope outside the client's.
+    /// The requested scope exceeds the client's.
     InvalidScope,
-    /// The client may not do this, or not here.
+    /// The client is not allowed to make this request.
     ClientNotAllowed,
-    /// No good access token.
+    /// The access token is missing or invalid.
     InvalidToken,
-    /// The access token lacks a scope.
+    /// The access token lacks a required scope.
     InsufficientScope,
-    /// A cookie came from another site.
+    /// The refresh cookie was sent by a page of another origin.
     CrossSite,
-    /// Nothing is at this path.
+    /// There is no resource at this path.
     NotFound,
-    /// Something is at this path, but not for this method.
+    /// The resource does not support this method.
     MethodNotAllowed,
-    /// Nothing that the client accepts can be had here.
+    /// The resource has no representation that the client accepts.
     NotAcceptable,
-    /// The body is larger than it may be.
+    /// The body exceeds 16 KiB.
     PayloadTooLarge,
-    /// The body is of a type that isn't read here.
+    /// The body has an unsupported media type.
     UnsupportedMediaType,
-    /// More password checks are waiting than may.
+    /// Too many password checks are queued.
     Overloaded,
-    /// The store can't be reached; the session is unharmed.
+    /// The store is unreachable; the session is unaffected.
     StoreUnavailable,
-    /// A mistake of the server's.
+    /// The server failed unexpectedly.
     InternalError,
 }
 
-impl Code {
-    /// Every code there is.
+impl ErrorCode {
+    /// All codes.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 25] = [
         Self::InvalidRequest,
@@ -90,8 +91,8 @@ impl Code {
         Self::InternalError,
     ];
 
-    /// The status it is answered with.
-    pub(crate) const fn status(self) -> StatusCode {
+    /// The status of the response.
+    pub const fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest | Self::UnknownClient | Self::InvalidScope => {
                 StatusCode::BAD_REQUEST
@@ -119,8 +120,8 @@ impl Code {
         }
     }
 
-    /// The stable word that stands in the document's `code`.
-    pub(crate) const fn word(self) -> &'static str {
+    /// The stable name that the document carries in `code`.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidCredentials => "invalid_credentials",
@@ -150,7 +151,7 @@ impl Code {
         }
     }
 
-    /// The title: the phrase RFC 9110 §15 has for the status, as `about:blank` asks
+    /// The reason phrase of the status in RFC 9110 §15, as the type `about:blank` requires
     /// (RFC 9457 §4.2.1).
     pub(crate) const fn title(self) -> &'static str {
         match self.status() {
@@ -170,38 +171,38 @@ impl Code {
         }
     }
 
-    /// The sentence a client reads where a handler has nothing better to say.
-    pub(crate) const fn sentence(self) -> &'static str {
+    /// The detail of problems whose handler gives no other.
+    pub(crate) const fn detail(self) -> &'static str {
         match self {
-            Self::InvalidRequest => "The request can't be understood.",
+            Self::InvalidRequest => "The request is malformed.",
             Self::InvalidCredentials => "The login or the password is wrong.",
             Self::InvalidRefreshToken => "This is not a refresh token of this issuer.",
             Self::RefreshTokenExpired => "The refresh token has expired. Log in again.",
             Self::RefreshTokenReused => {
-                "The refresh token was used before. The session has been ended. Log in again."
+                "The refresh token was used before. The session has ended. Log in again."
             }
-            Self::SessionRevoked => "The session has been ended. Log in again.",
-            Self::AccountExists => "There is an account with this login already.",
+            Self::SessionRevoked => "The session has ended. Log in again.",
+            Self::AccountExists => "An account with this login already exists.",
             Self::WeakPassword => "The password is too easy to guess.",
             Self::AccountLocked => "Too many failed logins. Try again later.",
             Self::RateLimited => "Too many requests. Try again later.",
             Self::SignupClosed => "Sign-up is closed.",
-            Self::UnknownClient => "There is no such client.",
-            Self::InvalidScope => "The client may not have this scope.",
-            Self::ClientNotAllowed => "The client may not do this here.",
+            Self::UnknownClient => "Unknown client.",
+            Self::InvalidScope => "The client is not allowed to request this scope.",
+            Self::ClientNotAllowed => "The client is not allowed to make this request.",
             Self::InvalidToken => "The access token is malformed, expired or revoked.",
-            Self::InsufficientScope => "The access token lacks a scope.",
+            Self::InsufficientScope => "The access token lacks a required scope.",
             Self::CrossSite => "The cookie is not accepted from this origin.",
-            Self::NotFound => "There is nothing here.",
-            Self::MethodNotAllowed => "This path does not take this method.",
-            Self::NotAcceptable => "There is nothing here of a type that is accepted.",
+            Self::NotFound => "There is no resource at this path.",
+            Self::MethodNotAllowed => "This resource does not support the method.",
+            Self::NotAcceptable => "The resource has no representation of an accepted type.",
             Self::PayloadTooLarge => "The body is larger than 16 KiB.",
-            Self::UnsupportedMediaType => "Bodies of this type are not read here.",
-            Self::Overloaded => "The server is busy. Try again soon.",
+            Self::UnsupportedMediaType => "The media type of the body is not supported.",
+            Self::Overloaded => "The server is overloaded. Try again shortly.",
             Self::StoreUnavailable => {
-                "The store can't be reached. Your session is unharmed. Try again soon."
+                "The session store is unreachable. Your session is unaffected. Try again shortly."
             }
-            Self::InternalError => "The server made a mistake.",
+            Self::InternalError => "The server encountered an internal error.",
         }
     }
 }
@@ -210,7 +211,7 @@ impl Code {
 mod tests {
     use super::*;
 
-    /// The table of the contract, line by line, and the two codes that are ours alone.
+    /// The table of the contract, row by row, and the codes that it does not list.
     const TABLE: [(&str, u16); 25] = [
         ("invalid_request", 400),
         ("invalid_credentials", 401),
@@ -240,17 +241,17 @@ mod tests {
     ];
 
     #[test]
-    fn words_and_statuses_are_those_of_the_contract() {
+    fn names_and_statuses_match_the_contract() {
         let ours: Vec<_> =
-            Code::ALL.iter().map(|code| (code.word(), code.status().as_u16())).collect();
+            ErrorCode::ALL.iter().map(|code| (code.as_str(), code.status().as_u16())).collect();
         assert_eq!(ours, TABLE);
     }
 
     #[test]
-    fn only_the_server_s_own_mistake_is_titled_as_one() {
-        for code in Code::ALL {
-            let mistake = code.title() == "Internal Server Error";
-            assert_eq!(mistake, code == Code::InternalError, "{code:?}");
+    fn only_an_internal_error_is_titled_as_one() {
+        for code in ErrorCode::ALL {
+            let is_internal = code.title() == "Internal Server Error";
+            assert_eq!(is_internal, code == ErrorCode::InternalError, "{code:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Two middlewares as one.
+//! Combines two middlewares into one.
 
 use std::rc::Rc;
 
