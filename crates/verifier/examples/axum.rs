@@ -1,38 +1,43 @@
-//! An axum service that lets nobody in without an access token.
+//! An axum service that requires access tokens.
 //!
-//! `cargo run -p aquaware-verifier --example axum -- https://auth.example.com tanks`
+//! `cargo run -p aquaware-verifier --features axum --example axum -- https://auth.example.com tanks`
 
 use std::error::Error;
 
-use aquaware_verifier::{BearerClaims, Protection, Verified, Verifier};
+use aquaware_verifier::{Bearer, BearerAuth, Rejection, Verifier};
+use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Extension, Router};
+use axum::routing::get;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-/// What this service wants to know beyond the claims of RFC 9068.
+/// Claims beyond RFC 9068 that this service uses.
 #[derive(Deserialize)]
-struct Plan {
+struct Extra {
     plan: Option<String>,
 }
 
-async fn list(Extension(claims): Extension<Verified<BearerClaims>>) -> Result<String, StatusCode> {
-    let Plan { plan } = claims.extra_as().map_err(|_| StatusCode::FORBIDDEN)?;
-    Ok(format!("tanks of {} ({})", claims.sub, plan.as_deref().unwrap_or("free")))
+async fn list(bearer: Bearer) -> Result<String, Rejection> {
+    let Extra { plan } = bearer.extra_as()?;
+    Ok(format!("tanks of {} ({})", bearer.sub, plan.as_deref().unwrap_or("free")))
 }
 
-async fn add() -> StatusCode {
-    StatusCode::CREATED
+async fn add(bearer: Bearer) -> Result<StatusCode, Rejection> {
+    bearer.require_scope("tanks:write")?;
+    Ok(StatusCode::CREATED)
 }
 
-/// The routes: reading needs a good token, writing a scope too, the health check neither.
-pub(crate) fn router(verifier: Verifier) -> Result<Router, Box<dyn Error>> {
-    let protection = Protection::new(verifier).realm("tanks");
-    let writing = protection.clone().require_scope("tanks:write")?;
-    Ok(Router::new()
-        .route("/tanks", get(list).route_layer(protection).merge(post(add).route_layer(writing)))
-        .route("/health", get(async || "open to everybody")))
+/// Anonymous callers are welcome, but an invalid token is rejected.
+async fn prices(bearer: Option<Bearer>) -> String {
+    bearer.map_or("list prices".to_owned(), |bearer| format!("prices for {}", bearer.sub))
+}
+
+pub(crate) fn router(verifier: Verifier) -> Router {
+    Router::new()
+        .route("/tanks", get(list).post(add))
+        .route("/prices", get(prices))
+        .route("/health", get(async || "healthy"))
+        .with_state(BearerAuth::new(verifier).realm("tanks"))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -41,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (Some(issuer), Some(audience)) = (arguments.next(), arguments.next()) else {
         return Err("usage: axum ISSUER AUDIENCE".into());
     };
-    let verifier = Verifier::builder().issuer(issuer).audience(audience).discover().await?;
-    axum::serve(TcpListener::bind("127.0.0.1:8082").await?, router(verifier)?).await?;
+    let verifier = Verifier::builder(issuer, audience).discover().await?;
+    axum::serve(TcpListener::bind("127.0.0.1:8082").await?, router(verifier)).await?;
     Ok(())
 }

@@ -1,12 +1,12 @@
-//! Which addresses keys and status lists may come from, and where an issuer's metadata is.
+//! URLs that are safe to fetch from, and the URL of an issuer's metadata.
 
 use std::net::IpAddr;
 
 use aquaware_token::id::Issuer;
 use url::{Host, Url};
 
-/// Reads an address that keys, and with more conditions status lists, may come from: https, or http on this machine, or http where it is
-/// allowed by name. Without user, password and fragment.
+/// Parses a URL that is safe to fetch from: https, or http to a loopback address or where
+/// `allow_http` is set, and without user, password or fragment.
 pub(crate) fn safe(text: &str, allow_http: bool) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let scheme = match url.scheme() {
@@ -18,8 +18,8 @@ pub(crate) fn safe(text: &str, allow_http: bool) -> Option<Url> {
     (scheme && plain && url.has_host()).then_some(url)
 }
 
-/// Where the metadata of `issuer` is: the well-known path goes between host and path, and a slash
-/// at the end goes (RFC 8414 §3.1).
+/// The URL of the issuer's metadata: the well-known path is inserted between host and path, and a
+/// trailing slash is removed (RFC 8414 §3.1).
 pub(crate) fn metadata(issuer: &Issuer, allow_http: bool) -> Option<Url> {
     let mut url = safe(issuer.as_str(), allow_http)?;
     let path = url.path().trim_end_matches('/');
@@ -42,9 +42,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_come_over_https_or_from_this_machine() {
+    fn only_https_and_loopback_http_are_safe() {
         let safe_without = |text: &str| safe(text, false).is_some();
-        for good in [
+        for safe_url in [
             "https://auth.example.com/keys",
             "https://auth.example.com:8443/keys?v=1",
             "http://127.0.0.1:8080/keys",
@@ -52,9 +52,9 @@ mod tests {
             "http://[::1]:8080/keys",
             "http://localhost:8080",
         ] {
-            assert!(safe_without(good), "{good}");
+            assert!(safe_without(safe_url), "{safe_url}");
         }
-        for bad in [
+        for unsafe_url in [
             "http://auth.example.com/keys",
             "http://localhost.example.com/",
             "http://127.0.0.1.example.com/",
@@ -67,14 +67,14 @@ mod tests {
             "auth.example.com",
             "",
         ] {
-            assert!(!safe_without(bad), "{bad}");
+            assert!(!safe_without(unsafe_url), "{unsafe_url}");
         }
         assert!(safe("http://auth.example.com/keys", true).is_some());
         assert!(safe("file:///etc/keys.json", true).is_none());
     }
 
     #[test]
-    fn the_well_known_path_goes_before_the_issuers_own() {
+    fn the_well_known_path_precedes_the_path_of_the_issuer() {
         let at = |issuer: &str| {
             metadata(&Issuer::new(issuer).unwrap(), false).map(|url| url.to_string())
         };

@@ -1,54 +1,44 @@
-//! Getting a document from the issuer, as a port: a trait that tests script and users may replace.
+//! The port through which documents are fetched. Implement [`Fetch`] to bring another HTTP client.
 //!
-//! What comes back is judged elsewhere. Size and time are bounded again by the caller, so that an
-//! implementation that forgets its bounds harms nobody.
-
-#[cfg(feature = "client")]
-mod client;
+//! Size and time are bounded again by the caller, so an implementation that ignores the bounds
+//! does no harm.
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
 
 use aquaware_token::jwt::MAX_STATUS_LIST_BYTES;
 use async_trait::async_trait;
 use thiserror::Error;
 
-#[cfg(feature = "client")]
-pub use self::client::HttpClient;
+use crate::limits::MAX_DOCUMENT_BYTES;
 
-/// The largest document that is read, status lists aside.
-pub const MAX_BYTES: usize = 256 * 1024;
-/// How long a document may take to arrive as a whole.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How documents are fetched. Must not panic: nobody fetches any more after that.
+/// Fetches documents. Must not panic: a panic ends background fetching for good.
 #[async_trait]
 pub trait Fetch: Send + Sync + fmt::Debug {
-    /// GETs the document. Any status is an answer; redirects are answers too and never followed.
+    /// Sends a GET request. Responses of any status are returned; redirects must not be followed.
     ///
-    /// An answer longer than [`Request::max_bytes`] need not be read to its end. The future is
-    /// dropped after [`TIMEOUT`].
+    /// A body longer than [`Request::max_bytes`] need not be read to its end. The future is
+    /// dropped after [`FETCH_TIMEOUT`](crate::limits::FETCH_TIMEOUT).
     ///
     /// # Errors
-    /// [`FetchError`] when there is no answer.
+    /// [`FetchError`] if no response arrived.
     async fn get(&self, request: &Request) -> Result<Response, FetchError>;
 }
 
-/// What to get.
+/// A GET request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Request {
-    /// Where: https, or http where the builder allowed it.
+    /// The URL: https, or http where the builder allows it.
     pub url: String,
-    /// The `If-None-Match` to send.
+    /// The value of `If-None-Match`.
     pub if_none_match: Option<String>,
-    /// The `Accept` to send.
+    /// The value of `Accept`.
     pub accept: &'static str,
-    /// Whether the answer may have the content coding `gzip`, and `Accept-Encoding` say so. It is
-    /// unpacked by the caller, to a bound, where [`Response::content_encoding`] says that it is
-    /// packed.
+    /// Whether to send `Accept-Encoding: gzip`. A compressed body is passed on unchanged, with
+    /// [`Response::content_encoding`]; the caller decompresses it up to a bound.
     pub gzip: bool,
-    /// The longest body of use, as it comes over the wire.
+    /// Maximum size of the body, as transferred.
     pub max_bytes: usize,
 }
 
@@ -57,7 +47,7 @@ impl Request {
     #[must_use]
     pub const fn json(url: String) -> Self {
         let accept = "application/jwk-set+json, application/json";
-        Self { url, if_none_match: None, accept, gzip: false, max_bytes: MAX_BYTES }
+        Self { url, if_none_match: None, accept, gzip: false, max_bytes: MAX_DOCUMENT_BYTES }
     }
 
     /// A request for a status list (draft-ietf-oauth-status-list-20 §8.1).
@@ -67,37 +57,37 @@ impl Request {
         Self { url, if_none_match: None, accept, gzip: true, max_bytes: MAX_STATUS_LIST_BYTES }
     }
 
-    /// The same, unless the document is still the one with this `ETag`.
+    /// Makes the request conditional on the document having changed since this `ETag`.
     #[must_use]
-    pub fn unless(self, etag: Option<String>) -> Self {
+    pub fn if_none_match(self, etag: Option<String>) -> Self {
         Self { if_none_match: etag, ..self }
     }
 }
 
-/// What came back.
+/// An HTTP response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The `ETag`, quotes included.
+    /// The `ETag`, including its quotes.
     pub etag: Option<String>,
     /// The `Cache-Control`.
     pub cache_control: Option<String>,
     /// The `Age`, in seconds.
     pub age: Option<u64>,
-    /// The `Content-Encoding`, if the body still has it.
+    /// The `Content-Encoding`, unless the body has already been decoded.
     pub content_encoding: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// No answer came: the network, TLS, or the other end.
+/// No response arrived: the network, TLS or the server failed.
 #[derive(Debug, Error)]
-#[error("no answer")]
+#[error("no response")]
 pub struct FetchError(#[source] Box<dyn Error + Send + Sync>);
 
 impl FetchError {
-    /// Says why, in the words of `cause`.
+    /// Wraps the client's error.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(cause.into())
     }

@@ -1,4 +1,4 @@
-//! How the keys and the status lists are, for a readiness check.
+//! The state of the keys and status lists, for readiness checks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,79 +7,78 @@ use aquaware_token::time::Timestamp;
 
 use crate::error::RefreshError;
 
-/// What happens when the keys, or a status list, haven't been confirmed for longer than the staleness
-/// allowed.
+/// What to do with keys or a status list that the issuer has not confirmed for longer than the
+/// maximum staleness.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stale {
-    /// Every token that depends on them is refused (with 503, as nothing is wrong with it) until new
-    /// ones arrive: a key that the issuer dropped may be among the old ones, a token that it
-    /// revoked may look good in an old list.
+pub enum StalePolicy {
+    /// Rejects every token that depends on them, with 503, until they have been refreshed. Stale
+    /// keys may include one that the issuer has dropped; a stale list may miss a revocation.
     #[default]
-    Refuse,
-    /// The old ones stay in use: for services that must not stop because their issuer has. Where
-    /// there is no status list to use, tokens pass as if they named none.
-    GoOn,
+    Reject,
+    /// Continues to use them: for services that must survive an outage of the issuer. Without any
+    /// usable status list, tokens are treated as if they named none.
+    KeepUsing,
 }
 
-/// How the keys are at one instant.
+/// A snapshot of the verifier's state.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Health {
-    /// Whether tokens can be checked: there are keys, and they aren't too old to use. Says nothing
-    /// of status lists, without which tokens that name none are as good as ever.
+    /// Whether tokens can be verified: keys are present and may be used. Status lists do not count,
+    /// as tokens without a status do not need them.
     pub ready: bool,
-    /// How many keys there are.
+    /// The number of keys.
     pub keys: usize,
-    /// When the issuer last confirmed them; `None` before the first time, and for a fixed set.
+    /// When the issuer last confirmed the keys; `None` before the first fetch and for a fixed set.
     pub confirmed_at: Option<Timestamp>,
-    /// How long ago that was.
+    /// The time since then.
     pub age: Option<Duration>,
-    /// Whether that is longer ago than the staleness allowed.
+    /// Whether that exceeds the maximum staleness.
     pub stale: bool,
-    /// How many fetches have failed since the last that didn't.
+    /// The number of consecutive failed fetches.
     pub failures: u32,
-    /// What the last of them met.
+    /// The last failure, until a fetch succeeds.
     pub last_error: Option<Arc<RefreshError>>,
-    /// How the status lists are.
+    /// The state of the status lists.
     pub status: StatusHealth,
 }
 
-/// How the status lists are at one instant: those that tokens or the issuer named lately.
+/// The state of the status lists that recent tokens or the issuer's metadata named.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StatusHealth {
-    /// Whether every one of them can be used: each has been fetched, hasn't expired and isn't too
-    /// old, and there was room for each. With [`Stale::GoOn`] the old ones are used all the same.
+    /// Whether all of them are cached, fresh and unexpired, and none was turned away because the
+    /// cache is full. [`StalePolicy::KeepUsing`] does not change this value.
     pub ready: bool,
-    /// How many there are.
+    /// The number of lists.
     pub lists: usize,
-    /// How many of them can't be used, or are older than the staleness allowed.
+    /// The number of lists that are missing, expired or stale.
     pub unusable: usize,
-    /// When the issuer confirmed the one that it has not confirmed for longest.
+    /// When the issuer confirmed the list whose confirmation is the oldest.
     pub confirmed_at: Option<Timestamp>,
-    /// How long ago that was.
+    /// The time since then.
     pub age: Option<Duration>,
-    /// The most fetches that have failed in a row, of any list or of the list of lists.
+    /// The highest number of consecutive failures, of any list or of the aggregation.
     pub failures: u32,
-    /// What one of them met last; or the first list that there was no room for, as long as there is
-    /// none; or a token's list at a foreign address, the first since the start.
+    /// An error of that list; or the first list that did not fit into the cache, as long as it is
+    /// full; or the first status list at an untrusted origin since the start.
     pub last_error: Option<Arc<RefreshError>>,
 }
 
 impl StatusHealth {
-    /// Of no list at all.
-    pub(crate) const fn none() -> Self {
-        Self {
-            ready: true,
-            lists: 0,
-            unusable: 0,
-            confirmed_at: None,
-            age: None,
-            failures: 0,
-            last_error: None,
-        }
-    }
+    /// The state without any list.
+    pub(crate) const EMPTY: Self = Self {
+        ready: true,
+        lists: 0,
+        unusable: 0,
+        confirmed_at: None,
+        age: None,
+        failures: 0,
+        last_error: None,
+    };
 
-    /// Takes in how a fetching goes.
-    pub(crate) fn count(&mut self, failures: u32, last_error: Option<Arc<RefreshError>>) {
+    /// Adds the failures of one document.
+    pub(crate) fn record_failures(&mut self, failures: u32, last_error: Option<Arc<RefreshError>>) {
         if failures >= self.failures.max(1) {
             self.failures = failures;
             self.last_error = last_error;

@@ -1,11 +1,11 @@
 //! Documents kept fresh in the background, so that no request ever waits for the network.
 //!
-//! One task per document fetches. It is woken by its timer, or because somebody asks, as a request
-//! that met an unknown key does; the latter no sooner than the cooldown after the last fetch, so
-//! that made-up names cost the issuer at most one fetch per cooldown, however many come. Timers run
-//! on tokio's clock; how old a document is is read off the verifier's.
+//! One task per document fetches it, when its timer fires or when a request asks for it because it
+//! met an unknown key. The latter happens no sooner than the cooldown after the last fetch, so that
+//! made-up key ids cost the issuer at most one fetch per cooldown. Timers use tokio's clock; the
+//! age of a document is measured with the verifier's clock.
 //!
-//! What is fetched, and what makes it good, is its [`Source`]'s affair.
+//! How a document is fetched and checked is up to its [`Source`].
 
 use std::fmt;
 use std::future::Future;
@@ -20,97 +20,103 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::error::{RefreshError, whole};
-use crate::freshness::Pace;
+use crate::error::{RefreshError, report};
+use crate::schedule::{Schedule, elapsed};
 
-/// Where a document comes from.
+/// Fetches one document.
 pub(crate) trait Source: fmt::Debug + Send + 'static {
-    /// What is kept.
+    /// The document.
     type Document: fmt::Debug + Send + Sync + 'static;
 
-    /// Fetches and judges the document, of which `known` is in hand. An answer is taken as a whole
-    /// or not at all.
+    /// Fetches and checks the document. A response is accepted as a whole or not at all.
     fn fetch(
         &mut self,
-        known: Option<&Known<Self::Document>>,
+        cached: Option<&Cached<Self::Document>>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Fetched<Self::Document>, RefreshError>> + Send;
 }
 
-/// What a fetch brought.
+/// The result of a successful fetch.
 #[derive(Debug)]
 pub(crate) struct Fetched<T> {
-    /// The new document; `None` when the one in hand is still the right one.
+    /// The new document; `None` if the cached one is unchanged.
     pub(crate) document: Option<T>,
-    /// For how long it is fresh.
+    /// How long it is fresh.
     pub(crate) lifetime: Duration,
-    /// How long before the fetch the issuer gave it away, to a cache on the way.
+    /// The time that it has already spent in HTTP caches.
     pub(crate) age: Duration,
 }
 
-/// A document, and when the issuer last said that it is the right one.
+/// A document and the time at which the issuer last confirmed it.
 #[derive(Debug)]
-pub(crate) struct Known<T> {
+pub(crate) struct Cached<T> {
     pub(crate) document: Arc<T>,
     pub(crate) confirmed_at: Timestamp,
 }
 
-/// How the fetching goes.
+impl<T> Cached<T> {
+    /// The time since the issuer last confirmed the document.
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
+        elapsed(self.confirmed_at, now)
+    }
+}
+
+/// The state of a document's refreshes.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
-    /// Fetches that ended, well or badly.
+    /// The number of finished fetches, successful or not.
     pub(crate) finished: u64,
-    /// Whether one is in flight.
+    /// Whether a fetch is in flight.
     pub(crate) running: bool,
-    /// When the next one begins by itself.
+    /// When the next scheduled fetch begins.
     due: Instant,
-    /// When one may begin because somebody asks for it.
+    /// When a requested fetch may begin.
     allowed: Instant,
-    /// Failures since the last success.
+    /// The number of failures since the last success.
     pub(crate) failures: u32,
-    /// What the last failure was, if nothing succeeded since.
+    /// The last failure, unless a fetch has succeeded since.
     pub(crate) last_error: Option<Arc<RefreshError>>,
 }
 
-/// What requests and the background task share.
+/// A document and its refreshes, shared by requests and the background task.
 #[derive(Debug)]
 pub(crate) struct Refresher<S: Source> {
-    current: ArcSwapOption<Known<S::Document>>,
-    /// Locked while a fetch is in flight, so that there is only ever one.
+    current: ArcSwapOption<Cached<S::Document>>,
+    /// Locked during a fetch, so that there is only one at a time.
     source: Mutex<S>,
     progress: watch::Sender<Progress>,
-    asked: AtomicBool,
+    requested: AtomicBool,
     wake: Notify,
-    settings: Settings,
+    options: RefreshOptions,
 }
 
-/// How a [`Refresher`] behaves.
+/// The options of a [`Refresher`].
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct RefreshOptions {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
-    pub(crate) pace: &'static Pace,
+    pub(crate) schedule: &'static Schedule,
     pub(crate) cooldown: Duration,
-    /// The longest that a document is kept without asking again.
-    pub(crate) longest: Duration,
+    /// Maximum time between two scheduled fetches.
+    pub(crate) max_interval: Duration,
 }
 
-/// A refresher with the task that keeps its document fresh, which ends with this.
+/// A refresher and its background task, which is aborted when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Kept<S: Source> {
+pub(crate) struct RefreshTask<S: Source> {
     pub(crate) refresher: Arc<Refresher<S>>,
     pub(crate) task: AbortHandle,
 }
 
-impl<S: Source> Drop for Kept<S> {
+impl<S: Source> Drop for RefreshTask<S> {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 impl<S: Source> Refresher<S> {
-    /// A refresher without a document, due at once.
-    pub(crate) fn new(source: S, settings: Settings) -> Self {
+    /// A refresher without a document, due immediately.
+    pub(crate) fn new(source: S, options: RefreshOptions) -> Self {
         let now = Instant::now();
         let progress = Progress {
             finished: 0,
@@ -124,64 +130,64 @@ impl<S: Source> Refresher<S> {
             current: ArcSwapOption::empty(),
             source: Mutex::new(source),
             progress: watch::Sender::new(progress),
-            asked: AtomicBool::new(false),
+            requested: AtomicBool::new(false),
             wake: Notify::new(),
-            settings,
+            options,
         }
     }
 
-    /// The document as it is now, if there is one.
-    pub(crate) fn known(&self) -> arc_swap::Guard<Option<Arc<Known<S::Document>>>> {
+    /// The current document, if any.
+    pub(crate) fn current(&self) -> arc_swap::Guard<Option<Arc<Cached<S::Document>>>> {
         self.current.load()
     }
 
-    /// How the fetching goes.
+    /// The state of the refreshes.
     pub(crate) fn progress(&self) -> Progress {
         self.progress.borrow().clone()
     }
 
-    /// How many fetches have ended, well or badly.
+    /// The number of finished fetches, successful or not.
     pub(crate) fn finished(&self) -> u64 {
         self.progress.borrow().finished
     }
 
-    /// How many fetches have failed since the last that didn't.
+    /// The number of failures since the last success.
     pub(crate) fn failures(&self) -> u32 {
         self.progress.borrow().failures
     }
 
-    /// Asks the task for a fetch. Costs nothing and waits for nothing; one in flight will do.
-    pub(crate) fn ask(&self) {
+    /// Requests a fetch from the task without waiting. Does nothing while one is in flight.
+    pub(crate) fn request(&self) {
         if !self.progress.borrow().running {
-            self.asked.store(true, Ordering::Release);
+            self.requested.store(true, Ordering::Release);
             self.wake.notify_one();
         }
     }
 
-    /// Waits until more than `finished` fetches have ended, for at most `up_to`. Doesn't wait at
-    /// all when no fetch can begin in that time. Tells whether one has ended.
-    pub(crate) async fn next(&self, finished: u64, up_to: Duration) -> bool {
-        let mut watching = self.progress.subscribe();
+    /// Waits for at most `up_to` until more than `finished` fetches have finished. Returns
+    /// whether that happened, and returns immediately if no fetch can begin in that time.
+    pub(crate) async fn wait_for_next(&self, finished: u64, up_to: Duration) -> bool {
+        let mut progress = self.progress.subscribe();
         {
-            let progress = watching.borrow_and_update();
-            let asked = self.asked.load(Ordering::Acquire);
-            let begins = if asked { progress.due.min(progress.allowed) } else { progress.due };
+            let progress = progress.borrow_and_update();
+            let requested = self.requested.load(Ordering::Acquire);
+            let begins = if requested { progress.due.min(progress.allowed) } else { progress.due };
             let hopeless = !progress.running && begins > Instant::now() + up_to;
             if hopeless && progress.finished <= finished {
                 return false;
             }
         }
-        let ended = watching.wait_for(|progress| progress.finished > finished);
-        matches!(timeout(up_to, ended).await, Ok(Ok(_)))
+        let next = progress.wait_for(|progress| progress.finished > finished);
+        matches!(timeout(up_to, next).await, Ok(Ok(_)))
     }
 
-    /// Calls `then` whenever a fetch has ended well, for ever.
-    pub(crate) async fn follow(&self, mut then: impl FnMut()) {
-        let mut watching = self.progress.subscribe();
-        let mut seen = watching.borrow_and_update().finished;
-        while watching.changed().await.is_ok() {
+    /// Calls `then` after every successful fetch. Never returns while the refresher exists.
+    pub(crate) async fn after_each_success(&self, mut then: impl FnMut()) {
+        let mut progress = self.progress.subscribe();
+        let mut seen = progress.borrow_and_update().finished;
+        while progress.changed().await.is_ok() {
             let (finished, failures) = {
-                let progress = watching.borrow_and_update();
+                let progress = progress.borrow_and_update();
                 (progress.finished, progress.failures)
             };
             if finished > seen && failures == 0 {
@@ -191,43 +197,43 @@ impl<S: Source> Refresher<S> {
         }
     }
 
-    /// Fetches now, after one that may be in flight.
+    /// Fetches now, after any fetch that is in flight.
     pub(crate) async fn refresh(&self) -> Result<(), Arc<RefreshError>> {
         let mut source = self.source.lock().await;
         self.progress.send_modify(|progress| progress.running = true);
-        self.asked.store(false, Ordering::Release);
-        let running = Running(self);
-        // What the issuer says may be as old as the question, so time counts from there.
-        let (begun, now) = (Instant::now(), self.settings.clock.now());
-        let known = self.current.load_full();
-        let outcome = match source.fetch(known.as_deref(), now).await {
+        self.requested.store(false, Ordering::Release);
+        let in_flight = InFlight(self);
+        // The response may describe the state at the time of the request, so age counts from here.
+        let (begun, now) = (Instant::now(), self.options.clock.now());
+        let cached = self.current.load_full();
+        let outcome = match source.fetch(cached.as_deref(), now).await {
             Ok(fetched) => {
                 let lifetime = fetched.lifetime;
-                self.take(fetched, known, now);
+                self.store(fetched, cached, now);
                 Ok(lifetime)
             }
             Err(error) => Err(Arc::new(error)),
         };
-        running.finish(begun, outcome)
+        in_flight.finish(begun, outcome)
     }
 
-    fn take(
+    fn store(
         &self,
         Fetched { document, age, .. }: Fetched<S::Document>,
-        known: Option<Arc<Known<S::Document>>>,
+        cached: Option<Arc<Cached<S::Document>>>,
         now: Timestamp,
     ) {
-        let before = known.as_ref().map(|known| known.confirmed_at);
-        let document = document.map(Arc::new).or(known.map(|known| Arc::clone(&known.document)));
-        // What was confirmed stays so, even if a cache gives an older answer; but what a clock said
-        // that was ahead is over once it was set.
+        let before = cached.as_ref().map(|cached| cached.confirmed_at);
+        let document = document.map(Arc::new).or(cached.map(|it| Arc::clone(&it.document)));
+        // An older response from an HTTP cache does not undo a confirmation. A confirmation in the
+        // future is cut to now: the clock was ahead and has been corrected.
         let confirmed_at = now.minus(age);
         let confirmed_at = before.map_or(confirmed_at, |before| confirmed_at.max(before.min(now)));
-        self.current.store(document.map(|document| Arc::new(Known { document, confirmed_at })));
+        self.current.store(document.map(|document| Arc::new(Cached { document, confirmed_at })));
     }
 
     fn record(&self, begun: Instant, outcome: &Result<Duration, Arc<RefreshError>>) {
-        let Settings { random, pace, cooldown, longest, .. } = &self.settings;
+        let RefreshOptions { random, schedule, cooldown, max_interval, .. } = &self.options;
         let now = Instant::now();
         self.progress.send_modify(|progress| {
             progress.running = false;
@@ -237,19 +243,19 @@ impl<S: Source> Refresher<S> {
                 Ok(lifetime) => {
                     progress.failures = 0;
                     progress.last_error = None;
-                    let due = begun + pace.refresh_in((*lifetime).min(*longest), &**random);
-                    progress.due = due.max(now + pace.least());
+                    let wait = schedule.refresh_in((*lifetime).min(*max_interval), &**random);
+                    progress.due = (begun + wait).max(now + schedule.min_interval());
                 }
                 Err(error) => {
                     progress.failures = progress.failures.saturating_add(1);
                     progress.last_error = Some(Arc::clone(error));
-                    progress.due = now + pace.retry_in(progress.failures, &**random);
+                    progress.due = now + schedule.retry_in(progress.failures, &**random);
                 }
             }
         });
     }
 
-    /// Fetches whenever it is time, for ever.
+    /// Fetches whenever it is due or requested. Never returns.
     pub(crate) async fn run(&self) {
         loop {
             let due = self.progress.borrow().due;
@@ -257,12 +263,12 @@ impl<S: Source> Refresher<S> {
                 if timeout_at(due, self.wake.notified()).await.is_ok() {
                     self.cool_down().await;
                 }
-                // Somebody else may have fetched meanwhile: look again.
+                // `Verifier::refresh` may have fetched in the meantime.
                 if !self.is_wanted() {
                     continue;
                 }
             }
-            // The failure is in the progress, for whoever asks, and in the log.
+            // A failure is recorded in the progress and logged.
             let _ = self.refresh().await;
         }
     }
@@ -279,14 +285,14 @@ impl<S: Source> Refresher<S> {
     }
 
     fn is_wanted(&self) -> bool {
-        self.asked.load(Ordering::Acquire) || Instant::now() >= self.progress.borrow().due
+        self.requested.load(Ordering::Acquire) || Instant::now() >= self.progress.borrow().due
     }
 }
 
-/// A fetch in flight. When its future is dropped half-way it counts as neither.
-struct Running<'a, S: Source>(&'a Refresher<S>);
+/// A fetch in flight. If its future is dropped before it finishes, it is not counted.
+struct InFlight<'a, S: Source>(&'a Refresher<S>);
 
-impl<S: Source> Running<'_, S> {
+impl<S: Source> InFlight<'_, S> {
     fn finish(
         self,
         begun: Instant,
@@ -295,16 +301,17 @@ impl<S: Source> Running<'_, S> {
         self.0.record(begun, &outcome);
         if let Err(error) = &outcome {
             let failures = self.0.progress.borrow().failures;
-            // Rarer and rarer: an outage of a day, with hundreds of lists, is no news any more.
+            // At 1, 2, 4, 8, … failures, so that a day's outage of hundreds of lists does not
+            // flood the log.
             if failures.is_power_of_two() {
-                tracing::warn!(failures, error = whole(&**error), "a refresh failed");
+                tracing::warn!(failures, error = report(&**error), "refresh failed");
             }
         }
         outcome.map(|_| ())
     }
 }
 
-impl<S: Source> Drop for Running<'_, S> {
+impl<S: Source> Drop for InFlight<'_, S> {
     fn drop(&mut self) {
         self.0.progress.send_if_modified(|progress| std::mem::take(&mut progress.running));
     }

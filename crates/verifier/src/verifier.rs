@@ -1,7 +1,7 @@
-//! The verifier: tokens in, claims or a rejection out, without I/O.
+//! The verifier: checks tokens against the cached keys and status lists, without I/O.
 //!
-//! The rules of tokens are the core's. Here it is decided which keys are asked, and what happens
-//! when they are missing or old; of status lists the same is decided in `lists.rs`.
+//! The rules for tokens are in `aquaware-token`. This module chooses the keys, and decides what to
+//! do when they are missing or stale; `lists/cache.rs` does the same for status lists.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -15,22 +15,23 @@ use aquaware_token::time::{Clock, Timestamp};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use crate::builder::Builder;
-use crate::error::RefreshError;
-use crate::health::{Health, Stale, StatusHealth};
-use crate::lists::{Aggregation, Denied, Entry, FixedLists, Lists};
-use crate::origin::{Origin, key_named};
-use crate::refresh::{Kept, Known, Refresher};
-use crate::rejection::Rejection;
+use crate::error::{RefreshError, VerifyError};
+use crate::health::{Health, StalePolicy, StatusHealth};
+use crate::key_source::{KeySource, find_key};
+use crate::lists::aggregation::Aggregation;
+use crate::lists::cache::{CheckError, StatusLists};
+use crate::lists::entry::ListEntry;
+use crate::lists::fixed::FixedLists;
+use crate::refresh::{Cached, RefreshTask, Refresher};
 
-/// Nobody waits longer, whatever they said: so much can be added to any instant.
-const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+/// Maximum wait. Any duration may be requested, but not every one can be added to an `Instant`.
+const MAX_WAIT: Duration = Duration::from_secs(86_400);
 
-/// Checks access tokens of one issuer for one service. Cheap to clone; clones share their keys
-/// and status lists.
+/// Verifies access tokens of one issuer for one service.
 ///
-/// Made by [`Verifier::builder`]. The tasks that keep these fresh run on the runtime that it was
-/// made on, and end with its last clone.
+/// Created by [`Verifier::builder`]. Clones are cheap and share their keys and status lists. The
+/// background tasks run on the runtime on which the verifier was created, and end when its last
+/// clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Verifier(Arc<Inner>);
 
@@ -40,7 +41,7 @@ struct Inner {
     source: Source,
 }
 
-/// What makes a token good here.
+/// Which tokens are accepted.
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) check: AccessCheck,
@@ -48,63 +49,58 @@ pub(crate) struct Rules {
     pub(crate) accept_bound: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) max_staleness: Duration,
-    pub(crate) on_stale: Stale,
-    pub(crate) on_stale_status: Stale,
+    pub(crate) on_stale: StalePolicy,
+    pub(crate) on_stale_status: StalePolicy,
 }
 
-/// Where keys and status lists come from. No lists at all: nobody asks for a token's status.
+/// Where keys and status lists come from. Without `lists`, the status of tokens is ignored.
 #[derive(Debug)]
 pub(crate) enum Source {
     Fixed { keys: KeySet, lists: Option<FixedLists> },
     Live(Live),
 }
 
-/// Keys and lists with the tasks that keep them fresh, which end with this.
+/// Keys and lists with the tasks that keep them fresh, which end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) keys: Kept<Origin>,
-    pub(crate) lists: Option<Arc<Lists>>,
-    pub(crate) aggregation: Option<Kept<Aggregation>>,
+    pub(crate) keys: RefreshTask<KeySource>,
+    pub(crate) lists: Option<Arc<StatusLists>>,
+    pub(crate) aggregation: Option<RefreshTask<Aggregation>>,
 }
 
 impl Verifier {
-    /// Begins a verifier. What it needs: an issuer, an audience, and where keys come from.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     pub(crate) fn new(rules: Rules, source: Source) -> Self {
         Self(Arc::new(Inner { rules, source }))
     }
 
-    /// Checks `token` with the keys and status lists that are there. Never waits.
+    /// Verifies `token` with the cached keys and status lists. Never waits.
     ///
     /// # Errors
-    /// [`Rejection`]. A token of an unknown key or status list is refused at once, and these are
-    /// fetched in the background; [`verify_waiting`](Self::verify_waiting) waits for them.
-    pub fn verify(&self, token: &str) -> Result<Verified<BearerClaims>, Rejection> {
+    /// [`VerifyError`]. If the token's key or status list is unknown, the token is rejected
+    /// immediately and they are fetched in the background;
+    /// [`verify_waiting`](Self::verify_waiting) waits for them.
+    pub fn verify(&self, token: &str) -> Result<Verified<BearerClaims>, VerifyError> {
         self.verify_as::<ExtraClaims>(token)
     }
 
-    /// As [`verify`](Self::verify), with the claims that RFC 9068 doesn't name read as an `E`.
+    /// Like [`verify`](Self::verify), and deserializes the claims beyond RFC 9068 as an `E`.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify); a token without an `E` in it is
+    /// As [`verify`](Self::verify). If the claims are not an `E`:
     /// [`TokenError::Claims`](aquaware_token::jwt::TokenError::Claims).
     pub fn verify_as<E: DeserializeOwned>(
         &self,
         token: &str,
-    ) -> Result<Verified<BearerClaims<E>>, Rejection> {
-        self.judge(token).map_err(|denied| denied.rejection)
+    ) -> Result<Verified<BearerClaims<E>>, VerifyError> {
+        self.check(token).map_err(|failed| failed.error)
     }
 
-    /// As [`verify`](Self::verify), but when keys or the token's status list are missing it waits
-    /// for the fetch that is in flight, or about to begin, and checks again.
+    /// Like [`verify`](Self::verify), but if the token's key or status list is missing, waits for
+    /// the fetch that is in flight or about to begin, and checks again.
     ///
-    /// Waits for `up_to` at most, and not at all when the cooldown lets no fetch begin by then.
-    /// For services whose issuer signs with a key as soon as it publishes it. Requests with
-    /// made-up keys wait too, so keep `up_to` near a second.
+    /// Waits for at most `up_to`, and not at all if the cooldown forbids a fetch in that time. For
+    /// services whose issuer signs with a key as soon as it publishes it. Requests with made-up key
+    /// ids wait as well, so `up_to` should be about a second.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
@@ -112,11 +108,12 @@ impl Verifier {
         &self,
         token: &str,
         up_to: Duration,
-    ) -> Result<Verified<BearerClaims>, Rejection> {
+    ) -> Result<Verified<BearerClaims>, VerifyError> {
         self.verify_waiting_as::<ExtraClaims>(token, up_to).await
     }
 
-    /// As [`verify_waiting`](Self::verify_waiting), with other claims read as an `E`.
+    /// Like [`verify_waiting`](Self::verify_waiting), and deserializes the claims beyond RFC 9068
+    /// as an `E`.
     ///
     /// # Errors
     /// As [`verify_as`](Self::verify_as).
@@ -124,47 +121,49 @@ impl Verifier {
         &self,
         token: &str,
         up_to: Duration,
-    ) -> Result<Verified<BearerClaims<E>>, Rejection> {
+    ) -> Result<Verified<BearerClaims<E>>, VerifyError> {
         let Source::Live(Live { keys, .. }) = &self.0.source else {
             return self.verify_as(token);
         };
-        let deadline = Instant::now() + up_to.min(LONGEST_WAIT);
-        let mut list: Option<Arc<Entry>> = None;
+        let deadline = Instant::now() + up_to.min(MAX_WAIT);
+        let mut list: Option<Arc<ListEntry>> = None;
         loop {
-            // Counted before each look, so that no fetch that ends right after it is missed.
+            // The counts are read before the check, so that a fetch that finishes during the check
+            // is not missed.
             let keys_seen = keys.refresher.finished();
             let list_seen = list.as_ref().map(|list| list.refresher().finished());
-            let Denied { rejection, list: wanted } = match self.judge(token) {
+            let CheckError { error, list: wanted } = match self.check(token) {
                 Ok(claims) => return Ok(claims),
-                Err(denied) => denied,
+                Err(failed) => failed,
             };
-            if !rejection.may_pass_later() {
-                return Err(rejection);
+            if !error.is_retryable() {
+                return Err(error);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let ended = match (wanted, list_seen) {
-                (Some(wanted), Some(seen)) if is(&wanted, list.as_ref()) => {
-                    wanted.refresher().next(seen, left).await
+            let fetched = match (wanted, list_seen) {
+                (Some(wanted), Some(seen)) if is_same(&wanted, list.as_ref()) => {
+                    wanted.refresher().wait_for_next(seen, left).await
                 }
-                // Which list it is, is known only now: count, and look once more.
+                // The list is only known after the first check: read its count and check again.
                 (Some(wanted), _) => {
                     list = Some(wanted);
                     true
                 }
-                (None, _) if rejection == Rejection::UnknownStatus => false,
-                (None, _) => keys.refresher.next(keys_seen, left).await,
+                // The cache of lists is full, so no fetch will follow.
+                (None, _) if error == VerifyError::NoStatusList => false,
+                (None, _) => keys.refresher.wait_for_next(keys_seen, left).await,
             };
-            if !ended {
-                return Err(rejection);
+            if !fetched {
+                return Err(error);
             }
         }
     }
 
-    /// Fetches the keys now, whatever the cooldown says, after a fetch that may be in flight: for
-    /// an operator whose issuer just dropped a key. Does nothing for a fixed set.
+    /// Fetches the keys now, regardless of the cooldown and after any fetch in flight: for
+    /// operators whose issuer has just dropped a key. Does nothing for a fixed key set.
     ///
     /// # Errors
-    /// Why they could not be fetched. The old ones stay.
+    /// If the keys could not be fetched. The current keys stay in use.
     pub async fn refresh(&self) -> Result<(), Arc<RefreshError>> {
         match &self.0.source {
             Source::Fixed { .. } => Ok(()),
@@ -172,7 +171,7 @@ impl Verifier {
         }
     }
 
-    /// How the keys and the status lists are.
+    /// The state of the keys and the status lists.
     #[must_use]
     pub fn health(&self) -> Health {
         let Inner { rules, source } = &*self.0;
@@ -180,36 +179,40 @@ impl Verifier {
         match source {
             Source::Fixed { keys, lists } => {
                 let status = lists.as_ref().map(|lists| lists.health(rules.check.leeway, now));
-                fixed_health(keys, status.unwrap_or(StatusHealth::none()))
+                fixed_health(keys, status.unwrap_or(StatusHealth::EMPTY))
             }
             Source::Live(live) => live.health(rules, now),
         }
     }
 
-    /// The token first, its status last (draft-ietf-oauth-status-list-20 §8.3).
-    fn judge<E: DeserializeOwned>(&self, token: &str) -> Result<Verified<BearerClaims<E>>, Denied> {
+    /// Checks the token first and its status last (draft-ietf-oauth-status-list-20 §8.3), so that
+    /// only valid tokens can cause fetches of status lists.
+    fn check<E: DeserializeOwned>(
+        &self,
+        token: &str,
+    ) -> Result<Verified<BearerClaims<E>>, CheckError> {
         let Inner { rules, source } = &*self.0;
         let now = rules.clock.now();
         let claims = match source {
-            Source::Fixed { keys, .. } => rules.judge(token, keys, now)?,
+            Source::Fixed { keys, .. } => rules.check(token, keys, now)?,
             Source::Live(Live { keys, .. }) => {
-                let verdict = rules.judge_live(token, &keys.refresher, now);
-                if matches!(&verdict, Err(rejection) if rejection.may_pass_later()) {
-                    keys.refresher.ask();
+                let result = rules.check_live(token, &keys.refresher, now);
+                if matches!(&result, Err(error) if error.is_retryable()) {
+                    keys.refresher.request();
                 }
-                verdict?
+                result?
             }
         };
         match source {
             Source::Fixed { lists: None, .. } | Source::Live(Live { lists: None, .. }) => {}
             Source::Fixed { lists: Some(lists), .. } => {
-                if let Some(at) = status_list(&claims)? {
-                    lists.judge(&at, rules.on_stale_status, rules.check.leeway, now)?;
+                if let Some(status) = status_reference(&claims)? {
+                    lists.check(&status, rules.on_stale_status, rules.check.leeway, now)?;
                 }
             }
             Source::Live(Live { lists: Some(lists), .. }) => {
-                if let Some(at) = status_list(&claims)? {
-                    lists.judge(&at, now)?;
+                if let Some(status) = status_reference(&claims)? {
+                    lists.check(&status, now)?;
                 }
             }
         }
@@ -219,21 +222,19 @@ impl Verifier {
 
 impl Live {
     fn health(&self, rules: &Rules, now: Timestamp) -> Health {
-        let known = self.keys.refresher.known();
+        let current = self.keys.refresher.current();
         let progress = self.keys.refresher.progress();
-        let stale = known.as_ref().is_some_and(|known| rules.is_stale(known, now));
-        let confirmed_at = known.as_ref().map(|known| known.confirmed_at);
-        let mut status =
-            self.lists.as_ref().map_or(StatusHealth::none(), |lists| lists.health(now));
+        let stale = current.as_ref().is_some_and(|cached| rules.is_stale(cached, now));
+        let mut status = self.lists.as_ref().map_or(StatusHealth::EMPTY, |lists| lists.health(now));
         if let Some(aggregation) = &self.aggregation {
             let progress = aggregation.refresher.progress();
-            status.count(progress.failures, progress.last_error);
+            status.record_failures(progress.failures, progress.last_error);
         }
         Health {
-            ready: known.is_some() && !(stale && rules.on_stale == Stale::Refuse),
-            keys: known.as_ref().map_or(0, |known| known.document.len()),
-            confirmed_at,
-            age: confirmed_at.map(|at| between(at, now)),
+            ready: current.is_some() && !(stale && rules.on_stale == StalePolicy::Reject),
+            keys: current.as_ref().map_or(0, |cached| cached.document.len()),
+            confirmed_at: current.as_ref().map(|cached| cached.confirmed_at),
+            age: current.as_ref().map(|cached| cached.age(now)),
             stale,
             failures: progress.failures,
             last_error: progress.last_error,
@@ -243,55 +244,57 @@ impl Live {
 }
 
 impl Rules {
-    fn judge_live<E: DeserializeOwned>(
+    fn check_live<E: DeserializeOwned>(
         &self,
         token: &str,
-        keys: &Refresher<Origin>,
+        keys: &Refresher<KeySource>,
         now: Timestamp,
-    ) -> Result<Verified<BearerClaims<E>>, Rejection> {
-        let known = keys.known();
-        let known = known.as_ref().ok_or(Rejection::NoKeys)?;
-        if self.is_stale(known, now) && self.on_stale == Stale::Refuse {
-            return Err(Rejection::StaleKeys);
+    ) -> Result<Verified<BearerClaims<E>>, VerifyError> {
+        let current = keys.current();
+        let cached = current.as_ref().ok_or(VerifyError::NoKeys)?;
+        if self.is_stale(cached, now) && self.on_stale == StalePolicy::Reject {
+            return Err(VerifyError::StaleKeys);
         }
-        self.judge(token, &known.document, now)
+        self.check(token, &cached.document, now)
     }
 
-    fn judge<E: DeserializeOwned>(
+    fn check<E: DeserializeOwned>(
         &self,
         token: &str,
         keys: &KeySet,
         now: Timestamp,
-    ) -> Result<Verified<BearerClaims<E>>, Rejection> {
+    ) -> Result<Verified<BearerClaims<E>>, VerifyError> {
         let unknown = Cell::new(false);
         let find = |kid: &str| {
-            let key = key_named(keys, &self.algorithms, kid);
+            let key = find_key(keys, &self.algorithms, kid);
             unknown.set(matches!(key, Err(TokenError::UnknownKey)));
             key
         };
         let claims = match self.check.check_bearer::<E>(token, find, now) {
-            Err(_) if unknown.get() => return Err(Rejection::UnknownKey),
-            verdict => verdict?,
+            // Distinct from a token without a `kid`: only for a `kid` is it worth fetching keys.
+            Err(_) if unknown.get() => return Err(VerifyError::UnknownKey),
+            result => result?,
         };
         if claims.cnf.is_some() && !self.accept_bound {
-            return Err(Rejection::Bound);
+            return Err(VerifyError::BoundToken);
         }
         Ok(claims)
     }
 
-    fn is_stale(&self, known: &Known<KeySet>, now: Timestamp) -> bool {
-        between(known.confirmed_at, now) > self.max_staleness
+    fn is_stale(&self, cached: &Cached<KeySet>, now: Timestamp) -> bool {
+        cached.age(now) > self.max_staleness
     }
 }
 
-/// The entry that a token names. Other mechanisms than status lists are passed over: nothing here
-/// knows them. A service that ignores status never asks, so that one of another shape is no error.
-fn status_list<E>(claims: &BearerClaims<E>) -> Result<Option<StatusReference>, Rejection> {
+/// The status list entry that a token names. Other status mechanisms are ignored. Not called by a
+/// service that ignores status, so that a `status` claim of another shape is not an error there.
+fn status_reference<E>(claims: &BearerClaims<E>) -> Result<Option<StatusReference>, VerifyError> {
     Ok(claims.status_claim()?.and_then(|status| status.status_list))
 }
 
-/// Whether the list that was counted is still this one: it may have been let go and begun anew.
-fn is(wanted: &Arc<Entry>, counted: Option<&Arc<Entry>>) -> bool {
+/// Whether the count that was read belongs to this entry: the entry may have been abandoned and
+/// replaced since.
+fn is_same(wanted: &Arc<ListEntry>, counted: Option<&Arc<ListEntry>>) -> bool {
     counted.is_some_and(|counted| Arc::ptr_eq(wanted, counted))
 }
 
@@ -306,10 +309,4 @@ fn fixed_health(keys: &KeySet, status: StatusHealth) -> Health {
         last_error: None,
         status,
     }
-}
-
-/// How long after `start` it is; nothing when the clock went back.
-pub(crate) fn between(start: Timestamp, now: Timestamp) -> Duration {
-    let millis = now.millis().saturating_sub(start.millis());
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }

@@ -286,9 +286,7 @@ fn another_service_checks_its_tokens_with_the_key_set_alone() {
     let (_directory, service) = start();
     let granted = service.log_in();
     let keys = service.get("/.well-known/jwks.json", None).body.to_string();
-    let verifier = Verifier::builder()
-        .issuer(ISSUER)
-        .audience(ISSUER)
+    let verifier = Verifier::builder(ISSUER, ISSUER)
         .clock(service.clock.clone())
         .key_set(keys.as_bytes())
         .unwrap();

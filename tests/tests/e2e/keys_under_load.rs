@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use aquaware_tests::{Client, ISSUER, Server, Setup, Tokens, wait_for};
-use aquaware_verifier::{Rejection, Verifier};
+use aquaware_verifier::{Verifier, VerifyError};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::commands_keys::{keys, kid, named, one, published, reload};
@@ -33,7 +33,7 @@ fn address(server: &Server) -> String {
 
 /// A verifier with empty memory, as a service that starts has it.
 fn discovered(runtime: &Runtime, issuer: &str) -> Verifier {
-    let builder = Verifier::builder().issuer(issuer).audience(issuer);
+    let builder = Verifier::builder(issuer, issuer);
     runtime.block_on(builder.discover()).unwrap()
 }
 
@@ -88,7 +88,7 @@ impl Checkers {
             match (self.leak.is(token), told) {
                 (false, _) => assert!(verdict.is_ok(), "{name}: {verdict:?}"),
                 (true, true) => {
-                    assert_eq!(verdict.unwrap_err(), Rejection::UnknownKey, "{name}");
+                    assert_eq!(verdict.unwrap_err(), VerifyError::UnknownKey, "{name}");
                 }
                 (true, false) => {}
             }
@@ -202,7 +202,7 @@ fn a_replica_accepts_what_another_signs_with_a_key_that_it_was_not_told_of() {
     assert_eq!(before, published(&behind));
     let verifiers = [&told, &untold].map(|server| {
         let uri = format!("{}/.well-known/jwks.json", address(server));
-        let builder = Verifier::builder().issuer(ISSUER).audience(ISSUER);
+        let builder = Verifier::builder(ISSUER, ISSUER);
         runtime.block_on(builder.jwks_uri(&uri)).unwrap()
     });
     let (person, old) = ahead.new_session();

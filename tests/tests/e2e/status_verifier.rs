@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use aquaware_tests::{Setup, pause};
-use aquaware_verifier::{Rejection, Verifier};
+use aquaware_verifier::{Verifier, VerifyError};
 use tokio::runtime::Runtime;
 
 /// A second until it shows, and ten more by the default `ttl`.
@@ -16,7 +16,7 @@ fn with_status() -> Setup {
 }
 
 fn verifier(runtime: &Runtime, issuer: &str) -> Verifier {
-    let discovery = Verifier::builder().issuer(issuer).audience(issuer).discover();
+    let discovery = Verifier::builder(issuer, issuer).discover();
     runtime.block_on(discovery).unwrap()
 }
 
@@ -46,12 +46,12 @@ fn a_revoked_token_is_refused_within_eleven_seconds_and_no_good_one_ever() {
         }
         pause(Duration::from_millis(50));
     };
-    assert_eq!(rejection, Rejection::Revoked);
+    assert_eq!(rejection, VerifyError::Revoked);
     // Whoever logs in again is let in, and a new verifier knows at once.
     let again = client.log_in(&person);
     assert!(verifier.verify(&again.access).is_ok());
     let fresh = self::verifier(&runtime, &issuer);
-    assert_eq!(fresh.verify(&before.access).unwrap_err(), Rejection::Revoked);
+    assert_eq!(fresh.verify(&before.access).unwrap_err(), VerifyError::Revoked);
     assert!(fresh.verify(&again.access).is_ok());
 }
 
@@ -82,6 +82,6 @@ fn a_service_goes_on_while_the_issuer_is_away_and_learns_what_it_missed() {
         assert!(Instant::now() < until, "it has not recovered");
         pause(Duration::from_millis(100));
     }
-    assert_eq!(verifier.verify(&gone.access).unwrap_err(), Rejection::Revoked);
+    assert_eq!(verifier.verify(&gone.access).unwrap_err(), VerifyError::Revoked);
     assert!(verifier.verify(&stays.access).is_ok());
 }

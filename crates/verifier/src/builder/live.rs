@@ -1,5 +1,4 @@
-//! Putting a verifier together whose keys and status lists are kept fresh: the first fetches, and
-//! the tasks that go on with them.
+//! Building a verifier that fetches: the first fetches, and the tasks that continue them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,116 +7,125 @@ use arc_swap::ArcSwapOption;
 
 use super::Builder;
 use crate::address;
-use crate::error::StartError;
-use crate::fetch::{Fetch, TIMEOUT};
-use crate::freshness::{self, Pace};
-use crate::lists::{self, Aggregation, Kit, Lists, Places};
-use crate::origin::{Origin, Place};
-use crate::refresh::{Kept, Refresher, Settings};
+use crate::error::BuildError;
+use crate::fetch::Fetch;
+use crate::key_source::{KeySetLocation, KeySource};
+use crate::limits::{FETCH_TIMEOUT, MAX_LIFETIME};
+use crate::lists::aggregation::{self, Aggregation};
+use crate::lists::allowed::AllowedOrigins;
+use crate::lists::cache::StatusLists;
+use crate::lists::source::ListContext;
+use crate::refresh::{RefreshOptions, RefreshTask, Refresher};
+use crate::schedule::{self, Schedule};
 use crate::verifier::{Live, Source, Verifier};
 
-/// How soon after a fetch a status list, or the list of lists, may be fetched because keys have come.
+/// Cooldown of status lists and of the aggregation. New keys trigger their refresh, so that the
+/// cooldown of the keys limits it already.
 const LIST_COOLDOWN: Duration = Duration::from_secs(1);
 
 impl Builder {
     pub(super) async fn live(
         self,
-        place: Place,
-        told: Option<Arc<ArcSwapOption<String>>>,
-    ) -> Result<Verifier, StartError> {
-        let (rules, places) = (self.rules()?, self.places()?);
-        let fetch = self.fetch.clone().map_or_else(client, Ok)?;
-        let origin = Origin {
+        location: KeySetLocation,
+        aggregation_url: Option<Arc<ArcSwapOption<String>>>,
+    ) -> Result<Verifier, BuildError> {
+        let (rules, origins) = (self.rules()?, self.allowed_origins()?);
+        let fetch = self.fetch.clone().map_or_else(http_client, Ok)?;
+        let source = KeySource {
             fetch: Arc::clone(&fetch),
             allow_http: self.allow_http,
             algorithms: self.algorithms.clone(),
-            place,
+            location,
             in_doubt: false,
             etag: None,
         };
-        let settings = self.settings(&freshness::KEYS, self.cooldown, self.max_staleness);
-        let keys = Arc::new(Refresher::new(origin, settings.clone()));
+        let options = self.options(&schedule::KEY_SET, self.cooldown, self.max_staleness);
+        let keys = Arc::new(Refresher::new(source, options.clone()));
         match keys.refresh().await {
-            Err(error) if !self.start_without_keys => return Err(StartError::Refresh(error)),
+            Err(error) if !self.start_without_keys => return Err(BuildError::Refresh(error)),
             _ => {}
         }
         let background = Arc::clone(&keys);
         let task = tokio::spawn(async move { background.run().await }).abort_handle();
-        // At once, so that the task ends with this future when nobody waits for it any more.
-        let kept = Kept { refresher: Arc::clone(&keys), task };
+        // Guarded before the next await, so that the task ends if this future is dropped.
+        let key_task = RefreshTask { refresher: Arc::clone(&keys), task };
         let lists = (!self.status.ignored).then(|| {
-            let kit = Kit {
+            let context = ListContext {
                 fetch: Arc::clone(&fetch),
                 keys: Arc::clone(&keys),
                 algorithms: self.algorithms.clone(),
                 leeway: rules.check.leeway,
                 max_staleness: self.status.max_staleness,
             };
-            let longest = self.status.max_staleness;
-            let settings = self.settings(&freshness::LISTS, LIST_COOLDOWN, longest);
-            Arc::new(Lists::new(places, self.status.on_stale, kit, settings))
+            let max_staleness = self.status.max_staleness;
+            let options = self.options(&schedule::STATUS_LIST, LIST_COOLDOWN, max_staleness);
+            Arc::new(StatusLists::new(origins, self.status.on_stale, context, options))
         });
-        let aggregation = match (&lists, told) {
-            (Some(lists), Some(address)) => {
+        let aggregation = match (&lists, aggregation_url) {
+            (Some(lists), Some(url)) => {
                 let lists = Arc::clone(lists);
-                let source = Aggregation { fetch, address, lists, etag: None };
-                // The keys' own cooldown is what limits it: it follows them.
-                let (cooldown, longest) = (LIST_COOLDOWN, freshness::MOST);
-                let settings = Settings { cooldown, longest, ..settings };
-                Some(preloaded(source, settings, &keys).await)
+                let source = Aggregation { fetch, url, lists, etag: None };
+                let (cooldown, max_interval) = (LIST_COOLDOWN, MAX_LIFETIME);
+                let options = RefreshOptions { cooldown, max_interval, ..options };
+                Some(start_aggregation(source, options, &keys).await)
             }
             _ => None,
         };
-        let live = Live { keys: kept, lists, aggregation };
+        let live = Live { keys: key_task, lists, aggregation };
         Ok(Verifier::new(rules, Source::Live(live)))
     }
 
-    /// Whatever is kept is fetched at least twice while it may be used.
-    fn settings(&self, pace: &'static Pace, cooldown: Duration, max: Duration) -> Settings {
+    /// Documents are fetched at least twice within their maximum staleness.
+    fn options(
+        &self,
+        schedule: &'static Schedule,
+        cooldown: Duration,
+        max_staleness: Duration,
+    ) -> RefreshOptions {
         let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
-        let longest = (max / 2).min(freshness::MOST);
-        Settings { clock, random, pace, cooldown, longest }
+        let max_interval = (max_staleness / 2).min(MAX_LIFETIME);
+        RefreshOptions { clock, random, schedule, cooldown, max_interval }
     }
 
-    /// Where status lists may come from. An issuer whose name is no address has no origin.
-    fn places(&self) -> Result<Places, StartError> {
+    /// The origins of status lists. An issuer that is not a URL has no origin.
+    fn allowed_origins(&self) -> Result<AllowedOrigins, BuildError> {
         let mut origins = Vec::new();
         if let Some(issuer) = address::safe(&self.issuer, self.allow_http) {
             origins.push(issuer.origin());
         }
         for text in &self.status.origins {
             let url = address::safe(text, self.allow_http);
-            origins.push(url.ok_or_else(|| StartError::Insecure(text.clone()))?.origin());
+            origins.push(url.ok_or_else(|| BuildError::InsecureUrl(text.clone()))?.origin());
         }
-        Ok(Places::new(origins, self.allow_http))
+        Ok(AllowedOrigins::new(origins, self.allow_http))
     }
 }
 
-/// Asks which lists there are, and waits for them a little: those that don't come in time are
-/// waited for by the requests that need them.
-async fn preloaded(
+/// Fetches the aggregation and waits a limited time for its lists. Requests that need a list which
+/// has not arrived by then are rejected or wait themselves.
+async fn start_aggregation(
     source: Aggregation,
-    settings: Settings,
-    keys: &Arc<Refresher<Origin>>,
-) -> Kept<Aggregation> {
+    options: RefreshOptions,
+    keys: &Arc<Refresher<KeySource>>,
+) -> RefreshTask<Aggregation> {
     let lists = Arc::clone(&source.lists);
-    let refresher = Arc::new(Refresher::new(source, settings));
-    // Its failure is in the health, and in the log.
+    let refresher = Arc::new(Refresher::new(source, options));
+    // A failure is reported by the health and logged.
     let _ = refresher.refresh().await;
-    lists.wait_for_all(TIMEOUT).await;
-    let task = lists::keep(Arc::clone(&refresher), Arc::clone(keys));
-    Kept { task: tokio::spawn(task).abort_handle(), refresher }
+    lists.wait_for_first_fetches(FETCH_TIMEOUT).await;
+    let task = aggregation::run(Arc::clone(&refresher), Arc::clone(keys));
+    RefreshTask { task: tokio::spawn(task).abort_handle(), refresher }
 }
 
 #[cfg(feature = "client")]
-fn client() -> Result<Arc<dyn Fetch>, StartError> {
-    match crate::fetch::HttpClient::new() {
+fn http_client() -> Result<Arc<dyn Fetch>, BuildError> {
+    match crate::http_client::HttpClient::new() {
         Ok(client) => Ok(Arc::new(client)),
-        Err(error) => Err(StartError::NoClient(Some(error))),
+        Err(error) => Err(BuildError::NoHttpClient(Some(error))),
     }
 }
 
 #[cfg(not(feature = "client"))]
-fn client() -> Result<Arc<dyn Fetch>, StartError> {
-    Err(StartError::NoClient(None))
+fn http_client() -> Result<Arc<dyn Fetch>, BuildError> {
+    Err(BuildError::NoHttpClient(None))
 }

@@ -1,4 +1,4 @@
-//! A status list with the task that keeps it fresh, for as long as somebody names it.
+//! A cached status list and the task that keeps it fresh as long as it is in use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -8,106 +8,109 @@ use aquaware_token::time::{Clock, Timestamp};
 use tokio::runtime::Handle;
 
 use super::source::{ListSource, waits_for_key};
-use crate::origin::Origin;
-use crate::refresh::{Kept, Refresher, Settings};
-use crate::verifier::between;
+use crate::key_source::KeySource;
+use crate::refresh::{RefreshOptions, RefreshTask, Refresher};
+use crate::schedule::elapsed;
 
-/// How long a list is fetched although no good token names it. Longer than tokens usually live.
-pub(crate) const IDLE: Duration = Duration::from_secs(3600);
-/// The same for a list that can't be fetched any more: what it said last can't be had again, so it
-/// outlasts most outages. Not all, or lists that are gone for good would take the room of others.
-const IDLE_IN_AN_OUTAGE: Duration = Duration::from_secs(86_400);
-/// How exactly it is known when a token last named it, and how often that is looked at.
-const GRAIN: Duration = Duration::from_secs(60);
+/// How long a list is kept after a valid token last named it: longer than access tokens usually
+/// live.
+const MAX_IDLE: Duration = Duration::from_secs(3600);
+/// The same for a list that can no longer be fetched. Its content cannot be recovered, so it is
+/// kept through most outages; but not for ever, or removed lists would fill the cache.
+const MAX_IDLE_IN_OUTAGE: Duration = Duration::from_secs(86_400);
+/// Resolution of the time of last use, and the interval at which it is checked.
+const USE_RESOLUTION: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub(crate) struct Entry {
-    kept: Kept<ListSource>,
+pub(crate) struct ListEntry {
+    task: RefreshTask<ListSource>,
     usage: Arc<Usage>,
 }
 
-/// Who wants a list.
+/// Why a list is kept.
 #[derive(Debug)]
 struct Usage {
-    /// When a good token last named it, in milliseconds.
-    named_at: AtomicI64,
-    /// Whether the issuer says that it is one of its lists.
-    listed: AtomicBool,
+    /// When a valid token last named it, in milliseconds.
+    used_at: AtomicI64,
+    /// Whether the issuer's aggregation contains it.
+    aggregated: AtomicBool,
 }
 
-impl Entry {
-    /// Begins to fetch at once.
-    pub(crate) fn begin(
+impl ListEntry {
+    /// Starts the task, which fetches the list immediately.
+    pub(crate) fn start(
         source: ListSource,
-        settings: Settings,
+        options: RefreshOptions,
         runtime: &Handle,
         now: Timestamp,
     ) -> Self {
-        let keys = Arc::clone(&source.kit.keys);
-        let clock = Arc::clone(&settings.clock);
-        let refresher = Arc::new(Refresher::new(source, settings));
-        let named_at = AtomicI64::new(now.millis());
-        let usage = Arc::new(Usage { named_at, listed: AtomicBool::new(false) });
-        let task = keep(Arc::clone(&refresher), keys, Arc::clone(&usage), clock);
+        let keys = Arc::clone(&source.context.keys);
+        let clock = Arc::clone(&options.clock);
+        let refresher = Arc::new(Refresher::new(source, options));
+        let used_at = AtomicI64::new(now.millis());
+        let usage = Arc::new(Usage { used_at, aggregated: AtomicBool::new(false) });
+        let task = run(Arc::clone(&refresher), keys, Arc::clone(&usage), clock);
         let task = runtime.spawn(task).abort_handle();
-        Self { kept: Kept { refresher, task }, usage }
+        Self { task: RefreshTask { refresher, task }, usage }
     }
 
     pub(crate) const fn refresher(&self) -> &Arc<Refresher<ListSource>> {
-        &self.kept.refresher
+        &self.task.refresher
     }
 
-    /// A good token named it. Written once a minute, so that threads don't fight for the place.
-    pub(crate) fn name(&self, now: Timestamp) {
-        let named_at = &self.usage.named_at;
-        let before = Timestamp::from_millis(named_at.load(Ordering::Relaxed));
-        if between(before, now) >= GRAIN {
-            named_at.store(now.millis(), Ordering::Relaxed);
+    /// Records that a valid token named the list. Writes at most once a minute, so that threads do
+    /// not contend for the cache line.
+    pub(crate) fn record_use(&self, now: Timestamp) {
+        let used_at = &self.usage.used_at;
+        let before = Timestamp::from_millis(used_at.load(Ordering::Relaxed));
+        if elapsed(before, now) >= USE_RESOLUTION {
+            used_at.store(now.millis(), Ordering::Relaxed);
         }
     }
 
-    /// The issuer says whether it is one of its lists.
-    pub(crate) fn list(&self, listed: bool) {
-        self.usage.listed.store(listed, Ordering::Relaxed);
+    /// Records whether the issuer's aggregation contains the list.
+    pub(crate) fn set_aggregated(&self, aggregated: bool) {
+        self.usage.aggregated.store(aggregated, Ordering::Relaxed);
     }
 
-    /// Whether nobody wanted it for so long that it isn't fetched any more.
-    pub(crate) fn is_over(&self) -> bool {
-        self.kept.task.is_finished()
+    /// Whether its task has ended because the list was idle for too long.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.task.task.is_finished()
     }
 }
 
 impl Usage {
-    async fn wait_for_idleness(&self, list: &Refresher<ListSource>, clock: &dyn Clock) {
+    async fn wait_until_idle(&self, list: &Refresher<ListSource>, clock: &dyn Clock) {
         loop {
-            tokio::time::sleep(GRAIN).await;
-            let named_at = Timestamp::from_millis(self.named_at.load(Ordering::Relaxed));
-            let in_an_outage = list.failures() > 0 && list.known().is_some();
-            let longest = if in_an_outage { IDLE_IN_AN_OUTAGE } else { IDLE };
-            let idle = between(named_at, clock.now()) >= longest;
-            if idle && !self.listed.load(Ordering::Relaxed) {
+            tokio::time::sleep(USE_RESOLUTION).await;
+            let used_at = Timestamp::from_millis(self.used_at.load(Ordering::Relaxed));
+            let in_outage = list.failures() > 0 && list.current().is_some();
+            let max_idle = if in_outage { MAX_IDLE_IN_OUTAGE } else { MAX_IDLE };
+            let idle = elapsed(used_at, clock.now()) >= max_idle;
+            if idle && !self.aggregated.load(Ordering::Relaxed) {
                 return;
             }
         }
     }
 }
 
-async fn keep(
+async fn run(
     list: Arc<Refresher<ListSource>>,
-    keys: Arc<Refresher<Origin>>,
+    keys: Arc<Refresher<KeySource>>,
     usage: Arc<Usage>,
     clock: Arc<dyn Clock>,
 ) {
     let with_new_keys = || {
         if waits_for_key(&list) {
-            list.ask();
+            list.request();
         }
     };
     tokio::select! {
-        // First, so that no keys come unseen.
+        // In this order, so that the subscription to new keys exists before the first fetch of the
+        // list can fail for want of one.
         biased;
-        () = keys.follow(with_new_keys) => {}
-        () = usage.wait_for_idleness(&list, &*clock) => {}
+        () = keys.after_each_success(with_new_keys) => {}
+        () = usage.wait_until_idle(&list, &*clock) => {}
         () = list.run() => {}
     }
 }

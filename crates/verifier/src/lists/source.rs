@@ -1,4 +1,4 @@
-//! Where one status list comes from, and whether it may replace the one in hand.
+//! Fetching one status list, and deciding whether it may replace the cached one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,35 +6,34 @@ use std::time::Duration;
 use aquaware_token::jwt::{Algorithm, KeySet, TokenError};
 use aquaware_token::time::{Leeway, Timestamp};
 
-use super::list::{Check, List};
-use super::places::Found;
-use crate::document::{at, body, get, is_unchanged};
-use crate::error::{Problem, RefreshError};
+use super::allowed::AllowedUrl;
+use super::list::{List, ListCheck};
+use crate::document::{body, failed, get, is_unchanged};
+use crate::error::{DocumentError, RefreshError};
 use crate::fetch::{Fetch, Request, Response};
-use crate::freshness::list_lifetime;
-use crate::origin::Origin;
-use crate::refresh::{Fetched, Known, Refresher, Source};
-use crate::verifier::between;
+use crate::key_source::KeySource;
+use crate::refresh::{Cached, Fetched, Refresher, Source};
+use crate::schedule::{elapsed, status_list_lifetime};
 
-/// What fetching any list needs.
+/// What all lists of a verifier share.
 #[derive(Debug)]
-pub(crate) struct Kit {
+pub(crate) struct ListContext {
     pub(crate) fetch: Arc<dyn Fetch>,
-    pub(crate) keys: Arc<Refresher<Origin>>,
+    pub(crate) keys: Arc<Refresher<KeySource>>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Leeway,
     pub(crate) max_staleness: Duration,
 }
 
-/// One list at its issuer's.
+/// One status list of the issuer.
 #[derive(Debug)]
 pub(crate) struct ListSource {
-    pub(crate) kit: Arc<Kit>,
-    /// As tokens write it, and its `sub`.
+    pub(crate) context: Arc<ListContext>,
+    /// The URI as written in tokens, which must equal the `sub` of the list.
     pub(crate) uri: String,
-    /// As it is asked for, and how many may be at the same time.
-    pub(crate) place: Found,
-    /// The `ETag` of the list in hand.
+    /// The same URI, parsed.
+    pub(crate) allowed: AllowedUrl,
+    /// The `ETag` of the cached list.
     pub(crate) etag: Option<String>,
 }
 
@@ -43,30 +42,33 @@ impl Source for ListSource {
 
     async fn fetch(
         &mut self,
-        known: Option<&Known<List>>,
+        cached: Option<&Cached<List>>,
         now: Timestamp,
     ) -> Result<Fetched<List>, RefreshError> {
-        // Never closed; and if it were, nothing but the number of fetches would depend on it.
-        let _permit = self.place.permits.acquire().await;
-        // An expired list is nothing that can be confirmed, nor is one of a key that was dropped.
-        let known = known.filter(|known| !known.document.is_expired(self.kit.leeway, now));
-        let confirmable = known.is_some_and(|known| self.has_key(&known.document.kid));
+        // The semaphore is never closed. If it were, only the limit on fetches would be lost.
+        let _permit = self.allowed.permits.acquire().await;
+        // A 304 must not confirm a list that has expired or whose key was dropped, so such a list
+        // is fetched unconditionally.
+        let cached = cached.filter(|cached| !cached.document.is_expired(self.context.leeway, now));
+        let confirmable = cached.is_some_and(|cached| self.has_key(&cached.document.kid));
         let etag = self.etag.clone().filter(|_| confirmable);
-        let request = Request::status_list(self.place.address.to_string()).unless(etag);
-        let mut answer = get(&*self.kit.fetch, &request).await?;
-        let headers = Headers::of(&mut answer);
-        if let (true, Some(known)) = (is_unchanged(&request, &answer), known) {
-            let lifetime = headers.lifetime(&known.document, now);
+        let request = Request::status_list(self.allowed.url.to_string()).if_none_match(etag);
+        let mut response = get(&*self.context.fetch, &request).await?;
+        let headers = Headers::take(&mut response);
+        if let (true, Some(cached)) = (is_unchanged(&request, &response), cached) {
+            let lifetime = headers.lifetime(&cached.document, now);
             return Ok(Fetched { document: None, lifetime, age: headers.age() });
         }
-        let body = body(&request, answer)?;
-        let mut list =
-            self.read(&body, now).map_err(|error| at(&request, Problem::StatusList(error)))?;
-        // A fast clock may have signed it: what the future says is no measure for other lists.
+        let body = body(&request, response)?;
+        let mut list = self
+            .read(&body, now)
+            .map_err(|error| failed(&request, DocumentError::StatusList(error)))?;
+        // A list from a machine whose clock is ahead counts as signed now. Otherwise no list of the
+        // other machines could replace it until their clocks have caught up.
         list.iat = list.iat.min(now);
-        // The keys may have changed during the fetch: nothing of a dropped one counts.
-        if let Some(known) = known.filter(|known| self.has_key(&known.document.kid)) {
-            self.weigh(known, &mut list, now).map_err(|problem| at(&request, problem))?;
+        // Keys are checked again, as they may have changed during the fetch.
+        if let Some(cached) = cached.filter(|cached| self.has_key(&cached.document.kid)) {
+            self.compare(cached, &mut list, now).map_err(|error| failed(&request, error))?;
         }
         let (lifetime, age) = (headers.lifetime(&list, now), headers.age());
         self.etag = headers.etag;
@@ -77,62 +79,68 @@ impl Source for ListSource {
 impl ListSource {
     fn read(&self, body: &[u8], now: Timestamp) -> Result<List, TokenError> {
         let token = std::str::from_utf8(body).map_err(|_| TokenError::Malformed)?;
-        // The keys as they are after the fetch: those of a rotation may have come meanwhile.
+        // The keys after the fetch: a rotation may have added one in the meantime.
         let keys = self.keys();
         let Some(keys) = &keys else { return Err(self.unknown_key()) };
-        let Kit { algorithms, leeway, .. } = &*self.kit;
-        let check = Check { keys, algorithms, leeway: *leeway };
+        let ListContext { algorithms, leeway, .. } = &*self.context;
+        let check = ListCheck { keys, algorithms, leeway: *leeway };
         match List::read(token.trim_ascii(), &self.uri, check, now) {
             Err(TokenError::UnknownKey) => Err(self.unknown_key()),
-            verdict => verdict,
+            result => result,
         }
     }
 
-    /// Asks for keys, as a token of an unknown key does, under the same cooldown. When they come
-    /// the list is fetched again: see [`waits_for_key`].
+    /// Requests the keys, as a token with an unknown key does, and under the same cooldown. When
+    /// they arrive, the list is fetched again: see [`waits_for_key`].
     fn unknown_key(&self) -> TokenError {
-        self.kit.keys.ask();
+        self.context.keys.request();
         TokenError::UnknownKey
     }
 
     fn keys(&self) -> Option<Arc<KeySet>> {
-        self.kit.keys.known().as_ref().map(|known| Arc::clone(&known.document))
+        self.context.keys.current().as_ref().map(|cached| Arc::clone(&cached.document))
     }
 
     fn has_key(&self, kid: &str) -> bool {
         self.keys().is_some_and(|keys| keys.named(kid).is_some())
     }
 
-    /// Refuses a `list` that would undo what is known.
+    /// Rejects a `list` that would undo revocations in the cached one.
     ///
-    /// An older list that says the same does not: each machine of an issuer signs for itself, and
-    /// again only when something changed. Nor does one that is older by no more than the clocks of
-    /// those machines may differ. Either way the newest `iat` that was seen stays the measure, or
-    /// lists could go back step by step. What nobody has confirmed for half of the staleness
-    /// allowed is nothing to hold against another: an issuer whose clock was set back is believed
-    /// again before the list in hand is too old.
-    fn weigh(&self, known: &Known<List>, list: &mut List, now: Timestamp) -> Result<(), Problem> {
-        let Known { document: before, confirmed_at } = known;
-        if list.iat >= before.iat || between(*confirmed_at, now) > self.kit.max_staleness / 2 {
+    /// An older list is accepted if it has the same entries: each machine of an issuer signs its
+    /// own copy, and signs again only after a change. It is also accepted if it is older by no more
+    /// than the clocks of those machines may differ. In both cases the newest `iat` seen so far is
+    /// kept for later comparisons; otherwise lists could go back step by step.
+    ///
+    /// A cached list that has not been confirmed for half of the maximum staleness does not count,
+    /// so that an issuer whose clock was set back recovers before the cached list becomes stale.
+    fn compare(
+        &self,
+        cached: &Cached<List>,
+        list: &mut List,
+        now: Timestamp,
+    ) -> Result<(), DocumentError> {
+        let before = &cached.document;
+        if list.iat >= before.iat || cached.age(now) > self.context.max_staleness / 2 {
             return Ok(());
         }
-        let much = list.iat.plus(Leeway::MAX.span()) < before.iat;
-        if much && list.entries != before.entries {
-            return Err(Problem::Older);
+        let much_older = list.iat.plus(Leeway::MAX.span()) < before.iat;
+        if much_older && list.entries != before.entries {
+            return Err(DocumentError::OlderStatusList);
         }
         list.iat = before.iat;
         Ok(())
     }
 }
 
-/// Whether the last fetch of a list failed for want of a key.
+/// Whether the last fetch of a list failed because the key that signed it was unknown.
 pub(crate) fn waits_for_key(list: &Refresher<ListSource>) -> bool {
-    list.progress()
-        .last_error
-        .is_some_and(|error| matches!(error.problem, Problem::StatusList(TokenError::UnknownKey)))
+    list.progress().last_error.is_some_and(|error| {
+        matches!(error.source, DocumentError::StatusList(TokenError::UnknownKey))
+    })
 }
 
-/// What HTTP says beside the list.
+/// Headers of a response with a status list.
 struct Headers {
     etag: Option<String>,
     cache_control: Option<String>,
@@ -140,14 +148,14 @@ struct Headers {
 }
 
 impl Headers {
-    fn of(answer: &mut Response) -> Self {
-        let Response { etag, cache_control, age, .. } = answer;
+    fn take(response: &mut Response) -> Self {
+        let Response { etag, cache_control, age, .. } = response;
         Self { etag: etag.take(), cache_control: cache_control.take(), age: *age }
     }
 
     fn lifetime(&self, list: &List, now: Timestamp) -> Duration {
-        let left = list.exp.map(|exp| between(now, exp));
-        list_lifetime(list.ttl, self.cache_control.as_deref(), self.age, left)
+        let until_exp = list.exp.map(|exp| elapsed(now, exp));
+        status_list_lifetime(list.ttl, self.cache_control.as_deref(), self.age, until_exp)
     }
 
     fn age(&self) -> Duration {

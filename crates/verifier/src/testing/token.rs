@@ -1,27 +1,27 @@
-//! Tokens with any claims, good ones to begin with.
+//! Access tokens of a [`TestIssuer`](crate::testing::TestIssuer), valid or not.
 
 use std::time::Duration;
 
 use aquaware_token::time::Clock;
 use serde_json::{Map, Value, json};
 
-use super::{AUDIENCE, ISSUER, STATUS_LIST, TestIssuer};
+use super::signer::{AUDIENCE, ISSUER, STATUS_LIST, Signer};
 
 const LIFETIME: Duration = Duration::from_secs(300);
 
-/// A token that is being made. Good as it is; each method changes one thing.
+/// Builds a token. It is valid unless a method makes it invalid.
 #[derive(Clone, Debug)]
 pub struct TestToken<'a> {
-    issuer: &'a TestIssuer,
+    signer: &'a Signer,
     claims: Map<String, Value>,
     refresh: bool,
 }
 
 impl<'a> TestToken<'a> {
-    pub(super) fn new(issuer: &'a TestIssuer) -> Self {
-        let now = issuer.clock().now();
+    pub(super) fn new(signer: &'a Signer) -> Self {
+        let now = signer.clock.now();
         let claims = Map::new();
-        Self { issuer, claims, refresh: false }
+        Self { signer, claims, refresh: false }
             .issuer(ISSUER)
             .subject("test-subject")
             .audience(AUDIENCE)
@@ -31,85 +31,85 @@ impl<'a> TestToken<'a> {
             .claim("client_id", "test-client")
     }
 
-    /// Whom it is about.
+    /// Sets `sub`.
     #[must_use]
     pub fn subject(self, subject: &str) -> Self {
         self.claim("sub", subject)
     }
 
-    /// What it is good for, space-delimited.
+    /// Sets `scope`, a space-delimited list.
     #[must_use]
     pub fn scope(self, scope: &str) -> Self {
         self.claim("scope", scope)
     }
 
-    /// Whom it is for.
+    /// Sets `aud`.
     #[must_use]
     pub fn audience(self, audience: &str) -> Self {
         self.claim("aud", audience)
     }
 
-    /// Who says that they issued it.
+    /// Sets `iss`.
     #[must_use]
     pub fn issuer(self, issuer: &str) -> Self {
         self.claim("iss", issuer)
     }
 
-    /// Gives it an entry in the issuer's status list, which
-    /// [`revoke`](TestIssuer::revoke) takes.
+    /// Sets its index in the issuer's status list, for
+    /// [`TestIssuer::revoke`](crate::testing::TestIssuer::revoke).
     #[must_use]
     pub fn status(self, idx: u32) -> Self {
         self.status_at(STATUS_LIST, idx.into())
     }
 
-    /// Gives it an entry in a status list anywhere.
+    /// Sets its index in the status list at `uri`.
     #[must_use]
     pub fn status_at(self, uri: &str, idx: u64) -> Self {
         self.claim("status", json!({ "status_list": { "idx": idx, "uri": uri } }))
     }
 
-    /// How long from now on it is good, in whole seconds.
+    /// Sets `exp` to this long from now, in whole seconds.
     #[must_use]
     pub fn expires_in(self, span: Duration) -> Self {
-        let exp = self.issuer.clock().now().plus(span).seconds();
+        let exp = self.signer.clock.now().plus(span).seconds();
         self.claim("exp", exp)
     }
 
-    /// Makes it expired: an hour ago, beyond any leeway.
+    /// Sets `exp` to an hour ago, beyond any leeway.
     #[must_use]
     pub fn expired(self) -> Self {
-        let exp = self.issuer.clock().now().minus(Duration::from_secs(3600)).seconds();
+        let exp = self.signer.clock.now().minus(Duration::from_secs(3600)).seconds();
         self.claim("exp", exp)
     }
 
-    /// Any claim, sensible or not.
+    /// Sets any claim, sensible or not.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Leaves a claim out.
+    /// Removes a claim.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.claims.remove(name);
         self
     }
 
-    /// Makes it say that it is a refresh token (`rt+jwt`).
+    /// Sets `typ` to that of a refresh token (`rt+jwt`).
     #[must_use]
     pub fn as_refresh_token(self) -> Self {
         Self { refresh: true, ..self }
     }
 
-    /// The token.
+    /// Signs the token.
     ///
     /// # Panics
-    /// When the cryptographic library fails.
+    /// If the cryptographic library fails.
     #[must_use]
     pub fn sign(self) -> String {
-        let key = if self.refresh { &self.issuer.refresh } else { &self.issuer.access };
+        let key = if self.refresh { &self.signer.refresh } else { &self.signer.access };
         let token = key.sign_anything(&json!(self.claims));
-        token.expect("a key signs").expose().to_owned()
+        token.expect("a valid key signs").expose().to_owned()
     }
 }

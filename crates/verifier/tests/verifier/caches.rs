@@ -1,17 +1,18 @@
-//! Warm caches: how often keys are fetched, what is kept, and what an answer must be to count.
+//! Refreshes of the keys: how often, and which responses are accepted.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aquaware_verifier::fetch::{MAX_BYTES, Response};
+use aquaware_verifier::fetch::Response;
+use aquaware_verifier::limits::MAX_DOCUMENT_BYTES;
 use aquaware_verifier::testing::TestIssuer;
-use aquaware_verifier::{Rejection, Stale};
+use aquaware_verifier::{StalePolicy, VerifyError};
 
 use crate::site::{METADATA, Mood, Site, long, pass, settle};
 
 #[tokio::test(start_paused = true)]
-async fn keys_are_fetched_again_as_often_as_the_issuer_says_within_bounds() {
-    for (cache_control, least, most) in [
+async fn keys_are_refreshed_at_the_max_age_within_bounds() {
+    for (cache_control, min, max) in [
         ("max-age=300", 12, 15),
         ("max-age=1", 58, 60),
         ("no-store", 58, 60),
@@ -23,16 +24,16 @@ async fn keys_are_fetched_again_as_often_as_the_issuer_says_within_bounds() {
         let before = site.fetches();
         pass(3601).await;
         let fetched = site.fetches() - before;
-        assert!((least..=most).contains(&fetched), "{cache_control}: {fetched}");
+        assert!((min..=max).contains(&fetched), "{cache_control}: {fetched}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_short_staleness_makes_for_frequent_fetches() {
+async fn a_short_staleness_shortens_the_refresh_interval() {
     let site = Site::publishing(&[&TestIssuer::new()]);
     site.cache_control("max-age=3600");
     let short = Duration::from_secs(600);
-    let verifier = site.builder().on_stale(short, Stale::Refuse).discover().await.unwrap();
+    let verifier = site.builder().on_stale(short, StalePolicy::Reject).discover().await.unwrap();
     for _ in 0..720 {
         pass(5).await;
         assert!(verifier.health().ready);
@@ -40,7 +41,7 @@ async fn a_short_staleness_makes_for_frequent_fetches() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unchanged_set_is_confirmed_without_being_sent() {
+async fn an_unchanged_key_set_is_confirmed_by_304() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let verifier = site.verifier().await;
@@ -50,23 +51,23 @@ async fn an_unchanged_set_is_confirmed_without_being_sent() {
     assert!(calls.last().unwrap().if_none_match.is_some());
     assert!(verifier.health().confirmed_at > first);
     assert!(verifier.verify(&long(&issuer)).is_ok());
-    // A changed one is sent, and the name of the old one is forgotten.
+    // After a change, the new key set arrives and its `ETag` replaces the old one.
     let next = issuer.successor();
     site.publish(&[&next]);
     pass(301).await;
     assert!(verifier.verify(&long(&next)).is_ok());
-    assert_eq!(verifier.verify(&long(&issuer)).unwrap_err(), Rejection::UnknownKey);
+    assert_eq!(verifier.verify(&long(&issuer)).unwrap_err(), VerifyError::UnknownKey);
     pass(301).await;
     assert_ne!(site.calls().last().unwrap().if_none_match, calls.last().unwrap().if_none_match);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_answer_changes_nothing_and_is_said() {
+async fn an_invalid_key_set_response_keeps_the_current_keys_and_is_reported() {
     let (issuer, stranger) = (TestIssuer::new(), TestIssuer::new());
     let site = Site::publishing(&[&issuer]);
     let verifier = site.verifier().await;
     let token = long(&issuer);
-    let too_long = [stranger.key_set(), vec![b' '; MAX_BYTES]].concat();
+    let too_long = [stranger.key_set(), vec![b' '; MAX_DOCUMENT_BYTES]].concat();
     let moods = [
         Mood::Answers(Response {
             status: 200,
@@ -87,25 +88,25 @@ async fn a_bad_answer_changes_nothing_and_is_said() {
         Mood::Down,
     ];
     for mood in moods {
-        let said = format!("{mood:.60?}");
+        let case = format!("{mood:.60?}");
         let before = verifier.health().confirmed_at;
         site.mood(mood);
         let error = verifier.refresh().await.unwrap_err();
-        assert!(verifier.verify(&token).is_ok(), "{said}");
-        assert!(verifier.verify(&long(&stranger)).is_err(), "{said}");
+        assert!(verifier.verify(&token).is_ok(), "{case}");
+        assert!(verifier.verify(&long(&stranger)).is_err(), "{case}");
         let health = verifier.health();
-        assert_eq!(health.confirmed_at, before, "{said}");
+        assert_eq!(health.confirmed_at, before, "{case}");
         assert_eq!(health.last_error.unwrap().to_string(), error.to_string());
-        assert_eq!(health.failures, 1, "{said}");
+        assert_eq!(health.failures, 1, "{case}");
         assert!(health.ready);
         site.mood(Mood::Up);
         pass(61).await;
-        assert_eq!(verifier.health().failures, 0, "{said}");
+        assert_eq!(verifier.health().failures, 0, "{case}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_set_that_moved_is_found_again() {
+async fn a_key_set_that_moved_is_rediscovered() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let verifier = site.verifier().await;
@@ -116,15 +117,14 @@ async fn a_key_set_that_moved_is_found_again() {
         (health.failures, site.calls().last().unwrap().url.as_str()),
         (0, "https://keys.test/2")
     );
-    let asked = site.calls().iter().filter(|call| call.url == METADATA).count();
-    assert_eq!(asked, 2, "at the start, and after the failure");
-    // An `ETag` is of one address (RFC 9110 §8.8.3): what another calls the same need not be it.
+    assert_eq!(site.requests_for(METADATA), 2, "at the start and after the failure");
+    // An `ETag` is only valid for its own URL (RFC 9110 §8.8.3).
     let first = site.calls().into_iter().find(|call| call.url == "https://keys.test/2").unwrap();
     assert_eq!(first.if_none_match, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_that_went_bad_does_not_stop_the_keys() {
+async fn invalid_metadata_does_not_stop_the_refresh_of_keys() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let verifier = site.verifier().await;
@@ -140,31 +140,31 @@ async fn metadata_that_went_bad_does_not_stop_the_keys() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_by_hand_moves_the_next_one() {
+async fn an_explicit_refresh_postpones_the_next_scheduled_one() {
     let site = Site::publishing(&[&TestIssuer::new()]);
     let verifier = site.verifier().await;
     pass(200).await;
     verifier.refresh().await.unwrap();
     let fetched = site.fetches();
     pass(230).await;
-    assert_eq!(site.fetches(), fetched, "the set is 230 s old");
+    assert_eq!(site.fetches(), fetched, "the key set is 230 s old");
     pass(75).await;
     assert_eq!(site.fetches(), fetched + 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_one_fetch_is_in_flight() {
+async fn at_most_one_fetch_of_keys_is_in_flight() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     *site.latency.lock().unwrap() = Duration::from_secs(2);
     let verifier = site.verifier().await;
     pass(31).await;
-    let stranger = long(&issuer.successor());
+    let unknown = long(&issuer.successor());
     let all = (0..10).map(|_| {
-        let (verifier, stranger) = (verifier.clone(), stranger.clone());
+        let (verifier, unknown) = (verifier.clone(), unknown.clone());
         tokio::spawn(async move {
-            let _ = verifier.verify(&stranger);
-            let _ = verifier.verify_waiting(&stranger, Duration::from_secs(5)).await;
+            let _ = verifier.verify(&unknown);
+            let _ = verifier.verify_waiting(&unknown, Duration::from_secs(5)).await;
             verifier.refresh().await
         })
     });
@@ -172,5 +172,5 @@ async fn only_one_fetch_is_in_flight() {
         one.await.unwrap().unwrap();
     }
     settle().await;
-    assert_eq!(site.most_in_flight.load(Ordering::SeqCst), 1);
+    assert_eq!(site.max_in_flight.load(Ordering::SeqCst), 1);
 }

@@ -1,19 +1,20 @@
-//! The HTTP client of the crate, against a real socket.
+//! The built-in HTTP client, over real sockets.
 
-use aquaware_verifier::fetch::{Fetch, HttpClient, MAX_BYTES, Request, Response};
-use aquaware_verifier::testing::{AUDIENCE, ISSUER, TestIssuer};
-use aquaware_verifier::{Problem, StartError, Verifier};
+use aquaware_verifier::fetch::{Fetch, Request, Response};
+use aquaware_verifier::limits::MAX_DOCUMENT_BYTES;
+use aquaware_verifier::testing::TestIssuer;
+use aquaware_verifier::{BuildError, DocumentError, HttpClient, Verifier};
 
-use crate::http::answering;
+use crate::http::serve;
 
-async fn get(answer: Vec<u8>, if_none_match: Option<&str>) -> (Response, String) {
-    let (address, thread) = answering(vec![answer]);
+async fn get(response: Vec<u8>, if_none_match: Option<&str>) -> (Response, String) {
+    let (address, thread) = serve(vec![response]);
     let url = format!("http://{address}/keys");
-    let request = Request::json(url).unless(if_none_match.map(str::to_owned));
+    let request = Request::json(url).if_none_match(if_none_match.map(str::to_owned));
     let response = HttpClient::new().unwrap().get(&request).await.unwrap();
-    // The client hangs up on a thread of its own runtime, which must not stand still meanwhile.
-    let asked = tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
-    (response, asked.into_iter().next().unwrap())
+    // Not on this thread: the client closes its connection on it.
+    let requests = tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+    (response, requests.into_iter().next().unwrap())
 }
 
 fn ok(body: &[u8]) -> Vec<u8> {
@@ -22,10 +23,10 @@ fn ok(body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_matters_of_an_answer_arrives() {
-    let answer = b"HTTP/1.1 200 OK\r\nETag: \"a\"\r\nCache-Control: max-age=7\r\nAge: 3\r\n\
+async fn the_status_headers_and_body_of_a_response_are_returned() {
+    let response = b"HTTP/1.1 200 OK\r\nETag: \"a\"\r\nCache-Control: max-age=7\r\nAge: 3\r\n\
         Content-Length: 2\r\n\r\n{}";
-    let (response, request) = get(answer.to_vec(), None).await;
+    let (response, request) = get(response.to_vec(), None).await;
     let expected = Response {
         status: 200,
         etag: Some("\"a\"".to_owned()),
@@ -42,64 +43,66 @@ async fn what_matters_of_an_answer_arrives() {
 }
 
 #[tokio::test]
-async fn a_status_list_is_asked_for_as_such_and_comes_packed() {
-    let body = [b' '; MAX_BYTES + 10];
+async fn status_list_requests_accept_gzip_and_bodies_arrive_compressed() {
+    let body = [b' '; MAX_DOCUMENT_BYTES + 10];
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    let (address, thread) = answering(vec![[head.as_bytes(), &body].concat()]);
+    let (address, thread) = serve(vec![[head.as_bytes(), &body].concat()]);
     let request = Request::status_list(format!("http://{address}/status-lists/0"));
     let response = HttpClient::new().unwrap().get(&request).await.unwrap();
-    let asked = tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
-    assert!(asked[0].contains("\r\naccept: application/statuslist+jwt\r\n"), "{asked:?}");
-    assert!(asked[0].contains("\r\naccept-encoding: gzip\r\n"), "{asked:?}");
+    let requests = tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+    assert!(requests[0].contains("\r\naccept: application/statuslist+jwt\r\n"), "{requests:?}");
+    assert!(requests[0].contains("\r\naccept-encoding: gzip\r\n"), "{requests:?}");
     assert_eq!(response.content_encoding.as_deref(), Some("gzip"));
-    assert_eq!(response.body.len(), body.len(), "a list may be longer than a key set");
+    assert_eq!(response.body.len(), body.len(), "a list may be larger than a key set");
 }
 
 #[tokio::test]
-async fn what_is_known_is_asked_for_by_name() {
-    let answer = b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec();
-    let (response, request) = get(answer, Some("\"a\"")).await;
+async fn a_known_etag_makes_the_request_conditional() {
+    let response = b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec();
+    let (response, request) = get(response, Some("\"a\"")).await;
     assert_eq!((response.status, response.body.len()), (304, 0));
     assert!(request.contains("\r\nif-none-match: \"a\"\r\n"), "{request}");
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_not_followed() {
-    let (elsewhere, never) = answering(vec![]);
-    let answer =
+async fn redirects_are_returned_and_not_followed() {
+    let (elsewhere, never) = serve(vec![]);
+    let response =
         format!("HTTP/1.1 302 Found\r\nLocation: http://{elsewhere}/\r\nContent-Length: 0\r\n\r\n");
-    let (response, _) = get(answer.into_bytes(), None).await;
+    let (response, _) = get(response.into_bytes(), None).await;
     assert_eq!(response.status, 302);
     assert!(never.join().unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn of_an_answer_without_end_not_much_more_than_the_limit_is_read() {
-    let (response, _) = get(ok(&vec![b' '; 40 * MAX_BYTES]), None).await;
-    assert!(response.body.len() > MAX_BYTES && response.body.len() < 2 * MAX_BYTES);
+async fn bodies_are_read_little_further_than_the_limit() {
+    let (response, _) = get(ok(&vec![b' '; 40 * MAX_DOCUMENT_BYTES]), None).await;
+    assert!(
+        response.body.len() > MAX_DOCUMENT_BYTES && response.body.len() < 2 * MAX_DOCUMENT_BYTES
+    );
 }
 
 #[tokio::test]
-async fn nobody_there_is_an_error() {
-    let (address, thread) = answering(vec![]);
+async fn a_refused_connection_is_an_error() {
+    let (address, thread) = serve(vec![]);
     thread.join().unwrap();
     let request = Request::json(format!("http://{address}/"));
     assert!(HttpClient::new().unwrap().get(&request).await.is_err());
 }
 
 #[tokio::test]
-async fn a_verifier_starts_over_http_on_this_machine() {
+async fn a_verifier_starts_over_http_on_loopback() {
     let issuer = TestIssuer::new();
-    let (address, thread) = answering(vec![ok(&issuer.key_set())]);
-    let builder = || issuer.builder().issuer(ISSUER).audience(AUDIENCE);
+    let (address, thread) = serve(vec![ok(&issuer.key_set())]);
+    let builder = || issuer.builder();
     let verifier = builder().jwks_uri(&format!("http://{address}/keys")).await.unwrap();
     thread.join().unwrap();
     assert!(verifier.verify(&issuer.token().sign()).is_ok());
-    let (address, _) = answering(vec![b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n".to_vec()]);
-    let refused: Result<Verifier, _> = builder().jwks_uri(&format!("http://{address}/keys")).await;
-    let Err(StartError::Refresh(error)) = refused else { panic!("{refused:?}") };
-    assert!(matches!(error.problem, Problem::Status(302)));
+    let (address, _) = serve(vec![b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n".to_vec()]);
+    let started: Result<Verifier, _> = builder().jwks_uri(&format!("http://{address}/keys")).await;
+    let Err(BuildError::Refresh(error)) = started else { panic!("{started:?}") };
+    assert!(matches!(error.source, DocumentError::Status(302)));
 }

@@ -1,71 +1,91 @@
-//! The examples, served on a port of their own and asked as a client would.
+//! The examples, called over HTTP as a client would.
 
 use std::net::{SocketAddr, TcpListener};
 
 use aquaware_verifier::testing::TestIssuer;
 use serde_json::Value;
 
-use crate::http::{Answer, send};
+use crate::http::{HttpResponse, send};
 
 #[path = "../../examples/actix.rs"]
-#[allow(dead_code, reason = "its main is for people")]
+#[allow(dead_code, reason = "the main functions are not called")]
 mod actix;
 #[path = "../../examples/axum.rs"]
-#[allow(dead_code, reason = "its main is for people")]
+#[allow(dead_code, reason = "the main functions are not called")]
 mod axum;
 
-fn get(to: SocketAddr, token: &str) -> Answer {
+fn get(to: SocketAddr, token: &str) -> HttpResponse {
     send(to, "GET", "/tanks", &[&format!("Authorization: Bearer {token}")])
 }
 
-/// What both services must do, as they promise the same.
-fn is_protected(to: SocketAddr, issuer: &TestIssuer) {
+/// Both services promise the same.
+fn check_protection(to: SocketAddr, issuer: &TestIssuer) {
     assert_eq!(send(to, "GET", "/health", &[]).status, 200);
 
-    let good = issuer.token().subject("ann").scope("tanks:read");
-    let answer = get(to, &good.clone().sign());
-    assert_eq!((answer.status, answer.body.as_str()), (200, "tanks of ann (free)"));
-    let answer = get(to, &good.clone().claim("plan", "reef").sign());
-    assert_eq!(answer.body, "tanks of ann (reef)");
-    let lower = format!("authorization: bearer {}", good.clone().sign());
-    assert_eq!(send(to, "GET", "/tanks", &[&lower]).status, 200);
+    let valid = issuer.token().subject("ann").scope("tanks:read");
+    let response = get(to, &valid.clone().sign());
+    assert_eq!((response.status, response.body.as_str()), (200, "tanks of ann (free)"));
+    let response = get(to, &valid.clone().claim("plan", "reef").sign());
+    assert_eq!(response.body, "tanks of ann (reef)");
+    let lower_case = format!("authorization: bearer {}", valid.clone().sign());
+    assert_eq!(send(to, "GET", "/tanks", &[&lower_case]).status, 200);
 
-    let nobody = send(to, "GET", "/tanks", &[]);
-    assert_eq!(challenge(&nobody), (401, Some("Bearer realm=\"tanks\"")));
-    let in_query = send(to, "GET", &format!("/tanks?access_token={}", good.clone().sign()), &[]);
+    let missing = send(to, "GET", "/tanks", &[]);
+    assert_eq!(challenge(&missing), (401, Some("Bearer realm=\"tanks\"")));
+    assert_eq!(code(&missing), "missing_token");
+    let in_query = send(to, "GET", &format!("/tanks?access_token={}", valid.clone().sign()), &[]);
     assert_eq!(challenge(&in_query), (401, Some("Bearer realm=\"tanks\"")));
     let expired = get(to, &issuer.token().expired().sign());
     let expected = "Bearer realm=\"tanks\", error=\"invalid_token\", \
                     error_description=\"the token has expired\"";
     assert_eq!(challenge(&expired), (401, Some(expected)));
+    assert_eq!(code(&expired), "invalid_token");
     let refresh = get(to, &issuer.token().as_refresh_token().sign());
     assert_eq!(refresh.status, 401);
 
-    let header = format!("Authorization: Bearer {}", good.clone().sign());
+    let header = format!("Authorization: Bearer {}", valid.clone().sign());
     let expected = "Bearer realm=\"tanks\", error=\"invalid_request\", \
-                    error_description=\"the token is presented in more than one way\"";
+                    error_description=\"the request presents more than one access token\"";
     let twice = send(to, "GET", "/tanks", &[&header, &header]);
     assert_eq!(challenge(&twice), (400, Some(expected)));
     let both = send(to, "GET", "/tanks?access_token=x", &[&header]);
     assert_eq!(challenge(&both), (400, Some(expected)));
 
-    let poor = send(to, "POST", "/tanks", &[&header]);
+    let without_scope = send(to, "POST", "/tanks", &[&header]);
     let expected = "Bearer realm=\"tanks\", error=\"insufficient_scope\", scope=\"tanks:write\"";
-    assert_eq!(challenge(&poor), (403, Some(expected)));
-    let rich = issuer.token().scope("tanks:read tanks:write").sign();
-    let rich = send(to, "POST", "/tanks", &[&format!("Authorization: Bearer {rich}")]);
-    assert_eq!(challenge(&rich), (201, None));
+    assert_eq!(challenge(&without_scope), (403, Some(expected)));
+    assert_eq!(code(&without_scope), "insufficient_scope");
+    let with_scope = issuer.token().scope("tanks:read tanks:write").sign();
+    let with_scope = format!("Authorization: Bearer {with_scope}");
+    assert_eq!(challenge(&send(to, "POST", "/tanks", &[&with_scope])), (201, None));
     assert_eq!(send(to, "POST", "/tanks", &[]).status, 401);
-    let odd = get(to, &issuer.token().claim("plan", Value::from(5)).sign());
-    assert!([401, 403].contains(&odd.status), "{odd:?}");
+    let malformed = get(to, &issuer.token().claim("plan", Value::from(5)).sign());
+    assert_eq!((malformed.status, code(&malformed).as_str()), (401, "invalid_token"));
+
+    assert_eq!(send(to, "GET", "/prices", &[]).body, "list prices");
+    assert_eq!(send(to, "GET", "/prices", &[&header]).body, "prices for ann");
+    for invalid in [issuer.token().expired().sign(), "a".to_owned(), "a,b".to_owned()] {
+        let header = format!("Authorization: Bearer {invalid}");
+        let response = send(to, "GET", "/prices", &[&header]);
+        assert_eq!((response.status, code(&response).as_str()), (401, "invalid_token"));
+    }
+    assert_eq!(send(to, "GET", "/prices", &[&header, &header]).status, 400);
 }
 
-fn challenge(answer: &Answer) -> (u16, Option<&str>) {
-    (answer.status, answer.header("www-authenticate"))
+/// The code in a problem document.
+fn code(response: &HttpResponse) -> String {
+    assert_eq!(response.header("content-type"), Some("application/problem+json"));
+    let problem: Value = serde_json::from_str(&response.body).unwrap();
+    assert_eq!(problem["status"], response.status);
+    problem["code"].as_str().unwrap().to_owned()
+}
+
+fn challenge(response: &HttpResponse) -> (u16, Option<&str>) {
+    (response.status, response.header("www-authenticate"))
 }
 
 #[test]
-fn the_actix_service_lets_in_whom_it_should() {
+fn the_actix_example_accepts_valid_tokens_only() {
     let issuer = TestIssuer::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -78,18 +98,18 @@ fn the_actix_service_lets_in_whom_it_should() {
             server.await.unwrap();
         });
     });
-    is_protected(address, &issuer);
+    check_protection(address, &issuer);
     drop(handle.recv().unwrap().stop(false));
     thread.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn the_axum_service_lets_in_whom_it_should() {
+async fn the_axum_example_accepts_valid_tokens_only() {
     let issuer = TestIssuer::new();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = axum::router(issuer.verifier()).unwrap();
+    let router = axum::router(issuer.verifier());
     let server = tokio::spawn(async move { ::axum::serve(listener, router).await });
-    tokio::task::spawn_blocking(move || is_protected(address, &issuer)).await.unwrap();
+    tokio::task::spawn_blocking(move || check_protection(address, &issuer)).await.unwrap();
     server.abort();
 }

@@ -1,9 +1,9 @@
-//! Unknown keys: made-up ones cost the issuer next to nothing, real ones are found.
+//! Unknown keys: made-up ids cost the issuer almost nothing, and new keys are found.
 
 use std::time::Duration;
 
 use aquaware_verifier::testing::TestIssuer;
-use aquaware_verifier::{Rejection, TokenError};
+use aquaware_verifier::{TokenError, VerifyError};
 use tokio::time::Instant;
 
 use crate::site::{Mood, Site, long, pass, settle};
@@ -16,23 +16,23 @@ fn made_up(number: usize) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_made_up_keys_costs_one_fetch_per_cooldown() {
+async fn a_flood_of_made_up_key_ids_costs_one_fetch_per_cooldown() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.cache_control("max-age=3600");
     let verifier = site.verifier().await;
-    let good = long(&issuer);
+    let valid = long(&issuer);
     let before = site.fetches();
     for number in 0..60_000 {
-        assert_eq!(verifier.verify(&made_up(number)).unwrap_err(), Rejection::UnknownKey);
+        assert_eq!(verifier.verify(&made_up(number)).unwrap_err(), VerifyError::UnknownKey);
         if number % 100 == 0 {
-            assert!(verifier.verify(&good).is_ok());
+            assert!(verifier.verify(&valid).is_ok());
             pass(1).await;
         }
     }
     let fetched = site.fetches() - before;
     assert!((18..=20).contains(&fetched), "{fetched} in 600 s");
-    // When it is over, it is over.
+    // The fetches end with the flood.
     pass(31).await;
     let after = site.fetches();
     pass(600).await;
@@ -40,7 +40,7 @@ async fn a_flood_of_made_up_keys_costs_one_fetch_per_cooldown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_cooldown_holds_while_the_issuer_is_down_too() {
+async fn the_cooldown_applies_during_an_outage() {
     let site = Site::publishing(&[&TestIssuer::new()]);
     let verifier = site.verifier().await;
     site.mood(Mood::Down);
@@ -50,11 +50,11 @@ async fn the_cooldown_holds_while_the_issuer_is_down_too() {
         pass(1).await;
     }
     let fetched = site.fetches() - before;
-    assert!(fetched <= 600 / 30 + 5, "{fetched} in 600 s: the retries alone");
+    assert!(fetched <= 600 / 30 + 5, "{fetched} in 600 s");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_real_new_key_is_good_a_moment_later() {
+async fn a_new_key_is_accepted_a_moment_later() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.cache_control("max-age=3600");
@@ -63,13 +63,13 @@ async fn a_real_new_key_is_good_a_moment_later() {
     let next = issuer.successor();
     site.publish(&[&issuer, &next]);
     let token = long(&next);
-    assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::UnknownKey);
+    assert_eq!(verifier.verify(&token).unwrap_err(), VerifyError::UnknownKey);
     settle().await;
     assert!(verifier.verify(&token).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_key_within_the_cooldown_is_good_when_it_ends() {
+async fn a_new_key_within_the_cooldown_is_accepted_when_it_ends() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.cache_control("max-age=3600");
@@ -85,7 +85,7 @@ async fn a_new_key_within_the_cooldown_is_good_when_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_without_a_key_or_with_a_wrong_signature_asks_for_nothing() {
+async fn tokens_without_a_kid_or_with_an_invalid_signature_cause_no_fetch() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.cache_control("max-age=3600");
@@ -93,9 +93,9 @@ async fn a_token_without_a_key_or_with_a_wrong_signature_asks_for_nothing() {
     pass(60).await;
     let before = site.fetches();
     let header = serde_json::json!({ "typ": "at+jwt", "alg": "EdDSA" });
-    let nameless = forge(&header, &serde_json::json!({}), &[0; 64]);
-    let missing = Rejection::Token(TokenError::UnknownKey);
-    assert_eq!(verifier.verify(&nameless).unwrap_err(), missing);
+    let without_kid = forge(&header, &serde_json::json!({}), &[0; 64]);
+    let missing = VerifyError::Token(TokenError::UnknownKey);
+    assert_eq!(verifier.verify(&without_kid).unwrap_err(), missing);
     assert!(verifier.verify(&issuer.token().expired().sign()).is_err());
     assert!(verifier.verify("garbage").is_err());
     pass(60).await;
@@ -103,7 +103,7 @@ async fn a_token_without_a_key_or_with_a_wrong_signature_asks_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_wait_gets_the_new_key_at_once() {
+async fn a_waiting_request_gets_the_new_key_when_it_arrives() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.cache_control("max-age=3600");
@@ -116,14 +116,14 @@ async fn who_may_wait_gets_the_new_key_at_once() {
     let claims = verifier.verify_waiting(&long(&next), Duration::from_secs(1)).await;
     assert!(claims.is_ok());
     assert!(begun.elapsed() < Duration::from_millis(300));
-    // Already known: no wait at all.
+    // A known key causes no wait.
     let begun = Instant::now();
     assert!(verifier.verify_waiting(&long(&next), Duration::from_secs(1)).await.is_ok());
     assert!(begun.elapsed().is_zero());
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_a_fetch_that_cannot_begin() {
+async fn requests_do_not_wait_for_a_fetch_that_cannot_begin() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.cache_control("max-age=3600");
@@ -131,12 +131,12 @@ async fn nobody_waits_for_a_fetch_that_cannot_begin() {
     pass(10).await;
     let begun = Instant::now();
     let waited = verifier.verify_waiting(&made_up(1), Duration::from_secs(2)).await;
-    assert_eq!(waited.unwrap_err(), Rejection::UnknownKey);
+    assert_eq!(waited.unwrap_err(), VerifyError::UnknownKey);
     assert!(begun.elapsed().is_zero(), "the cooldown ends in 20 s");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_longer_than_they_said() {
+async fn requests_never_wait_longer_than_allowed() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let verifier = site.verifier().await;
@@ -144,6 +144,6 @@ async fn nobody_waits_longer_than_they_said() {
     pass(60).await;
     let begun = Instant::now();
     let waited = verifier.verify_waiting(&made_up(1), Duration::from_secs(2)).await;
-    assert_eq!(waited.unwrap_err(), Rejection::UnknownKey);
+    assert_eq!(waited.unwrap_err(), VerifyError::UnknownKey);
     assert_eq!(begun.elapsed().as_secs(), 2);
 }

@@ -1,18 +1,18 @@
-//! HTTP by hand: a request over a socket, and a server that answers what it was told to.
+//! HTTP over plain sockets: a client, and a server with prepared responses.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     head: String,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl HttpResponse {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
@@ -22,7 +22,7 @@ impl Answer {
 }
 
 /// Sends a request without a body, with these header lines.
-pub(crate) fn send(to: SocketAddr, method: &str, path: &str, lines: &[&str]) -> Answer {
+pub(crate) fn send(to: SocketAddr, method: &str, path: &str, lines: &[&str]) -> HttpResponse {
     let mut stream = TcpStream::connect(to).unwrap();
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     let request = format!(
@@ -33,15 +33,15 @@ pub(crate) fn send(to: SocketAddr, method: &str, path: &str, lines: &[&str]) -> 
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
+    HttpResponse { status, head: head.to_owned(), body: body.to_owned() }
 }
 
-/// Answers one connection per text, and gives what it was asked.
-pub(crate) fn answering(answers: Vec<Vec<u8>>) -> (SocketAddr, JoinHandle<Vec<String>>) {
+/// Serves one connection per response. The thread returns the requests.
+pub(crate) fn serve(responses: Vec<Vec<u8>>) -> (SocketAddr, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let thread = std::thread::spawn(move || {
-        let one = |answer: Vec<u8>| {
+        let one = |response: Vec<u8>| {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = Vec::new();
             let mut byte = [0];
@@ -49,11 +49,11 @@ pub(crate) fn answering(answers: Vec<Vec<u8>>) -> (SocketAddr, JoinHandle<Vec<St
                 assert_eq!(stream.read(&mut byte).unwrap(), 1);
                 request.push(byte[0]);
             }
-            // Whoever has read enough hangs up.
-            let _ = stream.write_all(&answer);
+            // Fails if the client has read enough and closes the connection.
+            let _ = stream.write_all(&response);
             String::from_utf8(request).unwrap().to_ascii_lowercase()
         };
-        answers.into_iter().map(one).collect()
+        responses.into_iter().map(one).collect()
     });
     (address, thread)
 }

@@ -1,14 +1,13 @@
-//! The verifier as its users see it, against an issuer that is scripted.
+//! The public interface of the verifier, against a scripted issuer.
 //!
-//! Time is tokio's, paused: it moves to the next timer when nothing else is left to do, and the
-//! clock of the verifier moves with it. So an hour of outage takes milliseconds, and nothing is
-//! left to chance.
+//! Tokio's time is paused: it jumps to the next timer when all tasks are idle, and the clock of the
+//! verifier follows. An outage of an hour takes milliseconds, and the tests are deterministic.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "what the scripted issuer can't do ends the test"
+    reason = "a failure of the set-up ends the test"
 )]
 
 mod caches;
@@ -16,7 +15,6 @@ mod client;
 mod examples;
 mod flood;
 mod http;
-mod layers;
 mod outage;
 mod rotation;
 mod site;
@@ -28,3 +26,4 @@ mod status_places;
 mod status_trust;
 mod status_waiting;
 mod tokens;
+mod web;

@@ -1,14 +1,14 @@
-//! The issuer is away: old keys go on up to a bound, and what happens then was chosen.
+//! Outages of the issuer: cached keys are used up to the maximum staleness, then the policy applies.
 
 use std::time::Duration;
 
 use aquaware_verifier::testing::TestIssuer;
-use aquaware_verifier::{Rejection, Stale};
+use aquaware_verifier::{StalePolicy, VerifyError};
 
 use crate::site::{Mood, Site, long, pass};
 
 #[tokio::test(start_paused = true)]
-async fn an_hour_without_the_issuer_is_not_noticed_and_ends_by_itself() {
+async fn keys_survive_an_outage_of_an_hour_and_recover_automatically() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let verifier = site.verifier().await;
@@ -33,18 +33,18 @@ async fn an_hour_without_the_issuer_is_not_noticed_and_ends_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn past_the_staleness_tokens_are_refused_until_keys_come() {
+async fn tokens_are_rejected_while_the_keys_are_stale() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let bound = Duration::from_secs(1800);
-    let verifier = site.builder().on_stale(bound, Stale::Refuse).discover().await.unwrap();
+    let verifier = site.builder().on_stale(bound, StalePolicy::Reject).discover().await.unwrap();
     let token = long(&issuer);
     site.mood(Mood::Down);
     pass(1799).await;
-    assert!(verifier.verify(&token).is_ok(), "to the last moment");
+    assert!(verifier.verify(&token).is_ok(), "until the last moment");
     assert!(!verifier.health().stale);
     pass(2).await;
-    assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::StaleKeys);
+    assert_eq!(verifier.verify(&token).unwrap_err(), VerifyError::StaleKeys);
     let health = verifier.health();
     assert!(health.stale && !health.ready);
     site.mood(Mood::Up);
@@ -54,22 +54,22 @@ async fn past_the_staleness_tokens_are_refused_until_keys_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn or_the_old_keys_go_on() {
+async fn with_keep_using_stale_keys_stay_in_use() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let bound = Duration::from_secs(1800);
-    let verifier = site.builder().on_stale(bound, Stale::GoOn).discover().await.unwrap();
+    let verifier = site.builder().on_stale(bound, StalePolicy::KeepUsing).discover().await.unwrap();
     site.mood(Mood::Down);
     pass(40_000).await;
     assert!(verifier.verify(&long(&issuer)).is_ok());
     let health = verifier.health();
-    assert!(health.stale && health.ready, "it is said, and it isn't stopped");
-    let stranger = verifier.verify(&long(&issuer.successor()));
-    assert_eq!(stranger.unwrap_err(), Rejection::UnknownKey);
+    assert!(health.stale && health.ready, "reported, but still in use");
+    let unknown = verifier.verify(&long(&issuer.successor()));
+    assert_eq!(unknown.unwrap_err(), VerifyError::UnknownKey);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_day_is_the_bound_that_is_not_said() {
+async fn the_default_staleness_of_keys_is_a_day() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let verifier = site.verifier().await;
@@ -78,5 +78,5 @@ async fn a_day_is_the_bound_that_is_not_said() {
     pass(86_399).await;
     assert!(verifier.verify(&token).is_ok());
     pass(2).await;
-    assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::StaleKeys);
+    assert_eq!(verifier.verify(&token).unwrap_err(), VerifyError::StaleKeys);
 }

@@ -1,35 +1,36 @@
-//! Keys that roll: no good token is refused, no token of a dropped key is accepted.
+//! Key rotation: no valid token is rejected, no token signed with a dropped key is accepted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aquaware_verifier::testing::TestIssuer;
-use aquaware_verifier::{Rejection, Verifier};
+use aquaware_verifier::{Verifier, VerifyError};
 
 use crate::site::{Site, long, pass};
 
-/// The life of the tokens, and the `max-age` of the set.
-const LIFE: u64 = 300;
+/// The lifetime of the tokens, and the `max-age` of the key set.
+const LIFETIME: u64 = 300;
 const STEP: u64 = 5;
 
-/// Checks, at every step for `seconds`, a token just signed and every one that still lives.
+/// Signs a token at every step for `seconds`, and verifies the oldest, the middle and the newest of
+/// those that have not expired.
 async fn load(
     seconds: u64,
     signing: &TestIssuer,
-    living: &mut Vec<(u64, String)>,
+    live: &mut Vec<(u64, String)>,
     clock: &mut u64,
     verifiers: &[&Verifier],
 ) {
     for _ in 0..seconds / STEP {
-        let lives = Duration::from_secs(*clock + LIFE);
-        living.push((*clock + LIFE, signing.token().expires_in(lives).sign()));
-        living.retain(|(end, _)| end > clock);
-        let middle = living.len() / 2;
-        for (end, token) in [&living[0], &living[middle], &living[living.len() - 1]] {
-            for (place, verifier) in verifiers.iter().enumerate() {
-                let verdict = verifier.verify(token);
-                assert!(verdict.is_ok(), "{verdict:?} by {place} at {clock}, ends at {end}");
+        let lives = Duration::from_secs(*clock + LIFETIME);
+        live.push((*clock + LIFETIME, signing.token().expires_in(lives).sign()));
+        live.retain(|(end, _)| end > clock);
+        let middle = live.len() / 2;
+        for (end, token) in [&live[0], &live[middle], &live[live.len() - 1]] {
+            for (index, verifier) in verifiers.iter().enumerate() {
+                let result = verifier.verify(token);
+                assert!(result.is_ok(), "{result:?} by {index} at {clock}, expires at {end}");
             }
         }
         pass(STEP).await;
@@ -37,37 +38,37 @@ async fn load(
     }
 }
 
-/// Ten rotations on schedule: a key is public for the `max-age` before it signs, and until its
-/// last token is dead.
+/// Ten scheduled rotations: a key is published for the `max-age` before it signs, and until its last
+/// token has expired.
 #[tokio::test(start_paused = true)]
-async fn ten_rotations_under_load_refuse_no_good_token_and_accept_no_dropped_key() {
+async fn ten_rotations_under_load_reject_no_valid_token_and_accept_no_dropped_key() {
     let mut signing = TestIssuer::new();
     let site = Site::publishing(&[&signing]);
     let warm = site.verifier().await;
-    let (mut living, mut clock) = (Vec::new(), 0);
+    let (mut live, mut clock) = (Vec::new(), 0);
     for round in 0..10 {
         let next = signing.successor();
         site.publish(&[&signing, &next]);
-        // A cold one in each phase, as of a service that was just started.
+        // A verifier without cached keys in each phase, as in a service that has just started.
         let cold = site.verifier().await;
-        load(LIFE + STEP, &signing, &mut living, &mut clock, &[&warm, &cold]).await;
+        load(LIFETIME + STEP, &signing, &mut live, &mut clock, &[&warm, &cold]).await;
         let retiring = std::mem::replace(&mut signing, next);
         let cold = site.verifier().await;
-        load(LIFE, &signing, &mut living, &mut clock, &[&warm, &cold]).await;
+        load(LIFETIME, &signing, &mut live, &mut clock, &[&warm, &cold]).await;
         site.publish(&[&signing]);
-        // By the end of the `max-age`, every set without the key has been read.
-        load(LIFE + STEP, &signing, &mut living, &mut clock, &[&warm, &cold]).await;
-        let ghost = retiring.token().expires_in(Duration::from_secs(clock + LIFE)).sign();
+        // After the `max-age`, every verifier has read the set without the key.
+        load(LIFETIME + STEP, &signing, &mut live, &mut clock, &[&warm, &cold]).await;
+        let dropped = retiring.token().expires_in(Duration::from_secs(clock + LIFETIME)).sign();
         for verifier in [&warm, &cold, &site.verifier().await] {
-            assert_eq!(verifier.verify(&ghost).unwrap_err(), Rejection::UnknownKey, "{round}");
+            assert_eq!(verifier.verify(&dropped).unwrap_err(), VerifyError::UnknownKey, "{round}");
         }
     }
     assert!(clock == 9100 && site.fetches() > 100);
 }
 
-/// The same with real threads: sets are replaced under the checks, and no check sees half of one.
+/// The same with real threads: key sets are replaced during checks, and no check sees a mixture.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sets_are_replaced_under_checks_from_many_threads() {
+async fn key_sets_are_replaced_during_concurrent_checks() {
     let mut signing = TestIssuer::new();
     let site = Site::publishing(&[&signing]);
     let verifiers = [site.verifier().await, site.verifier().await];
@@ -82,7 +83,7 @@ async fn sets_are_replaced_under_checks_from_many_threads() {
             let (checks, stop) = (Arc::clone(&checks), Arc::clone(&stop));
             std::thread::spawn(move || {
                 while !stop.load(Ordering::SeqCst) {
-                    // Held while it is checked: whoever drops its key waits for that.
+                    // Held during the check: the key is dropped only afterwards.
                     let token = Arc::clone(&tokens.lock().unwrap());
                     verifier.verify(&token).unwrap();
                     checks.fetch_add(1, Ordering::SeqCst);
@@ -102,7 +103,7 @@ async fn sets_are_replaced_under_checks_from_many_threads() {
         site.publish(&[&signing]);
         refresh(&verifiers).await;
         for verifier in &verifiers {
-            assert_eq!(verifier.verify(&long(&retiring)).unwrap_err(), Rejection::UnknownKey);
+            assert_eq!(verifier.verify(&long(&retiring)).unwrap_err(), VerifyError::UnknownKey);
         }
         let seen = checks.load(Ordering::SeqCst);
         while checks.load(Ordering::SeqCst) < seen + 100 && !threads.iter().any(|t| t.is_finished())

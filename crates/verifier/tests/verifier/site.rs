@@ -1,5 +1,5 @@
-//! A scripted issuer: metadata, key set and status lists as a `Fetch`, up, down or wrong, with every
-//! call counted.
+//! A scripted issuer: metadata, key set and status lists as a `Fetch`, which can fail or respond with
+//! anything, and records every request.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -19,17 +19,17 @@ pub(crate) const METADATA: &str = "https://issuer.test/.well-known/oauth-authori
 pub(crate) const KEYS: &str = "https://issuer.test/keys";
 pub(crate) const AGGREGATION: &str = "https://issuer.test/status-lists";
 
-/// What the issuer answers when it is asked for keys.
+/// How the issuer responds.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Mood {
-    /// The key set.
+    /// With its documents.
     #[default]
     Up,
-    /// Nothing.
+    /// The connection fails.
     Down,
-    /// Nothing, ever.
+    /// Never.
     Silent,
-    /// This, whatever was asked.
+    /// With this response to every request.
     Answers(Response),
 }
 
@@ -38,28 +38,28 @@ pub(crate) struct Site {
     state: Mutex<State>,
     calls: Mutex<Vec<Request>>,
     in_flight: AtomicUsize,
-    pub(crate) most_in_flight: AtomicUsize,
-    /// How long each answer is on its way.
+    pub(crate) max_in_flight: AtomicUsize,
+    /// The time that each response takes.
     pub(crate) latency: Mutex<Duration>,
     clock: Arc<TokioClock>,
 }
 
-/// A status list as it is published.
+/// A published status list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shelf {
-    /// What is sent; nothing at all if it is none.
+    /// The body; without one the connection fails.
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) coding: Option<&'static str>,
     pub(crate) cache_control: Option<&'static str>,
     pub(crate) age: Option<u64>,
-    /// Whether nothing is answered, ever.
+    /// Whether requests never get a response.
     pub(crate) silent: bool,
 }
 
 #[derive(Debug)]
 struct State {
     mood: Mood,
-    /// By their addresses, the list of lists among them.
+    /// By URL, including the aggregation.
     shelves: BTreeMap<String, Shelf>,
     shelves_down: bool,
     keys: Vec<Value>,
@@ -82,7 +82,7 @@ impl Site {
             }),
             calls: Mutex::default(),
             in_flight: AtomicUsize::new(0),
-            most_in_flight: AtomicUsize::new(0),
+            max_in_flight: AtomicUsize::new(0),
             latency: Mutex::default(),
             clock: Arc::new(TokioClock { begun: Instant::now(), off: AtomicI64::new(0) }),
         };
@@ -110,20 +110,19 @@ impl Site {
         self.clock.now()
     }
 
-    /// Sets the clock of verifiers by so many seconds, while timers stand still: as after a
-    /// suspend, or by hand.
+    /// Changes the clock of verifiers but not their timers, as a suspend or an operator does.
     pub(crate) fn set_clock_by(&self, seconds: i64) {
         self.clock.off.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
-    /// Publishes the status list of `issuer` as it is now.
+    /// Publishes the current status list of `issuer`.
     pub(crate) fn show(&self, issuer: &TestIssuer) {
         let expires = self.now().plus(Duration::from_secs(86_400));
         let list = issuer.status_list().issued_at(self.now()).expires_at(Some(expires));
         self.put(STATUS_LIST, &list.sign());
     }
 
-    /// Publishes this at `url`, in gzip.
+    /// Publishes a status list at `url`, compressed.
     pub(crate) fn put(&self, url: &str, text: &str) {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(text.as_bytes()).unwrap();
@@ -135,12 +134,12 @@ impl Site {
         self.state.lock().unwrap().shelves.insert(url.to_owned(), shelf);
     }
 
-    /// Whether status lists, and they alone, aren't answered.
+    /// Lets requests for status lists fail, but no others.
     pub(crate) fn shelves_down(&self, down: bool) {
         self.state.lock().unwrap().shelves_down = down;
     }
 
-    /// Says in the metadata that these are all status lists.
+    /// Publishes an aggregation of these status lists.
     pub(crate) fn aggregate(&self, uris: &[&str]) {
         let body = Some(json!({ "status_lists": uris }).to_string().into_bytes());
         self.put_shelf(AGGREGATION, Shelf { body, ..Shelf::default() });
@@ -148,12 +147,12 @@ impl Site {
         self.state.lock().unwrap().metadata[endpoint] = AGGREGATION.into();
     }
 
-    /// How often `url` was asked for.
-    pub(crate) fn asked(&self, url: &str) -> usize {
+    /// The number of requests for `url`.
+    pub(crate) fn requests_for(&self, url: &str) -> usize {
         self.calls().iter().filter(|call| call.url == url).count()
     }
 
-    /// Moves the key set; the old address is gone.
+    /// Moves the key set to another URL.
     pub(crate) fn move_keys_to(&self, url: &str) {
         let mut state = self.state.lock().unwrap();
         state.key_set_at = url.to_owned();
@@ -164,21 +163,20 @@ impl Site {
         self.calls.lock().unwrap().clone()
     }
 
-    /// How often keys were asked for.
+    /// The number of requests for keys.
     pub(crate) fn fetches(&self) -> usize {
         let other = |url: &str| url == METADATA || url.contains("/status-lists");
         self.calls().iter().filter(|call| !other(&call.url)).count()
     }
 
-    /// A builder that asks this site, on tokio's time.
+    /// A builder that fetches from this site and uses tokio's time.
     pub(crate) fn builder(self: &Arc<Self>) -> Builder {
+        self.builder_for(ISSUER)
+    }
+
+    pub(crate) fn builder_for(self: &Arc<Self>, issuer: &str) -> Builder {
         let (fetch, clock) = (Arc::clone(self), Arc::clone(&self.clock));
-        Verifier::builder()
-            .issuer(ISSUER)
-            .audience(AUDIENCE)
-            .leeway(Duration::ZERO)
-            .clock(clock)
-            .fetch(fetch)
+        Verifier::builder(issuer, AUDIENCE).leeway(Duration::ZERO).clock(clock).fetch(fetch)
     }
 
     pub(crate) async fn verifier(self: &Arc<Self>) -> Verifier {
@@ -191,13 +189,13 @@ impl Site {
         shelf || matches!(state.mood, Mood::Silent)
     }
 
-    fn answer(&self, request: &Request) -> Option<Response> {
+    fn respond(&self, request: &Request) -> Option<Response> {
         let state = self.state.lock().unwrap();
         match &state.mood {
             Mood::Up => {}
             Mood::Down => return None,
-            Mood::Silent => unreachable!("a silent site doesn't answer"),
-            Mood::Answers(answer) => return Some(answer.clone()),
+            Mood::Silent => unreachable!("handled by the caller"),
+            Mood::Answers(response) => return Some(response.clone()),
         }
         let shelf = state.shelves.get(&request.url);
         if shelf.is_some() && state.shelves_down {
@@ -251,26 +249,26 @@ impl Fetch for Site {
         }
         self.calls.lock().unwrap().push(request.clone());
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_in_flight.fetch_max(now, Ordering::SeqCst);
+        self.max_in_flight.fetch_max(now, Ordering::SeqCst);
         let _flight = Flight(self);
         if self.is_silent(&request.url) {
             std::future::pending::<()>().await;
         }
-        // What was true when it was asked takes its time to arrive.
-        let answer = self.answer(request).ok_or_else(|| FetchError::new("connection refused"));
+        // The response is the state at the time of the request, and arrives later.
+        let response = self.respond(request).ok_or_else(|| FetchError::new("connection refused"));
         let latency = *self.latency.lock().unwrap();
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        answer
+        response
     }
 }
 
-/// The time of every verifier that asks a site, tied to tokio's.
+/// The clock of the verifiers, tied to tokio's.
 #[derive(Debug)]
 struct TokioClock {
     begun: Instant,
-    /// By how many milliseconds it was set.
+    /// The difference, in milliseconds.
     off: AtomicI64,
 }
 
@@ -281,22 +279,22 @@ impl Clock for TokioClock {
     }
 }
 
-/// Lets time pass, and everything happen that is due in it.
+/// Lets time pass, and runs everything that is due in it.
 pub(crate) async fn pass(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
-/// Lets happen what is due now.
+/// Runs everything that is due now.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
-/// A token that is good for a day, so that only its key matters.
+/// A token that is valid for a day, so that only its key matters.
 pub(crate) fn long(issuer: &TestIssuer) -> String {
     issuer.token().expires_in(Duration::from_secs(86_400)).sign()
 }
 
-/// The same, with a status.
+/// The same, with an index in the status list.
 pub(crate) fn listed(issuer: &TestIssuer, idx: u32) -> String {
     issuer.token().expires_in(Duration::from_secs(86_400)).status(idx).sign()
 }

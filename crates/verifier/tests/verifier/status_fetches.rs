@@ -1,11 +1,12 @@
-//! When status lists are fetched: ahead of the first request, as often as they say, and never more
-//! than is good for their issuer.
+//! When status lists are fetched: before the first request, at their `ttl`, and never more often than
+//! their issuer can bear.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use aquaware_verifier::limits::MAX_STATUS_LISTS;
 use aquaware_verifier::testing::{STATUS_LIST, TestIssuer};
-use aquaware_verifier::{MOST_LISTS, Problem, Rejection, Stale};
+use aquaware_verifier::{DocumentError, StalePolicy, VerifyError};
 use tokio::time::Instant;
 
 use crate::site::{AGGREGATION, Shelf, Site, listed, long, pass, settle};
@@ -25,7 +26,7 @@ fn put(site: &Site, issuer: &TestIssuer, number: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_lists_are_there_before_the_first_request() {
+async fn aggregated_lists_are_cached_before_the_first_request() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     *site.latency.lock().unwrap() = Duration::from_millis(200);
@@ -40,12 +41,12 @@ async fn all_lists_are_there_before_the_first_request() {
     }
     let status = verifier.health().status;
     assert!(status.ready && status.lists == 40, "{status:?}");
-    let most = site.most_in_flight.load(Ordering::SeqCst);
-    assert!(most > 1 && most <= 16, "{most} at once");
+    let max = site.max_in_flight.load(Ordering::SeqCst);
+    assert!(max > 1 && max <= 16, "{max} at once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_lists_are_there_before_a_token_names_them() {
+async fn new_aggregated_lists_are_cached_before_a_token_names_them() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     put(&site, &issuer, 0);
@@ -53,32 +54,32 @@ async fn new_lists_are_there_before_a_token_names_them() {
     let verifier = site.verifier().await;
     put(&site, &issuer, 1);
     site.aggregate(&[&uri(0), &uri(1)]);
-    // The list of lists is read whenever the keys are.
+    // The aggregation is read whenever the keys are.
     pass(301).await;
     assert!(verifier.verify(&named(&issuer, 1)).is_ok());
-    let asked = site.asked(AGGREGATION);
+    let before = site.requests_for(AGGREGATION);
     pass(3600).await;
-    assert!(site.asked(AGGREGATION) - asked <= 15);
+    assert!(site.requests_for(AGGREGATION) - before <= 15);
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_that_cannot_be_had_are_no_error_of_the_start() {
+async fn unavailable_lists_do_not_prevent_the_start() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     put(&site, &issuer, 0);
     site.aggregate(&[&uri(0), &uri(1)]);
     let begun = Instant::now();
     let verifier = site.verifier().await;
-    assert!(begun.elapsed() < Duration::from_secs(1), "a 404 is an answer");
+    assert!(begun.elapsed() < Duration::from_secs(1), "a 404 arrives immediately");
     assert!(verifier.verify(&named(&issuer, 0)).is_ok());
-    assert_eq!(verifier.verify(&named(&issuer, 1)).unwrap_err(), Rejection::UnknownStatus);
+    assert_eq!(verifier.verify(&named(&issuer, 1)).unwrap_err(), VerifyError::NoStatusList);
     let status = verifier.health().status;
     assert!(!status.ready && status.unusable == 1, "{status:?}");
-    assert!(verifier.health().ready, "tokens without a status are as good as ever");
+    assert!(verifier.health().ready, "tokens without a status are unaffected");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_waits_for_lists_no_longer_than_it_says() {
+async fn the_start_waits_for_status_lists_for_a_limited_time() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let silent = || Shelf { silent: true, ..Shelf::default() };
@@ -90,8 +91,8 @@ async fn a_start_waits_for_lists_no_longer_than_it_says() {
     site.aggregate(&uris.iter().map(String::as_str).collect::<Vec<_>>());
     let begun = Instant::now();
     let verifier = site.verifier().await;
-    assert_eq!(begun.elapsed().as_secs(), 10, "of fewer than all of them");
-    // Behind those that don't answer, it comes too.
+    assert_eq!(begun.elapsed().as_secs(), 10, "less than the timeouts of all of them");
+    // The list that responds is fetched after those that do not.
     pass(60).await;
     assert!(verifier.verify(&named(&issuer, 0)).is_ok());
     site.put_shelf(AGGREGATION, silent());
@@ -101,9 +102,9 @@ async fn a_start_waits_for_lists_no_longer_than_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_are_fetched_as_often_as_they_say_within_bounds() {
+async fn lists_are_refreshed_at_their_ttl_within_bounds() {
     let issuer = TestIssuer::new();
-    for (ttl, cache_control, least, most) in [
+    for (ttl, cache_control, min, max) in [
         (Some(10), Some("max-age=3600"), 400, 500),
         (Some(1), None, 800, 1000),
         (Some(600), Some("max-age=1"), 24, 36),
@@ -118,98 +119,101 @@ async fn lists_are_fetched_as_often_as_they_say_within_bounds() {
         site.aggregate(&[STATUS_LIST]);
         let verifier = site.verifier().await;
         pass(3600).await;
-        let asked = site.asked(STATUS_LIST) - 1;
-        assert!((least..=most).contains(&asked), "{ttl:?} {cache_control:?}: {asked}");
+        let fetches = site.requests_for(STATUS_LIST) - 1;
+        assert!((min..=max).contains(&fetches), "{ttl:?} {cache_control:?}: {fetches}");
         assert_eq!(verifier.health().status.failures, 0);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_is_not_known_is_there_a_moment_later() {
+async fn an_unknown_list_is_available_a_moment_later() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);
     let verifier = site.verifier().await;
     let token = listed(&issuer, 1);
     for _ in 0..1000 {
-        assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::UnknownStatus);
+        assert_eq!(verifier.verify(&token).unwrap_err(), VerifyError::NoStatusList);
     }
     settle().await;
     assert!(verifier.verify(&token).is_ok());
-    assert_eq!(site.asked(STATUS_LIST), 1);
+    assert_eq!(site.requests_for(STATUS_LIST), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_is_asked_for_from_any_thread() {
+async fn a_list_can_be_requested_from_any_thread() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);
     let verifier = site.verifier().await;
     let (clone, token) = (verifier.clone(), listed(&issuer, 1));
-    // Outside the runtime, where a web server of another kind may be.
+    // Outside the runtime, as in a web server with its own threads.
     let thread = std::thread::spawn(move || clone.verify(&token).unwrap_err());
-    assert_eq!(thread.join().unwrap(), Rejection::UnknownStatus);
+    assert_eq!(thread.join().unwrap(), VerifyError::NoStatusList);
     pass(1).await;
     assert!(verifier.verify(&listed(&issuer, 1)).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_are_only_so_many_lists() {
+async fn the_number_of_status_lists_is_bounded() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);
     let verifier = site.verifier().await;
-    for number in 0..MOST_LISTS + 200 {
-        let refused = verifier.verify(&named(&issuer, number));
-        assert_eq!(refused.unwrap_err(), Rejection::UnknownStatus);
+    for number in 0..MAX_STATUS_LISTS + 200 {
+        let result = verifier.verify(&named(&issuer, number));
+        assert_eq!(result.unwrap_err(), VerifyError::NoStatusList);
     }
     settle().await;
     let status = verifier.health().status;
-    assert_eq!(status.lists, MOST_LISTS);
-    assert!(!status.ready && matches!(status.last_error.unwrap().problem, Problem::TooMany));
-    let asked = site.calls().iter().filter(|call| call.url.contains("/status-lists/")).count();
-    assert_eq!(asked, MOST_LISTS);
-    assert!(verifier.verify(&listed(&issuer, 1)).is_ok(), "one that is known goes on");
-    // Those that nobody names any more make room.
+    assert_eq!(status.lists, MAX_STATUS_LISTS);
+    assert!(
+        !status.ready
+            && matches!(status.last_error.unwrap().source, DocumentError::TooManyStatusLists)
+    );
+    let fetches = site.calls().iter().filter(|call| call.url.contains("/status-lists/")).count();
+    assert_eq!(fetches, MAX_STATUS_LISTS);
+    assert!(verifier.verify(&listed(&issuer, 1)).is_ok(), "a cached list stays in use");
+    // Unused lists make room.
     for _ in 0..70 {
         pass(60).await;
         assert!(verifier.verify(&listed(&issuer, 1)).is_ok());
     }
-    put(&site, &issuer, MOST_LISTS + 1);
-    assert!(verifier.verify(&named(&issuer, MOST_LISTS + 1)).is_err());
+    put(&site, &issuer, MAX_STATUS_LISTS + 1);
+    assert!(verifier.verify(&named(&issuer, MAX_STATUS_LISTS + 1)).is_err());
     settle().await;
-    assert!(verifier.verify(&named(&issuer, MOST_LISTS + 1)).is_ok());
+    assert!(verifier.verify(&named(&issuer, MAX_STATUS_LISTS + 1)).is_ok());
     let status = verifier.health().status;
     assert!(status.ready && status.lists == 2 && status.last_error.is_none(), "{status:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_many_lists_are_said_and_stop_nobody_who_goes_on() {
+async fn with_keep_using_too_many_lists_are_reported_but_reject_no_token() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
-    for number in 0..MOST_LISTS {
+    for number in 0..MAX_STATUS_LISTS {
         put(&site, &issuer, number);
     }
-    let builder = site.builder().on_stale_status(Duration::from_secs(300), Stale::GoOn);
+    let builder = site.builder().on_stale_status(Duration::from_secs(300), StalePolicy::KeepUsing);
     let verifier = builder.discover().await.unwrap();
-    for number in 0..MOST_LISTS {
+    for number in 0..MAX_STATUS_LISTS {
         assert!(verifier.verify(&named(&issuer, number)).is_err());
     }
     settle().await;
-    assert!(verifier.health().status.ready, "as many as there may be");
-    assert!(verifier.verify(&named(&issuer, MOST_LISTS)).is_ok());
+    assert!(verifier.health().status.ready, "the maximum number");
+    assert!(verifier.verify(&named(&issuer, MAX_STATUS_LISTS)).is_ok());
     let status = verifier.health().status;
     assert!(!status.ready && status.unusable == 0, "{status:?}");
-    assert_eq!(status.last_error.unwrap().url, uri(MOST_LISTS));
+    assert_eq!(status.last_error.unwrap().url, uri(MAX_STATUS_LISTS));
 }
 
 #[tokio::test(start_paused = true)]
-async fn forged_tokens_make_nobody_ask() {
-    let (issuer, stranger) = (TestIssuer::new(), TestIssuer::new());
+async fn forged_tokens_cause_no_status_list_fetch() {
+    let (issuer, other) = (TestIssuer::new(), TestIssuer::new());
     let site = Site::publishing(&[&issuer]);
     let verifier = site.verifier().await;
     for number in 0..1000 {
-        assert!(verifier.verify(&named(&stranger, number)).is_err());
+        assert!(verifier.verify(&named(&other, number)).is_err());
         let token = named(&issuer, number);
         let (message, _) = token.rsplit_once('.').unwrap();
         assert!(verifier.verify(&format!("{message}.AAAA")).is_err());
@@ -220,7 +224,7 @@ async fn forged_tokens_make_nobody_ask() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_nobody_names_is_let_go_and_found_again() {
+async fn an_idle_list_is_dropped_and_fetched_again_on_demand() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);
@@ -230,18 +234,18 @@ async fn a_list_that_nobody_names_is_let_go_and_found_again() {
     let token = listed(&issuer, 1);
     assert!(verifier.verify(&token).is_err());
     pass(3700).await;
-    assert_eq!(verifier.health().status.lists, 1, "the issuer's own stays");
-    let asked = site.asked(STATUS_LIST);
+    assert_eq!(verifier.health().status.lists, 1, "the aggregated list stays");
+    let before = site.requests_for(STATUS_LIST);
     pass(3600).await;
-    assert_eq!(site.asked(STATUS_LIST), asked);
-    assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::UnknownStatus);
+    assert_eq!(site.requests_for(STATUS_LIST), before);
+    assert_eq!(verifier.verify(&token).unwrap_err(), VerifyError::NoStatusList);
     settle().await;
     assert!(verifier.verify(&token).is_ok());
     assert!(verifier.verify(&named(&issuer, 1)).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_each_list_one_fetch_is_in_flight() {
+async fn at_most_one_fetch_per_list_is_in_flight() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);
@@ -252,16 +256,16 @@ async fn of_each_list_one_fetch_is_in_flight() {
         let (verifier, token) = (verifier.clone(), token.clone());
         tokio::spawn(async move { verifier.verify_waiting(&token, Duration::from_secs(5)).await })
     });
-    for one in all.collect::<Vec<_>>() {
-        assert!(one.await.unwrap().is_ok());
+    for task in all.collect::<Vec<_>>() {
+        assert!(task.await.unwrap().is_ok());
     }
-    assert_eq!(site.asked(STATUS_LIST), 1);
+    assert_eq!(site.requests_for(STATUS_LIST), 1);
     pass(30).await;
-    assert_eq!(site.most_in_flight.load(Ordering::SeqCst), 1);
+    assert_eq!(site.max_in_flight.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tasks_of_lists_end_with_the_last_clone() {
+async fn the_list_tasks_end_with_the_last_clone() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);
@@ -273,27 +277,27 @@ async fn the_tasks_of_lists_end_with_the_last_clone() {
     drop(verifier);
     pass(100).await;
     assert!(clone.verify(&long(&issuer)).is_ok());
-    let asked = site.calls().len();
+    let calls = site.calls().len();
     drop(clone);
     pass(4000).await;
-    assert_eq!(site.calls().len(), asked);
+    assert_eq!(site.calls().len(), calls);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_is_given_up_leaves_nothing_behind() {
+async fn a_cancelled_start_leaves_no_task_behind() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.put_shelf(&uri(0), Shelf { silent: true, ..Shelf::default() });
     site.aggregate(&[&uri(0)]);
     let started = tokio::time::timeout(Duration::from_secs(1), site.builder().discover());
     assert!(started.await.is_err());
-    let asked = site.calls().len();
+    let calls = site.calls().len();
     pass(4000).await;
-    assert_eq!(site.calls().len(), asked);
+    assert_eq!(site.calls().len(), calls);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_origin_that_hangs_slows_no_other() {
+async fn an_unresponsive_origin_does_not_delay_others() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);
@@ -305,7 +309,7 @@ async fn an_origin_that_hangs_slows_no_other() {
         assert!(verifier.verify(&issuer.token().status_at(&slow, 1).sign()).is_err());
     }
     settle().await;
-    assert_eq!(site.most_in_flight.load(Ordering::SeqCst), 16);
+    assert_eq!(site.max_in_flight.load(Ordering::SeqCst), 16);
     assert!(verifier.verify(&listed(&issuer, 1)).is_err());
     settle().await;
     assert!(verifier.verify(&listed(&issuer, 1)).is_ok());

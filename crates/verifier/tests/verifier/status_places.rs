@@ -1,15 +1,15 @@
-//! Where status lists may come from, and the list of lists.
+//! The origins of status lists, and the aggregation.
 
-use aquaware_verifier::fetch::MAX_BYTES;
+use aquaware_verifier::limits::MAX_DOCUMENT_BYTES;
 use aquaware_verifier::testing::{ISSUER, STATUS_LIST, TestIssuer};
-use aquaware_verifier::{Problem, Rejection, StartError};
+use aquaware_verifier::{BuildError, DocumentError, VerifyError};
 use serde_json::json;
 
 use crate::site::{AGGREGATION, KEYS, METADATA, Shelf, Site, listed, long, pass, settle};
 use crate::status_trust::problem;
 
 #[tokio::test(start_paused = true)]
-async fn a_list_at_a_foreign_address_is_never_asked_for() {
+async fn status_lists_at_untrusted_origins_are_never_fetched() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     let elsewhere = "https://status.test/lists/0";
@@ -27,9 +27,9 @@ async fn a_list_at_a_foreign_address_is_never_asked_for() {
         "",
     ] {
         let token = issuer.token().status_at(uri, 1).sign();
-        let rejection = strict.verify(&token).unwrap_err();
-        assert_eq!(rejection, Rejection::ForeignStatus, "{uri}");
-        assert!(!rejection.may_pass_later() && !rejection.is_ours());
+        let error = strict.verify(&token).unwrap_err();
+        assert_eq!(error, VerifyError::UntrustedStatusList, "{uri}");
+        assert!(!error.is_retryable() && !error.is_unavailable());
     }
     pass(100).await;
     assert!(site.calls().iter().all(|call| [METADATA, KEYS].contains(&&*call.url)));
@@ -37,17 +37,17 @@ async fn a_list_at_a_foreign_address_is_never_asked_for() {
     assert_eq!((error.url.as_str(), strict.health().status.lists), (elsewhere, 0));
 
     let allowing = site.builder().status_lists_at("https://status.test").discover().await.unwrap();
-    assert_eq!(allowing.verify(&token).unwrap_err(), Rejection::UnknownStatus);
+    assert_eq!(allowing.verify(&token).unwrap_err(), VerifyError::NoStatusList);
     settle().await;
     assert!(allowing.verify(&token).is_ok());
-    for bad in ["http://status.test", "status.test", ""] {
-        let refused = site.builder().status_lists_at(bad).discover().await;
-        assert!(matches!(refused, Err(StartError::Insecure(_))), "{bad}");
+    for origin in ["http://status.test", "status.test", ""] {
+        let started = site.builder().status_lists_at(origin).discover().await;
+        assert!(matches!(started, Err(BuildError::InsecureUrl(_))), "{origin}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_of_lists_is_read_from_the_issuer_and_names_its_lists_alone() {
+async fn an_aggregation_is_read_from_the_issuer_and_adds_only_its_own_lists() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);
@@ -55,7 +55,7 @@ async fn a_list_of_lists_is_read_from_the_issuer_and_names_its_lists_alone() {
     site.aggregate(&[foreign, STATUS_LIST]);
     let verifier = site.verifier().await;
     assert!(verifier.verify(&listed(&issuer, 1)).is_ok());
-    assert_eq!(site.asked(foreign), 0);
+    assert_eq!(site.requests_for(foreign), 0);
 
     for endpoint in [json!("https://evil.test/status-lists"), json!("http://issuer.test/x")] {
         let jwks_uri = KEYS;
@@ -63,11 +63,11 @@ async fn a_list_of_lists_is_read_from_the_issuer_and_names_its_lists_alone() {
             "issuer": ISSUER, "jwks_uri": jwks_uri, "status_list_aggregation_endpoint": endpoint,
         }));
         let verifier = site.verifier().await;
-        assert_eq!(problem(&verifier), Problem::Foreign.to_string());
+        assert_eq!(problem(&verifier), DocumentError::UntrustedOrigin.to_string());
         assert!(verifier.verify(&long(&issuer)).is_ok());
-        assert_eq!(site.asked(endpoint.as_str().unwrap()), 0);
+        assert_eq!(site.requests_for(endpoint.as_str().unwrap()), 0);
     }
-    // What isn't even an address is none.
+    // A malformed endpoint is ignored.
     site.metadata(json!({
         "issuer": ISSUER, "jwks_uri": KEYS, "status_list_aggregation_endpoint": 7,
     }));
@@ -75,12 +75,12 @@ async fn a_list_of_lists_is_read_from_the_issuer_and_names_its_lists_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_of_lists_that_is_none_is_no_error_of_the_start() {
+async fn an_invalid_aggregation_does_not_prevent_the_start() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);
     site.aggregate(&[]);
-    let long_one = " ".repeat(MAX_BYTES + 1);
+    let long_one = " ".repeat(MAX_DOCUMENT_BYTES + 1);
     for body in ["[]", "{}", "{\"status_lists\":[1]}", "<html>", &long_one] {
         let body = Some(body.as_bytes().to_vec());
         site.put_shelf(AGGREGATION, Shelf { body, ..Shelf::default() });

@@ -1,16 +1,17 @@
-//! Requests that may wait for a status list.
+//! Requests that wait for a status list.
 
 use std::time::Duration;
 
+use aquaware_verifier::VerifyError;
+use aquaware_verifier::limits::MAX_STATUS_LISTS;
 use aquaware_verifier::testing::{STATUS_LIST, TestIssuer};
-use aquaware_verifier::{MOST_LISTS, Rejection};
 use tokio::time::Instant;
 
 use crate::site::{Mood, Shelf, Site, listed, pass};
 use crate::status_fetches::named;
 
 #[tokio::test(start_paused = true)]
-async fn who_may_wait_gets_the_list_at_once() {
+async fn a_waiting_request_gets_the_list_when_it_arrives() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     *site.latency.lock().unwrap() = Duration::from_millis(200);
@@ -23,12 +24,12 @@ async fn who_may_wait_gets_the_list_at_once() {
     assert!(begun.elapsed() < Duration::from_millis(300));
     let begun = Instant::now();
     let revoked = verifier.verify_waiting(&listed(&issuer, 1), second).await;
-    assert_eq!(revoked.unwrap_err(), Rejection::Revoked);
+    assert_eq!(revoked.unwrap_err(), VerifyError::Revoked);
     assert!(begun.elapsed().is_zero());
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_wait_gets_a_new_key_and_then_a_new_list() {
+async fn a_waiting_request_gets_a_new_key_and_then_a_new_list() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.cache_control("max-age=3600");
@@ -45,26 +46,26 @@ async fn who_may_wait_gets_a_new_key_and_then_a_new_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_longer_than_they_said_or_for_what_cannot_come() {
+async fn requests_never_wait_longer_than_allowed_for_a_list() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.put_shelf(STATUS_LIST, Shelf::default());
     let verifier = site.verifier().await;
     let (token, two) = (listed(&issuer, 1), Duration::from_secs(2));
     assert!(verifier.verify(&token).is_err());
-    // After some failures the next attempt is far away.
+    // After several failures the next attempt is more than two seconds away.
     pass(40).await;
     let begun = Instant::now();
     let waited = verifier.verify_waiting(&token, two).await;
-    assert_eq!(waited.unwrap_err(), Rejection::UnknownStatus);
+    assert_eq!(waited.unwrap_err(), VerifyError::NoStatusList);
     assert!(begun.elapsed().is_zero());
-    // Too many lists: there is nothing to wait for.
-    for number in 0..MOST_LISTS {
+    // The cache is full, so no fetch will follow.
+    for number in 0..MAX_STATUS_LISTS {
         let _ = verifier.verify(&named(&issuer, number));
     }
     let begun = Instant::now();
-    let waited = verifier.verify_waiting(&named(&issuer, MOST_LISTS + 1), two).await;
-    assert_eq!(waited.unwrap_err(), Rejection::UnknownStatus);
+    let waited = verifier.verify_waiting(&named(&issuer, MAX_STATUS_LISTS + 1), two).await;
+    assert_eq!(waited.unwrap_err(), VerifyError::NoStatusList);
     assert!(begun.elapsed().is_zero());
 
     let site = Site::publishing(&[&issuer]);
@@ -72,12 +73,12 @@ async fn nobody_waits_longer_than_they_said_or_for_what_cannot_come() {
     site.mood(Mood::Silent);
     let begun = Instant::now();
     let waited = verifier.verify_waiting(&token, two).await;
-    assert_eq!(waited.unwrap_err(), Rejection::UnknownStatus);
+    assert_eq!(waited.unwrap_err(), VerifyError::NoStatusList);
     assert_eq!(begun.elapsed(), two);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_would_wait_for_ever_may_say_so() {
+async fn the_maximum_duration_is_a_valid_wait() {
     let issuer = TestIssuer::new();
     let site = Site::publishing(&[&issuer]);
     site.show(&issuer);

@@ -1,17 +1,17 @@
-//! Tokens, good and bad, as a service meets them. The rules are the core's and tested there; here
-//! it is seen that the verifier applies them all.
+//! Valid and invalid tokens. The rules are implemented and tested in `aquaware-token`; these tests
+//! show that the verifier applies them.
 
 use std::time::Duration;
 
 use aquaware_verifier::testing::{AUDIENCE, ISSUER, START, TestIssuer};
-use aquaware_verifier::{Algorithm, Rejection, Scope, TokenError, Verifier};
+use aquaware_verifier::{Algorithm, Scope, TokenError, Verifier, VerifyError};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A token with this header, these claims and this signature.
+/// A token with any header, claims and signature.
 pub(crate) fn forge(header: &Value, claims: &Value, signature: &[u8]) -> String {
     format!("{}.{}", message(header, claims), URL_SAFE_NO_PAD.encode(signature))
 }
@@ -28,15 +28,15 @@ fn claims() -> Value {
     })
 }
 
-fn refused(verifier: &Verifier, token: &str) -> TokenError {
+fn token_error(verifier: &Verifier, token: &str) -> TokenError {
     match verifier.verify(token) {
-        Err(Rejection::Token(error)) => error,
+        Err(VerifyError::Token(error)) => error,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn every_asymmetric_algorithm_is_accepted_and_none_is_taken_for_another() {
+fn asymmetric_algorithms_are_accepted_and_never_confused() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
         let issuer = TestIssuer::signing_with(algorithm);
         let verifier = issuer.verifier();
@@ -45,12 +45,12 @@ fn every_asymmetric_algorithm_is_accepted_and_none_is_taken_for_another() {
         let allowed = |only| issuer.builder().algorithms(only).key_set(&mixed(&issuer)).unwrap();
         let others = Algorithm::ALL.into_iter().filter(|a| *a != algorithm && !a.is_symmetric());
         let others = allowed(others.collect::<Vec<_>>());
-        assert_eq!(refused(&others, &token), TokenError::Algorithm, "{algorithm:?}");
+        assert_eq!(token_error(&others, &token), TokenError::Algorithm, "{algorithm:?}");
         assert!(allowed(vec![algorithm]).verify(&token).is_ok(), "{algorithm:?}");
     }
 }
 
-/// The issuer's key, and one of each of two kinds that cost nothing to make.
+/// The issuer's key, and two others that are quick to generate.
 fn mixed(issuer: &TestIssuer) -> Vec<u8> {
     let of = |algorithm| TestIssuer::signing_with(algorithm).public_key();
     let keys = [issuer.public_key(), of(Algorithm::EdDsa), of(Algorithm::Es256)];
@@ -58,19 +58,19 @@ fn mixed(issuer: &TestIssuer) -> Vec<u8> {
 }
 
 #[test]
-fn a_token_without_a_signature_is_refused() {
+fn unsigned_tokens_are_rejected() {
     let issuer = TestIssuer::new();
     for none in ["none", "None", "NONE", ""] {
         let header = json!({ "typ": "at+jwt", "alg": none, "kid": issuer.kid() });
         for signature in [&[][..], &[0; 64]] {
             let token = forge(&header, &claims(), signature);
-            assert_eq!(refused(&issuer.verifier(), &token), TokenError::Algorithm);
+            assert_eq!(token_error(&issuer.verifier(), &token), TokenError::Algorithm);
         }
     }
 }
 
 #[test]
-fn a_public_key_is_no_shared_secret() {
+fn a_public_key_is_never_used_as_a_shared_secret() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
         let issuer = TestIssuer::signing_with(algorithm);
         let key = issuer.public_key();
@@ -82,13 +82,13 @@ fn a_public_key_is_no_shared_secret() {
             let secret = hmac::Key::new(hmac::HMAC_SHA256, &secret);
             let signature = hmac::sign(&secret, message(&header, &claims()).as_bytes());
             let token = forge(&header, &claims(), signature.as_ref());
-            assert_eq!(refused(&issuer.verifier(), &token), TokenError::Algorithm);
+            assert_eq!(token_error(&issuer.verifier(), &token), TokenError::Algorithm);
         }
     }
 }
 
 #[test]
-fn a_shared_secret_in_a_key_set_is_no_key() {
+fn shared_secrets_in_a_key_set_are_ignored() {
     let issuer = TestIssuer::new();
     let secret = json!({
         "kty": "oct", "kid": "s", "alg": "HS256", "use": "sig",
@@ -100,11 +100,11 @@ fn a_shared_secret_in_a_key_set_is_no_key() {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
     let signature = hmac::sign(&key, message(&header, &claims()).as_bytes());
     let token = forge(&header, &claims(), signature.as_ref());
-    assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::UnknownKey);
+    assert_eq!(verifier.verify(&token).unwrap_err(), VerifyError::UnknownKey);
 }
 
 #[test]
-fn every_rule_is_asked() {
+fn every_rule_for_tokens_is_applied() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier();
     let token = || issuer.token();
@@ -124,24 +124,24 @@ fn every_rule_is_asked() {
         (token().claim("exp", "never"), TokenError::Claims),
         (token().claim("exp", Value::Null), TokenError::Claims),
     ] {
-        assert_eq!(refused(&verifier, &token.sign()), error);
+        assert_eq!(token_error(&verifier, &token.sign()), error);
     }
-    let good = issuer.token().sign();
-    assert!(verifier.verify(&good).is_ok());
-    let (message, _) = good.rsplit_once('.').unwrap();
-    assert_eq!(refused(&verifier, &format!("{message}.AAAA")), TokenError::Signature);
-    assert_eq!(refused(&verifier, "a.b"), TokenError::Malformed);
-    assert_eq!(refused(&verifier, &"a".repeat(9000)), TokenError::TooLong);
-    // The same name, another key.
+    let valid = issuer.token().sign();
+    assert!(verifier.verify(&valid).is_ok());
+    let (message, _) = valid.rsplit_once('.').unwrap();
+    assert_eq!(token_error(&verifier, &format!("{message}.AAAA")), TokenError::Signature);
+    assert_eq!(token_error(&verifier, "a.b"), TokenError::Malformed);
+    assert_eq!(token_error(&verifier, &"a".repeat(9000)), TokenError::TooLong);
+    // Another key with the same id.
     let mut key = issuer.successor().public_key();
     key["kid"] = issuer.kid().into();
     let set = json!({ "keys": [key] }).to_string();
-    let stranger = issuer.builder().key_set(set.as_bytes()).unwrap();
-    assert_eq!(refused(&stranger, &good), TokenError::Signature);
+    let other = issuer.builder().key_set(set.as_bytes()).unwrap();
+    assert_eq!(token_error(&other, &valid), TokenError::Signature);
 }
 
 #[test]
-fn a_token_for_several_is_for_each() {
+fn a_token_with_several_audiences_is_accepted_for_each() {
     let issuer = TestIssuer::new();
     let token = issuer.token().claim("aud", json!(["other", AUDIENCE])).sign();
     assert!(issuer.verifier().verify(&token).is_ok());
@@ -150,7 +150,7 @@ fn a_token_for_several_is_for_each() {
 }
 
 #[test]
-fn a_token_ends_at_its_second_plus_the_leeway() {
+fn a_token_expires_at_its_exp_plus_the_leeway() {
     for leeway in [0, 5, 60] {
         let issuer = TestIssuer::new();
         let builder = issuer.builder().leeway(Duration::from_secs(leeway));
@@ -159,31 +159,31 @@ fn a_token_ends_at_its_second_plus_the_leeway() {
         issuer.clock().advance(Duration::from_millis((100 + leeway) * 1000 - 1));
         assert!(verifier.verify(&token).is_ok(), "{leeway}");
         issuer.clock().advance(Duration::from_millis(1));
-        assert_eq!(refused(&verifier, &token), TokenError::Expired, "{leeway}");
+        assert_eq!(token_error(&verifier, &token), TokenError::Expired, "{leeway}");
     }
 }
 
 #[test]
-fn five_seconds_are_the_leeway_that_is_not_said() {
+fn the_default_leeway_is_five_seconds() {
     let issuer = TestIssuer::new();
     let token = issuer.token().expires_in(Duration::from_secs(100)).sign();
     issuer.clock().advance(Duration::from_secs(104));
     assert!(issuer.verifier().verify(&token).is_ok());
     issuer.clock().advance(Duration::from_secs(1));
-    assert_eq!(refused(&issuer.verifier(), &token), TokenError::Expired);
+    assert_eq!(token_error(&issuer.verifier(), &token), TokenError::Expired);
 }
 
 #[test]
-fn a_bound_token_is_refused_unless_somebody_checks_the_binding() {
+fn bound_tokens_are_rejected_unless_the_service_accepts_them() {
     let issuer = TestIssuer::new();
     let token = issuer.token().claim("cnf", json!({ "jkt": "abc" })).sign();
-    assert_eq!(issuer.verifier().verify(&token).unwrap_err(), Rejection::Bound);
-    let own = issuer.builder().accept_bound_tokens().key_set(&issuer.key_set()).unwrap();
-    assert_eq!(own.verify(&token).unwrap().cnf, Some(json!({ "jkt": "abc" })));
+    assert_eq!(issuer.verifier().verify(&token).unwrap_err(), VerifyError::BoundToken);
+    let accepting = issuer.builder().accept_bound_tokens().key_set(&issuer.key_set()).unwrap();
+    assert_eq!(accepting.verify(&token).unwrap().cnf, Some(json!({ "jkt": "abc" })));
 }
 
 #[test]
-fn other_claims_come_as_a_map_or_as_a_type() {
+fn extra_claims_are_a_map_or_a_custom_type() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Tenant {
         tenant: u32,
@@ -196,11 +196,11 @@ fn other_claims_come_as_a_map_or_as_a_type() {
     assert_eq!(claims.extra_as::<Tenant>().unwrap(), Tenant { tenant: 7 });
     assert_eq!(verifier.verify_as::<Tenant>(&token).unwrap().extra, Tenant { tenant: 7 });
     let without = verifier.verify_as::<Tenant>(&issuer.token().sign());
-    assert_eq!(without.unwrap_err(), Rejection::Token(TokenError::Claims));
+    assert_eq!(without.unwrap_err(), VerifyError::Token(TokenError::Claims));
 }
 
 #[test]
-fn a_scope_is_granted_as_a_whole() {
+fn scope_tokens_are_compared_as_a_whole() {
     let issuer = TestIssuer::new();
     let token = issuer.token().scope("read write").sign();
     let claims = issuer.verifier().verify(&token).unwrap();
@@ -210,28 +210,28 @@ fn a_scope_is_granted_as_a_whole() {
     let missing = claims.require_scope("read admin").unwrap_err();
     assert_eq!(missing.needed, Scope::parse("admin read").unwrap());
     assert!(claims.require_scope("writ").is_err());
-    assert!(claims.require_scope("\"").is_err(), "nobody has what can't be granted");
+    assert!(claims.require_scope("\"").is_err(), "an invalid scope is never granted");
 }
 
 #[test]
-fn names_of_other_issuers_may_look_as_they_like() {
+fn ids_of_other_issuers_may_have_any_form() {
     let issuer = TestIssuer::new();
     let mut key = issuer.public_key();
     key["kid"] = "public:2026/01+a=".into();
     let set = json!({ "keys": [key] }).to_string();
     let verifier = issuer.builder().key_set(set.as_bytes()).unwrap();
-    // Found by its name; signed by the same key under its own.
+    // The same key signs under its usual id.
     let token = issuer.token().sign();
-    assert_eq!(verifier.verify(&token).unwrap_err(), Rejection::UnknownKey);
+    assert_eq!(verifier.verify(&token).unwrap_err(), VerifyError::UnknownKey);
     let header = json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": "public:2026/01+a=" });
-    assert_eq!(refused(&verifier, &forge(&header, &claims(), &[0; 64])), TokenError::Signature);
+    assert_eq!(token_error(&verifier, &forge(&header, &claims(), &[0; 64])), TokenError::Signature);
     let client = "https://client.example/a-name-much-longer-than-sixty-four-characters-in-all";
     let token = issuer.token().claim("client_id", client).claim("sid", "08a5019c-17e1").sign();
     assert_eq!(issuer.verifier().verify(&token).unwrap().client_id, client);
 }
 
 #[test]
-fn nothing_that_is_printed_holds_a_token() {
+fn debug_output_contains_neither_tokens_nor_private_keys() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier();
     let token = issuer.token().audience("another").sign();

@@ -1,4 +1,4 @@
-//! The HTTP client: reqwest over rustls with aws-lc-rs and the system's authorities.
+//! The built-in HTTP client: reqwest over rustls with aws-lc-rs and the system's root certificates.
 
 use std::time::Duration;
 
@@ -6,24 +6,26 @@ use async_trait::async_trait;
 use reqwest::header::{self, HeaderMap, HeaderName};
 use reqwest::redirect::Policy;
 
-use super::{Fetch, FetchError, Request, Response, TIMEOUT};
+use crate::fetch::{Fetch, FetchError, Request, Response};
+use crate::limits::FETCH_TIMEOUT;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Fetches over HTTP. Redirects are never followed: whoever could write one could name the keys.
+/// Fetches over HTTP. Redirects are never followed: an open redirect at the issuer would otherwise
+/// let an attacker supply the keys.
 #[derive(Clone, Debug)]
 pub struct HttpClient(reqwest::Client);
 
 impl HttpClient {
-    /// A client of its own, with its own few connections.
+    /// A client with its own connection pool.
     ///
     /// # Errors
-    /// When TLS can't be set up, as without any authority to trust.
+    /// If TLS cannot be set up, for example because the system has no root certificates.
     pub fn new() -> Result<Self, FetchError> {
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
+            .timeout(FETCH_TIMEOUT)
             .pool_max_idle_per_host(1)
             .user_agent(concat!("aquaware-verifier/", env!("CARGO_PKG_VERSION")))
             .build();
@@ -41,16 +43,16 @@ impl Fetch for HttpClient {
         if let Some(etag) = &request.if_none_match {
             call = call.header(header::IF_NONE_MATCH, etag);
         }
-        let mut answer = call.send().await.map_err(FetchError::new)?;
+        let mut response = call.send().await.map_err(FetchError::new)?;
         let mut body = Vec::new();
-        // One byte too many is enough for the caller to see that it is too long.
+        // Reading one byte past the limit lets the caller detect an oversized body.
         while body.len() <= request.max_bytes {
-            let Some(chunk) = answer.chunk().await.map_err(FetchError::new)? else { break };
+            let Some(chunk) = response.chunk().await.map_err(FetchError::new)? else { break };
             body.extend_from_slice(&chunk);
         }
-        let headers = answer.headers();
+        let headers = response.headers();
         Ok(Response {
-            status: answer.status().as_u16(),
+            status: response.status().as_u16(),
             etag: text(headers, &header::ETAG),
             cache_control: text(headers, &header::CACHE_CONTROL),
             age: text(headers, &header::AGE).and_then(|age| age.trim().parse().ok()),
