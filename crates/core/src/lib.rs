@@ -52,7 +52,7 @@
 //! use aquaware_core::keys::{KeyRing, missing};
 //! use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
 //! use aquaware_core::random::SystemRandom;
-//! use aquaware_core::service::{Snapshot, NewSession, RefreshError, Sessions};
+//! use aquaware_core::service::{NewSession, RefreshError, Sessions, Snapshot};
 //! use aquaware_core::store::MemoryStore;
 //! use aquaware_core::time::Timestamp;
 //! use std::time::Duration;
@@ -73,34 +73,34 @@
 //! );
 //!
 //! // Somebody proved who they are, however that was done.
-//! let snapshot = sessions.snapshot();
-//! let profile = snapshot.policy().client(&web).ok_or("no such client")?;
+//! let context = sessions.context(now);
+//! let profile = context.client(&web).ok_or("no such client")?;
 //! let login = NewSession {
 //!     subject: Subject::new("user-1")?,
 //!     scope: Default::default(),
 //!     claims: Default::default(),
 //!     device: Default::default(),
 //! };
-//! let opened = wait(sessions.open(&snapshot, profile, login, now))?;
+//! let opened = wait(sessions.open(&context, profile, login))?;
 //! let first = opened.refresh.ok_or("no refresh token")?.token;
 //!
 //! // Later: the token is exchanged for its successor. A lost answer can be asked for again.
-//! let later = now.plus(Duration::from_secs(3600));
-//! let (renewed, _) = wait(sessions.refresh(first.expose(), None, later))?;
-//! let (again, _) = wait(sessions.refresh(first.expose(), None, later))?;
+//! let later = sessions.context(now.plus(Duration::from_secs(3600)));
+//! let (renewed, _) = wait(sessions.refresh(&later, first.expose(), None))?;
+//! let (again, _) = wait(sessions.refresh(&later, first.expose(), None))?;
 //! let second = renewed.refresh.ok_or("no refresh token")?.token;
 //! assert_eq!(again.refresh.ok_or("no refresh token")?.token.expose(), second.expose());
 //!
 //! // Checking needs keys and no store.
-//! let claims = snapshot.check_access(renewed.access.expose(), later)?;
+//! let claims = later.check_access(renewed.access.expose())?;
 //! assert_eq!(claims.sub.as_str(), "user-1");
 //!
 //! // The superseded token once more, much later: somebody has a copy, and the session is over.
-//! let late = later.plus(Duration::from_secs(3600));
-//! let stolen = wait(sessions.refresh(first.expose(), None, late));
+//! let late = sessions.context(later.now.plus(Duration::from_secs(3600)));
+//! let stolen = wait(sessions.refresh(&late, first.expose(), None));
 //! assert!(matches!(stolen, Err(RefreshError::Reused)));
 //! assert!(matches!(
-//!     wait(sessions.refresh(second.expose(), None, late)),
+//!     wait(sessions.refresh(&late, second.expose(), None)),
 //!     Err(RefreshError::Ended(_))
 //! ));
 //! # Ok(())

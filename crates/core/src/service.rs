@@ -1,25 +1,31 @@
-//! The use cases, written against the ports: what every server of this system does, whatever its
-//! transport. Handlers parse, call one of these, and answer.
+//! The use cases, written against the ports: what a server of this system does, whatever its
+//! transport. Handlers parse a request, call one use case and format the response.
 //!
-//! [`Sessions`] renews and ends what exists and needs no accounts, so a team with its own login
-//! takes it alone. [`Accounts`] is the login, sign-up and password side.
+//! [`Sessions`] opens, renews and ends sessions and needs no accounts, so a team with its own login
+//! uses it alone. [`Accounts`] adds sign-up, login and passwords; [`Clients`] authenticates OAuth
+//! clients; [`StatusLists`] publishes revocations.
+//!
+//! Every request obtains one [`RequestContext`] and passes it to each use case that it calls.
 
 mod accounts;
 mod clients;
+mod context;
 mod introspect;
 mod refresh;
 mod sessions;
+mod signing;
 mod snapshot;
 mod status;
 
 use thiserror::Error;
 
 pub use self::accounts::{
-    Accounts, Door, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
+    Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
 };
 pub use self::clients::{ClientError, ClientToken, Clients, Credentials};
+pub use self::context::RequestContext;
 pub use self::introspect::{Introspected, RevokeError};
-pub use self::refresh::{Presenter, RefreshError, Renew, Renewal};
+pub use self::refresh::{CheckedRefresh, Presenter, RefreshError, RefreshOutcome, RefreshRequest};
 pub use self::sessions::{AuthError, Caller, NewSession, Sessions};
 pub use self::snapshot::Snapshot;
 pub use self::status::{SignedList, StatusListError, StatusLists};
@@ -31,42 +37,42 @@ use crate::session::Session;
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
-/// What a login or a refresh gives.
+/// The result of a login or a refresh.
 #[derive(Debug)]
 pub struct Granted {
-    /// For the resource servers.
+    /// The access token.
     pub access: AccessToken,
-    /// When the access token ends.
+    /// The expiry of the access token.
     pub access_expires_at: Timestamp,
-    /// For the next refresh; none where the client keeps the one it has, or may not refresh.
+    /// The next refresh token; `None` if the client keeps the one it has, or may not refresh.
     pub refresh: Option<GrantedRefresh>,
-    /// What the access token is good for: the session's scope, or the narrower one asked for.
+    /// The scope of the access token: the session's, or the narrower one requested.
     pub scope: Scope,
-    /// The session as it now stands.
+    /// The session as it is now.
     pub session: Session,
 }
 
-/// A refresh token and its end.
+/// A refresh token and its expiry.
 #[derive(Debug)]
 pub struct GrantedRefresh {
     /// The token.
     pub token: RefreshToken,
-    /// When it ends.
+    /// The expiry of the token.
     pub expires_at: Timestamp,
 }
 
-/// What can go wrong once everything presented is good.
+/// Why a valid request could not be carried out.
 #[derive(Debug, Error)]
 pub enum ServiceError {
-    /// The store has no outcome to tell.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The keys can't sign.
+    /// The keys cannot sign.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// A new session's random name is taken, or every status index drawn for it: the randomness is
-    /// broken.
-    #[error("session name {0} is taken")]
+    /// The random id of a new session is taken, or every status index drawn for it is. This means
+    /// that the source of randomness is broken.
+    #[error("the session id {0} is already taken")]
     IdTaken(SessionId),
 }
 

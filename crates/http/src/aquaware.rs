@@ -152,7 +152,7 @@ impl FromRequest for Authenticated {
         let request = request.clone();
         async move {
             let state = State::of(&request)?;
-            Ok(Self(state.caller(&request, false, state.now()).await?))
+            Ok(Self(state.caller(&request, false, &state.context()).await?))
         }
         .boxed_local()
     }

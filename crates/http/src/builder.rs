@@ -141,17 +141,19 @@ impl Builder {
             return Err(BuildError::Origin(invalid.clone()));
         }
         let proxies = self.trusted_proxies.into_iter().map(network).collect::<Result<_, _>>()?;
-        let snapshot = sessions.snapshot();
+        let context = sessions.context(clock.now());
         let hasher = match self.hasher {
             Some(hasher) => hasher,
-            None => match snapshot.policy().clients().find(|client| client.is_confidential()) {
-                Some(client) => {
-                    return Err(BuildError::PasswordHasher { client: client.id().to_string() });
+            None => {
+                match context.snapshot.policy().clients().find(|client| client.is_confidential()) {
+                    Some(client) => {
+                        return Err(BuildError::PasswordHasher { client: client.id().to_string() });
+                    }
+                    None => Arc::new(NoHasher),
                 }
-                None => Arc::new(NoHasher),
-            },
+            }
         };
-        let issuer = snapshot.policy().issuer().as_str();
+        let issuer = context.issuer().as_str();
         let origins = AllowedOrigins::new(issuer, self.allow_origins.iter().map(String::as_str));
         let accounts = self.accounts.map(|service| AccountState {
             service,
@@ -159,7 +161,7 @@ impl Builder {
             failed_logins: FailedLogins::new(limits.failed_logins_per_account),
         });
         let state = State {
-            clients: Clients::new(Arc::clone(&sessions), hasher, Arc::new(SystemRandom)),
+            clients: Clients::new(hasher, Arc::new(SystemRandom)),
             status_lists: StatusLists::new(Arc::clone(&sessions)),
             accounts,
             sessions,

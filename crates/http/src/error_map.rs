@@ -101,7 +101,6 @@ impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::InvalidCredentials => Self::from(ErrorCode::InvalidCredentials),
-            LoginError::UnknownClient => Self::from(ErrorCode::UnknownClient),
             LoginError::NotAllowed => Self::from(ErrorCode::ClientNotAllowed),
             LoginError::InvalidScope => Self::from(ErrorCode::InvalidScope),
             LoginError::Overloaded(overloaded) => overloaded.into(),

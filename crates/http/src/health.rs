@@ -41,8 +41,8 @@ pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
             failing.push(FieldError::new(name, "the store does not answer"));
         }
     }
-    let (snapshot, now) = (state.sessions.snapshot(), state.now());
-    let signs = |token_type| snapshot.ring().signing(token_type, now).is_some();
+    let context = state.context();
+    let signs = |kind| context.snapshot.ring().signing(kind, context.now).is_some();
     if !signs(TokenType::Access) || !signs(TokenType::Refresh) {
         failing.push(FieldError::new("keys", "there is no key to sign with"));
     }

@@ -29,8 +29,8 @@ pub(crate) async fn key_set(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let snapshot = state.sessions.snapshot();
-    let set = KeySet { keys: snapshot.ring().published(state.now()).collect() };
+    let context = state.context();
+    let set = KeySet { keys: context.snapshot.ring().published(context.now).collect() };
     let body = serde_json::to_vec(&set).map_err(|_| Problem::from(ErrorCode::InternalError))?;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
     let document = Document {

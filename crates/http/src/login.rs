@@ -7,9 +7,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use aquaware_core::account::Login;
 use aquaware_core::id::ClientId;
 use aquaware_core::policy::Grant;
-use aquaware_core::service::{Granted, LogIn, LoginError, NewSession};
+use aquaware_core::service::{Granted, LogIn, LoginError, NewSession, RequestContext};
 use aquaware_core::session::{Device, EndReason};
-use aquaware_core::time::Timestamp;
 
 use super::error_code::ErrorCode;
 use super::problem::Problem;
@@ -42,21 +41,26 @@ impl From<Refused> for Problem {
 }
 
 /// Logs in, unless the account is locked; counts what fails.
-pub(crate) async fn log_in(state: &State, wish: LogIn, now: Timestamp) -> Result<Granted, Refused> {
+pub(crate) async fn log_in(
+    state: &State,
+    context: &RequestContext,
+    wish: LogIn<'_>,
+) -> Result<Granted, Refused> {
+    let now = context.now;
     let accounts = state.accounts()?;
     // What is no address is nobody's: there is nothing to lock.
     let login = Login::new(&wish.email).ok();
     if let Some(login) = &login {
         accounts.failed_logins.check(login, now)?;
     }
-    let outcome = accounts.service.log_in(wish, now).await;
+    let outcome = accounts.service.log_in(context, wish).await;
     if let (Some(login), Err(LoginError::InvalidCredentials)) = (&login, &outcome) {
         accounts.failed_logins.failed(login, now)?;
     }
     let granted = outcome.map_err(Refused::There)?;
     if let Some(Err(locked)) = login.map(|login| accounts.failed_logins.succeeded(&login, now)) {
         // Guesses sent at once locked the account meanwhile: this one must not stand out.
-        let ended = state.sessions.end(&granted.session.id, EndReason::Revoked, now).await;
+        let ended = state.sessions.end(context, &granted.session.id, EndReason::Revoked).await;
         ended.map_err(Problem::from)?;
         return Err(locked.into());
     }
@@ -73,21 +77,21 @@ pub(crate) async fn open_session(
     client: &ClientId,
     mut new: NewSession,
 ) -> Result<HttpResponse, Problem> {
-    let (snapshot, now) = (state.sessions.snapshot(), state.now());
-    let profile = snapshot.policy().client(client).ok_or(ErrorCode::UnknownClient)?;
+    let context = state.context();
+    let profile = context.client(client).ok_or(ErrorCode::UnknownClient)?;
     if profile.is_confidential() || !profile.allows(Grant::Login) {
         return Err(ErrorCode::ClientNotAllowed.into());
     }
     if !new.scope.is_within(&profile.scopes) {
         return Err(ErrorCode::InvalidScope.into());
     }
-    state.refuse_foreign_page(request, client)?;
+    state.refuse_foreign_page(request, profile)?;
     let Device { ip, user_agent, .. } = device(request, state.client(request).address, None);
     new.device.ip = new.device.ip.or(ip);
     new.device.user_agent = new.device.user_agent.or(user_agent);
-    let granted = state.sessions.open(&snapshot, profile, new, now).await?;
+    let granted = state.sessions.open(&context, profile, new).await?;
     tracing::info!(session = %granted.session.id, "logged in");
-    Ok(token_response::by_profile(state, &granted, now))
+    Ok(token_response::by_profile(state, profile.transport, &granted, context.now))
 }
 
 /// Where a login comes from, as its owner will see it in the list of sessions.

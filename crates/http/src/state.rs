@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpMessage as _, HttpRequest, web};
-use aquaware_core::claims::RefreshClaims;
-use aquaware_core::id::ClientId;
-use aquaware_core::jwt::Verified;
-use aquaware_core::policy::{Rotation, Transport};
+use aquaware_core::policy::{ClientProfile, Rotation, Transport};
 use aquaware_core::retry::{InvalidRetryKey, RetryKey};
 use aquaware_core::service::{
-    Accounts, Caller, Clients, Granted, RefreshError, Renew, Sessions, StatusLists,
+    Accounts, Caller, CheckedRefresh, Clients, Granted, RefreshError, RefreshRequest,
+    RequestContext, Sessions, StatusLists,
 };
-use aquaware_core::time::{Clock, Timestamp};
+use aquaware_core::time::Clock;
 
 use super::bearer;
 use super::client_address::{Client, TrustedProxies};
@@ -58,9 +56,9 @@ impl State {
         })
     }
 
-    /// The instant of a request. Read once per request.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+    /// Policy, keys and time of a request. Each handler calls this once and passes the result on.
+    pub(crate) fn context(&self) -> RequestContext {
+        self.sessions.context(self.clock.now())
     }
 
     /// The account side.
@@ -83,10 +81,9 @@ impl State {
     ///
     /// # Errors
     /// The 429; nothing is used up.
-    pub(crate) fn count_refresh(&self, claims: &Verified<RefreshClaims>) -> Result<(), Problem> {
-        let snapshot = self.sessions.snapshot();
-        let profile = snapshot.policy().client(&claims.client_id);
-        self.limiter.refresh(claims, profile.map_or(Rotation::Always, |it| it.rotation))
+    pub(crate) fn count_refresh(&self, token: &CheckedRefresh<'_>) -> Result<(), Problem> {
+        let rotation = token.profile().map_or(Rotation::Always, |profile| profile.rotation);
+        self.limiter.refresh(token.claims(), rotation)
     }
 
     /// Renews a session, with a line in the log for what should be seen.
@@ -95,14 +92,13 @@ impl State {
     /// [`RefreshError`].
     pub(crate) async fn renew(
         &self,
-        wish: Renew<'_>,
-        retry_key: Option<&RetryKey>,
-        now: Timestamp,
+        context: &RequestContext,
+        request: RefreshRequest<'_>,
     ) -> Result<Granted, RefreshError> {
-        let session = wish.claims.sid;
-        match self.sessions.renew(wish, retry_key, now).await {
-            Ok((granted, renewal)) => {
-                tracing::debug!(%session, ?renewal, "refreshed");
+        let session = request.token.claims().sid;
+        match self.sessions.renew(context, request).await {
+            Ok((granted, outcome)) => {
+                tracing::debug!(%session, ?outcome, "refreshed");
                 Ok(granted)
             }
             Err(error) => {
@@ -122,12 +118,9 @@ impl State {
     pub(crate) fn refuse_foreign_page(
         &self,
         request: &HttpRequest,
-        client: &ClientId,
+        client: &ClientProfile,
     ) -> Result<(), Problem> {
-        let snapshot = self.sessions.snapshot();
-        let profile = snapshot.policy().client(client);
-        let cookie = profile.is_some_and(|profile| profile.transport == Transport::Cookie);
-        if cookie && request.headers().contains_key(header::ORIGIN) {
+        if client.transport == Transport::Cookie && request.headers().contains_key(header::ORIGIN) {
             self.origins.check(request.headers())?;
         }
         Ok(())
@@ -141,11 +134,11 @@ impl State {
         &self,
         request: &HttpRequest,
         form_has_token: bool,
-        now: Timestamp,
+        context: &RequestContext,
     ) -> Result<Caller, Problem> {
         let token =
             bearer::access_token(request, form_has_token)?.ok_or_else(Problem::unauthenticated)?;
-        Ok(self.sessions.authenticate(token.expose(), now).await?)
+        Ok(self.sessions.authenticate(context, token.expose()).await?)
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn list(
     if !accepts(request.headers(), header::ACCEPT, MEDIA_TYPE) {
         return Err(Problem::from(ErrorCode::NotAcceptable));
     }
-    let signed = state.status_lists.list(id, state.now()).await?;
+    let signed = state.status_lists.list(&state.context(), id).await?;
     let gzip = accepts_gzip(request.headers());
     let mut response = document(&signed, gzip).response(&request);
     // Public, and without credentials: any page may read it.
@@ -63,11 +63,11 @@ struct Aggregation {
 
 /// Answers with the addresses of all lists there are, and of the one that comes next.
 pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let snapshot = state.sessions.snapshot();
-    if snapshot.ring().signing_for_others(state.now()).is_none() {
+    let context = state.context();
+    if context.snapshot.ring().signing_for_others(context.now).is_none() {
         return Err(Problem::from(ErrorCode::NotFound));
     }
-    let issuer = snapshot.policy().issuer();
+    let issuer = context.issuer();
     let status_lists = state.status_lists.ids().map(|id| id.uri(issuer)).collect();
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))

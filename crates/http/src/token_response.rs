@@ -73,10 +73,13 @@ pub(crate) fn in_body(granted: &Granted, now: Timestamp) -> HttpResponse {
 
 /// What a session gives, the refresh token in the body or in a cookie, as the client's profile has
 /// it.
-pub(crate) fn by_profile(state: &State, granted: &Granted, now: Timestamp) -> HttpResponse {
-    let snapshot = state.sessions.snapshot();
-    let profile = snapshot.policy().client(&granted.session.client);
-    if profile.is_none_or(|profile| profile.transport == Transport::Body) {
+pub(crate) fn by_profile(
+    state: &State,
+    transport: Transport,
+    granted: &Granted,
+    now: Timestamp,
+) -> HttpResponse {
+    if transport == Transport::Body {
         return in_body(granted, now);
     }
     let mut response = TokenAnswer::of_session(granted, now).response();

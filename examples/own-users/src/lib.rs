@@ -19,7 +19,8 @@ use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
 use aquaware_core::random::SystemRandom;
 use aquaware_core::retry::RetryKey;
 use aquaware_core::service::{
-    Granted, NewSession, Presenter, RefreshError, Renew, ServiceError, Sessions, Snapshot,
+    Granted, NewSession, Presenter, RefreshError, RefreshRequest, RequestContext, ServiceError,
+    Sessions, Snapshot,
 };
 use aquaware_core::session::{Device, EndReason};
 use aquaware_core::store::StoreError;
@@ -96,11 +97,16 @@ impl Service {
         let now = self.clock.now();
         let mut follower = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         follower.poll(now, |records| {
-            let policy = self.sessions.snapshot().policy().clone();
+            let policy = self.sessions.context(now).snapshot.policy().clone();
             let ring = KeyRing::new(records, &policy, now)?;
             self.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
             Ok(())
         })
+    }
+
+    /// Policy, keys and time: obtained once per request.
+    fn context(&self) -> RequestContext {
+        self.sessions.context(self.clock.now())
     }
 
     /// Drops the records of sessions that no token can need any more: to be called now and then.
@@ -114,14 +120,15 @@ impl Service {
     /// Makes the sessions of a subject follow the user table: they end with the user, and have the
     /// plan of today. Where it is the team's own code that removes users and changes plans, it can
     /// do the same right there; this also finds what others changed.
-    async fn follow(&self, subject: &Subject, now: Timestamp) -> Result<(), Refusal> {
+    async fn follow(&self, context: &RequestContext, subject: &Subject) -> Result<(), Refusal> {
         // A table that can't be asked has to be `Later`: nobody is gone because of it.
         let Some(user) = self.users.by_subject(subject) else {
-            self.sessions.end_all(subject, None, EndReason::AccountDeleted, now).await?;
+            let reason = EndReason::AccountDeleted;
+            self.sessions.end_all(context, subject, None, reason).await?;
             return Err(Refusal::LogInAgain);
         };
         let claims = user.claims();
-        let sessions = self.sessions.list(subject, now).await?;
+        let sessions = self.sessions.list(context, subject).await?;
         if sessions.iter().any(|session| session.claims != claims) {
             self.sessions.set_claims(subject, &claims).await?;
         }
@@ -174,20 +181,19 @@ async fn log_in(
     State(service): State<Arc<Service>>,
     Form(Login { email, code }): Form<Login>,
 ) -> Result<Response, Refusal> {
-    let now = service.clock.now();
+    let context = service.context();
     // The team's part: who is it?
-    let user = service.users.redeem(&email, &code, now).ok_or(Refusal::WrongCode)?;
+    let user = service.users.redeem(&email, &code, context.now).ok_or(Refusal::WrongCode)?;
     // Aquaware's part: a session for them, whoever they are.
-    let snapshot = service.sessions.snapshot();
-    let profile = snapshot.policy().client(&app()).ok_or(Refusal::Later)?;
+    let profile = context.client(&app()).ok_or(Refusal::Later)?;
     let new = NewSession {
         subject: user.subject(),
         scope: Default::default(),
         claims: user.claims(),
         device: Device::default(),
     };
-    let granted = service.sessions.open(&snapshot, profile, new, now).await?;
-    Ok(tokens(&granted, now))
+    let granted = service.sessions.open(&context, profile, new).await?;
+    Ok(tokens(&granted, context.now))
 }
 
 #[derive(Deserialize)]
@@ -202,14 +208,15 @@ async fn refresh(
     headers: HeaderMap,
     Form(Refresh { refresh_token }): Form<Refresh>,
 ) -> Result<Response, Refusal> {
-    let now = service.clock.now();
+    let context = service.context();
     let key = headers.get("idempotency-key").map(|value| RetryKey::parse(value.as_bytes()));
     let key = key.transpose().map_err(|_| Refusal::BadKey)?.flatten();
-    let claims = service.sessions.check_refresh(&refresh_token, now)?;
-    service.follow(&claims.sub, now).await?;
-    let request = Renew { claims: &claims, presenter: Presenter::FirstParty, scope: None };
-    let (granted, _) = service.sessions.renew(request, key.as_ref(), now).await?;
-    Ok(tokens(&granted, now))
+    let token = &service.sessions.check_refresh(&context, &refresh_token)?;
+    service.follow(&context, &token.claims().sub).await?;
+    let (presenter, retry_key) = (Presenter::FirstParty, key.as_ref());
+    let request = RefreshRequest { token, presenter, scope: None, retry_key };
+    let (granted, _) = service.sessions.renew(&context, request).await?;
+    Ok(tokens(&granted, context.now))
 }
 
 /// 204 for any token: what isn't a live one has nothing to end.
@@ -217,7 +224,7 @@ async fn log_out(
     State(service): State<Arc<Service>>,
     Form(Refresh { refresh_token }): Form<Refresh>,
 ) -> Result<StatusCode, Refusal> {
-    service.sessions.log_out(&refresh_token, service.clock.now()).await?;
+    service.sessions.log_out(&service.context(), &refresh_token).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -228,7 +235,7 @@ async fn tank(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let token = bearer(&headers).ok_or(Refusal::NoToken)?;
-    let claims = service.sessions.snapshot().check_access(token, service.clock.now())?;
+    let claims = service.context().check_access(token)?;
     let user = service.users.by_subject(&claims.sub).ok_or(Refusal::BadToken)?;
     let plan = claims.extra.get("plan");
     Ok(Json(json!({ "tank_of": user.email, "plan": plan })).into_response())
@@ -247,8 +254,8 @@ struct KeySet {
 
 /// What other services check this one's tokens with, by `aquaware-verifier` for instance.
 async fn key_set(State(service): State<Arc<Service>>) -> Response {
-    let snapshot = service.sessions.snapshot();
-    let keys = snapshot.ring().published(service.clock.now()).collect();
+    let context = service.context();
+    let keys = context.snapshot.ring().published(context.now).collect();
     ([(CACHE_CONTROL, "public, max-age=300")], Json(KeySet { keys })).into_response()
 }
 

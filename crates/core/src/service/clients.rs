@@ -1,4 +1,5 @@
-//! Clients by themselves: who they are, and tokens for them alone (RFC 6749 §2.3, §4.4).
+//! OAuth clients: their authentication, and tokens that they obtain for themselves (RFC 6749 §2.3,
+//! §4.4).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,9 +9,8 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use thiserror::Error;
 
-use super::ServiceError;
-use super::sessions::Sessions;
-use super::snapshot::{About, Snapshot};
+use super::signing::AccessGrant;
+use super::{RequestContext, ServiceError};
 use crate::claims::Scope;
 use crate::id::{ClientId, Subject};
 use crate::password::{Overloaded, PasswordHasher};
@@ -19,107 +19,103 @@ use crate::random::Random;
 use crate::secret::{AccessToken, Password, PasswordHash};
 use crate::time::Timestamp;
 
-/// What a client shows of itself.
+/// The credentials that a client presents.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// Who it says it is.
+    /// The client's id.
     pub id: ClientId,
-    /// The secret that proves it; none for a public client.
+    /// The client's secret; `None` for a public client.
     pub secret: Option<Password>,
 }
 
-/// Why a client isn't believed, or gets nothing.
+/// Why a client is not authenticated or obtains no token.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// Unknown, without its secret, or with a wrong one: nobody learns which.
+    /// The client is unknown, or its secret is missing or wrong. Callers cannot tell which.
     #[error("the client could not be authenticated")]
     Invalid,
-    /// It may not do this.
-    #[error("the client may not use this grant")]
+    /// The client does not have this grant.
+    #[error("the client is not allowed to use this grant")]
     NotAllowed,
-    /// More than it may ask for.
-    #[error("the scope is not the client's")]
+    /// The requested scope exceeds the client's.
+    #[error("the requested scope exceeds the client's scopes")]
     InvalidScope,
-    /// Too many checks are waiting.
+    /// The queue of secrets to be checked is full.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
-    /// The client is good, but.
+    /// The request is valid, but could not be carried out.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// A token for a client by itself.
+/// A token that a client obtained for itself.
 #[derive(Debug)]
 pub struct ClientToken {
-    /// The token: `sub` is the client, and there is no session.
+    /// The access token. Its `sub` is the client, and it has no session.
     pub access: AccessToken,
-    /// When it ends.
+    /// The expiry of the token.
     pub expires_at: Timestamp,
-    /// What it is good for.
+    /// The scope of the token.
     pub scope: Scope,
 }
 
-/// The use cases of clients, over a hasher and [`Sessions`]'s snapshot.
+/// The use cases of clients.
 ///
-/// A secret is checked as slowly as a password. So that a busy client doesn't pay for it with each
-/// call, a good check is remembered for a minute, as a salted hash of what was checked.
+/// A secret is checked as slowly as a password. So that busy clients do not pay for this with each
+/// request, a successful check is remembered for a minute as a salted hash of its inputs.
 pub struct Clients {
-    sessions: Arc<Sessions>,
     hasher: Arc<dyn PasswordHasher>,
     random: Arc<dyn Random>,
     salt: [u8; 32],
-    good: Mutex<HashMap<[u8; 32], Timestamp>>,
+    verified: Mutex<HashMap<[u8; 32], Timestamp>>,
 }
 
 impl fmt::Debug for Clients {
-    /// Without salt and memory: both together would let a secret be guessed fast.
+    /// Leaves out the salt and the remembered hashes: together they allow fast guessing of secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clients").field("sessions", &self.sessions).finish_non_exhaustive()
+        f.debug_struct("Clients").field("hasher", &self.hasher).finish_non_exhaustive()
     }
 }
 
 impl Clients {
-    /// How long a good check is remembered.
+    /// How long a successful check is remembered.
     pub const MEMORY: Duration = Duration::from_secs(60);
-    /// How many are: more than any configuration has clients.
-    pub(super) const MOST: usize = 4096;
+    /// Maximum number of remembered checks: more than any configuration has clients.
+    pub(super) const MAX_REMEMBERED: usize = 4096;
 
-    /// The use cases over these parts.
+    /// The use cases over this hasher.
     #[must_use]
-    pub fn new(
-        sessions: Arc<Sessions>,
-        hasher: Arc<dyn PasswordHasher>,
-        random: Arc<dyn Random>,
-    ) -> Self {
+    pub fn new(hasher: Arc<dyn PasswordHasher>, random: Arc<dyn Random>) -> Self {
         let mut salt = [0; 32];
         random.fill(&mut salt);
-        Self { sessions, hasher, random, salt, good: Mutex::default() }
+        Self { hasher, random, salt, verified: Mutex::default() }
     }
 
-    /// Whether the client is who it says: a confidential one by its secret, a public one by having
-    /// none to show. Gives the policy and keys in force, in which the client has a profile.
+    /// Authenticates a client, a confidential one by its secret and a public one by presenting none,
+    /// and returns its profile.
     ///
     /// # Errors
     /// [`ClientError::Invalid`], [`ClientError::Overloaded`].
-    pub async fn authenticate(
+    pub async fn authenticate<'a>(
         &self,
+        context: &'a RequestContext,
         credentials: &Credentials,
-        now: Timestamp,
-    ) -> Result<Arc<Snapshot>, ClientError> {
-        let snapshot = self.sessions.snapshot();
-        let profile = snapshot.policy().client(&credentials.id);
+    ) -> Result<&'a ClientProfile, ClientError> {
+        let profile = context.client(&credentials.id);
         let stored = profile.and_then(|profile| profile.secret.as_ref());
         match (&credentials.secret, stored) {
-            (None, None) if profile.is_some() => {}
-            (Some(secret), Some(hash)) => self.check(&credentials.id, secret, hash, now).await?,
+            (None, None) => {}
+            (Some(secret), Some(hash)) => {
+                self.check(&credentials.id, secret, hash, context.now).await?;
+            }
             (Some(secret), None) => {
-                // As slow as a wrong secret of a client that has one.
+                // Takes as long as a wrong secret of a client that has one.
                 let _ = self.hasher.check(secret, None).await?;
                 return Err(ClientError::Invalid);
             }
-            (None, _) => return Err(ClientError::Invalid),
+            (None, Some(_)) => return Err(ClientError::Invalid),
         }
-        Ok(snapshot)
+        profile.ok_or(ClientError::Invalid)
     }
 
     async fn check(
@@ -130,24 +126,24 @@ impl Clients {
         now: Timestamp,
     ) -> Result<(), ClientError> {
         let key = self.memory_key(id, secret, hash);
-        if self.good().get(&key).is_some_and(|until| now < *until) {
+        if self.verified().get(&key).is_some_and(|until| now < *until) {
             return Ok(());
         }
         if !self.hasher.check(secret, Some(hash)).await?.matches {
             return Err(ClientError::Invalid);
         }
-        let mut good = self.good();
-        if good.len() >= Self::MOST {
-            good.retain(|_, until| now < *until);
-            if good.len() >= Self::MOST {
-                good.clear();
+        let mut verified = self.verified();
+        if verified.len() >= Self::MAX_REMEMBERED {
+            verified.retain(|_, until| now < *until);
+            if verified.len() >= Self::MAX_REMEMBERED {
+                verified.clear();
             }
         }
-        good.insert(key, now.plus(Self::MEMORY));
+        verified.insert(key, now.plus(Self::MEMORY));
         Ok(())
     }
 
-    /// A client whose secret was changed has another stored hash, and so nothing remembered.
+    /// Covers the stored hash, so nothing is remembered about a client whose secret was changed.
     pub(super) fn memory_key(
         &self,
         id: &ClientId,
@@ -165,21 +161,20 @@ impl Clients {
         key
     }
 
-    fn good(&self) -> MutexGuard<'_, HashMap<[u8; 32], Timestamp>> {
-        self.good.lock().unwrap_or_else(PoisonError::into_inner)
+    fn verified(&self) -> MutexGuard<'_, HashMap<[u8; 32], Timestamp>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A token for a confidential client by itself (RFC 6749 §4.4). No store, and no refresh token.
-    /// Without a scope asked for it has none.
+    /// Issues a token to a confidential client for itself (RFC 6749 §4.4), without the store and
+    /// without a refresh token. The token has no scope unless one is requested.
     ///
     /// # Errors
     /// [`ClientError`].
     pub fn token(
         &self,
-        snapshot: &Snapshot,
+        context: &RequestContext,
         profile: &ClientProfile,
         scope: Scope,
-        now: Timestamp,
     ) -> Result<ClientToken, ClientError> {
         if !profile.is_confidential() || !profile.allows(Grant::ClientCredentials) {
             return Err(ClientError::NotAllowed);
@@ -187,12 +182,11 @@ impl Clients {
         if !scope.is_within(&profile.scopes) {
             return Err(ClientError::InvalidScope);
         }
-        #[allow(clippy::expect_used, reason = "64 letters, digits, dots and dashes are a subject")]
-        let subject = Subject::new(profile.id().as_str()).expect("a client id is a subject");
-        let about = About { subject, session: None, scope: scope.clone() };
-        let (access, expires_at) = snapshot
-            .access_token(about, profile, &*self.random, now)
-            .map_err(ServiceError::from)?;
+        #[allow(clippy::expect_used, reason = "every client id is a valid subject")]
+        let subject = Subject::new(profile.id().as_str()).expect("a client id is a valid subject");
+        let grant = AccessGrant { subject, session: None, scope: scope.clone() };
+        let signed = context.access_token(grant, profile, &*self.random);
+        let (access, expires_at) = signed.map_err(ServiceError::from)?;
         Ok(ClientToken { access, expires_at, scope })
     }
 }

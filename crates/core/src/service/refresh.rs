@@ -1,9 +1,11 @@
-//! Renewal: one store operation where nothing is unusual, and a way out of everything that is.
+//! Renewal: one store operation in the normal case, and recovery from everything else.
+//!
+//! The rules are in [`succession`](crate::succession); this file carries out their verdicts.
 
 use thiserror::Error;
 
 use super::sessions::Sessions;
-use super::{Granted, ServiceError};
+use super::{Granted, RequestContext, ServiceError};
 use crate::claims::{RefreshClaims, Scope};
 use crate::id::{ClientId, SessionId};
 use crate::jwt::{TokenError, Verified};
@@ -12,86 +14,50 @@ use crate::retry::{Mark, RetryKey};
 use crate::session::{EndReason, Session};
 use crate::store::{Outcome, StoreError};
 use crate::succession::{Attempt, Verdict, judge};
-use crate::time::Timestamp;
 
-/// How a refresh succeeded: for the metrics, clients can't tell.
+/// How a refresh succeeded. For metrics: clients see no difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Renewal {
-    /// The session moved on by one.
+pub enum RefreshOutcome {
+    /// The session advanced by one generation.
     Advanced,
-    /// The refresh token stays.
+    /// The client keeps its refresh token.
     Kept,
-    /// The answer was given before, and is given again.
+    /// An earlier response was repeated.
     Repeated,
-    /// The store had lost writes; the session moved past the presented token.
+    /// The store had lost writes; the session advanced past the presented token.
     Healed,
 }
 
-/// Why a refresh token gets nothing.
+/// Why a refresh is rejected.
 #[derive(Debug, Error)]
 pub enum RefreshError {
-    /// It isn't one of this issuer's.
+    /// This issuer did not sign the token.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// There is no such session.
-    #[error("the session is not known")]
+    /// The session does not exist.
+    #[error("unknown session")]
     Unknown,
-    /// Too late.
+    /// The refresh token has expired.
     #[error("the refresh token has expired")]
     Expired,
-    /// It was superseded: somebody else has a copy. The session is over by this.
+    /// The token was superseded, so a second party has a copy of it. The session has been ended.
     #[error("a superseded refresh token was used again")]
     Reused,
     /// The session ended earlier.
     #[error("the session has ended")]
     Ended(EndReason),
-    /// Its client may not refresh here.
-    #[error("the client may not refresh here")]
+    /// The client may not refresh, or not in this way.
+    #[error("the client is not allowed to refresh here")]
     NotAllowed,
-    /// It belongs to another client than the one that presents it. Nothing is used up.
-    #[error("the refresh token is another client's")]
+    /// The token belongs to another client. Nothing has changed.
+    #[error("the refresh token belongs to another client")]
     Foreign,
-    /// More than the session was granted. Nothing is used up.
-    #[error("the scope is wider than the session's")]
+    /// The requested scope exceeds the session's. Nothing has changed.
+    #[error("the requested scope exceeds the session's scope")]
     InvalidScope,
-    /// Everything presented is good, but.
+    /// The request is valid, but could not be carried out.
     #[error(transparent)]
     Service(#[from] ServiceError),
-}
-
-/// Who presents a refresh token.
-#[derive(Clone, Copy, Debug)]
-pub enum Presenter<'a> {
-    /// The first party's own applications, which have no secret.
-    FirstParty,
-    /// A client that named itself and, if it is confidential, proved it (RFC 6749 §6).
-    Client(&'a ClientId),
-}
-
-impl Presenter<'_> {
-    /// Asked first: whose token it is says nothing about what its client may do.
-    fn may_present(self, claims: &RefreshClaims) -> Result<(), RefreshError> {
-        match self {
-            Self::Client(id) if *id != claims.client_id => Err(RefreshError::Foreign),
-            Self::FirstParty | Self::Client(_) => Ok(()),
-        }
-    }
-
-    fn may_renew(self, profile: &ClientProfile) -> bool {
-        let proved = matches!(self, Self::Client(_)) || !profile.is_confidential();
-        proved && profile.allows(Grant::RefreshToken)
-    }
-}
-
-/// A wish for renewal.
-#[derive(Clone, Copy, Debug)]
-pub struct Renew<'a> {
-    /// The refresh token's claims.
-    pub claims: &'a Verified<RefreshClaims>,
-    /// Who presents it.
-    pub presenter: Presenter<'a>,
-    /// A narrower scope for the access token alone; the session keeps its own.
-    pub scope: Option<&'a Scope>,
 }
 
 impl From<StoreError> for RefreshError {
@@ -100,82 +66,140 @@ impl From<StoreError> for RefreshError {
     }
 }
 
-/// More steps than any honest race takes.
-const MOST_STEPS: usize = 8;
+/// The party that presents a refresh token.
+#[derive(Clone, Copy, Debug)]
+pub enum Presenter<'a> {
+    /// A first-party application, which has no secret.
+    FirstParty,
+    /// A client that named itself and, if it is confidential, authenticated (RFC 6749 §6).
+    Client(&'a ClientId),
+}
+
+impl Presenter<'_> {
+    /// Checked first: to another client, nothing is revealed about the token's own client.
+    fn may_present(self, claims: &RefreshClaims) -> Result<(), RefreshError> {
+        match self {
+            Self::Client(id) if *id != claims.client_id => Err(RefreshError::Foreign),
+            Self::FirstParty | Self::Client(_) => Ok(()),
+        }
+    }
+
+    fn may_renew(self, profile: &ClientProfile) -> bool {
+        let authenticated = matches!(self, Self::Client(_)) || !profile.is_confidential();
+        authenticated && profile.allows(Grant::RefreshToken)
+    }
+}
+
+/// A refresh token that this issuer signed, with its client's profile. Only
+/// [`Sessions::check_refresh`] creates one. Whether the token may still be used is not known yet.
+#[derive(Clone, Debug)]
+pub struct CheckedRefresh<'a> {
+    claims: Verified<RefreshClaims>,
+    profile: Option<&'a ClientProfile>,
+}
+
+impl<'a> CheckedRefresh<'a> {
+    /// The claims of the token.
+    #[must_use]
+    pub const fn claims(&self) -> &Verified<RefreshClaims> {
+        &self.claims
+    }
+
+    /// The profile of the token's client; `None` if the client is no longer configured.
+    #[must_use]
+    pub const fn profile(&self) -> Option<&'a ClientProfile> {
+        self.profile
+    }
+}
+
+/// A request to renew a session.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshRequest<'a> {
+    /// The refresh token.
+    pub token: &'a CheckedRefresh<'a>,
+    /// The party that presents it.
+    pub presenter: Presenter<'a>,
+    /// A narrower scope for the new access token; the session keeps its own.
+    pub scope: Option<&'a Scope>,
+    /// The client's key for this attempt.
+    pub retry_key: Option<&'a RetryKey>,
+}
+
+/// Limit on the store operations of one refresh. Every lost race means that another request has
+/// succeeded, so an honest client never comes near it.
+const MAX_STEPS: usize = 8;
 
 impl Sessions {
-    /// Renews a session by its refresh token as it came: [`Sessions::check_refresh`] and
+    /// Renews a session by a refresh token of a first-party client: [`Sessions::check_refresh`] and
     /// [`Sessions::renew`].
     ///
     /// # Errors
     /// [`RefreshError`].
     pub async fn refresh(
         &self,
+        context: &RequestContext,
         token: &str,
         retry_key: Option<&RetryKey>,
-        now: Timestamp,
-    ) -> Result<(Granted, Renewal), RefreshError> {
-        let claims = self.check_refresh(token, now)?;
-        let request = Renew { claims: &claims, presenter: Presenter::FirstParty, scope: None };
-        self.renew(request, retry_key, now).await
+    ) -> Result<(Granted, RefreshOutcome), RefreshError> {
+        let token = &self.check_refresh(context, token)?;
+        let presenter = Presenter::FirstParty;
+        self.renew(context, RefreshRequest { token, presenter, scope: None, retry_key }).await
     }
 
-    /// Checks that `token` is a refresh token of this issuer. No store.
+    /// Checks that this issuer signed `token`, without the store.
     ///
     /// # Errors
     /// [`RefreshError::Token`].
-    pub fn check_refresh(
+    pub fn check_refresh<'a>(
         &self,
+        context: &'a RequestContext,
         token: &str,
-        now: Timestamp,
-    ) -> Result<Verified<RefreshClaims>, RefreshError> {
-        Ok(self.snapshot().check_refresh(token, now)?)
+    ) -> Result<CheckedRefresh<'a>, RefreshError> {
+        let claims = context.snapshot.check_refresh(token, context.now)?;
+        let profile = context.client(&claims.client_id);
+        Ok(CheckedRefresh { claims, profile })
     }
 
-    /// Renews a session: http-api.md, *Succession*; the rules are [`judge`]'s.
+    /// Renews a session by the rules of [`judge`] (docs/http-api.md, *Succession*).
     ///
-    /// The step is tried before the record is read: where the token is the live one, that is the
-    /// only store operation. Where it isn't, the step's own answer is the record to judge by. An
-    /// answer that got lost between here and the store is found again by the attempt's mark.
+    /// The step is attempted before the record is read: if the token is the live one, this is the
+    /// only store operation. Otherwise the step's result contains the record to judge by. If the
+    /// store's response is lost, the attempt's mark in the record shows whether the step happened.
     ///
     /// # Errors
-    /// [`RefreshError`]. After [`RefreshError::Service`] the token presented still works, or its
-    /// retry with the same key or within the window gets the successor.
+    /// [`RefreshError`].
     pub async fn renew(
         &self,
-        request: Renew<'_>,
-        retry_key: Option<&RetryKey>,
-        now: Timestamp,
-    ) -> Result<(Granted, Renewal), RefreshError> {
-        let Renew { claims, presenter, scope } = request;
-        let snapshot = self.snapshot();
+        context: &RequestContext,
+        request: RefreshRequest<'_>,
+    ) -> Result<(Granted, RefreshOutcome), RefreshError> {
+        let RefreshRequest { token, presenter, scope, retry_key } = request;
+        let CheckedRefresh { claims, profile } = token;
         presenter.may_present(claims)?;
-        let profile = snapshot
-            .policy()
-            .client(&claims.client_id)
+        let profile = profile
             .filter(|profile| presenter.may_renew(profile))
             .ok_or(RefreshError::NotAllowed)?;
         let attempt = Attempt {
             presented: claims.into(),
             mark: Mark::of(retry_key, &claims.sid, &*self.random),
             profile,
-            now,
+            now: context.now,
         };
         let seen = match scope {
             Some(scope) => Some(self.check_narrowing(&claims.sid, scope, &attempt).await?),
             None => None,
         };
-        let (session, renewal) = self.settle(&claims.sid, &attempt, seen).await?;
-        // A client that keeps its token has this very generation in hand.
-        let kept = profile.rotation == Rotation::Never
+        let (session, outcome) = self.settle(context, &claims.sid, &attempt, seen).await?;
+        // A client that keeps its token already holds the one of this generation.
+        let has_token = profile.rotation == Rotation::Never
             && session.generation == attempt.presented.generation;
-        let granted = self.grant(&snapshot, profile, session, scope, !kept, now)?;
-        Ok((granted, renewal))
+        let granted = self.grant(context, profile, session, scope, !has_token)?;
+        Ok((granted, outcome))
     }
 
-    /// The record, if `scope` is no more than its session was granted. Asked before anything is used
-    /// up, at the price of a read that only narrowing pays. A dead token is told to be dead, and a
-    /// stolen one found out, whatever scope it is presented with.
+    /// Returns the record if `scope` does not exceed the session's. Checked before any change, at
+    /// the cost of a read that only narrowing requests pay. For a token that would be rejected
+    /// anyway, the scope does not matter: reuse is detected whatever scope is requested.
     async fn check_narrowing(
         &self,
         id: &SessionId,
@@ -183,44 +207,47 @@ impl Sessions {
         attempt: &Attempt<'_>,
     ) -> Result<Session, RefreshError> {
         let session = self.store.find(id).await?.ok_or(RefreshError::Unknown)?;
-        let dead = match judge(&session, attempt) {
+        let rejected = match judge(&session, attempt) {
             Verdict::Advance(_) | Verdict::Keep | Verdict::Repeat => false,
             Verdict::Reuse | Verdict::Expired | Verdict::Ended(_) => true,
         };
-        if dead || scope.is_within(&session.scope) {
+        if rejected || scope.is_within(&session.scope) {
             Ok(session)
         } else {
             Err(RefreshError::InvalidScope)
         }
     }
 
-    /// Does what the verdicts ask until the session stands where the answer can be given. `seen` is
-    /// the record, where it was read already.
+    /// Carries out verdicts until the request can be answered. `seen` is the record if it has been
+    /// read already.
     async fn settle(
         &self,
+        context: &RequestContext,
         id: &SessionId,
         attempt: &Attempt<'_>,
         mut seen: Option<Session>,
-    ) -> Result<(Session, Renewal), RefreshError> {
+    ) -> Result<(Session, RefreshOutcome), RefreshError> {
         let mut verdict =
             seen.as_ref().map_or_else(|| attempt.opening(), |session| judge(session, attempt));
-        for _ in 0..MOST_STEPS {
-            let outcome = match (verdict, seen) {
+        for _ in 0..MAX_STEPS {
+            let result = match (verdict, seen) {
                 (Verdict::Advance(step), _) => self.store.advance(id, &step).await,
                 (Verdict::Keep, _) => {
                     self.store.touch(id, attempt.presented.generation, attempt.now).await
                 }
-                (Verdict::Repeat, Some(session)) => return Ok((session, Renewal::Repeated)),
+                (Verdict::Repeat, Some(session)) => return Ok((session, RefreshOutcome::Repeated)),
                 (Verdict::Repeat, None) => return Err(RefreshError::Unknown),
                 (Verdict::Reuse, _) => {
-                    self.end(id, EndReason::Reuse, attempt.now).await?;
+                    self.end(context, id, EndReason::Reuse).await?;
                     return Err(RefreshError::Reused);
                 }
                 (Verdict::Expired, _) => return Err(RefreshError::Expired),
                 (Verdict::Ended(reason), _) => return Err(RefreshError::Ended(reason)),
             };
-            let session = match outcome {
-                Ok(Outcome::Applied(session)) => return Ok((session, renewal(verdict, attempt))),
+            let session = match result {
+                Ok(Outcome::Applied(session)) => {
+                    return Ok((session, outcome_of(verdict, attempt)));
+                }
                 Ok(Outcome::Refused(session)) => session,
                 Ok(Outcome::NotFound) => return Err(RefreshError::Unknown),
                 Err(error) if error.is_unknown() => self.read_back(id, error).await?,
@@ -229,14 +256,14 @@ impl Sessions {
             verdict = judge(&session, attempt);
             seen = Some(session);
         }
-        Err(StoreError::Unreachable("the session would not stand still".into()).into())
+        Err(StoreError::Unreachable("the session kept changing".into()).into())
     }
 
-    /// The step's answer got lost: whether it was taken, the record tells.
+    /// Reads the record after a step whose outcome is unknown: it shows whether the step happened.
     async fn read_back(&self, id: &SessionId, lost: StoreError) -> Result<Session, RefreshError> {
-        const TRIES: usize = 3;
+        const MAX_READS: usize = 3;
         let mut last = lost;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_READS {
             match self.store.find(id).await {
                 Ok(Some(session)) => return Ok(session),
                 Ok(None) => return Err(RefreshError::Unknown),
@@ -247,10 +274,12 @@ impl Sessions {
     }
 }
 
-fn renewal(verdict: Verdict, attempt: &Attempt<'_>) -> Renewal {
+fn outcome_of(verdict: Verdict, attempt: &Attempt<'_>) -> RefreshOutcome {
     match verdict {
-        Verdict::Advance(step) if step.from == attempt.presented.generation => Renewal::Advanced,
-        Verdict::Advance(_) => Renewal::Healed,
-        _ => Renewal::Kept,
+        Verdict::Advance(step) if step.from == attempt.presented.generation => {
+            RefreshOutcome::Advanced
+        }
+        Verdict::Advance(_) => RefreshOutcome::Healed,
+        _ => RefreshOutcome::Kept,
     }
 }

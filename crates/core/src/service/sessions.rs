@@ -1,67 +1,68 @@
-//! Sessions from their opening to their end.
+//! Sessions from their opening to their end. Renewal is in [`refresh`](super::refresh).
 
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::snapshot::{About, Snapshot};
-use super::{Granted, ServiceError};
+use super::signing::AccessGrant;
+use super::{Granted, RequestContext, ServiceError, Snapshot};
 use crate::claims::{AccessClaims, Scope};
 use crate::id::{Generation, SessionId, Subject};
 use crate::jwt::{TokenError, Verified};
 use crate::policy::{ClientProfile, Grant};
 use crate::random::Random;
-use crate::session::{Device, EndReason, Ended, ExtraClaims, Session};
+use crate::session::{Device, EndReason, Ended, ExtraClaims, RETENTION, Session};
 use crate::status::{Space, Spans};
 use crate::store::{SessionStore, StoreError};
 use crate::time::{Leeway, Timestamp, expired};
 
-/// The use cases of sessions. Cheap to share; replicas need nothing in common but store and keys.
+/// The use cases of sessions. Share one in an [`Arc`]; replicas share only the store and the keys.
 #[derive(Debug)]
 pub struct Sessions {
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) random: Arc<dyn Random>,
     pub(super) space: Space,
-    /// How long access tokens with a status live at most, in seconds, by any policy since this has
-    /// been here: tokens of an earlier one may be out.
-    longest_status: AtomicU64,
+    /// The longest lifetime, in seconds, of access tokens with a status under any policy since this
+    /// was created: tokens issued under an earlier policy may still be valid.
+    max_status_lifetime: AtomicU64,
     snapshot: RwLock<Arc<Snapshot>>,
 }
 
-/// What a login opens.
+/// A session to open.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// Whose it will be.
+    /// The user who logged in.
     pub subject: Subject,
-    /// What is granted.
+    /// The scope granted to the session.
     pub scope: Scope,
     /// The account's extra claims.
     pub claims: ExtraClaims,
-    /// Where the login comes from.
+    /// The origin of the login.
     pub device: Device,
 }
 
-/// Somebody with a good access token of a live session.
+/// The holder of a valid access token whose session is live.
 #[derive(Debug)]
 pub struct Caller {
-    /// What the token says.
+    /// The claims of the token.
     pub claims: Verified<AccessClaims>,
-    /// The session it belongs to.
+    /// The session that the token belongs to.
     pub session: Session,
 }
 
-/// Why a bearer is turned away.
+/// Why a bearer is not authenticated.
 #[derive(Debug, Error)]
 pub enum AuthError {
-    /// The token isn't good.
+    /// The token is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token is good, but its session is over, or it never had one.
-    #[error("the token's session is over")]
+    /// The token is valid, but its session has ended or expired, or the token has no session.
+    #[error("the token has no live session")]
     SessionOver,
-    /// The store has no outcome to tell.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -74,42 +75,45 @@ impl Sessions {
         random: Arc<dyn Random>,
         snapshot: Arc<Snapshot>,
     ) -> Self {
-        let longest_status = AtomicU64::new(snapshot.policy().longest_status().as_secs());
+        let max_status_lifetime = AtomicU64::new(snapshot.policy().longest_status().as_secs());
         let (space, snapshot) = (Space::default(), RwLock::new(snapshot));
-        Self { store, random, space, longest_status, snapshot }
+        Self { store, random, space, max_status_lifetime, snapshot }
     }
 
-    /// The policy and keys in force.
+    /// The policy and keys in force, with the time of one request. Call this once per request and
+    /// pass the result on: two calls can return different policies.
     #[must_use]
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn context(&self, now: Timestamp) -> RequestContext {
+        let snapshot = self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone();
+        RequestContext { snapshot, now }
     }
 
-    /// Puts a new policy and new keys in force for whatever starts after.
+    /// Puts a new policy and new keys in force. Requests that already have a context are not
+    /// affected.
     pub fn replace_snapshot(&self, snapshot: Arc<Snapshot>) {
         let longest = snapshot.policy().longest_status().as_secs();
-        let _ = self.longest_status.fetch_max(longest, Ordering::AcqRel);
+        let _ = self.max_status_lifetime.fetch_max(longest, Ordering::AcqRel);
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
-    /// The spans of status lists.
+    /// The time spans of the status lists.
     pub(super) fn spans(&self) -> Spans {
-        Spans::of(Duration::from_secs(self.longest_status.load(Ordering::Acquire)))
+        Spans::of(Duration::from_secs(self.max_status_lifetime.load(Ordering::Acquire)))
     }
 
-    /// Opens a session for somebody who proved who they are. One store operation, and another for
-    /// each status index that turns out to be taken.
+    /// Opens a session for a user who has been authenticated. Takes one store operation, and another
+    /// for each status index that turns out to be taken.
     ///
     /// # Errors
-    /// [`ServiceError`]; no token is made before the store has acknowledged the session.
+    /// [`ServiceError`]; no token is signed before the store has acknowledged the session.
     pub async fn open(
         &self,
-        snapshot: &Snapshot,
+        context: &RequestContext,
         profile: &ClientProfile,
         new: NewSession,
-        now: Timestamp,
     ) -> Result<Granted, ServiceError> {
         let NewSession { subject, scope, claims, device } = new;
+        let now = context.now;
         let session = Session {
             id: SessionId::generate(&*self.random),
             subject,
@@ -127,141 +131,152 @@ impl Sessions {
             ended: None,
             status: None,
         };
-        let session = self.keep(session, profile).await?;
+        let session = self.insert(session, profile).await?;
         let may_refresh = profile.allows(Grant::RefreshToken);
-        self.grant(snapshot, profile, session, None, may_refresh, now)
+        self.grant(context, profile, session, None, may_refresh)
     }
 
-    /// Keeps a new session under a name and with a status index that no other has.
-    async fn keep(&self, new: Session, profile: &ClientProfile) -> Result<Session, ServiceError> {
-        /// Room for a replica that begins with full lists and remembers nothing.
-        const MOST_DRAWS: usize = 1024;
+    /// Inserts a new session under an id and with a status index that no other session has.
+    async fn insert(&self, new: Session, profile: &ClientProfile) -> Result<Session, ServiceError> {
+        /// Enough for a replica that has just started while the lists in use are nearly full.
+        const MAX_DRAWS: usize = 1024;
         if !profile.status {
-            let kept = self.store.insert(&new).await?;
-            return if kept { Ok(new) } else { Err(ServiceError::IdTaken(new.id)) };
+            let inserted = self.store.insert(&new).await?;
+            return if inserted { Ok(new) } else { Err(ServiceError::IdTaken(new.id)) };
         }
-        for _ in 0..MOST_DRAWS {
+        for _ in 0..MAX_DRAWS {
             let index = self.space.draw(&*self.random);
+            // The store does not report which of the two was taken, so both are drawn again.
             let id = SessionId::generate(&*self.random);
             let session = Session { id, status: Some(index), ..new.clone() };
-            let kept = self.store.insert(&session).await?;
-            self.space.note(index, !kept);
-            if kept {
+            let inserted = self.store.insert(&session).await?;
+            self.space.note(index, !inserted);
+            if inserted {
                 return Ok(session);
             }
         }
         Err(ServiceError::IdTaken(new.id))
     }
 
-    /// Signs what `session` is to be given: an access token, of a narrower scope if one is named.
+    /// Signs the tokens of `session`. A `narrowed` scope applies to the access token alone.
     pub(super) fn grant(
         &self,
-        snapshot: &Snapshot,
+        context: &RequestContext,
         profile: &ClientProfile,
         session: Session,
         narrowed: Option<&Scope>,
         with_refresh: bool,
-        now: Timestamp,
     ) -> Result<Granted, ServiceError> {
         if let Some(index) = session.status {
             self.space.saw(index);
         }
         let scope = narrowed.unwrap_or(&session.scope).clone();
-        let about = About {
+        let grant = AccessGrant {
             subject: session.subject.clone(),
             session: Some(&session),
             scope: scope.clone(),
         };
-        let (access, access_expires_at) =
-            snapshot.access_token(about, profile, &*self.random, now)?;
-        let refresh =
-            if with_refresh { Some(snapshot.refresh_token(&session, now)?) } else { None };
+        let (access, access_expires_at) = context.access_token(grant, profile, &*self.random)?;
+        let refresh = with_refresh.then(|| context.refresh_token(&session)).transpose()?;
         Ok(Granted { access, access_expires_at, refresh, scope, session })
     }
 
-    /// Checks an access token and looks its session up: for this issuer's own endpoints, where an
-    /// ended session counts at once. Others check offline and ask nobody.
+    /// Checks an access token and looks up its session. Use this for the issuer's own endpoints,
+    /// where the end of a session must count at once; resource servers check tokens offline.
     ///
     /// # Errors
     /// [`AuthError`].
-    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, AuthError> {
-        let claims = self.snapshot().check_access(token, now)?;
+    pub async fn authenticate(
+        &self,
+        context: &RequestContext,
+        token: &str,
+    ) -> Result<Caller, AuthError> {
+        let claims = context.check_access(token)?;
         let id = claims.sid.ok_or(AuthError::SessionOver)?;
         match self.store.find(&id).await? {
-            Some(session) if session.is_live(now) && session.subject == claims.sub => {
+            Some(session) if session.is_live(context.now) && session.subject == claims.sub => {
                 Ok(Caller { claims, session })
             }
             _ => Err(AuthError::SessionOver),
         }
     }
 
-    /// Ends the session of a refresh token, superseded or not. A token that isn't one of this
-    /// issuer's, or is past its `exp`, does nothing.
+    /// Ends the session of a refresh token, superseded or not. Does nothing if the token is invalid
+    /// or has expired.
     ///
     /// # Errors
-    /// [`StoreError`]: it may not have ended.
-    pub async fn log_out(&self, refresh_token: &str, now: Timestamp) -> Result<(), StoreError> {
-        match self.snapshot().check_refresh(refresh_token, now) {
-            Ok(claims) if !expired(claims.exp, Leeway::NONE, now) => {
-                self.end(&claims.sid, EndReason::Logout, now).await
+    /// [`StoreError`]; the session may not have ended.
+    pub async fn log_out(
+        &self,
+        context: &RequestContext,
+        refresh_token: &str,
+    ) -> Result<(), StoreError> {
+        match context.snapshot.check_refresh(refresh_token, context.now) {
+            Ok(claims) if !expired(claims.exp, Leeway::NONE, context.now) => {
+                self.end(context, &claims.sid, EndReason::Logout).await
             }
             _ => Ok(()),
         }
     }
 
-    /// Ends the session of a good access token. It may be over already.
+    /// Ends the session of a valid access token. The session may have ended already.
     ///
     /// # Errors
     /// [`AuthError`].
-    pub async fn log_out_bearer(&self, access: &str, now: Timestamp) -> Result<(), AuthError> {
-        let claims = self.snapshot().check_access(access, now)?;
+    pub async fn log_out_bearer(
+        &self,
+        context: &RequestContext,
+        access_token: &str,
+    ) -> Result<(), AuthError> {
+        let claims = context.check_access(access_token)?;
         let id = claims.sid.ok_or(AuthError::SessionOver)?;
-        Ok(self.end(&id, EndReason::Logout, now).await?)
+        Ok(self.end(context, &id, EndReason::Logout).await?)
     }
 
-    /// Ends a session. Once ended it stays so, with its first reason.
+    /// Ends a session. An ended session stays ended, with its first reason.
     ///
     /// # Errors
-    /// [`StoreError`]: it may not have ended.
+    /// [`StoreError`]; the session may not have ended.
     pub async fn end(
         &self,
+        context: &RequestContext,
         id: &SessionId,
         reason: EndReason,
-        now: Timestamp,
     ) -> Result<(), StoreError> {
-        let _ = self.store.end(id, Ended { at: now, reason }).await?;
+        let _ = self.store.end(id, Ended { at: context.now, reason }).await?;
         Ok(())
     }
 
-    /// Ends one of the live sessions of `owner`. `false` if `id` isn't one.
+    /// Ends a live session of `owner`. Returns `false` if `owner` has no such session.
     ///
     /// # Errors
-    /// [`StoreError`]: it may not have ended.
+    /// [`StoreError`]; the session may not have ended.
     pub async fn end_of(
         &self,
+        context: &RequestContext,
         owner: &Subject,
         id: &SessionId,
-        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let found = self.store.find(id).await?;
-        let theirs = found.is_some_and(|session| session.subject == *owner && session.is_live(now));
-        if theirs {
-            self.end(id, EndReason::Revoked, now).await?;
+        let is_theirs = found.is_some_and(|it| it.subject == *owner && it.is_live(context.now));
+        if is_theirs {
+            self.end(context, id, EndReason::Revoked).await?;
         }
-        Ok(theirs)
+        Ok(is_theirs)
     }
 
-    /// Ends every session of `subject` but `except`, and says how many were live.
+    /// Ends every session of `subject` except `except`. Returns how many of them were live.
     ///
     /// # Errors
-    /// [`StoreError`]: some may not have ended.
+    /// [`StoreError`]; some sessions may not have ended.
     pub async fn end_all(
         &self,
+        context: &RequestContext,
         subject: &Subject,
         except: Option<&SessionId>,
         reason: EndReason,
-        now: Timestamp,
     ) -> Result<usize, StoreError> {
+        let now = context.now;
         let ended = self.store.end_all(subject, except, Ended { at: now, reason }).await?;
         let live = |session: &Session| !expired(session.refresh_expiry(), Leeway::NONE, now);
         Ok(ended.iter().filter(|session| live(session)).count())
@@ -273,16 +288,17 @@ impl Sessions {
     /// [`StoreError`].
     pub async fn list(
         &self,
+        context: &RequestContext,
         subject: &Subject,
-        now: Timestamp,
     ) -> Result<Vec<Session>, StoreError> {
         let mut sessions = self.store.list(subject).await?;
-        sessions.retain(|session| session.is_live(now));
-        sessions.sort_by_key(|session| (std::cmp::Reverse(session.created_at), session.id));
+        sessions.retain(|session| session.is_live(context.now));
+        sessions.sort_by_key(|session| (Reverse(session.created_at), session.id));
         Ok(sessions)
     }
 
-    /// Gives the live sessions of `subject` other extra claims, from their next access token on.
+    /// Replaces the extra claims of the live sessions of `subject`. Access tokens carry them from
+    /// the next refresh on.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -294,16 +310,16 @@ impl Sessions {
         self.store.set_claims(subject, claims).await
     }
 
-    /// Drops up to `at_most` records that no token can need any more, and says how many.
+    /// Deletes up to `at_most` records that no token can need any more. Returns how many.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn purge(&self, at_most: u32, now: Timestamp) -> Result<u64, StoreError> {
-        self.store.purge(now.minus(crate::session::RETENTION), at_most).await
+        self.store.purge(now.minus(RETENTION), at_most).await
     }
 
-    /// Takes the status index away from up to `at_most` sessions whose end no verifier needs to be
-    /// told of any more, and says from how many.
+    /// Takes the status index from up to `at_most` sessions that ended so long ago that no verifier
+    /// needs to see their revocation any more. Returns how many.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -311,7 +327,7 @@ impl Sessions {
         self.store.release(self.spans().free_before(now), at_most).await
     }
 
-    /// Whether the store answers.
+    /// Checks that the store responds.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,8 +1,8 @@
-//! The issuer's status lists: what the store knows of revocations, as signed lists.
+//! The issuer's status lists: the revocations in the store as signed lists.
 //!
-//! The store is asked when a list is, by one question at a time and no more than twice a second; a
-//! list is packed when something in it changed, and signed when that, the key or its age asks for
-//! it. A replica that nobody asks does nothing.
+//! The store is read only when a list is requested, by one read at a time and at most twice a
+//! second. A list is packed when its entries have changed, and signed when the entries, the key or
+//! the token's age require it. A replica that receives no requests does no work.
 
 mod known;
 mod signed;
@@ -13,58 +13,44 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use thiserror::Error;
 
-use self::known::{Known, Span, within};
-pub use self::signed::SignedList;
+use self::known::{Known, ReadSpan};
+use self::signed::within;
+pub use self::signed::{SignedList, StatusListError};
+use super::RequestContext;
 use super::sessions::Sessions;
-use crate::jwt::SignError;
 use crate::status::ListId;
 use crate::store::{Revoked, StoreError};
 use crate::time::Timestamp;
 
-/// Why there is no list.
-#[derive(Clone, Debug, Error)]
-pub enum StatusListError {
-    /// There are only shared secrets to sign with, so nobody else could check a list.
-    #[error("no status list can be signed for others with a shared secret")]
-    SharedSecret,
-    /// The revocations are not known. All who waited for the same answer share the cause.
-    #[error(transparent)]
-    Store(Arc<StoreError>),
-    /// The keys can't sign.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-}
-
-/// The status lists of an issuer, as one replica publishes them.
+/// The status lists of an issuer as one replica publishes them.
 pub struct StatusLists {
-    sessions: Arc<Sessions>,
+    pub(super) sessions: Arc<Sessions>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     known: Known,
-    /// How many times the store was asked.
-    asked: u64,
-    /// The question that is under way. It is kept here and not by who began it: whoever waits
-    /// drives it on, and somebody who goes away takes nothing along.
+    /// The number of reads started so far.
+    reads: u64,
+    /// The read in progress. It is kept here, not in the request that started it: every waiting
+    /// request polls it, so a request that is cancelled does not cancel the read for the others.
     reading: Option<Reading>,
 }
 
-/// After how long a question is abandoned that everybody who waited for has left.
-const ABANDONED: Duration = Duration::from_secs(30);
+/// A read that every waiting request has abandoned is replaced after this time.
+const ABANDONED_AFTER: Duration = Duration::from_secs(30);
 
-type Answer = Result<Arc<[Revoked]>, Arc<StoreError>>;
+type ReadResult = Result<Arc<[Revoked]>, Arc<StoreError>>;
 
-/// One question to the store.
+/// One read of the store.
 #[derive(Clone)]
 struct Reading {
-    /// Which one: the value of [`State::asked`] once it had begun.
+    /// The value of [`State::reads`] once this read had started.
     number: u64,
-    span: Span,
-    answer: Shared<BoxFuture<'static, Answer>>,
+    span: ReadSpan,
+    result: Shared<BoxFuture<'static, ReadResult>>,
 }
 
 impl fmt::Debug for StatusLists {
@@ -80,71 +66,71 @@ impl StatusLists {
         Self { sessions, state: Mutex::default() }
     }
 
-    /// The lists that others should know: those in use, and the one that comes next.
+    /// The lists that verifiers should fetch: those in use, and the one that comes next.
     pub fn ids(&self) -> impl Iterator<Item = ListId> {
         self.sessions.space.lists()
     }
 
-    /// The list `id`, in which every revocation shows that was acknowledged
-    /// [`Spans::FRESH`](crate::status::Spans::FRESH) ago or earlier, by whichever replica.
+    /// The list `id`. It shows every revocation that any replica acknowledged
+    /// [`Spans::FRESH`](crate::status::Spans::FRESH) ago or earlier.
     ///
-    /// However many ask, and however long the store takes: each waits for two questions at most,
-    /// the one that is under way and the one after it.
+    /// However many requests there are and however slow the store is, each request waits for at most
+    /// two reads: the one in progress, which may be too old, and the next one.
     ///
     /// # Errors
-    /// [`StatusListError`]. An old list never stands in for one that can't be had.
+    /// [`StatusListError`]. An outdated list is never returned in place of one that cannot be read.
     pub async fn list(
         &self,
+        context: &RequestContext,
         id: ListId,
-        now: Timestamp,
     ) -> Result<Arc<SignedList>, StatusListError> {
-        let before = self.state().asked;
+        let before = self.state().reads;
         loop {
             let reading = {
                 let mut state = self.state();
-                // What was asked after this request came is new enough, whatever the clocks say.
-                if state.known.is_fresh(now) || state.known.number > before {
-                    let snapshot = self.sessions.snapshot();
-                    return state.known.signed(id, &snapshot, now);
+                // A read that started after this request is recent enough, whatever the clocks show.
+                if state.known.is_fresh(context.now) || state.known.number > before {
+                    return state.known.signed(id, &context.snapshot, context.now);
                 }
-                self.reading(&mut state, now)
+                self.reading(&mut state, context.now)
             };
-            let answer = reading.answer.clone().await;
-            self.take_in(&reading, answer).map_err(StatusListError::Store)?;
+            let result = reading.result.clone().await;
+            self.learn(&reading, result).map_err(StatusListError::Store)?;
         }
     }
 
-    /// The question under way; begins one if there is none.
+    /// The read in progress; starts one if there is none.
     fn reading(&self, state: &mut State, now: Timestamp) -> Reading {
-        let under_way = state.reading.as_ref().filter(|it| within(it.span.asked, ABANDONED, now));
-        if let Some(reading) = under_way {
+        let in_progress =
+            state.reading.as_ref().filter(|it| within(it.span.started, ABANDONED_AFTER, now));
+        if let Some(reading) = in_progress {
             return reading.clone();
         }
-        state.asked += 1;
+        state.reads += 1;
         let span = state.known.to_read(self.sessions.spans(), now);
         let (store, since) = (Arc::clone(&self.sessions.store), span.since);
-        let answer = async move { store.revoked(since).await.map(Arc::from).map_err(Arc::new) };
-        let reading = Reading { number: state.asked, span, answer: answer.boxed().shared() };
+        let result = async move { store.revoked(since).await.map(Arc::from).map_err(Arc::new) };
+        let reading = Reading { number: state.reads, span, result: result.boxed().shared() };
         state.reading = Some(reading.clone());
         reading
     }
 
-    /// Takes in what a question brought, if nobody was faster.
-    fn take_in(&self, reading: &Reading, answer: Answer) -> Result<(), Arc<StoreError>> {
+    /// Records the result of a read, unless another request has already done so.
+    fn learn(&self, reading: &Reading, result: ReadResult) -> Result<(), Arc<StoreError>> {
         let mut state = self.state();
         if state.reading.as_ref().is_some_and(|it| it.number == reading.number) {
             state.reading = None;
-            if let Ok(found) = &answer {
-                // Lists that other replicas began are known by what was revoked in them.
+            if let Ok(found) = &result {
+                // Revocations also reveal the lists that other replicas have started to use.
                 found.iter().for_each(|revoked| self.sessions.space.saw(revoked.index));
                 state.known.learn(found, reading.span, reading.number);
             }
         }
-        answer.map(drop)
+        result.map(drop)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every step leaves it whole, so a panic elsewhere under the lock can't have torn it.
+        // No operation leaves the state half-changed, so a poisoned lock is safe to use.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -25,6 +25,7 @@ mod never;
 mod oauth;
 mod passwords;
 mod races;
+mod reload;
 mod renewal;
 mod rollback;
 mod status;
@@ -87,15 +88,18 @@ impl World {
         self.policy.client(&fixture::client("web")).unwrap()
     }
 
+    fn context(&self) -> RequestContext {
+        self.sessions.context(self.clock.now())
+    }
+
     fn open(&self) -> Granted {
         self.open_for("web")
     }
 
     fn open_for(&self, client: &str) -> Granted {
-        let snapshot = self.sessions.snapshot();
-        let profile = snapshot.policy().client(&fixture::client(client)).unwrap();
-        let new = fixture::login_of(1);
-        block_on(self.sessions.open(&snapshot, profile, new, self.clock.now())).unwrap()
+        let context = self.context();
+        let profile = context.client(&fixture::client(client)).unwrap();
+        block_on(self.sessions.open(&context, profile, fixture::login_of(1))).unwrap()
     }
 
     fn refresh(&self, token: &str, key: Option<&str>) -> Refreshed {
@@ -113,11 +117,11 @@ impl World {
     }
 }
 
-type Refreshed = Result<(Granted, Renewal), RefreshError>;
+type Refreshed = Result<(Granted, RefreshOutcome), RefreshError>;
 
 fn refresh(sessions: &Sessions, token: &str, key: Option<&str>, clock: &ManualClock) -> Refreshed {
     let key = key.map(|text| RetryKey::parse(text.as_bytes()).unwrap().unwrap());
-    block_on(sessions.refresh(token, key.as_ref(), clock.now()))
+    block_on(sessions.refresh(&sessions.context(clock.now()), token, key.as_ref()))
 }
 
 fn subject() -> Subject {

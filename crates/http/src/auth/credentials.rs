@@ -4,8 +4,9 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::claims::Scope;
 use aquaware_core::id::ClientId;
+use aquaware_core::policy::Grant;
 use aquaware_core::secret::Password;
-use aquaware_core::service::{Door, LogIn, PasswordChange, PasswordError, SignUp};
+use aquaware_core::service::{LogIn, PasswordChange, PasswordError, SignUp};
 
 use super::response;
 use crate::bearer;
@@ -25,7 +26,7 @@ pub(super) async fn sign_up(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let now = state.now();
+    let context = state.context();
     let accounts = state.accounts()?;
     if !accounts.signup_open {
         return Err(Problem::from(ErrorCode::SignupClosed));
@@ -43,7 +44,7 @@ pub(super) async fn sign_up(
         fields.reject("password2", "differs from password");
     }
     fields.finish()?;
-    let account = accounts.service.sign_up(wish, now).await?;
+    let account = accounts.service.sign_up(&context, wish).await?;
     tracing::info!(account = %account.id, "signed up");
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, "/auth/me"))
@@ -57,7 +58,7 @@ pub(super) async fn log_in(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let now = state.now();
+    let context = state.context();
     let address = state.client(&request).address;
     state.limiter.log_in(address)?;
     let mut fields = Fields::read(&request, payload).await?;
@@ -69,10 +70,11 @@ pub(super) async fn log_in(
     fields.finish()?;
     let client = ClientId::new(client).map_err(|_| Problem::from(ErrorCode::UnknownClient))?;
     let scope = Scope::parse(&scope).map_err(|_| Problem::from(ErrorCode::InvalidScope))?;
-    state.refuse_foreign_page(&request, &client)?;
-    let wish = LogIn { email, password, client, door: Door::FirstParty, scope, device };
-    let granted = login::log_in(&state, wish, now).await?;
-    Ok(token_response::by_profile(&state, &granted, now))
+    let client = context.client(&client).ok_or_else(|| Problem::from(ErrorCode::UnknownClient))?;
+    state.refuse_foreign_page(&request, client)?;
+    let wish = LogIn { email, password, client, grant: Grant::Login, scope, device };
+    let granted = login::log_in(&state, &context, wish).await?;
+    Ok(token_response::by_profile(&state, client.transport, &granted, context.now))
 }
 
 /// `POST /auth/password`.
@@ -81,9 +83,9 @@ pub(super) async fn change_password(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let now = state.now();
+    let context = state.context();
     let mut fields = Fields::read(&request, payload).await?;
-    let caller = state.caller(&request, fields.has(bearer::FIELD), now).await?;
+    let caller = state.caller(&request, fields.has(bearer::FIELD), &context).await?;
     let change = PasswordChange {
         current: password(fields.required("current_password")),
         new: password(fields.required("new_password")),
@@ -91,10 +93,10 @@ pub(super) async fn change_password(
     fields.finish()?;
     let accounts = state.accounts()?;
     let account = accounts.service.of(&caller).await?.ok_or_else(Problem::invalid_token)?;
-    accounts.failed_logins.check(&account.login, now)?;
-    match accounts.service.change_password(&caller, change, now).await {
+    accounts.failed_logins.check(&account.login, context.now)?;
+    match accounts.service.change_password(&context, &caller, change).await {
         Err(PasswordError::Wrong) => {
-            accounts.failed_logins.failed(&account.login, now)?;
+            accounts.failed_logins.failed(&account.login, context.now)?;
             Err(PasswordError::Wrong.into())
         }
         outcome => {

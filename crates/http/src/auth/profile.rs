@@ -13,7 +13,7 @@ pub(super) async fn me(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = state.caller(&request, false, state.now()).await?;
+    let caller = state.caller(&request, false, &state.context()).await?;
     let account =
         state.accounts()?.service.of(&caller).await?.ok_or_else(Problem::invalid_token)?;
     Ok(response::private(&Me {
@@ -28,9 +28,9 @@ pub(super) async fn sessions(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let now = state.now();
-    let caller = state.caller(&request, false, now).await?;
-    let sessions = state.sessions.list(&caller.session.subject, now).await?;
+    let context = state.context();
+    let caller = state.caller(&request, false, &context).await?;
+    let sessions = state.sessions.list(&context, &caller.session.subject).await?;
     let lines = sessions.iter().map(|session| Line::new(session, &caller.session)).collect();
     Ok(response::private(&Lines { sessions: lines }))
 }
@@ -41,11 +41,11 @@ pub(super) async fn end_session(
     id: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let now = state.now();
-    let caller = state.caller(&request, false, now).await?;
+    let context = state.context();
+    let caller = state.caller(&request, false, &context).await?;
     let not_found = || Problem::from(ErrorCode::NotFound);
     let id: SessionId = id.parse().map_err(|_| not_found())?;
-    if !state.sessions.end_of(&caller.session.subject, &id, now).await? {
+    if !state.sessions.end_of(&context, &caller.session.subject, &id).await? {
         return Err(not_found());
     }
     Ok(response::nothing())

@@ -2,8 +2,9 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::policy::Transport;
 use aquaware_core::secret::RefreshToken;
-use aquaware_core::service::{AuthError, Presenter, Renew};
+use aquaware_core::service::{AuthError, Presenter, RefreshRequest};
 use aquaware_core::session::EndReason;
 
 use super::response;
@@ -20,7 +21,7 @@ pub(super) async fn refresh(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let now = state.now();
+    let context = state.context();
     let retry_key = retry_key(&request).map_err(|_| invalid_retry_key())?;
     let mut fields = Fields::read(&request, payload).await?;
     let in_body = fields.optional("refresh_token").map(token);
@@ -30,11 +31,13 @@ pub(super) async fn refresh(
         None => cookie(&request, &state)?,
     };
     let token = presented.ok_or_else(|| missing("refresh_token"))?;
-    let claims = state.sessions.check_refresh(token.expose(), now)?;
-    state.count_refresh(&claims)?;
-    let renew = Renew { claims: &claims, presenter: Presenter::FirstParty, scope: None };
-    let granted = state.renew(renew, retry_key.as_ref(), now).await?;
-    Ok(token_response::by_profile(&state, &granted, now))
+    let token = &state.sessions.check_refresh(&context, token.expose())?;
+    state.count_refresh(token)?;
+    let (presenter, retry_key) = (Presenter::FirstParty, retry_key.as_ref());
+    let request = RefreshRequest { token, presenter, scope: None, retry_key };
+    let granted = state.renew(&context, request).await?;
+    let transport = token.profile().map_or(Transport::Body, |profile| profile.transport);
+    Ok(token_response::by_profile(&state, transport, &granted, context.now))
 }
 
 /// `POST /auth/logout`.
@@ -46,13 +49,13 @@ pub(super) async fn log_out(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let now = state.now();
+    let context = state.context();
     let mut fields = Fields::read(&request, payload).await?;
     let form_has_token = fields.has(bearer::FIELD);
     let in_body = fields.optional("refresh_token").map(token);
     fields.finish()?;
     if let Some(token) = in_body {
-        state.sessions.log_out(token.expose(), now).await?;
+        state.sessions.log_out(&context, token.expose()).await?;
         return Ok(response::nothing());
     }
     let in_cookie = cookie(&request, &state)?;
@@ -61,10 +64,10 @@ pub(super) async fn log_out(
         return Err(missing("refresh_token"));
     }
     if let Some(token) = &in_cookie {
-        state.sessions.log_out(token.expose(), now).await?;
+        state.sessions.log_out(&context, token.expose()).await?;
     }
     if let Some(token) = bearer {
-        match state.sessions.log_out_bearer(token.expose(), now).await {
+        match state.sessions.log_out_bearer(&context, token.expose()).await {
             Err(AuthError::Token(_) | AuthError::SessionOver) if in_cookie.is_some() => {}
             outcome => outcome?,
         }
@@ -82,12 +85,13 @@ pub(super) async fn log_out_all(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let now = state.now();
+    let context = state.context();
     let fields = Fields::read(&request, payload).await?;
-    let caller = state.caller(&request, fields.has(bearer::FIELD), now).await?;
+    let caller = state.caller(&request, fields.has(bearer::FIELD), &context).await?;
     fields.finish()?;
     let subject = &caller.session.subject;
-    let revoked = state.sessions.end_all(subject, None, EndReason::LogoutAll, now).await?;
+    let all = EndReason::LogoutAll;
+    let revoked = state.sessions.end_all(&context, subject, None, all).await?;
     Ok(response::private(&response::Revoked { revoked }))
 }
 

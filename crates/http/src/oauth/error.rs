@@ -171,7 +171,6 @@ impl From<Refused> for OauthError {
             Refused::There(LoginError::InvalidCredentials) => {
                 Self::new(Word::InvalidGrant, "The user name or the password is wrong.")
             }
-            Refused::There(LoginError::UnknownClient) => Self::invalid_client(),
             Refused::There(LoginError::NotAllowed) => {
                 Self::new(Word::UnauthorizedClient, "The client may not use this grant.")
             }
@@ -283,7 +282,6 @@ mod tests {
         is_word(ClientError::InvalidScope, "invalid_scope").await;
         let refused = |error| OauthError::from(Refused::There(error));
         is_word(refused(LoginError::InvalidCredentials), "invalid_grant").await;
-        is_word(refused(LoginError::UnknownClient), "invalid_client").await;
         is_word(refused(LoginError::NotAllowed), "unauthorized_client").await;
         is_word(refused(LoginError::InvalidScope), "invalid_scope").await;
         is_word(OauthError::new(Word::UnsupportedGrantType, "No."), "unsupported_grant_type").await;

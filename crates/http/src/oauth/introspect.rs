@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::claims::{Audiences, Scope};
-use aquaware_core::service::Introspected;
+use aquaware_core::service::{Introspected, RequestContext};
 use aquaware_core::time::Timestamp;
 use serde::Serialize;
 
@@ -23,11 +23,11 @@ pub(super) async fn introspect(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, OauthError> {
-    let now = state.now();
+    let context = state.context();
     let mut form = OauthForm::read(&request, payload).await?;
-    authorize(&request, &mut form, &state, now).await?;
+    authorize(&request, &mut form, &state, &context).await?;
     let token = form.take("token").ok_or_else(|| OauthError::missing("token"))?;
-    let found = state.sessions.introspect(&token, now).await.map_err(Problem::from)?;
+    let found = state.sessions.introspect(&context, &token).await.map_err(Problem::from)?;
     let answer = found.as_ref().map_or_else(Answer::default, Answer::of);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
 }
@@ -37,10 +37,11 @@ async fn authorize(
     request: &HttpRequest,
     form: &mut OauthForm,
     state: &State,
-    now: Timestamp,
+    context: &RequestContext,
 ) -> Result<(), OauthError> {
     if let Some(bearer) = bearer::access_token(request, form.has(bearer::FIELD))? {
-        let found = state.sessions.introspect(bearer.expose(), now).await.map_err(Problem::from)?;
+        let found = state.sessions.introspect(context, bearer.expose()).await;
+        let found = found.map_err(Problem::from)?;
         return match found {
             Some(Introspected::Access(claims)) if claims.scope.contains(SCOPE) => Ok(()),
             Some(Introspected::Access(_)) => Err(Problem::insufficient_scope(SCOPE).into()),
@@ -48,9 +49,7 @@ async fn authorize(
         };
     }
     let credentials = client::required(request, form)?;
-    let snapshot = state.clients.authenticate(&credentials, now).await?;
-    let profile = snapshot.policy().client(&credentials.id);
-    if profile.is_some_and(|profile| profile.is_confidential()) {
+    if state.clients.authenticate(context, &credentials).await?.is_confidential() {
         Ok(())
     } else {
         Err(OauthError::invalid_client())

@@ -89,8 +89,8 @@ pub(super) async fn metadata(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let snapshot = state.sessions.snapshot();
-    let issuer = snapshot.policy().issuer().as_str();
+    let context = state.context();
+    let issuer = context.issuer().as_str();
     let wanted = request.match_info().get("path").unwrap_or_default().trim_matches('/');
     // Without a path the document is the issuer's too: there is no other one here.
     if !wanted.is_empty() && wanted != path_of(issuer) {
@@ -98,7 +98,7 @@ pub(super) async fn metadata(
     }
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))
-        .json(Metadata::of(snapshot.policy())))
+        .json(Metadata::of(context.snapshot.policy())))
 }
 
 fn path_of(issuer: &str) -> &str {

@@ -17,15 +17,15 @@ pub(super) async fn revoke(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, OauthError> {
-    let now = state.now();
+    let context = state.context();
     let mut form = OauthForm::read(&request, payload).await?;
     let token = form.take("token").ok_or_else(|| OauthError::missing("token"))?;
     let credentials = client::credentials(&request, &mut form)?;
     if let Some(credentials) = &credentials {
-        state.clients.authenticate(credentials, now).await?;
+        state.clients.authenticate(&context, credentials).await?;
     }
     let client = credentials.as_ref().map(|credentials| &credentials.id);
-    match state.sessions.revoke(&token, client, now).await {
+    match state.sessions.revoke(&context, &token, client).await {
         Ok(()) => {
             Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).finish())
         }

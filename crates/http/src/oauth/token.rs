@@ -3,8 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::claims::Scope;
 use aquaware_core::policy::Grant;
-use aquaware_core::service::{Credentials, Door, LogIn, Presenter, Renew};
-use aquaware_core::time::Timestamp;
+use aquaware_core::service::{Credentials, LogIn, Presenter, RefreshRequest, RequestContext};
 
 use super::client;
 use super::error::{OauthError, Word, scope as invalid_scope};
@@ -19,11 +18,11 @@ pub(super) async fn token(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, OauthError> {
-    let now = state.now();
+    let context = state.context();
     let mut form = OauthForm::read(&request, payload).await?;
     let grant = form.take("grant_type").ok_or_else(|| OauthError::missing("grant_type"))?;
     let credentials = client::required(&request, &mut form)?;
-    let request = TokenRequest { request: &request, form, credentials, state: &state, now };
+    let request = TokenRequest { request: &request, form, credentials, state: &state, context };
     match grant.parse() {
         Ok(Grant::RefreshToken) => request.refresh().await,
         Ok(Grant::ClientCredentials) => request.client_credentials().await,
@@ -39,7 +38,7 @@ struct TokenRequest<'a> {
     form: OauthForm,
     credentials: Credentials,
     state: &'a State,
-    now: Timestamp,
+    context: RequestContext,
 }
 
 impl TokenRequest<'_> {
@@ -54,27 +53,26 @@ impl TokenRequest<'_> {
         let token = self.form.take("refresh_token");
         let token = token.ok_or_else(|| OauthError::missing("refresh_token"))?;
         let scope = self.scope()?;
-        self.state.clients.authenticate(&self.credentials, self.now).await?;
-        let claims = self.state.sessions.check_refresh(&token, self.now)?;
+        self.state.clients.authenticate(&self.context, &self.credentials).await?;
+        let token = &self.state.sessions.check_refresh(&self.context, &token)?;
         // Another client's token must not be counted against its session.
-        if claims.client_id == self.credentials.id {
-            self.state.count_refresh(&claims)?;
+        if token.claims().client_id == self.credentials.id {
+            self.state.count_refresh(token)?;
         }
         let presenter = Presenter::Client(&self.credentials.id);
-        let wish = Renew { claims: &claims, presenter, scope: scope.as_ref() };
-        let granted = self.state.renew(wish, retry_key.as_ref(), self.now).await?;
-        Ok(token_response::in_body(&granted, self.now))
+        let (scope, retry_key) = (scope.as_ref(), retry_key.as_ref());
+        let request = RefreshRequest { token, presenter, scope, retry_key };
+        let granted = self.state.renew(&self.context, request).await?;
+        Ok(token_response::in_body(&granted, self.context.now))
     }
 
     /// RFC 6749 §4.4.
     async fn client_credentials(mut self) -> Result<HttpResponse, OauthError> {
         let scope = self.scope()?.unwrap_or_default();
         let clients = &self.state.clients;
-        let snapshot = clients.authenticate(&self.credentials, self.now).await?;
-        let profile = snapshot.policy().client(&self.credentials.id);
-        let profile = profile.ok_or_else(OauthError::invalid_client)?;
-        let token = clients.token(&snapshot, profile, scope, self.now)?;
-        Ok(token_response::for_client(&token, self.now))
+        let profile = clients.authenticate(&self.context, &self.credentials).await?;
+        let token = clients.token(&self.context, profile, scope)?;
+        Ok(token_response::for_client(&token, self.context.now))
     }
 
     /// RFC 6749 §4.3, for clients that have the grant by name.
@@ -85,17 +83,17 @@ impl TokenRequest<'_> {
         let password = self.form.take("password");
         let password = password.ok_or_else(|| OauthError::missing("password"))?;
         let scope = self.scope()?.unwrap_or_default();
-        self.state.clients.authenticate(&self.credentials, self.now).await?;
+        let client = self.state.clients.authenticate(&self.context, &self.credentials).await?;
         let wish = LogIn {
             email: name.to_string(),
             password: client::password(password),
-            client: self.credentials.id,
-            door: Door::PasswordGrant,
+            client,
+            grant: Grant::Password,
             scope,
             device: login::device(self.request, address, None),
         };
-        let granted = login::log_in(self.state, wish, self.now).await?;
-        Ok(token_response::in_body(&granted, self.now))
+        let granted = login::log_in(self.state, &self.context, wish).await?;
+        Ok(token_response::in_body(&granted, self.context.now))
     }
 
     fn scope(&mut self) -> Result<Option<Scope>, OauthError> {

@@ -51,9 +51,9 @@ fn add(
 ) -> Result<(), CommandError> {
     let config = dialogue.config_with_stores()?;
     let password = dialogue.input.new_password(from)?;
-    let account = with_stores(&config, async |stores, now| {
+    let account = with_stores(&config, async |stores, context| {
         let wish = SignUp { email: email.clone(), password, first_name, last_name };
-        stores.accounts.sign_up(wish, now).await.map_err(|error| match error {
+        stores.accounts.sign_up(&context, wish).await.map_err(|error| match error {
             SignUpError::Email => CommandError::Usage(format!("{email:?} is no e-mail address")),
             SignUpError::Taken => {
                 CommandError::Failed(format!("there is an account {email:?} already"))
@@ -91,9 +91,9 @@ fn list(
 
 fn show(name: &str, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
     let config = dialogue.config_with_stores()?;
-    let (account, live) = with_stores(&config, async |stores, now| {
+    let (account, live) = with_stores(&config, async |stores, context| {
         let account = find(&stores.accounts, name).await?;
-        let live = stores.sessions.list(&account.id, now).await.map_err(failed)?.len();
+        let live = stores.sessions.list(&context, &account.id).await.map_err(failed)?.len();
         Ok((account, live))
     })?;
     let json = json!({ "account": as_json(&account), "live_sessions": live });
@@ -102,9 +102,9 @@ fn show(name: &str, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError>
 
 fn disable(name: &str, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
     let config = dialogue.config_with_stores()?;
-    let account = with_stores(&config, async |stores, now| {
+    let account = with_stores(&config, async |stores, context| {
         let account = find(&stores.accounts, name).await?;
-        let known = stores.accounts.disable(&account.id, now).await.map_err(failed)?;
+        let known = stores.accounts.disable(&context, &account.id).await.map_err(failed)?;
         again(&stores.accounts, &account, known).await
     })?;
     done(&account, "disabled; its sessions have ended:", dialogue)
@@ -127,11 +127,11 @@ fn set_password(
 ) -> Result<(), CommandError> {
     let config = dialogue.config_with_stores()?;
     let input = &mut *dialogue.input;
-    let account = with_stores(&config, async |stores, now| {
+    let account = with_stores(&config, async |stores, context| {
         // Looked for first: nobody types a password for nobody.
         let account = find(&stores.accounts, name).await?;
         let password = input.new_password(from)?;
-        let reset = stores.accounts.reset_password(&account, &password, now).await;
+        let reset = stores.accounts.reset_password(&context, &account, &password).await;
         reset.map_err(|error| match error {
             PasswordError::Weak(why) => weak(&why),
             PasswordError::Wrong => unknown(name),
@@ -158,11 +158,11 @@ fn set_claims(
 
 fn delete(name: &str, yes: bool, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
     let config = dialogue.config_with_stores()?;
-    let account = with_stores(&config, async |stores, now| {
+    let account = with_stores(&config, async |stores, context| {
         let account = find(&stores.accounts, name).await?;
         let what = format!("this deletes the account {} and can't be undone", account.email);
         dialogue.confirm(&what, yes)?;
-        stores.accounts.delete(&account.id, now).await.map_err(failed)?;
+        stores.accounts.delete(&context, &account.id).await.map_err(failed)?;
         Ok(account)
     })?;
     let text = format!("deleted {}; its sessions have ended", account.email);

@@ -1,6 +1,7 @@
 //! What a command needs to speak with whoever called it.
 
-use aquaware_core::time::{Clock as _, Timestamp};
+use aquaware_core::service::RequestContext;
+use aquaware_core::time::Clock as _;
 use serde_json::Value as Json;
 
 use super::CommandError;
@@ -77,12 +78,13 @@ pub(super) fn memory_store(config: &Config) -> Option<&'static str> {
 /// Does `work` with the stores of `config`, opened for it.
 pub(super) fn with_stores<T>(
     config: &Config,
-    work: impl AsyncFnOnce(Administration, Timestamp) -> Result<T, CommandError>,
+    work: impl AsyncFnOnce(Administration, RequestContext) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
     let now = SystemClock.now();
     actix_web::rt::System::new().block_on(async {
         let opened = administer(config, now).await.map_err(failed)?;
-        work(opened, now).await
+        let context = opened.sessions.context(now);
+        work(opened, context).await
     })
 }
 

@@ -23,10 +23,10 @@ pub(super) fn run(
 
 fn list(name: &str, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
     let config = dialogue.config_with_stores()?;
-    let sessions = with_stores(&config, async |stores, now| {
+    let sessions = with_stores(&config, async |stores, context| {
         let account = stores.accounts.named(name).await.map_err(failed)?;
         let account = account.ok_or_else(|| unknown(name))?;
-        stores.sessions.list(&account.id, now).await.map_err(failed)
+        stores.sessions.list(&context, &account.id).await.map_err(failed)
     })?;
     let json = json!({ "sessions": sessions.iter().map(as_json).collect::<Vec<_>>() });
     dialogue.answer(&json, &list_text(&sessions))
@@ -34,11 +34,11 @@ fn list(name: &str, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError>
 
 fn revoke(id: &SessionId, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
     let config = dialogue.config_with_stores()?;
-    let (account, was_live) = with_stores(&config, async |stores, now| {
+    let (account, was_live) = with_stores(&config, async |stores, context| {
         let found = stores.session_store.find(id).await.map_err(failed)?;
         let session =
             found.ok_or_else(|| CommandError::Failed(format!("there is no session {id}")))?;
-        let ended = stores.sessions.end_of(&session.subject, id, now).await.map_err(failed)?;
+        let ended = stores.sessions.end_of(&context, &session.subject, id).await.map_err(failed)?;
         Ok((session.subject, ended))
     })?;
     let json = json!({ "id": id, "account": account.as_str(), "was_live": was_live });

@@ -56,7 +56,7 @@ impl Maintenance {
 
     /// The issuer of this server.
     pub(super) fn issuer(&self) -> String {
-        self.sessions.snapshot().policy().issuer().to_string()
+        self.sessions.context(SystemClock.now()).issuer().to_string()
     }
 
     /// Reloads keys and client profiles, all or nothing. Other settings take effect after a
@@ -160,9 +160,9 @@ impl Maintenance {
     }
 
     fn remove_expired_keys(&self) {
-        let snapshot = self.sessions.snapshot();
-        let keys = self.keys.borrow();
-        if let Err(error) = keys.directory().remove_expired(snapshot.ring(), SystemClock.now()) {
+        let context = self.sessions.context(SystemClock.now());
+        let (keys, ring) = (self.keys.borrow(), context.snapshot.ring());
+        if let Err(error) = keys.directory().remove_expired(ring, context.now) {
             tracing::warn!(cause = %chain(&error), "failed to remove expired keys");
         }
     }

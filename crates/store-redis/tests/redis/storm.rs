@@ -9,7 +9,7 @@ use aquaware_core::policy::ProfileSettings;
 use aquaware_core::random::SystemRandom;
 use aquaware_core::retry::RetryKey;
 use aquaware_core::secret::RefreshToken;
-use aquaware_core::service::{RefreshError, Renewal, ServiceError, Sessions};
+use aquaware_core::service::{RefreshError, RefreshOutcome, ServiceError, Sessions};
 use aquaware_core::testing::fixture;
 use aquaware_servers::{Cluster, Redis, RedisOptions as ServerOptions, Sentinel};
 use aquaware_store_redis::RedisStore;
@@ -60,10 +60,10 @@ impl Storm {
     }
 
     async fn client(&self, number: u32) -> Client {
-        let snapshot = self.sessions.snapshot();
-        let web = snapshot.policy().client(&fixture::client("web")).unwrap();
+        let context = self.sessions.context(fixture::NOW);
+        let web = context.client(&fixture::client("web")).unwrap();
         let login = fixture::login_of(number);
-        let granted = self.sessions.open(&snapshot, web, login, fixture::NOW).await.unwrap();
+        let granted = self.sessions.open(&context, web, login).await.unwrap();
         let mut tokens = vec![granted.refresh.unwrap().token];
         let refreshes = Arc::new(AtomicU64::new(0));
         let (sessions, count) = (Arc::clone(&self.sessions), Arc::clone(&refreshes));
@@ -74,9 +74,12 @@ impl Storm {
                 let key = format!("attempt-{number:08}-{:08}", tokens.len());
                 let key = RetryKey::parse(key.as_bytes()).unwrap();
                 let token = tokens.last().unwrap().expose();
-                match sessions.refresh(token, key.as_ref(), fixture::NOW).await {
-                    Ok((granted, renewal)) => {
-                        healed.fetch_add(u64::from(renewal == Renewal::Healed), Ordering::SeqCst);
+                match sessions.refresh(&context, token, key.as_ref()).await {
+                    Ok((granted, outcome)) => {
+                        healed.fetch_add(
+                            u64::from(outcome == RefreshOutcome::Healed),
+                            Ordering::SeqCst,
+                        );
                         tokens.push(granted.refresh.unwrap().token);
                         count.fetch_add(1, Ordering::SeqCst);
                     }
@@ -108,13 +111,14 @@ impl Storm {
     /// Ends it: every client's last token works, and one it had before is a thief's.
     async fn end(self) {
         self.over.store(true, Ordering::SeqCst);
+        let context = self.sessions.context(fixture::NOW);
         for client in self.clients {
             let tokens = client.task.await.unwrap();
             let [.., stolen, last] = tokens.as_slice() else { panic!("too few refreshes") };
-            self.sessions.refresh(last.expose(), None, fixture::NOW).await.unwrap();
-            let theft = self.sessions.refresh(stolen.expose(), None, fixture::NOW).await;
+            self.sessions.refresh(&context, last.expose(), None).await.unwrap();
+            let theft = self.sessions.refresh(&context, stolen.expose(), None).await;
             assert!(matches!(theft, Err(RefreshError::Reused)), "{theft:?}");
-            let after = self.sessions.refresh(last.expose(), None, fixture::NOW).await;
+            let after = self.sessions.refresh(&context, last.expose(), None).await;
             assert!(matches!(after, Err(RefreshError::Ended(_))), "{after:?}");
         }
     }

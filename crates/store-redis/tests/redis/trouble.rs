@@ -48,14 +48,14 @@ fn a_refresh_survives_whatever_is_lost_of_it() {
             proxy.pass();
             let store = through(&proxy, &prefix()).await;
             let sessions = fixture::sessions(Arc::new(store), strict());
-            let snapshot = sessions.snapshot();
-            let web = snapshot.policy().client(&fixture::client("web")).unwrap();
-            let granted = sessions.open(&snapshot, web, fixture::login_of(1), fixture::NOW);
+            let context = sessions.context(fixture::NOW);
+            let web = context.client(&fixture::client("web")).unwrap();
+            let granted = sessions.open(&context, web, fixture::login_of(1));
             let mut token = granted.await.unwrap().refresh.unwrap().token;
             for lap in 0..3 {
                 let before = proxy.faults();
                 proxy.next(1, fault);
-                let answer = sessions.refresh(token.expose(), None, fixture::NOW).await;
+                let answer = sessions.refresh(&context, token.expose(), None).await;
                 let (granted, _) = answer.unwrap_or_else(|e| panic!("{fault:?}, {lap}: {e:?}"));
                 assert_eq!(granted.session.generation, generation(lap + 2), "{fault:?}");
                 assert_eq!(proxy.faults(), before + 1, "{fault:?}");

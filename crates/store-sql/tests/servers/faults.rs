@@ -54,13 +54,16 @@ impl World {
     }
 
     async fn try_open(&self) -> Result<Granted, ServiceError> {
-        let snapshot = self.sessions.snapshot();
-        let profile = snapshot.policy().client(&client_id("bare")).unwrap();
-        self.sessions.open(&snapshot, profile, login_of(1), NOW).await
+        let context = self.sessions.context(NOW);
+        let profile = context.client(&client_id("bare")).unwrap();
+        self.sessions.open(&context, profile, login_of(1)).await
     }
 
     async fn refresh(&self, token: &str) -> Result<Granted, RefreshError> {
-        self.sessions.refresh(token, None, NOW).await.map(|(granted, _)| granted)
+        self.sessions
+            .refresh(&self.sessions.context(NOW), token, None)
+            .await
+            .map(|(granted, _)| granted)
     }
 
     /// A refresh with `fault` at its request number `place`, and another if it came to nothing.
@@ -242,7 +245,8 @@ async fn client(world: &World, stop: &AtomicBool, seen: &Mutex<Seen>) {
     while !stop.load(Ordering::Relaxed) {
         let retry = RetryKey::parse(format!("intention-{key:020}").as_bytes()).unwrap().unwrap();
         let start = Instant::now();
-        let result = world.sessions.refresh(&token, Some(&retry), NOW).await;
+        let context = world.sessions.context(NOW);
+        let result = world.sessions.refresh(&context, &token, Some(&retry)).await;
         if note(seen, start.elapsed(), &result) {
             let (granted, _) = result.unwrap();
             live += 1;

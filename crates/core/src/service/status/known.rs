@@ -1,80 +1,73 @@
-//! What one replica knows of revocations, list by list.
+//! The revocations that one replica knows, list by list.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use super::StatusListError;
-use super::signed::SignedList;
+use super::signed::{SignedList, StatusListError, within};
 use crate::service::Snapshot;
 use crate::status::{LIST_ENTRIES, ListId, PackedList, Spans, StatusList};
 use crate::store::Revoked;
 use crate::time::Timestamp;
 
-/// How often all revocations are read, not the latest alone: in case some came late.
-const WHOLE_EVERY: Duration = Duration::from_secs(300);
-/// How far the latest reach back behind the last reading: the clocks of two replicas, and an end
-/// that took its time to be stored.
+/// How often all revocations are read instead of only recent ones, in case some were stored late.
+const FULL_READ_EVERY: Duration = Duration::from_secs(300);
+/// How far a partial read reaches back before the previous read. It covers clock differences between
+/// replicas and the time that a store takes to commit.
 const OVERLAP: Duration = Duration::from_secs(2 * Spans::SKEW.as_secs());
 
-/// Whether less than `span` has passed since `start`. Requests on several threads come with instants
-/// that are a little out of order; a clock that was put back is another matter.
-pub(super) fn within(start: Timestamp, span: Duration, now: Timestamp) -> bool {
-    start.minus(Spans::FRESH) < now && now < start.plus(span)
-}
-
-/// What is asked for.
+/// The extent of one read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
-    /// From when on.
+pub(super) struct ReadSpan {
+    /// Revocations at or after this instant are read.
     pub(super) since: Timestamp,
-    /// Whether that is all there is to know.
-    whole: bool,
-    /// From when on a revocation shows.
+    /// Whether this covers every revocation that is shown.
+    full: bool,
+    /// Revocations at or after this instant are shown.
     shown_since: Timestamp,
-    /// When it is asked.
-    pub(super) asked: Timestamp,
+    /// When the read started.
+    pub(super) started: Timestamp,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Which question the latest answer was to.
+    /// The number of the latest completed read.
     pub(super) number: u64,
-    /// When it was asked.
-    asked: Option<Timestamp>,
-    /// When all revocations were last read.
-    whole: Option<Timestamp>,
+    /// When that read started.
+    read_at: Option<Timestamp>,
+    /// When the latest full read started.
+    full_read_at: Option<Timestamp>,
     lists: BTreeMap<ListId, List>,
 }
 
 /// One list.
 #[derive(Debug, Default)]
 struct List {
-    /// The entries that are revoked, and since when.
+    /// The revoked entries and when their sessions ended.
     revoked: BTreeMap<u32, Timestamp>,
-    /// The entries packed; none since they changed.
+    /// The packed entries; `None` since the entries changed.
     packed: Option<Arc<PackedList>>,
-    /// The last token; for other entries or none, if it isn't packed.
+    /// The latest token. Outdated while `packed` is `None`.
     signed: Option<Arc<SignedList>>,
 }
 
 impl Known {
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
-        self.asked.is_some_and(|asked| within(asked, Spans::FRESH, now))
+        self.read_at.is_some_and(|read_at| within(read_at, Spans::FRESH, now))
     }
 
-    /// What has to be read.
-    pub(super) fn to_read(&self, spans: Spans, now: Timestamp) -> Span {
+    /// The extent of the next read.
+    pub(super) fn to_read(&self, spans: Spans, now: Timestamp) -> ReadSpan {
         let shown_since = spans.shown_since(now);
-        let recently = self.whole.is_some_and(|whole| within(whole, WHOLE_EVERY, now));
-        let latest = self.asked.filter(|_| recently).map(|asked| asked.minus(OVERLAP));
-        let since = latest.map_or(shown_since, |latest| latest.max(shown_since));
-        Span { since, whole: since == shown_since, shown_since, asked: now }
+        let is_recent = self.full_read_at.is_some_and(|at| within(at, FULL_READ_EVERY, now));
+        let partial = self.read_at.filter(|_| is_recent).map(|read_at| read_at.minus(OVERLAP));
+        let since = partial.map_or(shown_since, |since| since.max(shown_since));
+        ReadSpan { since, full: since == shown_since, shown_since, started: now }
     }
 
-    /// Takes in what was read.
-    pub(super) fn learn(&mut self, found: &[Revoked], span: Span, number: u64) {
-        let Span { whole, shown_since, asked, .. } = span;
+    /// Merges the revocations that a read returned.
+    pub(super) fn learn(&mut self, found: &[Revoked], span: ReadSpan, number: u64) {
+        let ReadSpan { full, shown_since, started, .. } = span;
         let mut read: BTreeMap<ListId, BTreeMap<u32, Timestamp>> = BTreeMap::new();
         for Revoked { index, at } in found.iter().filter(|it| it.at >= shown_since) {
             read.entry(index.list()).or_default().insert(index.entry(), *at);
@@ -83,12 +76,12 @@ impl Known {
             self.lists.entry(*id).or_default();
         }
         for (id, list) in &mut self.lists {
-            list.learn(read.remove(id).unwrap_or_default(), whole, shown_since);
+            list.learn(read.remove(id).unwrap_or_default(), full, shown_since);
         }
         self.number = number;
-        self.asked = Some(asked);
-        if whole {
-            self.whole = Some(asked);
+        self.read_at = Some(started);
+        if full {
+            self.full_read_at = Some(started);
         }
     }
 
@@ -98,13 +91,13 @@ impl Known {
         snapshot: &Snapshot,
         now: Timestamp,
     ) -> Result<Arc<SignedList>, StatusListError> {
-        // A request that waited came earlier than what it gets.
-        let now = self.asked.map_or(now, |asked| asked.max(now));
+        // A request that had to wait is older than the revocations it receives.
+        let now = self.read_at.map_or(now, |read_at| read_at.max(now));
         let key = snapshot.ring().signing_for_others(now).ok_or(StatusListError::SharedSecret)?;
         let uri = id.uri(snapshot.policy().issuer());
         let list = self.lists.entry(id).or_default();
         let packed = match (&list.packed, &list.signed) {
-            (Some(_), Some(signed)) if signed.is_good(&uri, key.kid(), now) => {
+            (Some(_), Some(signed)) if signed.is_current(&uri, key.kid(), now) => {
                 return Ok(Arc::clone(signed));
             }
             (Some(packed), _) => Arc::clone(packed),
@@ -118,17 +111,17 @@ impl Known {
 }
 
 impl List {
-    /// Takes in what was read of it: all of it, or what is new.
-    fn learn(&mut self, news: BTreeMap<u32, Timestamp>, whole: bool, shown_since: Timestamp) {
-        let changed = if whole {
-            let before = std::mem::replace(&mut self.revoked, news);
+    /// Merges the entries that a read returned for this list: all of them, or only recent ones.
+    fn learn(&mut self, read: BTreeMap<u32, Timestamp>, full: bool, shown_since: Timestamp) {
+        let changed = if full {
+            let before = std::mem::replace(&mut self.revoked, read);
             !before.keys().eq(self.revoked.keys())
         } else {
-            let known = self.revoked.len();
-            self.revoked.extend(news);
-            let grown = self.revoked.len();
+            let before = self.revoked.len();
+            self.revoked.extend(read);
+            let extended = self.revoked.len();
             self.revoked.retain(|_, at| *at >= shown_since);
-            grown != known || self.revoked.len() != grown
+            extended != before || self.revoked.len() != extended
         };
         if changed {
             self.packed = None;
@@ -136,11 +129,11 @@ impl List {
     }
 
     fn pack(&self) -> Arc<PackedList> {
-        /// Most lists that anybody may ask for.
-        static NOTHING: LazyLock<Arc<PackedList>> =
+        /// Shared by all lists without revocations, which is most of the lists anyone may request.
+        static EMPTY: LazyLock<Arc<PackedList>> =
             LazyLock::new(|| Arc::new(StatusList::new(LIST_ENTRIES, []).packed()));
         if self.revoked.is_empty() {
-            return Arc::clone(&NOTHING);
+            return Arc::clone(&EMPTY);
         }
         Arc::new(StatusList::new(LIST_ENTRIES, self.revoked.keys().copied()).packed())
     }

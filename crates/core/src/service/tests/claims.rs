@@ -30,7 +30,7 @@ fn new_claims_are_in_the_next_access_token() {
     // The retry of a lost answer has them too, as they are by then.
     assert!(block_on(desk.accounts.set_claims(&desk.ann.id, &roles("user"))).unwrap());
     let (repeated, renewal) = desk.world.refresh(&token_of(&granted), None).unwrap();
-    assert_eq!(renewal, Renewal::Repeated);
+    assert_eq!(renewal, RefreshOutcome::Repeated);
     assert_eq!(roles_of(&repeated), Some(json!(["user"])));
     assert_eq!(roles_of(&desk.log_in(EMAIL, PASSWORD).unwrap()), Some(json!(["user"])));
 }

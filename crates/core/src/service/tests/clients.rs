@@ -70,15 +70,17 @@ impl Counter {
     fn new() -> Self {
         let world = World::over(Arc::default(), policy_of("good"), Arc::default());
         let hasher = Arc::new(Counting::default());
-        let clients =
-            Clients::new(world.sessions.clone(), hasher.clone(), Arc::new(SeededRandom::new(5)));
+        let clients = Clients::new(hasher.clone(), Arc::new(SeededRandom::new(5)));
         Self { world, hasher, clients }
     }
 
-    fn show(&self, id: &str, secret: Option<&str>) -> Result<Arc<Snapshot>, ClientError> {
+    fn show(&self, id: &str, secret: Option<&str>) -> Result<(), ClientError> {
         let secret = secret.map(|text| Password::new(text.to_owned()));
         let credentials = Credentials { id: fixture::client(id), secret };
-        block_on(self.clients.authenticate(&credentials, self.world.clock.now()))
+        let context = self.world.context();
+        let profile = block_on(self.clients.authenticate(&context, &credentials))?;
+        assert_eq!(*profile.id(), credentials.id);
+        Ok(())
     }
 
     #[track_caller]
@@ -103,10 +105,9 @@ impl Counter {
     }
 
     fn token(&self, id: &str, scope: &str) -> Result<ClientToken, ClientError> {
-        let snapshot = self.world.sessions.snapshot();
-        let profile = snapshot.policy().client(&fixture::client(id)).unwrap();
-        let scope = Scope::parse(scope).unwrap();
-        self.clients.token(&snapshot, profile, scope, self.world.clock.now())
+        let context = self.world.context();
+        let profile = context.client(&fixture::client(id)).unwrap();
+        self.clients.token(&context, profile, Scope::parse(scope).unwrap())
     }
 }
 
@@ -218,15 +219,15 @@ fn the_memory_is_bounded_and_drops_the_expired_first() {
         }
         assert_eq!(counter.checks(), to - from);
     };
-    fill(0, Clients::MOST);
+    fill(0, Clients::MAX_REMEMBERED);
     counter.is_good("shop", Some("good 0"));
     assert_eq!(counter.checks(), 0);
-    fill(Clients::MOST, Clients::MOST + 1);
+    fill(Clients::MAX_REMEMBERED, Clients::MAX_REMEMBERED + 1);
     counter.is_good("shop", Some("good 0"));
     assert_eq!(counter.checks(), 1, "one too many, and none was to be spared");
 
     let counter = Counter::new();
-    for number in 1..Clients::MOST {
+    for number in 1..Clients::MAX_REMEMBERED {
         counter.is_good("shop", Some(&format!("good {number}")));
     }
     counter.world.advance(Clients::MEMORY / 2);
@@ -240,11 +241,8 @@ fn the_memory_is_bounded_and_drops_the_expired_first() {
 
 #[test]
 fn what_is_remembered_is_salted_and_has_no_two_readings() {
-    let world = World::new(ProfileSettings::default());
     let hasher = Arc::new(Counting::default());
-    let clients = |seed| {
-        Clients::new(world.sessions.clone(), hasher.clone(), Arc::new(SeededRandom::new(seed)))
-    };
+    let clients = |seed| Clients::new(hasher.clone(), Arc::new(SeededRandom::new(seed)));
     let key = |clients: &Clients, id: &str, hash: &str, secret: &str| {
         let hash = PasswordHash::new(hash.to_owned());
         clients.memory_key(&fixture::client(id), &Password::new(secret.to_owned()), &hash)
@@ -303,9 +301,13 @@ fn a_token_for_a_client_itself_has_no_session() {
     let claims = inspect(counter.token("robot", "").unwrap().access.expose()).unwrap().claims;
     assert_eq!(claims.get("scope"), None);
     // It is nobody's session, so it opens nothing here.
-    let caller = block_on(counter.world.sessions.authenticate(token.access.expose(), now));
+    let caller = block_on(
+        counter.world.sessions.authenticate(&counter.world.context(), token.access.expose()),
+    );
     assert!(matches!(caller, Err(AuthError::SessionOver)));
-    let out = block_on(counter.world.sessions.log_out_bearer(token.access.expose(), now));
+    let out = block_on(
+        counter.world.sessions.log_out_bearer(&counter.world.context(), token.access.expose()),
+    );
     assert!(matches!(out, Err(AuthError::SessionOver)));
 }
 

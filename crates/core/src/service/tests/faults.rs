@@ -213,10 +213,8 @@ fn no_token_leaves_before_the_session_is_acknowledged() {
     for fate in Fate::FAULTS {
         let world = BARE.world();
         world.wire.plan(&[fate]);
-        let snapshot = world.sessions.snapshot();
         let new = fixture::login_of(1);
-        let now = world.clock.now();
-        let outcome = block_on(world.sessions.open(&snapshot, world.profile(), new, now));
+        let outcome = block_on(world.sessions.open(&world.context(), world.profile(), new));
         assert!(matches!(outcome, Err(ServiceError::Store(_))), "{fate:?}");
     }
 }

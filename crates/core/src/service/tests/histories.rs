@@ -65,7 +65,7 @@ impl Seen {
 /// How many of the tokens would open a new generation, were they presented by a stranger.
 fn live_generations(world: &World, seen: &Seen) -> usize {
     let stranger = Mark::from_bytes([0xee; 16]);
-    let snapshot = world.sessions.snapshot();
+    let snapshot = world.context().snapshot;
     let windowless = fixture::profile("web", with_window(Duration::ZERO));
     let live = |token: &&String| {
         let claims: Verified<RefreshClaims> =
@@ -85,14 +85,13 @@ fn live_generations(world: &World, seen: &Seen) -> usize {
 }
 
 fn play(world: &World, seen: &mut Seen, event: &Event) -> Result<(), TestCaseError> {
-    let now = world.clock.now();
     match event {
         Event::Pass(span) => world.advance(*span),
         Event::LogOut { which } => {
-            block_on(world.sessions.log_out(&seen.pick(*which), now)).unwrap();
+            block_on(world.sessions.log_out(&world.context(), &seen.pick(*which))).unwrap();
         }
         Event::End(reason) => {
-            block_on(world.sessions.end(&world.record().id, *reason, now)).unwrap();
+            block_on(world.sessions.end(&world.context(), &world.record().id, *reason)).unwrap();
         }
         Event::Refresh { which, key } => {
             let key = key.map(|n| format!("one-of-three-keys-{n}"));
@@ -100,7 +99,7 @@ fn play(world: &World, seen: &mut Seen, event: &Event) -> Result<(), TestCaseErr
             match outcome {
                 Ok((granted, renewal)) => {
                     prop_assert!(seen.ended.is_none(), "an ended session lives");
-                    prop_assert_ne!(renewal, Renewal::Healed);
+                    prop_assert_ne!(renewal, RefreshOutcome::Healed);
                     seen.learn(token_of(&granted))?;
                 }
                 Err(RefreshError::Reused | RefreshError::Ended(_)) => {

@@ -27,7 +27,7 @@ fn world() -> World {
 }
 
 fn introspect(world: &World, token: &str) -> Result<Option<Introspected>, StoreError> {
-    block_on(world.sessions.introspect(token, world.clock.now()))
+    block_on(world.sessions.introspect(&world.context(), token))
 }
 
 fn is_active(world: &World, token: &str) -> bool {
@@ -36,7 +36,7 @@ fn is_active(world: &World, token: &str) -> bool {
 
 fn revoke(world: &World, token: &str, client: Option<&str>) -> Result<(), RevokeError> {
     let client: Option<ClientId> = client.map(fixture::client);
-    block_on(world.sessions.revoke(token, client.as_ref(), world.clock.now()))
+    block_on(world.sessions.revoke(&world.context(), token, client.as_ref()))
 }
 
 fn ended(world: &World) -> Option<EndReason> {
@@ -46,11 +46,10 @@ fn ended(world: &World) -> Option<EndReason> {
 /// A token of a client by itself.
 fn of_client(world: &World) -> String {
     let random = Arc::new(SeededRandom::new(8));
-    let clients = Clients::new(world.sessions.clone(), Arc::new(InlineHasher::default()), random);
-    let snapshot = world.sessions.snapshot();
-    let profile = snapshot.policy().client(&fixture::client("shop")).unwrap();
-    let scope = Scope::parse("feed").unwrap();
-    let token = clients.token(&snapshot, profile, scope, world.clock.now()).unwrap();
+    let clients = Clients::new(Arc::new(InlineHasher::default()), random);
+    let context = world.context();
+    let profile = context.client(&fixture::client("shop")).unwrap();
+    let token = clients.token(&context, profile, Scope::parse("feed").unwrap()).unwrap();
     token.access.expose().to_owned()
 }
 
@@ -76,10 +75,9 @@ fn live_tokens_of_both_kinds_are_known_at_one_read() {
 fn a_refresh_token_is_told_with_the_scope_of_its_session() {
     let scopes = Scope::parse("feed read").unwrap();
     let world = World::new(ProfileSettings { scopes: scopes.clone(), ..Default::default() });
-    let snapshot = world.sessions.snapshot();
     let new = NewSession { scope: scopes.clone(), ..fixture::login_of(1) };
-    let now = world.clock.now();
-    let granted = block_on(world.sessions.open(&snapshot, world.profile(), new, now)).unwrap();
+    let opened = block_on(world.sessions.open(&world.context(), world.profile(), new));
+    let granted = opened.unwrap();
     let found = introspect(&world, &token_of(&granted)).unwrap();
     assert!(matches!(found, Some(Introspected::Refresh(_, scope)) if scope == scopes));
 }
@@ -118,7 +116,7 @@ fn every_token_of_an_ended_session_is_dead() {
     let world = world();
     let granted = world.open();
     let id = granted.session.id;
-    block_on(world.sessions.end(&id, EndReason::Logout, world.clock.now())).unwrap();
+    block_on(world.sessions.end(&world.context(), &id, EndReason::Logout)).unwrap();
     assert!(!is_active(&world, granted.access.expose()));
     assert!(!is_active(&world, &token_of(&granted)));
 }
@@ -203,7 +201,7 @@ fn revoking_either_token_ends_the_session_at_once() {
             let (access, token) = (granted.access.expose(), token_of(&granted));
             revoke(&world, if refresh { &token } else { access }, client).unwrap();
             assert_eq!(ended(&world), Some(EndReason::Revoked));
-            let caller = block_on(world.sessions.authenticate(access, world.clock.now()));
+            let caller = block_on(world.sessions.authenticate(&world.context(), access));
             assert!(matches!(caller, Err(AuthError::SessionOver)));
             let after = world.refresh(&token, None);
             assert!(matches!(after, Err(RefreshError::Ended(EndReason::Revoked))));

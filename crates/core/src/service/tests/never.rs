@@ -21,7 +21,7 @@ fn the_first_refresh_token_stays_and_its_use_is_one_call() {
     for day in 1..=364 {
         world.clock.advance_to(login.plus(day * DAY));
         let (granted, renewal) = world.refresh(&token, None).unwrap();
-        assert_eq!((world.wire.calls(), renewal), (vec!["touch"], Renewal::Kept));
+        assert_eq!((world.wire.calls(), renewal), (vec!["touch"], RefreshOutcome::Kept));
         assert!(granted.refresh.is_none());
         assert_eq!(world.record().last_used_at, world.clock.now());
     }
@@ -37,13 +37,12 @@ fn its_session_can_be_listed_and_ended() {
     let world = World::new(device());
     let granted = world.open();
     let (token, id) = (token_of(&granted), granted.session.id);
-    let listed = || block_on(world.sessions.list(&subject(), world.clock.now())).unwrap();
+    let listed = || block_on(world.sessions.list(&world.context(), &subject())).unwrap();
     assert_eq!(listed().len(), 1);
     let stranger = fixture::subject(2);
-    let now = world.clock.now();
-    assert!(!block_on(world.sessions.end_of(&stranger, &id, now)).unwrap());
-    assert!(block_on(world.sessions.end_of(&subject(), &id, now)).unwrap());
-    assert!(!block_on(world.sessions.end_of(&subject(), &id, now)).unwrap());
+    assert!(!block_on(world.sessions.end_of(&world.context(), &stranger, &id)).unwrap());
+    assert!(block_on(world.sessions.end_of(&world.context(), &subject(), &id)).unwrap());
+    assert!(!block_on(world.sessions.end_of(&world.context(), &subject(), &id)).unwrap());
     assert!(listed().is_empty());
     let refused = world.refresh(&token, None);
     assert!(matches!(refused, Err(RefreshError::Ended(EndReason::Revoked))));
@@ -56,7 +55,7 @@ fn a_client_that_begins_to_rotate_goes_on_with_the_token_it_has() {
     world.advance(100 * DAY);
     let rotating = switched(&world, ProfileSettings::default());
     let (granted, renewal) = rotating.refresh(&token, None).unwrap();
-    assert_eq!(renewal, Renewal::Advanced);
+    assert_eq!(renewal, RefreshOutcome::Advanced);
     let second = token_of(&granted);
     rotating.advance(DAY);
     assert!(rotating.refresh(&second, None).is_ok());
@@ -70,7 +69,7 @@ fn a_client_that_stops_to_rotate_keeps_the_token_it_has() {
     for _ in 0..3 {
         keeping.advance(HOUR);
         let (granted, renewal) = keeping.refresh(&second, None).unwrap();
-        assert_eq!(renewal, Renewal::Kept);
+        assert_eq!(renewal, RefreshOutcome::Kept);
         assert!(granted.refresh.is_none());
     }
     // And back again.
@@ -89,7 +88,7 @@ fn a_retry_across_the_switch_gets_the_successor() {
     let keeping = switched(&world, device());
     keeping.advance(DAY);
     let (granted, renewal) = keeping.refresh(&first, Some("intention-0000001")).unwrap();
-    assert_eq!(renewal, Renewal::Repeated);
+    assert_eq!(renewal, RefreshOutcome::Repeated);
     // It holds the parent, so it is given the one that lives.
     assert_eq!(token_of(&granted), lost);
     let (granted, _) = keeping.refresh(&lost, None).unwrap();
@@ -117,10 +116,10 @@ fn a_store_that_lost_a_rotation_catches_up_and_the_token_stays() {
     world.advance(HOUR);
     let keeping = switched(&world.restored(&copy), device());
     let (granted, renewal) = keeping.refresh(&second, None).unwrap();
-    assert_eq!(renewal, Renewal::Healed);
+    assert_eq!(renewal, RefreshOutcome::Healed);
     assert!(granted.refresh.is_none(), "the client has the live token in hand");
     let (_, renewal) = keeping.refresh(&second, None).unwrap();
-    assert_eq!(renewal, Renewal::Kept);
+    assert_eq!(renewal, RefreshOutcome::Kept);
     let expiry = inspect(&second).unwrap().claims["exp"].as_i64().unwrap();
     assert_eq!(keeping.record().refresh_expiry().seconds(), expiry);
     assert_eq!(keeping.profile().rotation, Rotation::Never);

@@ -38,11 +38,11 @@ fn world() -> World {
 
 /// A session of `client` with the whole scope.
 fn open(world: &World, client: &str) -> Granted {
-    let snapshot = world.sessions.snapshot();
-    let profile = snapshot.policy().client(&fixture::client(client)).unwrap();
+    let context = world.context();
+    let profile = context.client(&fixture::client(client)).unwrap();
     let scope = Scope::parse("feed read").unwrap();
     let new = NewSession { scope, ..fixture::login_of(1) };
-    block_on(world.sessions.open(&snapshot, profile, new, world.clock.now())).unwrap()
+    block_on(world.sessions.open(&context, profile, new)).unwrap()
 }
 
 struct Asked<'a> {
@@ -54,14 +54,15 @@ struct Asked<'a> {
 const BY_WEB: Asked<'static> = Asked { client: Some("web"), key: None, scope: None };
 
 fn renew(world: &World, token: &str, asked: &Asked<'_>) -> Refreshed {
-    let now = world.clock.now();
-    let claims = world.sessions.check_refresh(token, now)?;
+    let context = world.context();
+    let token = &world.sessions.check_refresh(&context, token)?;
     let client: Option<ClientId> = asked.client.map(fixture::client);
     let presenter = client.as_ref().map_or(Presenter::FirstParty, Presenter::Client);
     let scope = asked.scope.map(|text| Scope::parse(text).unwrap());
-    let wish = Renew { claims: &claims, presenter, scope: scope.as_ref() };
     let key = asked.key.map(|text| RetryKey::parse(text.as_bytes()).unwrap().unwrap());
-    block_on(world.sessions.renew(wish, key.as_ref(), now))
+    let (scope, retry_key) = (scope.as_ref(), key.as_ref());
+    let request = RefreshRequest { token, presenter, scope, retry_key };
+    block_on(world.sessions.renew(&context, request))
 }
 
 fn scope_in(granted: &Granted) -> String {
@@ -181,7 +182,7 @@ fn a_wider_scope_is_refused_and_uses_nothing_up() {
     assert!(matches!(renew(&world, &first, &wide), Err(RefreshError::InvalidScope)));
     let narrow = Asked { scope: Some("feed"), ..BY_WEB };
     let (again, renewal) = renew(&world, &first, &narrow).unwrap();
-    assert_eq!((token_of(&again), renewal), (second, Renewal::Repeated));
+    assert_eq!((token_of(&again), renewal), (second, RefreshOutcome::Repeated));
     assert_eq!(scope_in(&again), "feed");
 }
 
@@ -212,7 +213,7 @@ fn a_client_that_keeps_its_token_narrows_alike() {
     let asked = Asked { client: Some("device"), key: None, scope: Some("feed") };
     let (granted, renewal) = renew(&world, &token, &asked).unwrap();
     assert!(granted.refresh.is_none());
-    assert_eq!((scope_in(&granted).as_str(), renewal), ("feed", Renewal::Kept));
+    assert_eq!((scope_in(&granted).as_str(), renewal), ("feed", RefreshOutcome::Kept));
     let wide = Asked { scope: Some("write"), ..asked };
     assert!(matches!(renew(&world, &token, &wide), Err(RefreshError::InvalidScope)));
 }
@@ -247,16 +248,17 @@ fn an_outage_while_narrowing_uses_nothing_up() {
     }
 }
 
-fn send_password(desk: &Desk, client: &str, door: Door) -> Result<Granted, LoginError> {
-    let wish = LogIn {
+fn send_password(desk: &Desk, client: &str, grant: Grant) -> Result<Granted, LoginError> {
+    let context = desk.world.context();
+    let request = LogIn {
         email: EMAIL.to_owned(),
         password: Password::new(PASSWORD.to_owned()),
-        client: fixture::client(client),
-        door,
+        client: context.client(&fixture::client(client)).unwrap(),
+        grant,
         scope: Scope::parse("feed").unwrap(),
         device: Device::default(),
     };
-    block_on(desk.accounts.log_in(wish, desk.world.clock.now()))
+    block_on(desk.accounts.log_in(&context, request))
 }
 
 #[test]
@@ -266,17 +268,18 @@ fn each_door_takes_its_own_clients() {
     for (client, first_party, password_grant) in
         [("web", true, false), ("app", false, true), ("shop", false, true), ("poor", true, false)]
     {
-        for (door, open) in [(Door::FirstParty, first_party), (Door::PasswordGrant, password_grant)]
-        {
-            match send_password(&desk, client, door) {
+        let others = [(Grant::RefreshToken, false), (Grant::ClientCredentials, false)];
+        let own = [(Grant::Login, first_party), (Grant::Password, password_grant)];
+        for (grant, allowed) in own.into_iter().chain(others) {
+            match send_password(&desk, client, grant) {
                 Ok(granted) => {
-                    assert!(open, "{client} {door:?}");
+                    assert!(allowed, "{client} {grant:?}");
                     assert_eq!(granted.session.client, fixture::client(client));
                     assert_eq!(granted.refresh.is_some(), client != "poor");
                 }
                 Err(error) => {
-                    assert!(matches!(error, LoginError::NotAllowed), "{client} {door:?}");
-                    assert!(!open, "{client} {door:?}");
+                    assert!(matches!(error, LoginError::NotAllowed), "{client} {grant:?}");
+                    assert!(!allowed, "{client} {grant:?}");
                 }
             }
         }
@@ -290,7 +293,7 @@ fn no_confidential_client_comes_through_the_front_door() {
     let all = settings(&[Grant::Login, Grant::Password, Grant::RefreshToken], true);
     let policy = fixture::policy_with([fixture::profile("shop", all)]);
     desk.world.sessions.replace_snapshot(fixture::snapshot(policy));
-    let refused = send_password(&desk, "shop", Door::FirstParty);
+    let refused = send_password(&desk, "shop", Grant::Login);
     assert!(matches!(refused, Err(LoginError::NotAllowed)));
-    assert!(send_password(&desk, "shop", Door::PasswordGrant).is_ok());
+    assert!(send_password(&desk, "shop", Grant::Password).is_ok());
 }

@@ -7,13 +7,13 @@ use super::*;
 const NEW: &str = "nine green turtles";
 
 fn caller(desk: &Desk, granted: &Granted) -> Caller {
-    let now = desk.world.clock.now();
-    block_on(desk.world.sessions.authenticate(granted.access.expose(), now)).unwrap()
+    block_on(desk.world.sessions.authenticate(&desk.world.context(), granted.access.expose()))
+        .unwrap()
 }
 
 fn change(desk: &Desk, caller: &Caller, current: &str, new: &str) -> Result<(), PasswordError> {
     let change = PasswordChange { current: password(current), new: password(new) };
-    block_on(desk.accounts.change_password(caller, change, desk.world.clock.now()))
+    block_on(desk.accounts.change_password(&desk.world.context(), caller, change))
 }
 
 fn ended_by(desk: &Desk, granted: &Granted, reason: EndReason) -> bool {
@@ -85,8 +85,8 @@ fn a_change_that_the_store_broke_off_can_be_tried_again() {
 fn an_operators_reset_ends_every_session() {
     let desk = Desk::new();
     let granted = desk.log_in(EMAIL, PASSWORD).unwrap();
-    let now = desk.world.clock.now();
-    block_on(desk.accounts.reset_password(&desk.ann, &password(NEW), now)).unwrap();
+    block_on(desk.accounts.reset_password(&desk.world.context(), &desk.ann, &password(NEW)))
+        .unwrap();
     assert!(ended_by(&desk, &granted, EndReason::PasswordChanged));
     assert!(desk.log_in(EMAIL, PASSWORD).is_err());
     assert!(desk.log_in(EMAIL, NEW).is_ok());
@@ -97,12 +97,12 @@ fn a_disabled_account_is_out_at_once_and_comes_back_without_its_sessions() {
     let desk = Desk::new();
     let granted = desk.log_in(EMAIL, PASSWORD).unwrap();
     let caller = caller(&desk, &granted);
-    let now = desk.world.clock.now();
-    assert!(block_on(desk.accounts.disable(&desk.ann.id, now)).unwrap());
+    assert!(block_on(desk.accounts.disable(&desk.world.context(), &desk.ann.id)).unwrap());
     assert_eq!(desk.live(), 0);
     assert!(ended_by(&desk, &granted, EndReason::AccountDisabled));
     assert!(block_on(desk.accounts.of(&caller)).unwrap().is_none());
-    let bearer = block_on(desk.world.sessions.authenticate(granted.access.expose(), now));
+    let bearer =
+        block_on(desk.world.sessions.authenticate(&desk.world.context(), granted.access.expose()));
     assert!(matches!(bearer, Err(AuthError::SessionOver)));
     assert!(matches!(change(&desk, &caller, PASSWORD, NEW), Err(PasswordError::Wrong)));
     assert!(block_on(desk.accounts.enable(&desk.ann.id)).unwrap());
@@ -114,9 +114,8 @@ fn a_disabled_account_is_out_at_once_and_comes_back_without_its_sessions() {
 fn a_deleted_account_is_gone_with_its_sessions() {
     let desk = Desk::new();
     let granted = desk.log_in(EMAIL, PASSWORD).unwrap();
-    let now = desk.world.clock.now();
-    assert!(block_on(desk.accounts.delete(&desk.ann.id, now)).unwrap());
-    assert!(!block_on(desk.accounts.delete(&desk.ann.id, now)).unwrap());
+    assert!(block_on(desk.accounts.delete(&desk.world.context(), &desk.ann.id)).unwrap());
+    assert!(!block_on(desk.accounts.delete(&desk.world.context(), &desk.ann.id)).unwrap());
     assert!(ended_by(&desk, &granted, EndReason::AccountDeleted));
     assert!(matches!(desk.log_in(EMAIL, PASSWORD), Err(LoginError::InvalidCredentials)));
     assert!(block_on(desk.accounts.named(EMAIL)).unwrap().is_none());
@@ -126,10 +125,12 @@ fn a_deleted_account_is_gone_with_its_sessions() {
 fn logging_out_everywhere_counts_the_live_sessions() {
     let desk = Desk::new();
     let [here, phone, tablet] = [0; 3].map(|_| desk.log_in(EMAIL, PASSWORD).unwrap());
-    let now = desk.world.clock.now();
-    block_on(desk.world.sessions.log_out_bearer(tablet.access.expose(), now)).unwrap();
+    block_on(desk.world.sessions.log_out_bearer(&desk.world.context(), tablet.access.expose()))
+        .unwrap();
     let all = EndReason::LogoutAll;
-    let count = block_on(desk.world.sessions.end_all(&desk.ann.id, None, all, now)).unwrap();
+    let count =
+        block_on(desk.world.sessions.end_all(&desk.world.context(), &desk.ann.id, None, all))
+            .unwrap();
     assert_eq!(count, 2);
     assert!(ended_by(&desk, &here, all) && ended_by(&desk, &phone, all));
     assert!(ended_by(&desk, &tablet, EndReason::Logout), "the first reason stays");

@@ -36,7 +36,7 @@ fn concurrent_refreshes_get_one_and_the_same_token() {
     assert_eq!(tokens.len(), 1);
     assert_eq!(world.record().generation.number(), 2);
     let count = |which| outcomes.iter().filter(|(_, renewal)| *renewal == which).count();
-    assert_eq!((count(Renewal::Advanced), count(Renewal::Repeated)), (1, MANY - 1));
+    assert_eq!((count(RefreshOutcome::Advanced), count(RefreshOutcome::Repeated)), (1, MANY - 1));
     let accesses: BTreeSet<&str> = outcomes.iter().map(|(g, _)| g.access.expose()).collect();
     assert_eq!(accesses.len(), MANY, "every caller has an access token of its own");
 }

@@ -33,9 +33,9 @@ fn a_refresh_is_one_call_and_so_is_its_repeat() {
     let first = token_of(&world.open());
     world.wire.calls();
     let (granted, renewal) = world.refresh(&first, None).unwrap();
-    assert_eq!((world.wire.calls(), renewal), (vec!["advance"], Renewal::Advanced));
+    assert_eq!((world.wire.calls(), renewal), (vec!["advance"], RefreshOutcome::Advanced));
     let (again, renewal) = world.refresh(&first, None).unwrap();
-    assert_eq!((world.wire.calls(), renewal), (vec!["advance"], Renewal::Repeated));
+    assert_eq!((world.wire.calls(), renewal), (vec!["advance"], RefreshOutcome::Repeated));
     assert_eq!(token_of(&granted), token_of(&again));
     assert_ne!(granted.access.expose(), again.access.expose(), "a fresh access token");
 }
@@ -45,17 +45,16 @@ fn an_access_token_is_checked_without_the_store() {
     let world = World::new(ProfileSettings::default());
     let granted = world.open();
     world.wire.calls();
-    let snapshot = world.sessions.snapshot();
-    let claims = snapshot.check_access(granted.access.expose(), world.clock.now()).unwrap();
+    let claims = world.context().check_access(granted.access.expose()).unwrap();
     assert_eq!(claims.sub, subject());
     assert!(world.wire.calls().is_empty());
     // This issuer's own endpoints look once, and see an end at once.
-    let caller = block_on(world.sessions.authenticate(granted.access.expose(), world.clock.now()));
+    let caller = block_on(world.sessions.authenticate(&world.context(), granted.access.expose()));
     assert_eq!(caller.unwrap().session.id, granted.session.id);
     assert_eq!(world.wire.calls(), ["find"]);
     let id = granted.session.id;
-    block_on(world.sessions.end(&id, EndReason::Logout, world.clock.now())).unwrap();
-    let over = block_on(world.sessions.authenticate(granted.access.expose(), world.clock.now()));
+    block_on(world.sessions.end(&world.context(), &id, EndReason::Logout)).unwrap();
+    let over = block_on(world.sessions.authenticate(&world.context(), granted.access.expose()));
     assert!(matches!(over, Err(AuthError::SessionOver)));
 }
 
@@ -175,13 +174,13 @@ fn logging_out_takes_any_refresh_token_of_the_session() {
         let second = renewed(world.refresh(&first, None));
         world.advance(HOUR);
         let used = if superseded { &first } else { &second };
-        block_on(world.sessions.log_out(used, world.clock.now())).unwrap();
+        block_on(world.sessions.log_out(&world.context(), used)).unwrap();
         assert_eq!(world.record().ended.unwrap().reason, EndReason::Logout);
         let after = world.refresh(&second, None);
         assert!(matches!(after, Err(RefreshError::Ended(EndReason::Logout))));
         // Again, and with garbage, it is as good.
-        block_on(world.sessions.log_out(used, world.clock.now())).unwrap();
-        block_on(world.sessions.log_out("garbage", world.clock.now())).unwrap();
+        block_on(world.sessions.log_out(&world.context(), used)).unwrap();
+        block_on(world.sessions.log_out(&world.context(), "garbage")).unwrap();
     }
 }
 
@@ -206,11 +205,9 @@ fn tokens_are_as_small_as_promised() {
             let mut session = world.open_for(client).session;
             session.id = crate::id::SessionId::from_bytes([9; 16]);
             session.generation = Generation::new(number).unwrap();
-            let snapshot = world.sessions.snapshot();
-            let profile = snapshot.policy().client(&session.client).unwrap();
-            let now = world.clock.now();
-            let granted =
-                world.sessions.grant(&snapshot, profile, session, None, true, now).unwrap();
+            let context = world.context();
+            let profile = context.client(&session.client).unwrap();
+            let granted = world.sessions.grant(&context, profile, session, None, true).unwrap();
             assert_eq!((subject().as_str().len(), fixture::issuer().as_str().len()), (36, 30));
             let (access, refresh) = (granted.access.expose().len(), token_of(&granted).len());
             assert!(access <= 512, "access token of {client}: {access} bytes");

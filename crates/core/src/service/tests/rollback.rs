@@ -29,7 +29,7 @@ fn a_client_ahead_of_the_store_goes_on() {
         let (world, mut tokens) = rolled_back(Duration::ZERO, kept, lost);
         world.wire.calls();
         let (granted, renewal) = world.refresh(tokens.last().unwrap(), None).unwrap();
-        assert_eq!(renewal, Renewal::Healed);
+        assert_eq!(renewal, RefreshOutcome::Healed);
         assert_eq!(world.wire.calls(), ["advance", "advance"]);
         tokens.push(token_of(&granted));
         assert_eq!(generation_of(tokens.last().unwrap()), (kept + lost) as u64 + 2);
@@ -41,7 +41,7 @@ fn a_client_ahead_of_the_store_goes_on() {
 fn a_client_that_lost_nothing_goes_on_as_ever() {
     let (world, tokens) = rolled_back(Duration::ZERO, 4, 0);
     let (_, renewal) = world.refresh(tokens.last().unwrap(), None).unwrap();
-    assert_eq!(renewal, Renewal::Advanced);
+    assert_eq!(renewal, RefreshOutcome::Advanced);
 }
 
 /// The answer got lost, and then the step.
@@ -68,7 +68,7 @@ fn the_retry_of_a_healing_gets_its_answer_again() {
     let (granted, _) = world.refresh(ahead, key).unwrap();
     world.advance(DAY);
     let (again, renewal) = world.refresh(ahead, key).unwrap();
-    assert_eq!(renewal, Renewal::Repeated);
+    assert_eq!(renewal, RefreshOutcome::Repeated);
     assert_eq!(token_of(&granted), token_of(&again));
     // Nobody else's, though.
     assert!(matches!(world.refresh(ahead, None), Err(RefreshError::Reused)));

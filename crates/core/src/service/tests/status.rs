@@ -37,7 +37,7 @@ impl Issuer {
 
     fn list(&self, number: u32) -> Result<Arc<SignedList>, StatusListError> {
         let id = ListId::new(number).unwrap();
-        block_on(self.lists.list(id, self.world.clock.now()))
+        block_on(self.lists.list(&self.world.context(), id))
     }
 
     fn read(&self, number: u32) -> StatusList {
@@ -50,8 +50,8 @@ impl Issuer {
     }
 
     fn end(&self, granted: &Granted, reason: EndReason) {
-        let now = self.world.clock.now();
-        block_on(self.world.sessions.end(&granted.session.id, reason, now)).unwrap();
+        block_on(self.world.sessions.end(&self.world.context(), &granted.session.id, reason))
+            .unwrap();
     }
 
     /// How often the store was asked for revocations since the last time.
@@ -66,7 +66,7 @@ fn check(
     uri: &str,
     now: Timestamp,
 ) -> Result<StatusList, TokenError> {
-    let snapshot = sessions.snapshot();
+    let snapshot = sessions.context(now).snapshot;
     let keys = snapshot.ring().checking(TokenType::Access, now);
     let find = |kid: &str| -> Result<&VerifyingKey, TokenError> {
         keys.verifying(&kid.parse().unwrap()).ok_or(TokenError::UnknownKey)
@@ -124,11 +124,10 @@ fn an_index_that_is_taken_is_drawn_again() {
     let again = Sessions::new(
         issuer.world.memory.clone(),
         Arc::new(Stuttering(SeededRandom::new(0), SeededRandom::new(9))),
-        issuer.world.sessions.snapshot(),
+        issuer.world.context().snapshot,
     );
-    let snapshot = again.snapshot();
-    let profile = issuer.world.profile();
-    let opened = block_on(again.open(&snapshot, profile, fixture::login_of(2), NOW)).unwrap();
+    let (context, profile) = (again.context(NOW), issuer.world.profile());
+    let opened = block_on(again.open(&context, profile, fixture::login_of(2))).unwrap();
     assert_ne!(opened.session.status, first.session.status);
     assert_ne!(opened.session.id, first.session.id);
 }
@@ -160,12 +159,12 @@ fn randomness_that_repeats_itself_for_ever_ends_in_an_error() {
         }
     }
     let issuer = Issuer::new();
-    let snapshot = issuer.world.sessions.snapshot();
-    let sessions =
-        Sessions::new(issuer.world.memory.clone(), Arc::new(Stuck), Arc::clone(&snapshot));
+    let context = issuer.world.context();
+    let snapshot = Arc::clone(&context.snapshot);
+    let sessions = Sessions::new(issuer.world.memory.clone(), Arc::new(Stuck), snapshot);
     let open = || {
         let profile = issuer.world.profile();
-        block_on(sessions.open(&snapshot, profile, fixture::login_of(1), NOW))
+        block_on(sessions.open(&context, profile, fixture::login_of(1)))
     };
     assert!(open().is_ok());
     assert!(matches!(open(), Err(ServiceError::IdTaken(_))));
@@ -196,9 +195,9 @@ fn reuse_logout_everywhere_and_revocation_by_another_replica_show() {
 
     let both = [issuer.world.open(), issuer.world.open()];
     assert_eq!(issuer.status_of(&both[0]), Status::Valid);
-    let now = issuer.world.clock.now();
     let elsewhere = issuer.world.replica();
-    let _ = block_on(elsewhere.end_all(&subject(), None, EndReason::LogoutAll, now)).unwrap();
+    let (context, all) = (issuer.world.context(), EndReason::LogoutAll);
+    let _ = block_on(elsewhere.end_all(&context, &subject(), None, all)).unwrap();
     issuer.world.advance(Spans::FRESH);
     assert!(both.iter().all(|granted| issuer.status_of(granted) == Status::Invalid));
 }
@@ -235,7 +234,7 @@ fn nothing_else_passes_for_a_list_and_a_list_for_nothing_else() {
     assert!(check(&world.sessions, signed.token(), &uri, end.minus(SECOND)).is_ok());
     let tampered = signed.token().replacen('.', ".A", 1);
     assert!(check(&world.sessions, &tampered, &uri, now).is_err());
-    let snapshot = world.sessions.snapshot();
+    let snapshot = world.context().snapshot;
     assert_eq!(snapshot.check_access(signed.token(), now), Err(TokenError::Type));
     assert_eq!(snapshot.check_refresh(signed.token(), now), Err(TokenError::Type));
 }
@@ -308,7 +307,7 @@ fn a_shared_secret_signs_no_list() {
     let ring = fixture::ring_of(&fixture::key_records(Algorithm::Hs256, 1), &policy);
     world.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
     let lists = StatusLists::new(world.sessions.clone());
-    let list = block_on(lists.list(ListId::default(), NOW));
+    let list = block_on(lists.list(&world.context(), ListId::default()));
     assert!(matches!(list, Err(StatusListError::SharedSecret)));
 }
 
@@ -325,8 +324,7 @@ fn lists_are_made_known_before_a_token_names_them() {
         ..granted.session.clone()
     };
     assert!(block_on(issuer.world.memory.insert(&moved)).unwrap());
-    let snapshot = issuer.world.sessions.snapshot();
-    let token = snapshot.refresh_token(&moved, NOW).unwrap().token;
+    let token = issuer.world.context().refresh_token(&moved).unwrap().token;
     let _ = issuer.world.refresh(token.expose(), None).unwrap();
     assert_eq!(known(), [0, 1, 2]);
 }

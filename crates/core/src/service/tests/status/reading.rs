@@ -33,7 +33,7 @@ fn requests_that_come_a_little_out_of_order_change_nothing() {
     let issuer = Issuer::new();
     issuer.world.advance(HOUR);
     let now = issuer.world.clock.now();
-    let list = |now| block_on(issuer.lists.list(ListId::default(), now)).unwrap();
+    let list = |now| block_on(list_at(&issuer.lists, now)).unwrap();
     let first = list(now);
     for millis in [1, 100, 499] {
         assert!(Arc::ptr_eq(&first, &list(now.minus(Duration::from_millis(millis)))));
@@ -82,7 +82,7 @@ fn a_million_sessions_of_which_one_in_a_hundred_is_revoked_stay_under_twenty_kil
     }
     let revoked = drawn.into_iter().map(StatusIndex::from_number).collect();
     let (_, lists) = reading(Revocations { revoked, ..Revocations::default() });
-    let list = block_on(lists.list(ListId::default(), NOW)).unwrap();
+    let list = block_on(list_at(&lists, NOW)).unwrap();
     let (plain, gzipped) = (list.token().len(), list.gzipped().len());
     assert!(gzipped < 20_000 && plain < 28_000, "{gzipped} of {plain} bytes");
 }
@@ -90,8 +90,12 @@ fn a_million_sessions_of_which_one_in_a_hundred_is_revoked_stay_under_twenty_kil
 fn reading(store: Revocations) -> (Arc<Revocations>, StatusLists) {
     let store = Arc::new(store);
     let random = Arc::new(SeededRandom::new(1));
-    let snapshot = World::new(with_status()).sessions.snapshot();
+    let snapshot = World::new(with_status()).context().snapshot;
     (store.clone(), StatusLists::new(Arc::new(Sessions::new(store, random, snapshot))))
+}
+
+async fn list_at(lists: &StatusLists, now: Timestamp) -> Result<Arc<SignedList>, StatusListError> {
+    lists.list(&lists.sessions.context(now), ListId::default()).await
 }
 
 fn poll<F: Future>(future: &mut std::pin::Pin<Box<F>>) -> std::task::Poll<F::Output> {
@@ -104,9 +108,7 @@ fn however_long_the_store_takes_everybody_waits_for_two_questions_at_most() {
     // Two seconds of arrivals, in no order, while the store thinks.
     let arrivals = [0, 1990, 20, 700, 1500, 510, 1000, 490, 1999, 3];
     let mut waiting: Vec<_> = arrivals
-        .map(|millis| {
-            Box::pin(lists.list(ListId::default(), NOW.plus(Duration::from_millis(millis))))
-        })
+        .map(|millis| Box::pin(list_at(&lists, NOW.plus(Duration::from_millis(millis)))))
         .into_iter()
         .collect();
     assert!(waiting.iter_mut().all(|it| poll(it).is_pending()));
@@ -122,24 +124,23 @@ fn however_long_the_store_takes_everybody_waits_for_two_questions_at_most() {
 fn who_goes_away_takes_no_question_along() {
     let (store, lists) = reading(Revocations { slow: true.into(), ..Revocations::default() });
     for millis in 0..100 {
-        let mut asks =
-            Box::pin(lists.list(ListId::default(), NOW.plus(Duration::from_millis(millis))));
+        let mut asks = Box::pin(list_at(&lists, NOW.plus(Duration::from_millis(millis))));
         assert!(poll(&mut asks).is_pending());
     }
     assert_eq!(store.asked(), 1);
     store.slow.store(false, Relaxed);
-    assert!(block_on(lists.list(ListId::default(), NOW)).is_ok());
+    assert!(block_on(list_at(&lists, NOW)).is_ok());
     assert_eq!(store.asked(), 1, "somebody else drives it on");
 }
 
 #[test]
 fn a_question_that_everybody_left_long_ago_is_given_up() {
     let (store, lists) = reading(Revocations { stuck: true.into(), ..Revocations::default() });
-    assert!(poll(&mut Box::pin(lists.list(ListId::default(), NOW))).is_pending());
+    assert!(poll(&mut Box::pin(list_at(&lists, NOW))).is_pending());
     store.stuck.store(false, Relaxed);
     let after = |seconds| {
         let then = NOW.plus(SECOND * seconds);
-        poll(&mut Box::pin(lists.list(ListId::default(), then)))
+        poll(&mut Box::pin(list_at(&lists, then)))
     };
     assert!(after(29).is_pending());
     assert!(matches!(after(31), std::task::Poll::Ready(Ok(_))));
@@ -193,7 +194,7 @@ fn what_others_revoked_tells_of_their_lists() {
     let index = StatusIndex::from_number(6 * LIST_ENTRIES);
     let (_, lists) = reading(Revocations { revoked: vec![index], ..Revocations::default() });
     assert_eq!(lists.ids().count(), 2);
-    assert!(block_on(lists.list(ListId::default(), NOW)).is_ok());
+    assert!(block_on(list_at(&lists, NOW)).is_ok());
     assert_eq!(lists.ids().count(), 8);
 }
 

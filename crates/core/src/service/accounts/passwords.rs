@@ -1,0 +1,183 @@
+//! Setting passwords: at sign-up, by their owner, and by an operator.
+
+use thiserror::Error;
+
+use super::Accounts;
+use crate::account::{Account, Login};
+use crate::id::Subject;
+use crate::password::{EstablishError, Overloaded, Weakness};
+use crate::secret::{Password, PasswordHash};
+use crate::service::{Caller, RequestContext};
+use crate::session::{EndReason, ExtraClaims};
+use crate::store::StoreError;
+use crate::text::{MAX_TEXT_BYTES, tidy};
+
+/// A request for a new account.
+#[derive(Clone, Debug)]
+pub struct SignUp {
+    /// The e-mail address as its owner wrote it.
+    pub email: String,
+    /// The chosen password.
+    pub password: Password,
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+}
+
+/// Why no account is created.
+#[derive(Debug, Error)]
+pub enum SignUpError {
+    /// The address is invalid.
+    #[error("not a valid e-mail address")]
+    Email,
+    /// Another account has this address.
+    #[error("the e-mail address already has an account")]
+    Taken,
+    /// The password is too weak.
+    #[error("the password is too weak")]
+    Weak(Vec<Weakness>),
+    /// The queue of passwords to be hashed is full.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A change of password by its owner.
+#[derive(Clone, Debug)]
+pub struct PasswordChange {
+    /// The current password.
+    pub current: Password,
+    /// The new password.
+    pub new: Password,
+}
+
+/// Why a password is not replaced.
+#[derive(Debug, Error)]
+pub enum PasswordError {
+    /// The current password is wrong, or the account no longer exists.
+    #[error("wrong password")]
+    Wrong,
+    /// The new password is too weak.
+    #[error("the password is too weak")]
+    Weak(Vec<Weakness>),
+    /// The queue of passwords to be hashed is full.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The store failed; retrying is safe.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Accounts {
+    /// Creates an account.
+    ///
+    /// # Errors
+    /// [`SignUpError`].
+    pub async fn sign_up(
+        &self,
+        context: &RequestContext,
+        request: SignUp,
+    ) -> Result<Account, SignUpError> {
+        let SignUp { email, password, first_name, last_name } = request;
+        let login = Login::new(&email).map_err(|_| SignUpError::Email)?;
+        let guessable = guessable(&email, first_name.as_deref(), last_name.as_deref());
+        let hash = match self.hasher.establish(&password, &guessable).await {
+            Ok(hash) => hash,
+            Err(EstablishError::Weak(why)) => return Err(SignUpError::Weak(why)),
+            Err(EstablishError::Overloaded(overloaded)) => return Err(overloaded.into()),
+        };
+        let account = Account {
+            id: self.new_id(),
+            email,
+            login,
+            password: hash,
+            first_name: tidy(first_name, MAX_TEXT_BYTES),
+            last_name: tidy(last_name, MAX_TEXT_BYTES),
+            created_at: context.now,
+            disabled_at: None,
+            claims: ExtraClaims::new(),
+        };
+        if self.store.create(&account).await? { Ok(account) } else { Err(SignUpError::Taken) }
+    }
+
+    /// A version 4 UUID (RFC 9562 §5.4).
+    fn new_id(&self) -> Subject {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes);
+        let id = uuid::Builder::from_random_bytes(bytes).into_uuid().to_string();
+        #[allow(
+            clippy::expect_used,
+            reason = "36 hexadecimal digits and dashes are a valid subject"
+        )]
+        Subject::new(id).expect("a UUID is a valid subject")
+    }
+
+    /// Changes the caller's password and ends every other session of the account.
+    ///
+    /// # Errors
+    /// [`PasswordError`]; retrying after a store failure is safe.
+    pub async fn change_password(
+        &self,
+        context: &RequestContext,
+        caller: &Caller,
+        change: PasswordChange,
+    ) -> Result<(), PasswordError> {
+        let account = self.of(caller).await?.ok_or(PasswordError::Wrong)?;
+        if !self.hasher.check(&change.current, Some(&account.password)).await?.matches {
+            return Err(PasswordError::Wrong);
+        }
+        let new = self.new_password(&account, &change.new).await?;
+        let end_others = || {
+            let current = Some(&caller.session.id);
+            self.sessions.end_all(context, &account.id, current, EndReason::PasswordChanged)
+        };
+        // Once before, so that a failure leaves the old password and the request can be retried;
+        // once after, for sessions opened in between.
+        end_others().await?;
+        let replaced = self.store.replace_password(&account.id, &account.password, &new).await;
+        // Even after an error: if the response was lost, the password may have been replaced.
+        end_others().await?;
+        if replaced? { Ok(()) } else { Err(PasswordError::Wrong) }
+    }
+
+    /// Sets a password without checking the old one and ends the account's sessions: a reset by an
+    /// operator.
+    ///
+    /// # Errors
+    /// [`PasswordError`]; [`PasswordError::Wrong`] if the account no longer exists.
+    pub async fn reset_password(
+        &self,
+        context: &RequestContext,
+        account: &Account,
+        password: &Password,
+    ) -> Result<(), PasswordError> {
+        let new = self.new_password(account, password).await?;
+        if !self.store.set_password(&account.id, &new).await? {
+            return Err(PasswordError::Wrong);
+        }
+        self.sessions.end_all(context, &account.id, None, EndReason::PasswordChanged).await?;
+        Ok(())
+    }
+
+    async fn new_password(
+        &self,
+        account: &Account,
+        password: &Password,
+    ) -> Result<PasswordHash, PasswordError> {
+        let (first, last) = (account.first_name.as_deref(), account.last_name.as_deref());
+        let guessable = guessable(&account.email, first, last);
+        self.hasher.establish(password, &guessable).await.map_err(|error| match error {
+            EstablishError::Weak(why) => PasswordError::Weak(why),
+            EstablishError::Overloaded(overloaded) => overloaded.into(),
+        })
+    }
+}
+
+/// Words that an attacker would try first, so a password must not be made of them.
+fn guessable(email: &str, first_name: Option<&str>, last_name: Option<&str>) -> Vec<String> {
+    let names = [first_name, last_name].into_iter().flatten();
+    std::iter::once(email).chain(names).chain(["aquaware"]).map(str::to_owned).collect()
+}

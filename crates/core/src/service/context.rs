@@ -1,0 +1,45 @@
+//! What one request sees: policy, keys and time, read once.
+
+use std::sync::Arc;
+
+use super::snapshot::Snapshot;
+use crate::claims::AccessClaims;
+use crate::id::{ClientId, Issuer};
+use crate::jwt::{TokenError, Verified};
+use crate::policy::ClientProfile;
+use crate::time::Timestamp;
+
+/// The snapshot and the instant of one request.
+///
+/// The outermost layer obtains it once, from [`Sessions::context`](super::Sessions::context), and
+/// passes it to every use case. A reload in the middle of a request therefore never makes one half
+/// of the answer follow the old policy and the other half the new one.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// Policy and keys.
+    pub snapshot: Arc<Snapshot>,
+    /// The instant of the request.
+    pub now: Timestamp,
+}
+
+impl RequestContext {
+    /// The profile of the client `id`, if it is configured.
+    #[must_use]
+    pub fn client(&self, id: &ClientId) -> Option<&ClientProfile> {
+        self.snapshot.policy().client(id)
+    }
+
+    /// The issuer of all tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        self.snapshot.policy().issuer()
+    }
+
+    /// Checks an access token without the store: [`Snapshot::check_access`] at [`Self::now`].
+    ///
+    /// # Errors
+    /// The first rule that the token breaks.
+    pub fn check_access(&self, token: &str) -> Result<Verified<AccessClaims>, TokenError> {
+        self.snapshot.check_access(token, self.now)
+    }
+}

@@ -1,0 +1,88 @@
+//! Signing the tokens of a request.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{GrantedRefresh, RequestContext};
+use crate::claims::{AccessClaims, RefreshClaims, Scope};
+use crate::id::{Audience, Subject};
+use crate::jwt::{SignError, TokenType};
+use crate::policy::ClientProfile;
+use crate::random::Random;
+use crate::secret::AccessToken;
+use crate::session::Session;
+use crate::status::StatusIndex;
+use crate::time::Timestamp;
+
+/// The part of an access token's claims that depends on the grant.
+pub(super) struct AccessGrant<'a> {
+    pub(super) subject: Subject,
+    /// `None` for a token that a client obtains for itself.
+    pub(super) session: Option<&'a Session>,
+    pub(super) scope: Scope,
+}
+
+impl RequestContext {
+    /// Signs an access token and returns it with its expiry.
+    pub(super) fn access_token(
+        &self,
+        grant: AccessGrant<'_>,
+        profile: &ClientProfile,
+        random: &dyn Random,
+    ) -> Result<(AccessToken, Timestamp), SignError> {
+        let AccessGrant { subject, session, scope } = grant;
+        let (now, issuer) = (self.now, self.issuer());
+        let exp = profile.access_lifetime.from(now);
+        let key = self.snapshot.ring().signing(TokenType::Access, now).ok_or(SignError)?;
+        let claims = AccessClaims {
+            iss: issuer.clone(),
+            sub: subject,
+            aud: profile.audiences(issuer),
+            exp,
+            iat: now.floor(),
+            nbf: None,
+            jti: token_id(random),
+            client_id: profile.id().clone(),
+            sid: session.map(|session| session.id),
+            auth_time: session.map(|session| session.created_at.floor()),
+            scope,
+            // With a shared secret, only the issuer itself could verify the token or its list.
+            status: status_of(session, profile)
+                .filter(|_| !key.algorithm().is_symmetric())
+                .map(|index| index.claim(issuer)),
+            extra: session.map(|session| session.claims.clone()).unwrap_or_default(),
+        };
+        Ok((key.sign_access(&claims)?, exp))
+    }
+
+    /// Signs the refresh token of the session's live generation. Every claim comes from the record,
+    /// so every replica returns the same token at any later time.
+    pub(super) fn refresh_token(&self, session: &Session) -> Result<GrantedRefresh, SignError> {
+        let expires_at = session.refresh_expiry();
+        let claims = RefreshClaims {
+            iss: self.issuer().clone(),
+            aud: Audience::from(self.issuer()),
+            sub: session.subject.clone(),
+            sid: session.id,
+            generation: session.generation,
+            client_id: session.client.clone(),
+            iat: session.issued_at.floor(),
+            exp: expires_at,
+        };
+        let key = self.snapshot.ring().signing(TokenType::Refresh, self.now).ok_or(SignError)?;
+        Ok(GrantedRefresh { token: key.sign_refresh(&claims)?, expires_at })
+    }
+}
+
+/// The status index to show. A session keeps its index when `status` is switched off for its client,
+/// but its new tokens no longer carry it.
+fn status_of(session: Option<&Session>, profile: &ClientProfile) -> Option<StatusIndex> {
+    session.filter(|_| profile.status)?.status
+}
+
+/// A `jti` of 96 random bits in 16 characters, enough for it never to repeat.
+fn token_id(random: &dyn Random) -> String {
+    let mut bytes = [0; 12];
+    random.fill(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
