@@ -13,6 +13,12 @@
     reason = "this package is all tests: what goes wrong here is a test that fails"
 )]
 
+/// The examples of the verifier's manual. They are tested here, because the crate's own package must
+/// not refer to files outside it.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/verifier.md")]
+mod verifier_manual {}
+
 mod answer;
 mod call;
 mod client;

@@ -153,7 +153,7 @@ impl Builder {
     /// then. Default 5 min and [`StalePolicy::Reject`], minimum 30 s. A list that has expired by
     /// its own `exp` is never used.
     ///
-    /// With [`StalePolicy::KeepUsing`], a token whose list is unavailable is treated like one
+    /// With [`StalePolicy::KeepUsing`], a token with an unavailable list is treated like one
     /// without a status.
     #[must_use]
     pub fn on_stale_status(mut self, max_staleness: Duration, policy: StalePolicy) -> Self {

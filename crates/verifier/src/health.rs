@@ -54,7 +54,7 @@ pub struct StatusHealth {
     pub lists: usize,
     /// The number of lists that are missing, expired or stale.
     pub unusable: usize,
-    /// When the issuer confirmed the list whose confirmation is the oldest.
+    /// The oldest of the times at which the issuer last confirmed each list.
     pub confirmed_at: Option<Timestamp>,
     /// The time since then.
     pub age: Option<Duration>,

@@ -99,7 +99,7 @@ impl Verifier {
     /// the fetch that is in flight or about to begin, and checks again.
     ///
     /// Waits for at most `up_to`, and not at all if the cooldown forbids a fetch in that time. For
-    /// services whose issuer signs with a key as soon as it publishes it. Requests with made-up key
+    /// issuers that sign with a key as soon as they publish it. Requests with made-up key
     /// ids wait as well, so `up_to` should be about a second.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl Verifier {
     }
 
     /// Fetches the keys now, regardless of the cooldown and after any fetch in flight: for
-    /// operators whose issuer has just dropped a key. Does nothing for a fixed key set.
+    /// use after the issuer has dropped a key. Does nothing for a fixed key set.
     ///
     /// # Errors
     /// If the keys could not be fetched. The current keys stay in use.

@@ -112,7 +112,7 @@ impl StatusLists {
         self.without_list(error, Some(entry))
     }
 
-    /// Applies the policy to a token whose list is not usable.
+    /// Applies the policy to a token without a usable list.
     ///
     /// Even `KeepUsing` rejects the token while the very first fetch of its list is pending.
     /// Otherwise a revoked token would be accepted once after every start of the service.

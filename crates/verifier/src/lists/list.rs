@@ -10,7 +10,7 @@ use aquaware_token::time::{Leeway, Timestamp, expired};
 use crate::error::VerifyError;
 use crate::key_source::find_key;
 
-/// A status list whose signature and claims have been checked.
+/// A status list with a verified signature and checked claims.
 #[derive(Clone, Debug)]
 pub(crate) struct List {
     pub(crate) entries: StatusList,

@@ -47,8 +47,8 @@ impl Source for ListSource {
     ) -> Result<Fetched<List>, RefreshError> {
         // The semaphore is never closed. If it were, only the limit on fetches would be lost.
         let _permit = self.allowed.permits.acquire().await;
-        // A 304 must not confirm a list that has expired or whose key was dropped, so such a list
-        // is fetched unconditionally.
+        // A 304 must not confirm a list that has expired, or that was signed with a dropped key.
+        // Such a list is fetched unconditionally.
         let cached = cached.filter(|cached| !cached.document.is_expired(self.context.leeway, now));
         let confirmable = cached.is_some_and(|cached| self.has_key(&cached.document.kid));
         let etag = self.etag.clone().filter(|_| confirmable);
@@ -63,7 +63,7 @@ impl Source for ListSource {
         let mut list = self
             .read(&body, now)
             .map_err(|error| failed(&request, DocumentError::StatusList(error)))?;
-        // A list from a machine whose clock is ahead counts as signed now. Otherwise no list of the
+        // A list from a machine with a fast clock counts as signed now. Otherwise no list of the
         // other machines could replace it until their clocks have caught up.
         list.iat = list.iat.min(now);
         // Keys are checked again, as they may have changed during the fetch.
@@ -113,7 +113,7 @@ impl ListSource {
     /// kept for later comparisons; otherwise lists could go back step by step.
     ///
     /// A cached list that has not been confirmed for half of the maximum staleness does not count,
-    /// so that an issuer whose clock was set back recovers before the cached list becomes stale.
+    /// so that the issuer recovers from setting its clock back before the cached list becomes stale.
     fn compare(
         &self,
         cached: &Cached<List>,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aquaware_token::claims::MissingScope;
-use serde_json::json;
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::error::VerifyError;
@@ -161,13 +161,22 @@ impl Rejection {
             503 => "Service Unavailable",
             _ => "Internal Server Error",
         };
-        let mut problem =
-            json!({ "type": "about:blank", "title": title, "status": status, "code": code });
-        if status != 500 {
-            problem["detail"] = self.kind.to_string().into();
-        }
-        problem.to_string()
+        let detail = (status != 500).then(|| self.kind.to_string());
+        let problem = Problem { kind: "about:blank", title, status, code, detail };
+        serde_json::to_string(&problem).unwrap_or_default()
     }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Serialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 impl fmt::Display for Rejection {
@@ -182,6 +191,7 @@ impl std::error::Error for Rejection {}
 mod tests {
     use aquaware_token::claims::Scope;
     use aquaware_token::jwt::TokenError;
+    use serde_json::json;
 
     use super::*;
 

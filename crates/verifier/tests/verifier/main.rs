@@ -12,6 +12,7 @@
 
 mod caches;
 mod client;
+mod dependencies;
 mod examples;
 mod flood;
 mod http;
