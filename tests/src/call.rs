@@ -1,23 +1,23 @@
-//! One request in the making.
+//! A request under construction.
 
 use serde_json::Value;
 use ureq::http::Request;
 use ureq::{Agent, AsSendBody};
 
-use crate::answer::Answer;
-use crate::manners;
+use crate::conventions;
+use crate::response::Response;
 
-/// What separates the parts of the multipart bodies made here.
+/// The boundary of multipart bodies.
 const BOUNDARY: &str = "aquaware-boundary-7MA4YWxkTrZu0gW";
-/// The fields of bodies that no error may repeat.
+/// The fields of request bodies that no error may repeat.
 const SECRET_FIELDS: [&str; 5] =
     ["password", "password2", "current_password", "new_password", "refresh_token"];
 /// The headers that no error may repeat.
 const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "idempotency-key"];
-/// Shorter ones may stand in an error by chance.
-const SHORTEST_SECRET: usize = 8;
+/// Shorter secrets may occur in an error by chance.
+const MIN_SECRET: usize = 8;
 
-/// A request that isn't sent yet.
+/// A request that is not sent yet.
 #[derive(Debug)]
 #[must_use]
 pub struct Call {
@@ -48,7 +48,7 @@ impl Call {
         self.header_bytes(name, value.as_bytes())
     }
 
-    /// With one more header whose value may be no text.
+    /// With one more header, whose value need not be text.
     pub fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
         if SECRET_HEADERS.contains(&name) {
             let text = String::from_utf8_lossy(value).into_owned();
@@ -107,38 +107,43 @@ impl Call {
         self.header("content-type", kind).bytes(bytes)
     }
 
-    /// With these bytes as a body of no type.
+    /// With these bytes as a body without a content type.
     pub fn bytes(mut self, bytes: &[u8]) -> Self {
         self.body = Some(bytes.to_vec());
         self
     }
 
-    /// Sends it and takes the answer, which keeps the conventions.
+    /// Sends the request and returns the response, whose conventions are checked.
     ///
     /// # Panics
-    /// When none comes, or one that doesn't.
+    /// If there is no response, or it violates a convention.
     #[track_caller]
-    pub fn send(self) -> Answer {
+    pub fn send(self) -> Response {
         let what = format!("{} {}", self.method, self.path);
         self.try_send().unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 
-    /// As [`Call::send`], where the answer may be lost.
+    /// As [`Call::send`], if the response may be lost.
     ///
     /// # Errors
-    /// Whatever lost it.
-    pub fn try_send(self) -> Result<Answer, Box<ureq::Error>> {
+    /// The error that prevented a response.
+    pub fn try_send(self) -> Result<Response, Box<ureq::Error>> {
         let Self { agent, base, method, path, headers, body, secrets } = self;
         let mut request = Request::builder().method(method.as_str()).uri(format!("{base}{path}"));
         for (name, value) in &headers {
             request = request.header(name, value.as_slice());
         }
-        let answer = match body {
+        let response = match body {
             Some(body) => receive(&agent, request.body(body).expect("a request")),
             None => receive(&agent, request.body(()).expect("a request")),
         }?;
-        manners::check(&answer, &method, path.split('?').next().unwrap_or_default(), &secrets);
-        Ok(answer)
+        conventions::check(
+            &response,
+            &method,
+            path.split('?').next().unwrap_or_default(),
+            &secrets,
+        );
+        Ok(response)
     }
 
     fn keeping_secret(mut self, fields: &[(&str, &str)]) -> Self {
@@ -151,14 +156,14 @@ impl Call {
     }
 
     fn keep_secret(&mut self, value: &str) {
-        // A password that is the name of its field may well be repeated.
-        if value.len() >= SHORTEST_SECRET && !SECRET_FIELDS.contains(&value) {
+        // A password that equals the name of its field may be repeated.
+        if value.len() >= MIN_SECRET && !SECRET_FIELDS.contains(&value) {
             self.secrets.push(value.to_owned());
         }
     }
 }
 
-fn receive(agent: &Agent, request: Request<impl AsSendBody>) -> Result<Answer, Box<ureq::Error>> {
+fn receive(agent: &Agent, request: Request<impl AsSendBody>) -> Result<Response, Box<ureq::Error>> {
     let mut response = agent.run(request)?;
     let headers = response.headers().iter();
     let headers = headers
@@ -167,10 +172,10 @@ fn receive(agent: &Agent, request: Request<impl AsSendBody>) -> Result<Answer, B
         })
         .collect();
     let body = response.body_mut().read_to_vec()?;
-    Ok(Answer { status: response.status().as_u16(), headers, body })
+    Ok(Response { status: response.status().as_u16(), headers, body })
 }
 
-/// Percent-encoded, every byte but letters and digits.
+/// Percent-encodes every byte except letters and digits.
 fn escaped(text: &str) -> String {
     let escape = |byte: u8| match byte {
         byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),

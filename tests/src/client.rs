@@ -1,4 +1,4 @@
-//! A client of the server, with the calls of the contract by name.
+//! A client of the server, with a method for each request of the contract.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,55 +6,55 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use crate::answer::Answer;
 use crate::call::Call;
 use crate::jws::Jws;
 use crate::person::Person;
+use crate::response::Response;
 
-/// Somebody who speaks HTTP to one address. Cheap to clone; clones share connections.
+/// An HTTP client of one address. Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
     base: String,
 }
 
-/// What a login or a refresh gave.
+/// The tokens returned by a login or a refresh.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// The access token.
     pub access: String,
-    /// The refresh token, where the body has one.
+    /// The refresh token, if the body contains one.
     pub refresh: Option<String>,
-    /// The session.
+    /// The session's id.
     pub session: String,
     /// The whole body.
     pub body: Value,
 }
 
 impl Tokens {
-    /// The tokens of an answer, which is a good one.
+    /// The tokens in a response, which must be a success.
     #[must_use]
     #[track_caller]
-    pub fn of(answer: &Answer) -> Self {
-        answer.is(200);
-        let body = answer.json();
+    pub fn of(response: &Response) -> Self {
+        response.is(200);
+        let body = response.json();
         let text = |name: &str| body[name].as_str().map(str::to_owned);
         Self {
-            access: text("access_token").unwrap_or_else(|| panic!("{}", answer.describe())),
+            access: text("access_token").unwrap_or_else(|| panic!("{}", response.describe())),
             refresh: text("refresh_token"),
-            session: text("session_id").unwrap_or_else(|| panic!("{}", answer.describe())),
+            session: text("session_id").unwrap_or_else(|| panic!("{}", response.describe())),
             body,
         }
     }
 
-    /// The refresh token, which is there.
+    /// The refresh token, which must be present.
     #[must_use]
     #[track_caller]
     pub fn refresh(&self) -> &str {
         self.refresh.as_deref().unwrap_or_else(|| panic!("no refresh token: {}", self.body))
     }
 
-    /// The generation that the refresh token names.
+    /// The generation in the refresh token.
     #[must_use]
     #[track_caller]
     pub fn generation(&self) -> u64 {
@@ -103,16 +103,16 @@ impl Client {
         self.call("POST", path)
     }
 
-    /// Makes an account.
+    /// Creates an account.
     #[must_use]
     #[track_caller]
-    pub fn sign_up(&self, person: &Person) -> Answer {
+    pub fn sign_up(&self, person: &Person) -> Response {
         self.post("/auth/signup")
             .json(&json!({ "email": person.email, "password": person.password }))
             .send()
     }
 
-    /// Somebody new, who has an account.
+    /// A new person with an account.
     #[must_use]
     #[track_caller]
     pub fn new_person(&self) -> Person {
@@ -124,7 +124,7 @@ impl Client {
     /// Tries to log in.
     #[must_use]
     #[track_caller]
-    pub fn try_log_in(&self, email: &str, password: &str) -> Answer {
+    pub fn try_log_in(&self, email: &str, password: &str) -> Response {
         self.post("/auth/login").json(&json!({ "email": email, "password": password })).send()
     }
 
@@ -145,7 +145,7 @@ impl Client {
         Tokens::of(&self.post("/auth/login").json(&body).send())
     }
 
-    /// Somebody new, logged in.
+    /// A new person with an account and a session.
     #[must_use]
     #[track_caller]
     pub fn new_session(&self) -> (Person, Tokens) {
@@ -154,7 +154,7 @@ impl Client {
         (person, tokens)
     }
 
-    /// A refresh that isn't sent yet.
+    /// A refresh that is not sent yet.
     pub fn refresh_call(&self, token: &str, key: Option<&str>) -> Call {
         self.post("/auth/refresh").key(key).json(&json!({ "refresh_token": token }))
     }
@@ -162,21 +162,21 @@ impl Client {
     /// Presents a refresh token.
     #[must_use]
     #[track_caller]
-    pub fn refresh(&self, token: &str, key: Option<&str>) -> Answer {
+    pub fn refresh(&self, token: &str, key: Option<&str>) -> Response {
         self.refresh_call(token, key).send()
     }
 
-    /// Presents a refresh token, which is good.
+    /// Presents a refresh token, which must be valid.
     #[must_use]
     #[track_caller]
     pub fn refreshed(&self, token: &str, key: Option<&str>) -> Tokens {
         Tokens::of(&self.refresh(token, key))
     }
 
-    /// Who the bearer is.
+    /// Requests the bearer's account.
     #[must_use]
     #[track_caller]
-    pub fn me(&self, access: &str) -> Answer {
+    pub fn me(&self, access: &str) -> Response {
         self.get("/auth/me").bearer(access).send()
     }
 
@@ -184,14 +184,14 @@ impl Client {
     #[must_use]
     #[track_caller]
     pub fn sessions(&self, access: &str) -> Vec<Value> {
-        let answer = self.get("/auth/sessions").bearer(access).send().expect(200);
-        answer.member("sessions").as_array().expect("a list").clone()
+        let response = self.get("/auth/sessions").bearer(access).send().expect(200);
+        response.member("sessions").as_array().expect("a list").clone()
     }
 
     /// Logs out with a refresh token.
     #[must_use]
     #[track_caller]
-    pub fn log_out(&self, refresh: &str) -> Answer {
+    pub fn log_out(&self, refresh: &str) -> Response {
         self.post("/auth/logout").json(&json!({ "refresh_token": refresh })).send()
     }
 }

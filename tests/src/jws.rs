@@ -1,4 +1,4 @@
-//! Tokens taken apart and put together, without a word of the server's own code.
+//! Parsing and building tokens without the server's code.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ pub struct Jws {
     pub claims: Value,
     /// The signature.
     pub signature: Vec<u8>,
-    /// The three parts as they are written.
+    /// The three parts as encoded.
     pub parts: [String; 3],
 }
 
@@ -34,7 +34,7 @@ impl Jws {
         }
     }
 
-    /// A claim that is a whole number.
+    /// A claim that is an integer.
     #[must_use]
     #[track_caller]
     pub fn number(&self, claim: &str) -> u64 {
@@ -42,13 +42,13 @@ impl Jws {
         value.as_u64().unwrap_or_else(|| panic!("{claim} is no number: {}", self.claims))
     }
 
-    /// What the signature is over.
+    /// The signed part of the token.
     #[must_use]
     pub fn signed(&self) -> String {
         format!("{}.{}", self.parts[0], self.parts[1])
     }
 
-    /// The names of the claims, in order of the alphabet.
+    /// The names of the claims in alphabetical order.
     #[must_use]
     pub fn claim_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> =
@@ -64,14 +64,14 @@ pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The bytes behind base64url without padding.
+/// Decodes base64url without padding.
 #[must_use]
 #[track_caller]
 pub fn from_base64url(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).expect("base64url without padding")
 }
 
-/// Header and claims as the signature would be over them.
+/// The encoded header and claims, without a signature.
 #[must_use]
 pub fn unsigned(header: &Value, claims: &Value) -> String {
     let part = |json: &Value| base64url(json.to_string().as_bytes());

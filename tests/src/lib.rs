@@ -1,10 +1,10 @@
-//! What the end-to-end tests drive the built program with: it knows the contract and nothing of
-//! the code behind it.
+//! Support for the end-to-end tests of the built program. It is written against the contract, and
+//! uses none of the server's code.
 //!
-//! A test starts a [`Server`] of its own in a directory of its own, speaks to it through
-//! [`Client`]s, and may lose answers on purpose ([`LossyProxy`]), kill it and start it again. Every
-//! answer that a client receives is held against the conventions of the contract, whatever its
-//! test is about: see [`Answer`].
+//! A test starts its own [`Server`] in its own directory, sends requests through
+//! [`Client`]s, and may lose responses on purpose ([`LossyProxy`]), or kill and restart it. Every
+//! response that a client receives is checked against the conventions of the contract, whatever the
+//! test is about: see [`Response`].
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,16 +19,16 @@
 #[doc = include_str!("../../docs/verifier.md")]
 mod verifier_manual {}
 
-mod answer;
 mod call;
 mod client;
+mod conventions;
 mod jws;
-mod manners;
 mod person;
 mod program;
 mod proxy;
 mod random;
 mod raw;
+mod response;
 mod server;
 mod setup;
 mod status;
@@ -36,7 +36,6 @@ mod store;
 mod terminal;
 mod time;
 
-pub use answer::Answer;
 pub use call::Call;
 pub use client::{Client, Tokens};
 pub use jws::{Jws, base64url, from_base64url, unsigned};
@@ -45,6 +44,7 @@ pub use program::{Finished, Outcome};
 pub use proxy::LossyProxy;
 pub use random::Random;
 pub use raw::{exchange, hang_up};
+pub use response::Response;
 pub use server::{Server, Stopped};
 pub use setup::{ISSUER, Setup};
 pub use status::{StatusEntry, StatusListToken};

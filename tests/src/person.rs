@@ -1,4 +1,4 @@
-//! People and secrets of their own, so that tests never meet each other's.
+//! Unique people and secrets, so that tests do not interfere with each other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use crate::random::Random;
 
 static COUNT: AtomicU64 = AtomicU64::new(1);
 
-/// Somebody with an address and a good password.
+/// A person with a unique address and a valid password.
 #[derive(Clone, Debug)]
 pub struct Person {
     /// The e-mail address.
@@ -16,7 +16,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Somebody new.
+    /// A new person.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "nobody is a default person")]
     pub fn new() -> Self {
@@ -28,7 +28,7 @@ impl Person {
     }
 }
 
-/// An `Idempotency-Key` that nobody used before: 34 characters.
+/// A new `Idempotency-Key` of 34 characters.
 #[must_use]
 pub fn retry_key() -> String {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The built program: where it is, and running it to its end.
+//! The built program: finding it, and running it until it exits.
 
 use std::io::{Read, Write as _};
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::time::wait_for;
 
-/// How a run of the program came to its end.
+/// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It left with this exit status.
+    /// It exited with this status.
     Exit(i32),
     /// A signal ended it.
     Signal,
@@ -25,19 +25,19 @@ impl From<ExitStatus> for Outcome {
     }
 }
 
-/// A run of the program that is over.
+/// A finished run of the program.
 #[derive(Clone, Debug)]
 pub struct Finished {
     /// How it ended.
     pub outcome: Outcome,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// What it complained about.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl Finished {
-    /// What it printed, where that is JSON and it was done.
+    /// Its output as JSON, after a success.
     #[must_use]
     #[track_caller]
     pub fn json(&self) -> Value {
@@ -45,7 +45,7 @@ impl Finished {
         self.printed_json()
     }
 
-    /// What it printed, where that is JSON, whatever came of it.
+    /// Its output as JSON, whatever its exit status.
     #[must_use]
     #[track_caller]
     pub fn printed_json(&self) -> Value {
@@ -59,16 +59,16 @@ impl Finished {
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
     }
 
-    /// Asserts a refusal with this exit status that prints no answer and tells this.
+    /// Asserts an error with this exit status and this message, and no output.
     #[track_caller]
-    pub fn is_refused(&self, status: i32, told: &str) {
+    pub fn is_rejected(&self, status: i32, told: &str) {
         self.is(status);
         assert_eq!(self.stdout, "", "{}", self.stderr);
         assert!(self.stderr.contains(told), "{told:?} isn't told: {}", self.stderr);
     }
 }
 
-/// The program: `$AQUAWARE_BIN`, else the one built into the directory this test was built into.
+/// The path of the program: `$AQUAWARE_BIN`, or else the target directory of this test.
 pub(crate) fn path() -> PathBuf {
     #[allow(clippy::disallowed_methods, reason = "tests are told so where the program is")]
     let named = std::env::var("AQUAWARE_BIN").map(PathBuf::from);
@@ -87,19 +87,19 @@ pub(crate) fn path() -> PathBuf {
     program
 }
 
-/// Runs `command` on this standard input to its end, which must come within 30 seconds.
+/// Runs `command` with this standard input until it exits, which must happen within 30 seconds.
 pub(crate) fn run(mut command: Command, input: &[u8]) -> Finished {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program can be started");
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
-    // It may leave without reading it.
+    // It may exit without reading it.
     let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
     let outcome = wait(&mut child, Duration::from_secs(30));
     let text = |reader: JoinHandle<String>| reader.join().expect("what it wrote can be read");
     Finished { outcome, stdout: text(stdout), stderr: text(stderr) }
 }
 
-/// Reads a stream to its end, beside the process that writes it.
+/// Reads a stream to its end, while the process is running.
 fn reader(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -110,7 +110,7 @@ fn reader(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     })
 }
 
-/// How `child` ends; it is killed if it doesn't within `at_most`.
+/// Waits until `child` ends; it is killed after `at_most`.
 pub(crate) fn wait(child: &mut Child, at_most: Duration) -> Outcome {
     let id = child.id();
     let mut killed = false;

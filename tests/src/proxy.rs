@@ -1,4 +1,4 @@
-//! A bad network: a proxy that loses requests and answers, in an order that its seed decides.
+//! A bad network: a proxy that loses requests and responses in an order determined by its seed.
 
 use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use crate::random::Random;
 use crate::raw::{connect, read_message};
 
-/// A proxy in front of a server. One connection at a time and one request per connection, so the
-/// fates of one client's requests follow from the seed alone.
+/// A proxy in front of a server. It handles one connection at a time and one request per
+/// connection, so the seed alone determines what one client's requests encounter.
 #[derive(Debug)]
 pub struct LossyProxy {
     address: SocketAddr,
@@ -19,32 +19,32 @@ pub struct LossyProxy {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What becomes of a request.
+/// How an exchange ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// All goes well.
-    Arrives,
-    /// The server never sees it.
+enum Delivery {
+    /// The response is delivered.
+    Complete,
+    /// The server never receives the request.
     RequestLost,
-    /// The server has done its work, and nobody learns of it.
-    AnswerLost,
-    /// The same, with the beginning of the answer delivered.
-    AnswerCut,
+    /// The server processes the request, but the response is lost.
+    ResponseLost,
+    /// The same, but the beginning of the response is delivered.
+    ResponseCut,
 }
 
-impl Fate {
+impl Delivery {
     const fn drawn(random: &mut Random) -> Self {
         match random.below(10) {
             0 => Self::RequestLost,
-            1..=3 => Self::AnswerLost,
-            4 => Self::AnswerCut,
-            _ => Self::Arrives,
+            1..=3 => Self::ResponseLost,
+            4 => Self::ResponseCut,
+            _ => Self::Complete,
         }
     }
 }
 
 impl LossyProxy {
-    /// A proxy to `server` that loses half of what it is given.
+    /// A proxy to `server` that loses half of all exchanges.
     #[must_use]
     pub fn to(server: SocketAddr, seed: u64) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
@@ -57,9 +57,9 @@ impl LossyProxy {
                 if told.load(Ordering::SeqCst) {
                     return;
                 }
-                let fate = Fate::drawn(&mut random);
-                let done = stream.is_ok_and(|stream| carry(stream, server, fate).is_some());
-                if fate != Fate::Arrives || !done {
+                let delivery = Delivery::drawn(&mut random);
+                let done = stream.is_ok_and(|stream| carry(stream, server, delivery).is_some());
+                if delivery != Delivery::Complete || !done {
                     counter.fetch_add(1, Ordering::SeqCst);
                 }
             }
@@ -67,13 +67,13 @@ impl LossyProxy {
         Self { address, stopped, lost, thread: Some(thread) }
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many exchanges it lost.
+    /// The number of lost exchanges.
     #[must_use]
     pub fn lost(&self) -> usize {
         self.lost.load(Ordering::SeqCst)
@@ -83,7 +83,7 @@ impl LossyProxy {
 impl Drop for LossyProxy {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread, which waits for a connection.
+        // Wakes the thread, which is waiting for a connection.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -91,18 +91,18 @@ impl Drop for LossyProxy {
     }
 }
 
-fn carry(mut client: TcpStream, server: SocketAddr, fate: Fate) -> Option<()> {
+fn carry(mut client: TcpStream, server: SocketAddr, delivery: Delivery) -> Option<()> {
     let request = read_message(&mut client, false)?;
-    if fate == Fate::RequestLost {
+    if delivery == Delivery::RequestLost {
         return client.shutdown(Shutdown::Both).ok();
     }
     let mut upstream = connect(server).ok()?;
     upstream.write_all(&request.bytes()).ok()?;
-    let answer = read_message(&mut upstream, false)?.bytes();
-    let delivered = match fate {
-        Fate::Arrives => answer.as_slice(),
-        Fate::AnswerCut => answer.get(..answer.len() / 2)?,
-        Fate::AnswerLost | Fate::RequestLost => &[],
+    let response = read_message(&mut upstream, false)?.bytes();
+    let delivered = match delivery {
+        Delivery::Complete => response.as_slice(),
+        Delivery::ResponseCut => response.get(..response.len() / 2)?,
+        Delivery::ResponseLost | Delivery::RequestLost => &[],
     };
     client.write_all(delivered).ok()?;
     client.shutdown(Shutdown::Both).ok()

@@ -1,6 +1,6 @@
-//! Chance that a failure can be repeated with: seeded, and the same on every machine.
+//! Reproducible pseudo-random numbers: seeded, and the same on every machine.
 
-/// Numbers after Vigna's `SplitMix64`.
+/// Vigna's `SplitMix64`.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -20,7 +20,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// The next number below `bound`, which isn't 0.
+    /// The next number below `bound`, which must not be 0.
     pub const fn below(&mut self, bound: u64) -> u64 {
         self.number() % bound
     }

@@ -1,42 +1,42 @@
-//! Bytes on the wire, where no well-behaved client would send them.
+//! Raw bytes on the wire, which no well-behaved client would send.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::answer::Answer;
+use crate::response::Response;
 
-/// Longer than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any response takes.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends these bytes and takes one answer; none if the server closes the connection without one.
+/// Sends these bytes and returns one response; `None` if the server closes the connection first.
 ///
-/// A server may answer before it has read everything: that it takes no more is no failure.
+/// A server may respond before it has read everything, so a failed write is not an error.
 #[must_use]
-pub fn exchange(address: SocketAddr, request: &[u8]) -> Option<Answer> {
+pub fn exchange(address: SocketAddr, request: &[u8]) -> Option<Response> {
     let mut stream = connect(address).expect("the server takes connections");
     let _ = stream.write_all(request);
     let head_only = request.starts_with(b"HEAD ");
     let message = read_message(&mut stream, head_only)?;
-    Some(Answer::parse(&message.head, message.body))
+    Some(Response::parse(&message.head, message.body))
 }
 
-/// Sends these bytes and is gone before an answer can come.
+/// Sends these bytes and closes the connection before a response can arrive.
 pub fn hang_up(address: SocketAddr, request: &[u8]) {
     let mut stream = connect(address).expect("the server takes connections");
     stream.write_all(request).expect("a request fits the buffers");
 }
 
-/// A connection with bounded waiting.
+/// A connection with timeouts.
 pub(crate) fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// One request or answer.
+/// One request or response.
 pub(crate) struct Message {
     /// The first line and the headers.
     pub(crate) head: String,
@@ -45,7 +45,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// As it was on the wire.
+    /// The bytes on the wire.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         [self.head.as_bytes(), b"\r\n\r\n", &self.body].concat()
     }

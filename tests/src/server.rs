@@ -1,4 +1,4 @@
-//! A running program: started, asked, stopped, killed, and started again in the same directory.
+//! A running server that can be stopped, killed, and restarted in the same directory.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ use crate::setup::{Setup, free_address};
 use crate::time::wait_for;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
-/// The contract gives requests in flight 30 seconds.
+/// The contract allows requests in flight 30 seconds.
 const STOPS_WITHIN: Duration = Duration::from_secs(35);
 
-/// A server of one test's own. It is killed when dropped.
+/// A server for one test. It is killed when dropped.
 #[derive(Debug)]
 pub struct Server {
     setup: Setup,
@@ -31,11 +31,11 @@ pub struct Server {
     log: Log,
 }
 
-/// What a program wrote, while it runs.
+/// The output of a running program.
 #[derive(Clone, Debug, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
-/// A server that isn't running: its directory, its settings and what it wrote are still there.
+/// A stopped server, with its directory, its settings and its log.
 #[derive(Debug)]
 pub struct Stopped {
     setup: Setup,
@@ -44,21 +44,24 @@ pub struct Stopped {
     log: Log,
 }
 
-impl Server {
-    /// Starts a server on free ports.
-    pub(crate) fn start(setup: Setup) -> Self {
+impl Setup {
+    /// Starts the server on free ports, and waits until it is ready.
+    #[must_use]
+    pub fn start(self) -> Server {
         let (public, management) = (free_address(), free_address());
-        let setup = setup.listening(public, management);
+        let setup = self.listening(public, management);
         Stopped { setup, public, management, log: Log::default() }.start()
     }
+}
 
-    /// Where everybody asks.
+impl Server {
+    /// The address of the public listener.
     #[must_use]
     pub const fn public(&self) -> SocketAddr {
         self.public
     }
 
-    /// Where its operator asks.
+    /// The address of the management listener.
     #[must_use]
     pub const fn management(&self) -> SocketAddr {
         self.management
@@ -76,13 +79,13 @@ impl Server {
         self.setup.file(name)
     }
 
-    /// Everything it wrote so far, over all its starts.
+    /// Its log so far, over all its starts.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()
     }
 
-    /// Asks it to stop, as an operator does; it must leave with status 0.
+    /// Stops it with SIGTERM; it must exit with status 0.
     #[must_use]
     pub fn stop(mut self) -> Stopped {
         self.ask_to_stop();
@@ -90,7 +93,7 @@ impl Server {
         self.stopped()
     }
 
-    /// The same as a terminal does it.
+    /// Stops it with SIGINT, as a terminal does.
     #[must_use]
     pub fn interrupt(mut self) -> Stopped {
         self.signal(Signal::SIGINT);
@@ -98,12 +101,12 @@ impl Server {
         self.stopped()
     }
 
-    /// Sends SIGTERM and waits for nothing.
+    /// Sends SIGTERM without waiting.
     pub fn ask_to_stop(&self) {
         self.signal(Signal::SIGTERM);
     }
 
-    /// Sends SIGHUP: read keys and client profiles anew.
+    /// Sends SIGHUP: keys and client profiles are reloaded.
     pub fn ask_to_reload(&self) {
         self.signal(Signal::SIGHUP);
     }
@@ -113,7 +116,7 @@ impl Server {
         kill(Pid::from_raw(id), signal).expect("a child can be signalled");
     }
 
-    /// Ends it at once, as a power cut does.
+    /// Kills it immediately, as a power failure would.
     #[must_use]
     pub fn kill9(mut self) -> Stopped {
         self.child.kill().expect("a child can be killed");
@@ -139,8 +142,8 @@ impl Server {
     }
 
     fn is_ready(&self) -> bool {
-        let answer = Client::of(self.management).get("/health/ready").try_send();
-        answer.is_ok_and(|answer| answer.status == 200)
+        let response = Client::of(self.management).get("/health/ready").try_send();
+        response.is_ok_and(|response| response.status == 200)
     }
 
     fn wait_until_ready(&mut self) {
@@ -174,7 +177,7 @@ impl Drop for Server {
 }
 
 impl Stopped {
-    /// Starts it again, on the same ports.
+    /// Restarts it on the same ports.
     #[must_use]
     pub fn start(self) -> Server {
         let Self { setup, public, management, log } = self;
@@ -191,7 +194,7 @@ impl Stopped {
         server
     }
 
-    /// Its settings, to start it differently.
+    /// Its settings, for a start with different ones.
     #[must_use]
     pub fn setup(&self) -> Setup {
         self.setup.clone()
@@ -203,7 +206,7 @@ impl Stopped {
         self.setup.file(name)
     }
 
-    /// Everything it wrote, over all its starts.
+    /// Its log, over all its starts.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()

@@ -1,4 +1,4 @@
-//! How a server is set up before it starts: a directory, a store, and settings as variables.
+//! The setup of a server: a directory, a store, and settings as environment variables.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -10,14 +10,13 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use tempfile::TempDir;
 
 use crate::program::{self, Finished, Outcome};
-use crate::server::Server;
 use crate::store::Store;
 use crate::terminal;
 
-/// Who issues, unless a test says otherwise: 30 characters, which the sizes of tokens count on.
+/// The default issuer. Its 30 characters are part of the expected lengths of tokens.
 pub const ISSUER: &str = "https://login.aquarium.example";
 
-/// A server before it starts. Nothing is limited and hashing is cheap, unless a test says so.
+/// A server that is not started yet. By default nothing is limited and hashing is cheap.
 #[derive(Clone, Debug)]
 pub struct Setup {
     directory: Arc<TempDir>,
@@ -39,7 +38,7 @@ impl Setup {
             ("store.sessions", &url),
             ("store.accounts", &url),
             ("store.timeout", "10s"),
-            // Many servers of many tests share a database.
+            // Many servers of many tests share one database.
             ("store.pool_size", "4"),
             ("accounts.argon2.memory_kib", "64"),
             ("accounts.argon2.iterations", "1"),
@@ -59,21 +58,21 @@ impl Setup {
         Self::on(Store::SQLITE)
     }
 
-    /// The same with this setting, `listen.public` for example, as a variable.
+    /// With this setting, for example `listen.public`, as an environment variable.
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         let _ = self.settings.insert(variable(key), value.to_owned());
         self
     }
 
-    /// The same without this setting: as the program has it.
+    /// Without this setting, so that the program's default applies.
     #[must_use]
     pub fn unset(mut self, key: &str) -> Self {
         let _ = self.settings.remove(&variable(key));
         self
     }
 
-    /// The data directory, which is the working directory too.
+    /// The data directory, which is also the working directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.directory.path()
@@ -92,20 +91,14 @@ impl Setup {
         self
     }
 
-    /// Starts it, and waits until it is ready.
-    #[must_use]
-    pub fn start(self) -> Server {
-        Server::start(self)
-    }
-
-    /// Runs the program with these arguments to its end. For starts that must fail, and for
+    /// Runs the program with these arguments until it exits. For starts that must fail, and for
     /// commands other than `serve`.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Finished {
         self.run_fed(arguments, "")
     }
 
-    /// The same with this on its standard input.
+    /// As [`Self::run`], with this standard input.
     #[must_use]
     pub fn run_fed(&self, arguments: &[&str], input: &str) -> Finished {
         let mut command = self.command();
@@ -113,8 +106,8 @@ impl Setup {
         program::run(command, input.as_bytes())
     }
 
-    /// Runs the program at a terminal, where a person types an answer to each of these questions,
-    /// and gives what the person saw, with the end.
+    /// Runs the program at a terminal, typing an answer to each of these questions, and returns the
+    /// outcome and the text on the terminal.
     #[must_use]
     pub fn run_at_terminal(
         &self,
@@ -126,7 +119,7 @@ impl Setup {
         terminal::run(&command, answers)
     }
 
-    /// The program with these settings and no other variable of its own.
+    /// The program with these settings and no others.
     #[allow(
         clippy::disallowed_methods,
         reason = "settings of the caller must not reach the program"
@@ -143,22 +136,22 @@ impl Setup {
         command
     }
 
-    /// The same, listening on `public` and `management`.
+    /// With listeners on `public` and `management`.
     pub(crate) fn listening(self, public: SocketAddr, management: SocketAddr) -> Self {
         self.set("listen.public", &public.to_string())
             .set("listen.management", &management.to_string())
     }
 }
 
-/// The variable of a setting.
+/// The environment variable of a setting.
 fn variable(key: &str) -> String {
     format!("AQUAWARE_{}", key.to_ascii_uppercase().replace('.', "__"))
 }
 
-/// An address of the loopback that nobody listens on.
+/// A free loopback address.
 ///
-/// Taken from below the ports that outgoing connections get, each once per process, so that no
-/// other test has it between this look and the start of the server.
+/// It is below the range of outgoing connections, and each is used once per process, so that no
+/// other test takes it before the server starts.
 pub(crate) fn free_address() -> SocketAddr {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;

@@ -1,4 +1,4 @@
-//! Status lists as somebody reads them who knows the draft and nothing else
+//! Status lists, read by an implementation that follows only the draft
 //! (draft-ietf-oauth-status-list-20 §4).
 
 use std::io::Read as _;
@@ -7,21 +7,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::read::ZlibDecoder;
 
-use crate::answer::Answer;
 use crate::client::Client;
 use crate::jws::Jws;
+use crate::response::Response;
 
-/// Where the status of an access token stands.
+/// The status list entry of an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusEntry {
-    /// Which entry of the list.
+    /// The index in the list.
     pub idx: u64,
-    /// Which list.
+    /// The URI of the list.
     pub uri: String,
 }
 
 impl StatusEntry {
-    /// What an access token says of it; `None` if it says nothing.
+    /// The entry named by an access token, if any.
     #[must_use]
     pub fn of(access: &str) -> Option<Self> {
         let status = Jws::read(access).claims.get("status")?["status_list"].clone();
@@ -29,14 +29,14 @@ impl StatusEntry {
         Some(Self { idx, uri: status["uri"].as_str().expect("uri is a text").to_owned() })
     }
 
-    /// The path of the list: what follows the host.
+    /// The path of the list's URI.
     #[must_use]
     pub fn path(&self) -> &str {
         let rest = self.uri.split_once("://").expect("an address").1;
         &rest[rest.find('/').expect("a path")..]
     }
 
-    /// What the list says, as this server publishes it.
+    /// The status in the list that this server publishes.
     #[must_use]
     #[track_caller]
     pub fn value(&self, client: &Client) -> u8 {
@@ -44,7 +44,7 @@ impl StatusEntry {
     }
 }
 
-/// A status list, unpacked.
+/// A decompressed status list.
 #[derive(Clone, Debug)]
 pub struct StatusListToken {
     /// The token.
@@ -53,13 +53,13 @@ pub struct StatusListToken {
 }
 
 impl StatusListToken {
-    /// The list of an answer, which is a good one and not under a content coding.
+    /// The list in a response, which must be a success without a content coding.
     #[must_use]
     #[track_caller]
-    pub fn of(answer: &Answer) -> Self {
-        answer.is(200);
-        assert_eq!(answer.header("content-type"), Some("application/statuslist+jwt"));
-        Self::read(answer.text())
+    pub fn of(response: &Response) -> Self {
+        response.is(200);
+        assert_eq!(response.header("content-type"), Some("application/statuslist+jwt"));
+        Self::read(response.text())
     }
 
     /// Reads a token.
@@ -76,13 +76,13 @@ impl StatusListToken {
         Self { jws, bytes }
     }
 
-    /// How many entries it has.
+    /// The number of entries.
     #[must_use]
     pub fn entries(&self) -> usize {
         self.bytes.len() * 8
     }
 
-    /// What an entry says.
+    /// The status of an entry.
     #[must_use]
     #[track_caller]
     pub fn value(&self, idx: u64) -> u8 {

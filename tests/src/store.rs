@@ -1,18 +1,18 @@
-//! The stores that the program can run on: one row each.
+//! The stores that the program can use.
 //!
-//! A database server is started once per run of the tests and shared by them: their accounts and
-//! sessions never meet. It ends with the process.
+//! Each database server is started once per test process and shared by its tests, whose accounts
+//! and sessions are unique. It ends with the process.
 
 use std::sync::OnceLock;
 
 use aquaware_servers::{Mariadb, MariadbOptions, Postgres, PostgresOptions, Redis, RedisOptions};
 
-/// Where sessions and accounts are kept.
+/// A store of sessions and accounts.
 #[derive(Clone, Copy, Debug)]
 pub struct Store {
-    /// What a failing test is named after.
+    /// The name used in tests.
     pub name: &'static str,
-    /// Whether sessions outlive the process.
+    /// Whether sessions survive a restart of the program.
     pub survives: bool,
     url: fn() -> String,
 }
@@ -21,7 +21,7 @@ impl Store {
     /// A file in the data directory.
     pub const SQLITE: Self =
         Self { name: "sqlite", survives: true, url: || "sqlite:aquaware.db".to_owned() };
-    /// Nothing but the process.
+    /// The memory of the process.
     pub const MEMORY: Self = Self { name: "memory", survives: false, url: || "memory:".to_owned() };
     /// A Redis server.
     pub const REDIS: Self = Self { name: "redis", survives: true, url: redis };
@@ -30,7 +30,7 @@ impl Store {
     /// A MariaDB server.
     pub const MARIADB: Self = Self { name: "mariadb", survives: true, url: mariadb };
 
-    /// Its URL, as the configuration takes it. Starts its server if need be.
+    /// Its URL for the configuration. Starts the database server if necessary.
     #[must_use]
     pub fn url(&self) -> String {
         (self.url)()
@@ -55,7 +55,7 @@ fn mariadb() -> String {
     SERVER.get_or_init(start).url()
 }
 
-/// Makes a test per store of each function named, which takes the [`Store`].
+/// Generates a test per store for each of these functions, which take the [`Store`].
 #[macro_export]
 macro_rules! on_every_store {
     ($($fact:ident),* $(,)?) => { $(
@@ -90,7 +90,7 @@ macro_rules! on_every_store {
     )* };
 }
 
-/// Makes a test of each function named per store that is a server of its own.
+/// Generates a test per database server for each of these functions.
 #[macro_export]
 macro_rules! on_every_server {
     ($($fact:ident),* $(,)?) => { $(

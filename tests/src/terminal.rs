@@ -1,4 +1,4 @@
-//! A person at a terminal: `script` (util-linux) lends the terminal, the test types.
+//! A program at a terminal, which `script` (util-linux) provides; the test types the answers.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::program::{Outcome, wait};
 use crate::time::{pause, wait_for};
 
-/// Runs `command` at a terminal and types an answer whenever a question is seen, in this order.
+/// Runs `command` at a terminal and types each answer when its question appears, in this order.
 pub(crate) fn run(command: &Command, answers: &[(&str, &str)]) -> (Outcome, String) {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
@@ -43,7 +43,7 @@ pub(crate) fn run(command: &Command, answers: &[(&str, &str)]) -> (Outcome, Stri
             let text = String::from_utf8_lossy(&lock(&seen)).into_owned();
             text.get(past..)?.find(question).map(|place| past + place + question.len())
         });
-        // The program may still be about to switch the echo off.
+        // The program may not have switched off the echo yet.
         pause(Duration::from_millis(200));
         stdin.write_all(format!("{answer}\n").as_bytes()).expect("it listens");
     }
@@ -58,7 +58,7 @@ fn lock(seen: &Mutex<Vec<u8>>) -> std::sync::MutexGuard<'_, Vec<u8>> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A word of a shell's command line.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

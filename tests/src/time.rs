@@ -1,14 +1,14 @@
-//! Waiting: for a lifetime to pass, or for something to come true.
+//! Waiting for a lifetime to pass, or for a condition.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Lets time pass. Only for lifetimes of a second or two; anything else is waited for.
+/// Sleeps. Only for lifetimes of a second or two; use [`wait_for`] for everything else.
 #[allow(clippy::disallowed_methods, reason = "the program under test has no other clock")]
 pub fn pause(span: Duration) {
     std::thread::sleep(span);
 }
 
-/// Lets time pass until `second`, a NumericDate, has begun.
+/// Sleeps until `second`, a NumericDate, has begun.
 pub fn until(second: u64) {
     let end = Duration::from_secs(second);
     loop {
@@ -25,12 +25,12 @@ fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970")
 }
 
-/// Asks until there is an answer, and fails after `at_most`.
-pub fn wait_for<T>(what: &str, at_most: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+/// Polls until there is a value, and panics after `at_most`.
+pub fn wait_for<T>(what: &str, at_most: Duration, mut poll: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + at_most;
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(value) = poll() {
+            return value;
         }
         assert!(Instant::now() < end, "waited {at_most:?} for {what}");
         pause(Duration::from_millis(10));

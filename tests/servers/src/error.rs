@@ -1,65 +1,65 @@
-//! What can go wrong with a throwaway server, in words that explain a failed test.
+//! The errors of throwaway servers, with texts that explain a failed test.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crate::find::Kind;
+use crate::kind::Kind;
 
-/// Why a server could not be started, asked or disturbed.
+/// Why a server could not be started, used or disturbed.
 ///
 /// `Debug` reads like `Display` with all causes, because tests show errors through `unwrap`.
 #[derive(thiserror::Error)]
 pub enum ServersError {
-    /// The programs of these kinds aren't installed.
+    /// The programs of these kinds are not installed.
     #[error("{}", tell_missing(.0))]
     Missing(Vec<Kind>),
-    /// The caller is root, and the system has none of these users to run a server as.
+    /// The caller is root, and none of these users exists to run a server as.
     #[error("a server refuses to run as root, and there is no user {}", .0.join(" or "))]
     NoUser(Vec<&'static str>),
-    /// The system refused something.
-    #[error("can't {what}")]
+    /// A system call failed.
+    #[error("cannot {what}")]
     Io {
         /// What was tried.
         what: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is no free port left to use.
+    /// There is no free port.
     #[error("no free port on the loopback")]
     NoPort,
-    /// A program ended when it should have gone on, or failed.
+    /// A program failed, or ended unexpectedly.
     #[error("{what} ended: {status}\n{log}")]
     Ended {
-        /// Which program.
+        /// The program.
         what: String,
-        /// How it ended.
+        /// Its exit status.
         status: String,
         /// The end of its log.
         log: String,
     },
-    /// Something didn't come true in time.
-    #[error("{what} didn't happen within {waited:?}\n{log}")]
-    TooLate {
-        /// What was waited for.
+    /// A timeout expired.
+    #[error("{what} did not happen within {waited:?}\n{log}")]
+    Timeout {
+        /// The awaited condition.
         what: String,
-        /// How long.
+        /// The timeout.
         waited: Duration,
-        /// The end of the log of the server concerned.
+        /// The end of the server's log.
         log: String,
     },
-    /// A server answered a command with an error, or not as expected.
-    #[error("the server answered {answer} to {command}")]
-    Answer {
-        /// What was asked.
+    /// A server replied with an error, or with an unexpected reply.
+    #[error("the server replied {reply} to {command}")]
+    Reply {
+        /// The command.
         command: String,
-        /// What it said.
-        answer: String,
+        /// The reply.
+        reply: String,
     },
-    /// The server must run for this, and doesn't.
-    #[error("{0} isn't running")]
+    /// The server is not running, but must be.
+    #[error("{0} is not running")]
     NotRunning(String),
-    /// The server must not run for this, and does.
+    /// The server is running, but must not be.
     #[error("{0} is running already")]
     Running(String),
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_named_once_with_the_way_to_get_it() {
+    fn missing_programs_are_listed_once_with_their_packages() {
         let kinds = vec![Kind::Redis, Kind::Sentinel, Kind::Postgres];
         let text = ServersError::Missing(kinds).to_string();
         assert!(text.starts_with("not installed: initdb, postgres, redis-server. "), "{text}");
@@ -111,8 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_test_shows_the_cause() {
+    fn a_failed_test_prints_the_cause() {
         let error = ServersError::io("make a directory", io::Error::other("disk on fire"));
-        assert_eq!(format!("{error:?}"), "can't make a directory: disk on fire");
+        assert_eq!(format!("{error:?}"), "cannot make a directory: disk on fire");
     }
 }

@@ -1,15 +1,15 @@
 //! Throwaway database servers on free loopback ports, and a bad network in front of them.
 //!
-//! For tests and developer commands only: nothing that is shipped may name this package. It knows
-//! how to start, disturb and stop servers, and nothing of what is stored in them.
+//! For tests and developer commands only: no published crate may depend on this package. It can
+//! start, disturb and stop servers, and does not depend on what is stored in them.
 //!
-//! Promises to the tests that use it:
-//! - Many servers run side by side. Each has a directory and ports of its own.
-//! - When a handle is dropped, its processes are gone and its directory is removed.
-//! - The same holds when the test process panics or is killed: each server runs under a small
-//!   shell that ends it as soon as the process that started it is no more.
-//! - Nothing is installed here, and no service of the system is started or touched.
-//! - Waiting is bounded. What doesn't come true in time is an error that shows the server's log.
+//! It guarantees:
+//! - Many servers can run at the same time. Each has its own directory and ports.
+//! - When a handle is dropped, its processes are ended and its directory is removed.
+//! - The same applies when the test process panics or is killed: each server runs under a small
+//!   shell that ends it as soon as the process that started it has ended.
+//! - Nothing is installed, and no service of the system is started or changed.
+//! - Waiting is bounded. A timeout is an error that contains the server's log.
 //!
 //! ```no_run
 //! use aquaware_servers::{Postgres, PostgresOptions, Proxy, Fault};
@@ -20,16 +20,17 @@
 //! let url = postgres.url_at(proxy.address());
 //! // … a store connects to `url` …
 //! proxy.next(1, Fault::CutAfter);
-//! // … its next request is carried out, and the answer is lost …
+//! // … its next request is executed, but the response is lost …
 //! postgres.stop_immediate()?;
 //! postgres.restart()?;
 //! # Ok(())
 //! # }
 //! ```
 
+mod data_dir;
 mod error;
 mod find;
-mod home;
+mod kind;
 mod mariadb;
 mod options;
 mod port;
@@ -42,7 +43,8 @@ mod url;
 mod wait;
 
 pub use error::ServersError;
-pub use find::{Kind, missing, require};
+pub use find::{missing, require};
+pub use kind::Kind;
 pub use mariadb::{Mariadb, MariadbOptions};
 pub use options::{Durability, Tls};
 pub use port::Port;

@@ -1,4 +1,4 @@
-//! MariaDB: a data directory of its own, made by `mariadb-install-db`, with one database and user.
+//! MariaDB: a new data directory, created by `mariadb-install-db`, with one database and one user.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::data_dir::{self, DataDir, Owner};
 use crate::error::ServersError;
-use crate::find::{Kind, program};
-use crate::home::{self, Home, Owner};
+use crate::find::program;
+use crate::kind::Kind;
 use crate::options::{Durability, Tls};
 use crate::port::Port;
 use crate::process::{Launch, Process};
@@ -21,23 +22,23 @@ use crate::url::url;
 /// The name of the user and of the database.
 const NAME: &str = "aquaware";
 
-/// What a MariaDB server can be started with.
+/// The options of a MariaDB server.
 #[derive(Clone, Debug, Default)]
 pub struct MariadbOptions {
-    /// The user's password. Without one, a random one is made.
+    /// The user's password; a random one by default.
     pub password: Option<String>,
     /// Whether a commit waits for the disk.
     pub durability: Durability,
-    /// The certificate to show. With it, the one port speaks both with and without TLS.
+    /// The certificate for TLS. The port then accepts connections both with and without TLS.
     pub tls: Option<Tls>,
-    /// More of the server's options, as `("read-only", "1")`.
+    /// Further options of the server, as `("read-only", "1")`.
     pub settings: Vec<(String, String)>,
 }
 
-/// A MariaDB server of one's own, on a port of the loopback, where a password is asked for.
+/// A MariaDB server on a loopback port, which requires a password.
 ///
-/// The user may do everything in databases whose name begins with `aquaware`, and nothing else, so
-/// `read-only` binds it. The server runs as an unprivileged user if the caller is root. When
+/// The user has all rights for databases with the prefix `aquaware`, and no others, so
+/// `read-only` applies to it. The server runs as an unprivileged user if the caller is root. When
 /// dropped, it is stopped and its data is removed.
 #[derive(Debug)]
 pub struct Mariadb {
@@ -46,23 +47,23 @@ pub struct Mariadb {
 }
 
 impl Mariadb {
-    /// Makes a server and starts it; returns when it answers.
+    /// Creates a server and starts it; returns when it is ready.
     ///
     /// # Errors
-    /// It isn't installed, or doesn't start.
+    /// It is not installed, or does not start.
     pub fn start(options: MariadbOptions) -> Result<Self, ServersError> {
         let server = program(Kind::Mariadb, "mariadbd")?;
         let owner = Owner::unprivileged(&["mysql", "nobody"])?;
-        let home = Arc::new(Home::create("mariadb", owner)?);
+        let dir = Arc::new(DataDir::create("mariadb", owner)?);
         let port = Port::claim()?;
-        let password = options.password.clone().map_or_else(home::password, Ok)?;
-        install(&home)?;
-        home.write(&home.path().join("init.sql"), &statements(&password))?;
-        let mut launch = Launch::new(server, &home);
-        for argument in arguments(&home, &options, &port)? {
+        let password = options.password.clone().map_or_else(data_dir::password, Ok)?;
+        install(&dir)?;
+        dir.write(&dir.path().join("init.sql"), &statements(&password))?;
+        let mut launch = Launch::new(server, &dir);
+        for argument in arguments(&dir, &options, &port)? {
             launch = launch.argument(argument);
         }
-        let service = Service::new(launch, port, Arc::new(answers), home);
+        let service = Service::new(launch, port, Arc::new(answers), dir);
         let mut mariadb = Self { service, password };
         mariadb.service.start()?;
         Ok(mariadb)
@@ -74,13 +75,13 @@ impl Mariadb {
         self.url_at(self.address())
     }
 
-    /// The URL by which it is reached through `address`, a proxy's.
+    /// The URL through a proxy at `address`.
     #[must_use]
     pub fn url_at(&self, address: SocketAddr) -> String {
         url("mysql", Some((NAME, &self.password)), &[address], "/aquaware")
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.service.address()
@@ -92,7 +93,7 @@ impl Mariadb {
         &self.password
     }
 
-    /// The directory of its own that everything lies in.
+    /// The directory that contains all of its files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.service.directory()
@@ -104,48 +105,48 @@ impl Mariadb {
         self.service.id()
     }
 
-    /// The end of what it wrote, over all its starts.
+    /// The end of its log, over all its starts.
     #[must_use]
     pub fn log(&self) -> String {
         self.service.log()
     }
 
-    /// Ends it with SIGKILL.
+    /// Kills it.
     ///
     /// # Errors
-    /// It isn't running.
+    /// It is not running.
     pub fn kill(&mut self) -> Result<(), ServersError> {
         self.service.kill()
     }
 
-    /// Orderly shutdown.
+    /// Shuts it down in order.
     ///
     /// # Errors
-    /// It isn't running, or doesn't stop.
+    /// It is not running, or does not stop.
     pub fn stop(&mut self) -> Result<(), ServersError> {
         self.service.stop(Signal::SIGTERM)
     }
 
-    /// Starts it again after a stop or a kill, on the same data and port.
+    /// Restarts it after a stop or a kill, with the same data and port.
     ///
     /// # Errors
-    /// It is still running, or doesn't start.
+    /// It is still running, or does not start.
     pub fn restart(&mut self) -> Result<(), ServersError> {
         self.service.start()
     }
 
-    /// Lets it hang until [`Self::resume`].
+    /// Suspends it until [`Self::resume`].
     ///
     /// # Errors
-    /// It isn't running.
+    /// It is not running.
     pub fn pause(&mut self) -> Result<(), ServersError> {
         self.service.pause()
     }
 
-    /// Lets it go on after [`Self::pause`].
+    /// Resumes it after [`Self::pause`].
     ///
     /// # Errors
-    /// It isn't running.
+    /// It is not running.
     pub fn resume(&mut self) -> Result<(), ServersError> {
         self.service.resume()
     }
@@ -156,10 +157,10 @@ impl Mariadb {
     }
 }
 
-fn install(home: &Home) -> Result<(), ServersError> {
-    let mut launch = Launch::new(program(Kind::Mariadb, "mariadb-install-db")?, home);
-    let data = format!("--datadir={}", home.path().join("data").display());
-    // What is made here is thrown away if it isn't finished, so it needn't wait for the disk.
+fn install(dir: &DataDir) -> Result<(), ServersError> {
+    let mut launch = Launch::new(program(Kind::Mariadb, "mariadb-install-db")?, dir);
+    let data = format!("--datadir={}", dir.path().join("data").display());
+    // An unfinished directory is thrown away, so there is no need to wait for the disk.
     let rest =
         ["--skip-test-db", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=16M"];
     for argument in ["--no-defaults", &data].into_iter().chain(rest) {
@@ -168,11 +169,11 @@ fn install(home: &Home) -> Result<(), ServersError> {
     Process::run(&launch)
 }
 
-/// Carried out at each start, so each must do no harm the second time. One line each.
+/// Executed at each start, so they must be idempotent. One line each.
 fn statements(password: &str) -> String {
     let password = password.replace('\\', "\\\\").replace('\'', "\\'");
     let mut text = String::new();
-    // Writing to a String can't fail.
+    // Writing to a String cannot fail.
     let _ = writeln!(text, "CREATE DATABASE IF NOT EXISTS {NAME} CHARACTER SET utf8mb4;");
     let _ = writeln!(text, "CREATE USER IF NOT EXISTS '{NAME}'@'%' IDENTIFIED BY '{password}';");
     let _ = writeln!(text, "GRANT ALL ON `{NAME}%`.* TO '{NAME}'@'%';");
@@ -180,11 +181,11 @@ fn statements(password: &str) -> String {
 }
 
 fn arguments(
-    home: &Home,
+    dir: &DataDir,
     options: &MariadbOptions,
     port: &Port,
 ) -> Result<Vec<String>, ServersError> {
-    let path = |name: &str| home.path().join(name).display().to_string();
+    let path = |name: &str| dir.path().join(name).display().to_string();
     let mut settings = vec![
         ("datadir", path("data")),
         ("tmpdir", path("")),
@@ -206,8 +207,8 @@ fn arguments(
         settings.push(("innodb-flush-log-at-trx-commit", "0".into()));
     }
     if let Some(tls) = &options.tls {
-        home.write(&home.path().join("server.crt"), &tls.certificate)?;
-        home.write(&home.path().join("server.key"), &tls.private_key)?;
+        dir.write(&dir.path().join("server.crt"), &tls.certificate)?;
+        dir.write(&dir.path().join("server.key"), &tls.private_key)?;
         settings.extend([("ssl-cert", path("server.crt")), ("ssl-key", path("server.key"))]);
     }
     settings.extend(options.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
@@ -216,7 +217,7 @@ fn arguments(
     Ok(arguments)
 }
 
-/// Whether the server greets whoever connects, which it does only once it serves connections.
+/// Whether the server sends its greeting, which it does only once it accepts connections.
 fn answers(address: SocketAddr) -> bool {
     greeting(address).is_ok_and(|version| version == 10)
 }
@@ -237,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_keeps_its_quotes() {
+    fn quotes_in_passwords_are_kept() {
         assert!(statements(r"a'b\c").contains(r"IDENTIFIED BY 'a\'b\\c'"));
     }
 }

@@ -1,17 +1,17 @@
-//! What the options of several servers have in common.
+//! Options of several kinds of servers.
 
-/// Whether a server waits for the disk before it says that something is stored.
+/// Whether a server waits for the disk before it acknowledges a write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// As in production: what is acknowledged survives a power cut.
+    /// As in production: acknowledged writes survive a power failure.
     #[default]
     Durable,
-    /// Faster: what is acknowledged survives an orderly stop and nothing harder. Not for tests that
+    /// Faster: acknowledged writes survive only an orderly stop. Not for tests that
     /// kill the server.
     Fast,
 }
 
-/// A certificate for a server to show, as PEM text.
+/// A server's certificate, as PEM text.
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// The certificate, with its chain.

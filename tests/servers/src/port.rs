@@ -1,24 +1,24 @@
-//! Ports that nobody else takes while a server of ours is down.
+//! Ports that no other process takes while a server is down.
 //!
-//! They lie below the range from which systems draw the ports of outgoing connections. A port in
-//! that range could be drawn by a client that is just trying to reconnect to it: it would connect
+//! They are below the range that systems use for outgoing connections. A port in
+//! that range could be assigned to a client that is trying to reconnect to it: it would connect
 //! to itself and keep the server from coming back.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
+use crate::data_dir;
 use crate::error::ServersError;
-use crate::home;
 
 /// The first port and how many there are.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 10_000;
-/// A Redis Cluster node speaks to its peers this far above its port.
+/// The distance of a Redis Cluster node's bus port from its port.
 const BUS: u16 = 10_000;
 
-/// A TCP port of the loopback that is ours as long as this value lives.
+/// A TCP port of the loopback that is reserved as long as this value lives.
 ///
 /// It is claimed by holding the UDP port of the same number, which no server here uses. So a claim
-/// is seen by other processes, doesn't stop the server from listening, and ends with the process.
+/// is seen by other processes, does not prevent the server from listening, and ends with this one.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
@@ -29,9 +29,9 @@ impl Port {
     /// Claims a free port whose bus port is free as well.
     ///
     /// # Errors
-    /// There is none.
+    /// None is found.
     pub fn claim() -> Result<Self, ServersError> {
-        let start = u16::try_from(home::random()? % u64::from(COUNT)).unwrap_or_default();
+        let start = u16::try_from(data_dir::random()? % u64::from(COUNT)).unwrap_or_default();
         let numbers = (0..COUNT).map(|step| FIRST + (start + step) % COUNT);
         numbers.filter_map(Self::try_claim).next().ok_or(ServersError::NoPort)
     }
@@ -50,7 +50,7 @@ impl Port {
         self.number
     }
 
-    /// Where a server that has it listens.
+    /// The address of a server on this port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.number))
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claimed_port_is_not_given_twice_and_can_be_listened_on() {
+    fn a_claimed_port_is_unique_and_can_be_bound() {
         let port = Port::claim().unwrap();
         assert!(Port::try_claim(port.number()).is_none());
         TcpListener::bind(port.address()).unwrap();
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_in_use_is_not_given() {
+    fn ports_in_use_are_not_claimed() {
         let port = Port::claim().unwrap();
         let bus = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number() + BUS)).unwrap();
         let number = port.number();

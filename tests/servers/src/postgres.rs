@@ -1,4 +1,4 @@
-//! PostgreSQL: a cluster of its own, made by `initdb`, with one database and one user.
+//! PostgreSQL: a new cluster, created by `initdb`, with one database and one user.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,32 +8,33 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::data_dir::{self, DataDir, Owner};
 use crate::error::ServersError;
-use crate::find::{Kind, program};
-use crate::home::{self, Home, Owner};
+use crate::find::program;
+use crate::kind::Kind;
 use crate::options::{Durability, Tls};
 use crate::port::Port;
 use crate::process::{Launch, Process};
 use crate::service::Service;
 use crate::url::url;
 
-/// The name of the user, who may do everything, and of the database.
+/// The name of the superuser and of the database.
 const NAME: &str = "aquaware";
 
-/// What a PostgreSQL server can be started with.
+/// The options of a PostgreSQL server.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
-    /// The user's password. Without one, a random one is made.
+    /// The user's password; a random one by default.
     pub password: Option<String>,
     /// Whether a commit waits for the disk.
     pub durability: Durability,
-    /// The certificate to show. With it, the one port speaks both with and without TLS.
+    /// The certificate for TLS. The port then accepts connections both with and without TLS.
     pub tls: Option<Tls>,
-    /// More of `postgresql.conf`, as `("default_transaction_read_only", "on")`.
+    /// Further lines of `postgresql.conf`, as `("default_transaction_read_only", "on")`.
     pub settings: Vec<(String, String)>,
 }
 
-/// A PostgreSQL server of one's own, on a port of the loopback, where a password is asked for.
+/// A PostgreSQL server on a loopback port, which requires a password.
 ///
 /// It runs as an unprivileged user if the caller is root. When dropped, it is stopped and its data
 /// is removed.
@@ -44,24 +45,24 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a server and starts it; returns when it answers.
+    /// Creates a server and starts it; returns when it is ready.
     ///
     /// # Errors
-    /// It isn't installed, or doesn't start.
+    /// It is not installed, or does not start.
     pub fn start(options: PostgresOptions) -> Result<Self, ServersError> {
         let server = program(Kind::Postgres, "postgres")?;
         let owner = Owner::unprivileged(&["postgres", "nobody"])?;
-        let home = Arc::new(Home::create("postgres", owner)?);
+        let dir = Arc::new(DataDir::create("postgres", owner)?);
         let port = Port::claim()?;
-        let password = options.password.clone().map_or_else(home::password, Ok)?;
-        let data = home.path().join("data");
-        make_cluster(&home, &data, &password)?;
-        configure(&home, &data, &options, &port)?;
-        make_database(&home, &data)?;
-        let mut launch = Launch::new(server, &home).argument("-D").argument(data);
-        // Immediate shutdown: the one way to end all of its processes that needs only one signal.
+        let password = options.password.clone().map_or_else(data_dir::password, Ok)?;
+        let data = dir.path().join("data");
+        make_cluster(&dir, &data, &password)?;
+        configure(&dir, &data, &options, &port)?;
+        make_database(&dir, &data)?;
+        let mut launch = Launch::new(server, &dir).argument("-D").argument(data);
+        // Immediate shutdown: the only way to end all of its processes with one signal.
         launch.end = Signal::SIGQUIT;
-        let service = Service::new(launch, port, Arc::new(answers), home);
+        let service = Service::new(launch, port, Arc::new(answers), dir);
         let mut postgres = Self { service, password };
         postgres.service.start()?;
         Ok(postgres)
@@ -73,13 +74,13 @@ impl Postgres {
         self.url_at(self.address())
     }
 
-    /// The URL by which it is reached through `address`, a proxy's.
+    /// The URL through a proxy at `address`.
     #[must_use]
     pub fn url_at(&self, address: SocketAddr) -> String {
         url("postgres", Some((NAME, &self.password)), &[address], "/aquaware")
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.service.address()
@@ -91,7 +92,7 @@ impl Postgres {
         &self.password
     }
 
-    /// The directory of its own that everything lies in.
+    /// The directory that contains all of its files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.service.directory()
@@ -103,56 +104,56 @@ impl Postgres {
         self.service.id()
     }
 
-    /// The end of what it wrote, over all its starts.
+    /// The end of its log, over all its starts.
     #[must_use]
     pub fn log(&self) -> String {
         self.service.log()
     }
 
-    /// Ends all of its processes with SIGKILL.
+    /// Kills all of its processes.
     ///
     /// # Errors
-    /// It isn't running.
+    /// It is not running.
     pub fn kill(&mut self) -> Result<(), ServersError> {
         self.service.kill()
     }
 
-    /// Immediate shutdown: connections are cut, nothing is written, the next start recovers.
+    /// Immediate shutdown: connections are cut, nothing is written, and the next start recovers.
     ///
     /// # Errors
-    /// It isn't running, or doesn't stop.
+    /// It is not running, or does not stop.
     pub fn stop_immediate(&mut self) -> Result<(), ServersError> {
         self.service.stop(Signal::SIGQUIT)
     }
 
-    /// Fast shutdown: transactions are rolled back, connections are closed, all is written.
+    /// Fast shutdown: transactions are rolled back, connections are closed, all data is written.
     ///
     /// # Errors
-    /// It isn't running, or doesn't stop.
+    /// It is not running, or does not stop.
     pub fn stop(&mut self) -> Result<(), ServersError> {
         self.service.stop(Signal::SIGINT)
     }
 
-    /// Starts it again after a stop or a kill, on the same data and port.
+    /// Restarts it after a stop or a kill, with the same data and port.
     ///
     /// # Errors
-    /// It is still running, or doesn't start.
+    /// It is still running, or does not start.
     pub fn restart(&mut self) -> Result<(), ServersError> {
         self.service.start()
     }
 
-    /// Lets all of its processes hang until [`Self::resume`].
+    /// Suspends all of its processes until [`Self::resume`].
     ///
     /// # Errors
-    /// It isn't running.
+    /// It is not running.
     pub fn pause(&mut self) -> Result<(), ServersError> {
         self.service.pause()
     }
 
-    /// Lets it go on after [`Self::pause`].
+    /// Resumes it after [`Self::pause`].
     ///
     /// # Errors
-    /// It isn't running.
+    /// It is not running.
     pub fn resume(&mut self) -> Result<(), ServersError> {
         self.service.resume()
     }
@@ -164,10 +165,10 @@ impl Postgres {
     }
 }
 
-fn make_cluster(home: &Home, data: &Path, password: &str) -> Result<(), ServersError> {
-    let file = home.path().join("password");
-    home.write(&file, &format!("{password}\n"))?;
-    let initdb = Launch::new(program(Kind::Postgres, "initdb")?, home)
+fn make_cluster(dir: &DataDir, data: &Path, password: &str) -> Result<(), ServersError> {
+    let file = dir.path().join("password");
+    dir.write(&file, &format!("{password}\n"))?;
+    let initdb = Launch::new(program(Kind::Postgres, "initdb")?, dir)
         .argument("-D")
         .argument(data)
         .argument("-U")
@@ -181,7 +182,7 @@ fn make_cluster(home: &Home, data: &Path, password: &str) -> Result<(), ServersE
 }
 
 fn configure(
-    home: &Home,
+    dir: &DataDir,
     data: &Path,
     options: &PostgresOptions,
     port: &Port,
@@ -189,7 +190,7 @@ fn configure(
     let mut settings: Vec<(&str, String)> = vec![
         ("listen_addresses", "127.0.0.1".into()),
         ("port", port.number().to_string()),
-        ("unix_socket_directories", home.path().display().to_string()),
+        ("unix_socket_directories", dir.path().display().to_string()),
         ("shared_buffers", "16MB".into()),
         ("max_connections", "64".into()),
         ("max_wal_size", "128MB".into()),
@@ -200,22 +201,22 @@ fn configure(
         settings.extend(off.map(|name| (name, "off".into())));
     }
     if let Some(tls) = &options.tls {
-        home.write(&data.join("server.crt"), &tls.certificate)?;
-        home.write(&data.join("server.key"), &tls.private_key)?;
+        dir.write(&data.join("server.crt"), &tls.certificate)?;
+        dir.write(&data.join("server.key"), &tls.private_key)?;
         settings.push(("ssl", "on".into()));
     }
     settings.extend(options.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let lines = settings.iter().map(|(name, value)| format!("{name} = '{}'\n", quoted(value)));
-    home.write(&data.join("postgresql.conf"), &lines.collect::<String>())
+    dir.write(&data.join("postgresql.conf"), &lines.collect::<String>())
 }
 
 fn quoted(value: &str) -> String {
     value.replace('\'', "''")
 }
 
-/// Without a client program: the server itself can carry out statements, alone.
-fn make_database(home: &Home, data: &Path) -> Result<(), ServersError> {
-    let mut launch = Launch::new(program(Kind::Postgres, "postgres")?, home)
+/// No client program is needed: the server can execute statements in single-user mode.
+fn make_database(dir: &DataDir, data: &Path) -> Result<(), ServersError> {
+    let mut launch = Launch::new(program(Kind::Postgres, "postgres")?, dir)
         .argument("--single")
         .argument("-c")
         .argument("default_transaction_read_only=off")
@@ -224,12 +225,12 @@ fn make_database(home: &Home, data: &Path) -> Result<(), ServersError> {
         .argument("-D")
         .argument(data)
         .argument("postgres");
-    launch.input = home.path().join("statements");
-    home.write(&launch.input, &format!("CREATE DATABASE {NAME}\n"))?;
+    launch.input = dir.path().join("statements");
+    dir.write(&launch.input, &format!("CREATE DATABASE {NAME}\n"))?;
     Process::run(&launch)
 }
 
-/// Whether the server asks for a password, which it does only once it serves connections.
+/// Whether the server requests a password, which it does only once it accepts connections.
 fn answers(address: SocketAddr) -> bool {
     asked_for_password(address).unwrap_or(false)
 }
@@ -253,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_keeps_its_quotes() {
+    fn quotes_in_values_are_kept() {
         assert_eq!(quoted("it's"), "it''s");
     }
 }

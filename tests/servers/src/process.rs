@@ -1,10 +1,10 @@
-//! A program that doesn't outlive us.
+//! A program that does not outlive this process.
 //!
-//! Safe Rust can't ask the system to end a child when its parent dies. So each program runs under
-//! a shell (`process/watchdog.sh`) that waits for the end of a pipe which we hold: the system
-//! closes it however we end, and the shell then ends the program.
+//! Safe Rust cannot make the system end a child when its parent dies. So each program runs under
+//! a shell (`watchdog.sh`) that waits for the end of a pipe which this process holds: the
+//! system closes it however this process ends, and the shell then ends the program.
 
-mod family;
+mod descendants;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -16,40 +16,37 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::data_dir::{self, DataDir, Owner};
 use crate::error::ServersError;
-use crate::home::{self, Home, Owner};
-use crate::wait::{PATIENCE, until};
-
-/// The shell script that a home keeps for those that run in it.
-pub(crate) const WATCHDOG: &str = include_str!("process/watchdog.sh");
+use crate::wait::{TIMEOUT, until};
 
 /// How to start a program.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// What it reads from standard input.
+    /// The file for its standard input.
     pub(crate) input: PathBuf,
-    /// Where it runs. Its log is put here as well.
+    /// Its working directory, which also contains its log.
     pub(crate) directory: PathBuf,
-    /// Whom it runs as, if not as the caller.
+    /// The user that it runs as, if not as the caller.
     owner: Option<Owner>,
     /// The script that runs it.
     watchdog: PathBuf,
-    /// What ends it when nobody needs it any more, together with all that it started.
+    /// The signal that ends it and its descendants when it is dropped.
     pub(crate) end: Signal,
 }
 
 impl Launch {
-    /// In the home, as its owner.
-    pub(crate) fn new(program: PathBuf, home: &Home) -> Self {
+    /// In the data directory, as its owner.
+    pub(crate) fn new(program: PathBuf, dir: &DataDir) -> Self {
         Self {
             program,
             arguments: Vec::new(),
             input: PathBuf::from("/dev/null"),
-            directory: home.path().to_owned(),
-            owner: home.owner(),
-            watchdog: home.watchdog(),
+            directory: dir.path().to_owned(),
+            owner: dir.owner(),
+            watchdog: dir.watchdog(),
             end: Signal::SIGKILL,
         }
     }
@@ -59,7 +56,7 @@ impl Launch {
         self
     }
 
-    /// What it wrote, over all its starts.
+    /// Its log, over all its starts.
     pub(crate) fn log(&self) -> PathBuf {
         self.directory.join("log")
     }
@@ -84,11 +81,11 @@ impl Launch {
             .stdout(Stdio::piped())
             .stderr(written)
             .current_dir(&self.directory)
-            // What the caller's environment says of other servers is not meant for this one.
+            // Variables of the caller that configure other servers must not reach this one.
             .env_clear()
             .envs([("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"), ("LC_ALL", "C")])
             .env("TMPDIR", &self.directory)
-            // Signals from the terminal are for the caller alone.
+            // Signals from the terminal must only reach the caller.
             .process_group(0);
         if let Some(Owner { user, group }) = self.owner {
             command.uid(user).gid(group);
@@ -118,24 +115,24 @@ impl Process {
         }
     }
 
-    /// Runs a program to its end.
+    /// Runs a program until it exits.
     ///
     /// # Errors
-    /// It reports failure, or takes too long.
+    /// It fails, or takes too long.
     pub(crate) fn run(launch: &Launch) -> Result<(), ServersError> {
         let mut process = Self::start(launch)?;
-        match until(PATIENCE, || process.ended())? {
+        match until(TIMEOUT, || process.ended())? {
             Some(status) if status.success() => Ok(()),
             Some(status) => Err(ended(launch, &status.to_string())),
-            None => Err(ServersError::TooLate {
+            None => Err(ServersError::Timeout {
                 what: format!("the end of {}", launch.name()),
-                waited: PATIENCE,
-                log: home::tail(&launch.log()),
+                waited: TIMEOUT,
+                log: data_dir::tail(&launch.log()),
             }),
         }
     }
 
-    /// How it ended; `None` while it runs.
+    /// Its exit status; `None` while it is running.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>, ServersError> {
         self.watchdog.try_wait().map_err(|source| ServersError::io("look at a process", source))
     }
@@ -146,33 +143,34 @@ impl Process {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        // It may just have ended, which is no harm: the caller finds out by asking.
+        // It may just have ended, which the caller notices when it waits for it.
         let _ = kill(self.id, signal);
     }
 
-    /// Ends it and all that it started, at once, as a power cut does.
+    /// Kills it and its descendants immediately, as a power failure would.
     pub(crate) fn kill(&mut self) {
-        let family = family::below(self.id);
+        let descendants = descendants::below(self.id);
         self.signal(Signal::SIGKILL);
-        for id in &family {
+        for id in &descendants {
             let _ = kill(*id, Signal::SIGKILL);
         }
         let _ = self.watchdog.wait();
-        // A database doesn't start again while a part of the old one is still there.
-        let _ =
-            until(PATIENCE, || Ok((!family.iter().any(|id| family::is_alive(*id))).then_some(())));
+        // A database does not start again while a process of the old one is running.
+        let _ = until(TIMEOUT, || {
+            Ok((!descendants.iter().any(|id| descendants::is_alive(*id))).then_some(()))
+        });
     }
 
-    /// Stops it and all that it started from running, until [`Self::resume`].
+    /// Suspends it and its descendants until [`Self::resume`].
     pub(crate) fn pause(&self) {
         self.signal(Signal::SIGSTOP);
-        for id in family::below(self.id) {
+        for id in descendants::below(self.id) {
             let _ = kill(id, Signal::SIGSTOP);
         }
     }
 
     pub(crate) fn resume(&self) {
-        for id in family::below(self.id) {
+        for id in descendants::below(self.id) {
             let _ = kill(id, Signal::SIGCONT);
         }
         self.signal(Signal::SIGCONT);
@@ -182,7 +180,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if matches!(self.watchdog.try_wait(), Ok(None)) {
-            // A paused program can't end in order, and waits for its children if they are paused.
+            // A paused program cannot shut down, and would wait for paused children.
             self.resume();
         }
         drop(self.watchdog.stdin.take());
@@ -195,7 +193,7 @@ pub(crate) fn ended(launch: &Launch, status: &str) -> ServersError {
     ServersError::Ended {
         what: launch.name(),
         status: status.to_owned(),
-        log: home::tail(&launch.log()),
+        log: data_dir::tail(&launch.log()),
     }
 }
 
@@ -203,50 +201,52 @@ pub(crate) fn ended(launch: &Launch, status: &str) -> ServersError {
 mod tests {
     use super::*;
 
-    fn shell(home: &Home, script: &str) -> Launch {
-        Launch::new("/bin/sh".into(), home).argument("-c").argument(script)
+    fn shell(dir: &DataDir, script: &str) -> Launch {
+        Launch::new("/bin/sh".into(), dir).argument("-c").argument(script)
     }
 
     #[test]
-    fn a_program_that_fails_is_an_error_with_its_log() {
-        let home = Home::create("process", None).unwrap();
-        Process::run(&shell(&home, "exit 0")).unwrap();
-        let error = Process::run(&shell(&home, "echo because; exit 3")).unwrap_err();
+    fn a_failing_program_is_an_error_with_its_log() {
+        let dir = DataDir::create("process", None).unwrap();
+        Process::run(&shell(&dir, "exit 0")).unwrap();
+        let error = Process::run(&shell(&dir, "echo because; exit 3")).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("exit status: 3") && text.contains("because"), "{text}");
     }
 
     #[test]
     fn a_program_reads_its_input_to_the_end() {
-        let home = Home::create("process", None).unwrap();
-        let mut launch = shell(&home, "read -r word && test \"$word\" = hello && ! read -r _");
-        launch.input = home.path().join("input");
-        home.write(&launch.input, "hello\n").unwrap();
+        let dir = DataDir::create("process", None).unwrap();
+        let mut launch = shell(&dir, "read -r word && test \"$word\" = hello && ! read -r _");
+        launch.input = dir.path().join("input");
+        dir.write(&launch.input, "hello\n").unwrap();
         Process::run(&launch).unwrap();
     }
 
     #[test]
-    fn nothing_of_a_killed_family_is_left() {
-        let home = Home::create("process", None).unwrap();
-        let mut process = Process::start(&shell(&home, "sleep 1000 & wait")).unwrap();
-        let family = until(PATIENCE, || Ok(family::below(process.id).first().copied())).unwrap();
+    fn a_killed_process_tree_leaves_no_process() {
+        let dir = DataDir::create("process", None).unwrap();
+        let mut process = Process::start(&shell(&dir, "sleep 1000 & wait")).unwrap();
+        let descendants =
+            until(TIMEOUT, || Ok(descendants::below(process.id).first().copied())).unwrap();
         process.kill();
         assert!(process.ended().unwrap().is_some());
-        assert!(!family::is_alive(family.unwrap()));
+        assert!(!descendants::is_alive(descendants.unwrap()));
     }
 
     #[test]
-    fn a_stubborn_or_paused_program_ends_when_dropped() {
+    fn a_program_that_ignores_signals_or_is_paused_ends_when_dropped() {
         for script in
             ["trap '' TERM; echo ready; while :; do sleep 0.1; done", "echo ready; kill -s STOP $$"]
         {
-            let home = Home::create("process", None).unwrap();
-            let process = Process::start(&shell(&home, script)).unwrap();
-            let ready = || Ok(home::tail(&home.path().join("log")).contains("ready").then_some(()));
-            until(PATIENCE, ready).unwrap().unwrap();
+            let dir = DataDir::create("process", None).unwrap();
+            let process = Process::start(&shell(&dir, script)).unwrap();
+            let ready =
+                || Ok(data_dir::tail(&dir.path().join("log")).contains("ready").then_some(()));
+            until(TIMEOUT, ready).unwrap().unwrap();
             let id = process.id;
             drop(process);
-            assert!(!family::is_alive(id), "{script}");
+            assert!(!descendants::is_alive(id), "{script}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Redis or Valkey: one server, and what Sentinel and Cluster build on.
+//! A Redis or Valkey server, also used by Sentinel and Cluster.
 
 mod cluster;
 mod resp;
@@ -14,27 +14,28 @@ use nix::sys::signal::Signal;
 pub use self::cluster::{Cluster, ClusterOptions};
 pub use self::resp::Reply;
 pub use self::sentinel::{MASTER_NAME, Sentinel, SentinelOptions};
+use crate::data_dir::DataDir;
 use crate::error::ServersError;
-use crate::find::{Kind, program};
-use crate::home::Home;
+use crate::find::program;
+use crate::kind::Kind;
 use crate::options::Tls;
 use crate::port::Port;
 use crate::process::Launch;
 use crate::service::Service;
 use crate::url::url;
 
-/// What a Redis server can be started with.
+/// The options of a Redis server.
 #[derive(Clone, Debug)]
 pub struct RedisOptions {
-    /// The password of the default user, if one is asked for.
+    /// The password of the default user, if it requires one.
     pub password: Option<String>,
-    /// The most memory it may use for data, as `16mb`; what needs more is refused.
+    /// The maximum memory for data, as `16mb`; writes that need more are rejected.
     pub maxmemory: Option<String>,
-    /// Whether it keeps what it stores over a restart, written before each answer.
+    /// Whether it keeps its data over a restart, written before each reply.
     pub appendonly: bool,
-    /// The certificate to show, on a second port: see [`Redis::tls_address`].
+    /// The certificate for TLS on a second port: see [`Redis::tls_address`].
     pub tls: Option<Tls>,
-    /// More of `redis.conf`, as `("maxmemory-policy", "allkeys-lru")`.
+    /// Further lines of `redis.conf`, as `("maxmemory-policy", "allkeys-lru")`.
     pub settings: Vec<(String, String)>,
 }
 
@@ -44,7 +45,7 @@ impl Default for RedisOptions {
     }
 }
 
-/// A Redis server of one's own, on a port of the loopback.
+/// A Redis server on a loopback port.
 ///
 /// When dropped, it is stopped and its data is removed.
 #[derive(Debug)]
@@ -55,35 +56,39 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts a server; returns when it answers.
+    /// Starts a server; returns when it is ready.
     ///
     /// # Errors
-    /// It isn't installed, or doesn't start.
+    /// It is not installed, or does not start.
     pub fn start(options: RedisOptions) -> Result<Self, ServersError> {
-        let home = Arc::new(Home::create("redis", None)?);
-        let mut redis = Self::prepare(&home, "node", options)?;
+        let dir = Arc::new(DataDir::create("redis", None)?);
+        let mut redis = Self::prepare(&dir, "node", options)?;
         redis.service.start()?;
         Ok(redis)
     }
 
-    /// A server in a directory of that name in `home`, not yet started.
-    fn prepare(home: &Arc<Home>, name: &str, options: RedisOptions) -> Result<Self, ServersError> {
+    /// A server in a directory of that name in `parent`, not yet started.
+    fn prepare(
+        dir: &Arc<DataDir>,
+        name: &str,
+        options: RedisOptions,
+    ) -> Result<Self, ServersError> {
         let server = program(Kind::Redis, "redis-server")?;
-        let directory = home.directory(name)?;
+        let directory = dir.directory(name)?;
         let port = Port::claim()?;
         let tls = options.tls.as_ref().map(|_| Port::claim()).transpose()?;
         let file = directory.join("redis.conf");
         if let Some(tls) = &options.tls {
-            home.write(&directory.join("server.crt"), &tls.certificate)?;
-            home.write(&directory.join("server.key"), &tls.private_key)?;
+            dir.write(&directory.join("server.crt"), &tls.certificate)?;
+            dir.write(&directory.join("server.key"), &tls.private_key)?;
         }
-        home.write(&file, &configuration(&options, &port, tls.as_ref()))?;
+        dir.write(&file, &configuration(&options, &port, tls.as_ref()))?;
         let password = options.password;
         let known = password.clone();
         let probe = Arc::new(move |address| answers(address, known.as_deref()));
-        let mut launch = Launch::new(server, home).argument(file);
+        let mut launch = Launch::new(server, dir).argument(file);
         launch.directory = directory;
-        let service = Service::new(launch, port, probe, Arc::clone(home));
+        let service = Service::new(launch, port, probe, Arc::clone(dir));
         Ok(Self { service, password, tls })
     }
 
@@ -93,7 +98,7 @@ impl Redis {
         self.url_at(self.address())
     }
 
-    /// The URL by which it is reached through `address`, a proxy's.
+    /// The URL through a proxy at `address`.
     #[must_use]
     pub fn url_at(&self, address: SocketAddr) -> String {
         url("redis", self.login(), &[address], "/0")
@@ -105,19 +110,19 @@ impl Redis {
         self.tls_address().map(|address| url("rediss", self.login(), &[address], "/0"))
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.service.address()
     }
 
-    /// Where it speaks TLS, if it has a certificate.
+    /// Its address for TLS, if it has a certificate.
     #[must_use]
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.tls.as_ref().map(Port::address)
     }
 
-    /// The directory of its own that everything lies in.
+    /// The directory that contains all of its files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.service.directory()
@@ -129,61 +134,61 @@ impl Redis {
         self.service.id()
     }
 
-    /// The end of what it wrote, over all its starts.
+    /// The end of its log, over all its starts.
     #[must_use]
     pub fn log(&self) -> String {
         self.service.log()
     }
 
-    /// Carries out one command on a connection of its own: `&["CONFIG", "SET", "maxmemory", "1mb"]`.
+    /// Executes one command on a new connection: `&["CONFIG", "SET", "maxmemory", "1mb"]`.
     ///
     /// # Errors
-    /// No answer, or an error as the answer.
+    /// There is no reply, or it is an error.
     pub fn command(&self, words: &[&str]) -> Result<Reply, ServersError> {
-        resp::ask(self.address(), self.password.as_deref(), words)
+        resp::request(self.address(), self.password.as_deref(), words)
     }
 
-    /// Ends it with SIGKILL.
+    /// Kills it.
     ///
     /// # Errors
-    /// It isn't running.
+    /// It is not running.
     pub fn kill(&mut self) -> Result<(), ServersError> {
         self.service.kill()
     }
 
-    /// Orderly shutdown.
+    /// Shuts it down in order.
     ///
     /// # Errors
-    /// It isn't running, or doesn't stop.
+    /// It is not running, or does not stop.
     pub fn stop(&mut self) -> Result<(), ServersError> {
         self.service.stop(Signal::SIGTERM)
     }
 
-    /// Starts it again after a stop or a kill, on the same data and port.
+    /// Restarts it after a stop or a kill, with the same data and port.
     ///
     /// # Errors
-    /// It is still running, or doesn't start.
+    /// It is still running, or does not start.
     pub fn restart(&mut self) -> Result<(), ServersError> {
         self.service.start()
     }
 
-    /// Lets it hang until [`Self::resume`].
+    /// Suspends it until [`Self::resume`].
     ///
     /// # Errors
-    /// It isn't running.
+    /// It is not running.
     pub fn pause(&mut self) -> Result<(), ServersError> {
         self.service.pause()
     }
 
-    /// Lets it go on after [`Self::pause`].
+    /// Resumes it after [`Self::pause`].
     ///
     /// # Errors
-    /// It isn't running.
+    /// It is not running.
     pub fn resume(&mut self) -> Result<(), ServersError> {
         self.service.resume()
     }
 
-    /// Whether it was started and not stopped since; a paused server counts as running.
+    /// Whether it was started and not stopped since. A paused server counts as running.
     #[must_use]
     pub const fn is_running(&self) -> bool {
         self.service.is_started()
@@ -226,13 +231,13 @@ fn configuration(options: &RedisOptions, port: &Port, tls: Option<&Port>) -> Str
     settings.extend(options.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let mut text = String::new();
     for (name, value) in settings {
-        // Writing to a String can't fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "{name} {}", words(&value));
     }
     text
 }
 
-/// Each word of a value quoted: some settings take several.
+/// Quotes each word of a value: some settings have several.
 fn words(value: &str) -> String {
     let quoted = |word: &str| format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""));
     let words: Vec<_> = value.split(' ').map(quoted).collect();
@@ -240,7 +245,7 @@ fn words(value: &str) -> String {
 }
 
 fn answers(address: SocketAddr, password: Option<&str>) -> bool {
-    resp::ask(address, password, &["PING"]).is_ok()
+    resp::request(address, password, &["PING"]).is_ok()
 }
 
 #[cfg(test)]
@@ -254,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_the_caller_come_last_and_win() {
+    fn settings_of_the_caller_override_the_defaults() {
         let port = Port::claim().unwrap();
         let settings = vec![("appendonly".to_owned(), "no".to_owned())];
         let options = RedisOptions { settings, ..RedisOptions::default() };

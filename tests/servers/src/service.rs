@@ -1,4 +1,4 @@
-//! What all servers have in common: started, disturbed, stopped, started again on the same data.
+//! A server of any kind: started, disturbed, stopped, and restarted with the same data.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 
+use crate::data_dir::{self, DataDir};
 use crate::error::ServersError;
-use crate::home::{self, Home};
 use crate::port::Port;
 use crate::process::{self, Launch, Process};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 
-/// Whether a server at this address answers.
+/// Whether a server at this address is ready.
 pub(crate) type Probe = Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>;
 
 /// A server, running or not. Fields are dropped in order: first the process, then its directory.
@@ -22,13 +22,13 @@ pub(crate) struct Service {
     launch: Launch,
     port: Port,
     probe: Probe,
-    home: Arc<Home>,
+    dir: Arc<DataDir>,
 }
 
 impl Service {
-    /// A server that doesn't run yet.
-    pub(crate) const fn new(launch: Launch, port: Port, probe: Probe, home: Arc<Home>) -> Self {
-        Self { process: None, launch, port, probe, home }
+    /// A server that is not running yet.
+    pub(crate) const fn new(launch: Launch, port: Port, probe: Probe, dir: Arc<DataDir>) -> Self {
+        Self { process: None, launch, port, probe, dir }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -43,8 +43,8 @@ impl Service {
         &self.launch.directory
     }
 
-    pub(crate) const fn home(&self) -> &Arc<Home> {
-        &self.home
+    pub(crate) const fn dir(&self) -> &Arc<DataDir> {
+        &self.dir
     }
 
     pub(crate) const fn launch_mut(&mut self) -> &mut Launch {
@@ -52,10 +52,10 @@ impl Service {
     }
 
     pub(crate) fn log(&self) -> String {
-        home::tail(&self.launch.log())
+        data_dir::tail(&self.launch.log())
     }
 
-    /// The process id, while there is a process.
+    /// The process id, as long as there is a process.
     pub(crate) fn id(&self) -> Option<i32> {
         self.process.as_ref().map(Process::id)
     }
@@ -64,13 +64,13 @@ impl Service {
         self.process.is_some()
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it is ready.
     pub(crate) fn start(&mut self) -> Result<(), ServersError> {
         self.spawn()?;
         self.wait_until_ready()
     }
 
-    /// Starts it and doesn't wait.
+    /// Starts it without waiting.
     pub(crate) fn spawn(&mut self) -> Result<(), ServersError> {
         if self.process.is_some() {
             return Err(ServersError::Running(self.to_string()));
@@ -84,7 +84,7 @@ impl Service {
         let probe = Arc::clone(&self.probe);
         let process = running(&mut self.process, &self.launch, address)?;
         let launch = &self.launch;
-        let ready = until(PATIENCE, || match process.ended()? {
+        let ready = until(TIMEOUT, || match process.ended()? {
             Some(status) => Err(process::ended(launch, &status.to_string())),
             None => Ok(probe(address).then_some(())),
         });
@@ -98,18 +98,18 @@ impl Service {
         }
     }
 
-    /// Ends it at once, as a power cut does.
+    /// Kills it immediately, as a power failure would.
     pub(crate) fn kill(&mut self) -> Result<(), ServersError> {
         running(&mut self.process, &self.launch, self.port.address())?.kill();
         self.process = None;
         Ok(())
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Stops it with a signal, and waits until it has ended.
     pub(crate) fn stop(&mut self, signal: Signal) -> Result<(), ServersError> {
         let process = running(&mut self.process, &self.launch, self.port.address())?;
         process.signal(signal);
-        let ended = until(PATIENCE, || process.ended())?;
+        let ended = until(TIMEOUT, || process.ended())?;
         if ended.is_none() {
             return Err(self.too_late("its end"));
         }
@@ -117,7 +117,7 @@ impl Service {
         Ok(())
     }
 
-    /// Lets it hang: connections stay open, and nothing is answered.
+    /// Suspends it: connections stay open, but get no reply.
     pub(crate) fn pause(&mut self) -> Result<(), ServersError> {
         running(&mut self.process, &self.launch, self.port.address())?.pause();
         Ok(())
@@ -129,7 +129,7 @@ impl Service {
     }
 
     fn too_late(&self, what: &str) -> ServersError {
-        ServersError::TooLate { what: format!("{self}: {what}"), waited: PATIENCE, log: self.log() }
+        ServersError::Timeout { what: format!("{self}: {what}"), waited: TIMEOUT, log: self.log() }
     }
 }
 

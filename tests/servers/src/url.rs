@@ -1,9 +1,9 @@
-//! Building the URLs by which a store is configured.
+//! Building the URLs of stores.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-/// `scheme://user:password@address[,address…]/path`, without what is absent.
+/// `scheme://user:password@address[,address…]/path`, without the parts that are not set.
 pub(crate) fn url(
     scheme: &str,
     login: Option<(&str, &str)>,
@@ -15,14 +15,14 @@ pub(crate) fn url(
     format!("{scheme}://{}{}{path}", login.unwrap_or_default(), hosts.join(","))
 }
 
-/// RFC 3986 §2.1: all but unreserved characters as `%XX`.
+/// RFC 3986 §2.1: every byte except unreserved characters as `%XX`.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            // Writing to a String can't fail.
+            // Writing to a String cannot fail.
             let _ = write!(escaped, "%{byte:02X}");
         }
     }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_has_what_is_present_and_no_more() {
+    fn a_url_contains_only_the_parts_that_are_set() {
         let one = SocketAddr::from(([127, 0, 0, 1], 10_001));
         let two = SocketAddr::from(([127, 0, 0, 1], 10_002));
         assert_eq!(url("redis", None, &[one], ""), "redis://127.0.0.1:10001");
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_keeps_its_odd_characters() {
+    fn special_characters_in_passwords_are_encoded() {
         let one = SocketAddr::from(([127, 0, 0, 1], 1));
         assert_eq!(
             url("x", Some(("u", "a@b:/%é")), &[one], ""),

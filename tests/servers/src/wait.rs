@@ -1,27 +1,27 @@
-//! Waiting for something to come true, by asking again and again, never by hoping.
+//! Waiting for a condition by polling, with a timeout.
 
 use std::time::{Duration, Instant};
 
 use crate::error::ServersError;
 
-/// Between two questions.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a server may take for anything. Generous: machines that run tests are busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout for everything a server does. It is generous: machines that run tests are busy.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Asks until there is an answer; `None` after `at_most`.
+/// Polls until there is a value; `None` after `at_most`.
 ///
 /// # Errors
-/// Those of `ask` end the waiting.
+/// Errors of `poll` end the waiting.
 pub(crate) fn until<T>(
     at_most: Duration,
-    mut ask: impl FnMut() -> Result<Option<T>, ServersError>,
+    mut poll: impl FnMut() -> Result<Option<T>, ServersError>,
 ) -> Result<Option<T>, ServersError> {
     let end = Instant::now() + at_most;
     loop {
-        if let Some(answer) = ask()? {
-            return Ok(Some(answer));
+        if let Some(value) = poll()? {
+            return Ok(Some(value));
         }
         if Instant::now() >= end {
             return Ok(None);
@@ -30,23 +30,23 @@ pub(crate) fn until<T>(
     }
 }
 
-/// Asks until there is an answer.
+/// Polls until there is a value.
 ///
 /// # Errors
-/// [`ServersError::TooLate`] after [`PATIENCE`], with `log` to explain it.
+/// [`ServersError::Timeout`] after [`TIMEOUT`], with `log` to explain it.
 pub(crate) fn patiently<T>(
     what: &str,
     log: impl Fn() -> String,
-    mut ask: impl FnMut() -> Option<T>,
+    mut poll: impl FnMut() -> Option<T>,
 ) -> Result<T, ServersError> {
-    until(PATIENCE, || Ok(ask()))?.ok_or_else(|| ServersError::TooLate {
+    until(TIMEOUT, || Ok(poll()))?.ok_or_else(|| ServersError::Timeout {
         what: what.to_owned(),
-        waited: PATIENCE,
+        waited: TIMEOUT,
         log: log(),
     })
 }
 
-#[allow(clippy::disallowed_methods, reason = "other processes can only be asked again")]
+#[allow(clippy::disallowed_methods, reason = "other processes can only be polled")]
 fn pause() {
     std::thread::sleep(PAUSE);
 }

@@ -1,4 +1,4 @@
-//! Sign-up and login: who gets in, who doesn't, and that nobody learns why.
+//! Sign-up and login: which requests succeed, and that errors reveal nothing about accounts.
 
 use aquaware_tests::{Person, Setup, Store, Tokens, on_every_store};
 use serde_json::json;
@@ -25,8 +25,8 @@ fn unknown_login_and_wrong_password_look_alike(store: Store) {
     let unknown = client.try_log_in("nobody@example.com", "quartz otter wrong");
     wrong.is_problem(401, "invalid_credentials");
     assert_eq!(wrong.body, unknown.body);
-    let names = |answer: &aquaware_tests::Answer| {
-        let headers = answer.headers.iter();
+    let names = |response: &aquaware_tests::Response| {
+        let headers = response.headers.iter();
         let mut names: Vec<_> = headers.map(|(name, _)| name.clone()).collect();
         names.sort();
         names
@@ -36,15 +36,15 @@ fn unknown_login_and_wrong_password_look_alike(store: Store) {
 }
 
 #[test]
-fn an_address_that_is_none_is_named() {
+fn invalid_addresses_are_reported_by_field() {
     let server = Setup::new().start();
     let client = server.client();
     let password = Person::new().password;
     let long = format!("{}@example.com", "a".repeat(300));
     for email in ["", "nobody", "@example.com", "a@", "a b@example.com", "a@b@c.example", &long] {
-        let answer = client.sign_up(&Person { email: email.into(), password: password.clone() });
-        assert_eq!(answer.status, 400, "{email}: {}", answer.describe());
-        answer.names_fields(&["email"]);
+        let response = client.sign_up(&Person { email: email.into(), password: password.clone() });
+        assert_eq!(response.status, 400, "{email}: {}", response.describe());
+        response.names_fields(&["email"]);
     }
 }
 
@@ -61,20 +61,20 @@ fn sign_up_can_be_closed() {
 }
 
 #[test]
-fn a_client_that_is_not_configured_is_unknown() {
+fn an_unconfigured_client_is_unknown() {
     let server = Setup::new().start();
     let client = server.client();
     let Person { email, password } = client.new_person();
     for id in ["mobile", "WEB", "web "] {
         let body = json!({ "email": email, "password": password, "client_id": id });
-        let answer = client.post("/auth/login").json(&body).send();
-        assert_eq!(answer.status, 400, "{id}: {}", answer.describe());
-        answer.is_problem(400, "unknown_client");
+        let response = client.post("/auth/login").json(&body).send();
+        assert_eq!(response.status, 400, "{id}: {}", response.describe());
+        response.is_problem(400, "unknown_client");
     }
 }
 
 #[test]
-fn a_scope_outside_the_client_s_is_refused() {
+fn scopes_that_the_client_may_not_have_are_rejected() {
     let server = Setup::new().set("clients.web.scopes", "read,write").start();
     let client = server.client();
     let Person { email, password } = client.new_person();
@@ -85,9 +85,9 @@ fn a_scope_outside_the_client_s_is_refused() {
         client.post("/auth/login").json(&body).send()
     };
     for scope in ["admin", "read admin", "READ", "read \"", "read\\", "réad"] {
-        let answer = log_in("web", scope);
-        assert_eq!(answer.status, 400, "{scope}: {}", answer.describe());
-        answer.is_problem(400, "invalid_scope");
+        let response = log_in("web", scope);
+        assert_eq!(response.status, 400, "{scope}: {}", response.describe());
+        response.is_problem(400, "invalid_scope");
     }
     log_in("device", "read").is_problem(400, "invalid_scope");
     assert_eq!(log_in("web", "read").expect(200).text_of("scope"), "read");
@@ -95,7 +95,7 @@ fn a_scope_outside_the_client_s_is_refused() {
 }
 
 #[test]
-fn a_client_without_the_grant_may_not() {
+fn clients_without_the_grant_are_rejected() {
     let server = Setup::new()
         .set("clients.kiosk.grants", "refresh_token")
         .set("clients.once.grants", "login")
@@ -112,13 +112,13 @@ fn a_client_without_the_grant_may_not() {
 }
 
 #[test]
-fn a_refresh_is_refused_once_its_client_may_not_any_more() {
+fn a_refresh_is_rejected_after_its_client_lost_the_grant() {
     let server = Setup::new().start();
     let (_, tokens) = server.client().new_session();
     let stopped = server.stop();
     let server = stopped.setup().set("clients.web.grants", "login").start();
-    let answer = server.client().refresh(tokens.refresh(), None);
-    answer.is_problem(403, "client_not_allowed");
+    let response = server.client().refresh(tokens.refresh(), None);
+    response.is_problem(403, "client_not_allowed");
     let server = server.stop().setup().unset("clients.web.grants").start();
     let _ = server.client().refreshed(tokens.refresh(), None);
 }

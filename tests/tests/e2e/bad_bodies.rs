@@ -1,12 +1,17 @@
-//! Bodies that nobody well-meaning sends: refused with a 4xx, and the server serves on.
+//! Malformed bodies: they are rejected with a 4xx, and the server keeps serving.
 
-use aquaware_tests::{Answer, Client, Setup, Tokens, exchange};
+use aquaware_tests::{Client, Response, Setup, Tokens, exchange};
 
 const POSTS: [&str; 5] =
     ["/auth/signup", "/auth/login", "/auth/refresh", "/auth/logout", "/auth/password"];
 
-/// Sends the same body everywhere it might be read, with a good access token where one is needed.
-fn everywhere(client: &Client, tokens: &Tokens, kind: &str, body: &[u8]) -> Vec<(String, Answer)> {
+/// Sends the same body to every route that reads one, with a valid access token where required.
+fn everywhere(
+    client: &Client,
+    tokens: &Tokens,
+    kind: &str,
+    body: &[u8],
+) -> Vec<(String, Response)> {
     let send = |path: &&str| {
         let call = client.post(path).body(kind, body);
         let call = if *path == "/auth/password" { call.bearer(&tokens.access) } else { call };
@@ -50,20 +55,20 @@ fn bad_json() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn what_is_no_json_object_of_texts_is_a_bad_request() {
+fn bodies_other_than_objects_of_strings_are_rejected() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
     for body in bad_json() {
-        for (path, answer) in everywhere(&client, &tokens, "application/json", &body) {
-            // A logout needs no body at all.
+        for (path, response) in everywhere(&client, &tokens, "application/json", &body) {
+            // A logout requires no body.
             let text = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
             if path == "/auth/logout" && text.trim().is_empty() {
-                assert!((200..500).contains(&answer.status), "{}", answer.describe());
+                assert!((200..500).contains(&response.status), "{}", response.describe());
                 continue;
             }
-            assert_eq!(answer.status, 400, "{path} {text:?}: {}", answer.describe());
-            answer.is_problem(400, "invalid_request");
+            assert_eq!(response.status, 400, "{path} {text:?}: {}", response.describe());
+            response.is_problem(400, "invalid_request");
         }
     }
     client.me(&tokens.access).is(200);
@@ -71,7 +76,7 @@ fn what_is_no_json_object_of_texts_is_a_bad_request() {
 }
 
 #[test]
-fn a_field_that_comes_twice_is_refused() {
+fn duplicate_fields_are_rejected() {
     let server = Setup::new().start();
     let client = server.client();
     let person = client.new_person();
@@ -79,15 +84,15 @@ fn a_field_that_comes_twice_is_refused() {
     let json = format!(
         "{{\"email\": \"x@example.com\", \"email\": \"{email}\", \"password\": \"{password}\"}}"
     );
-    let answer = client.post("/auth/login").body("application/json", json.as_bytes()).send();
-    answer.is_problem(400, "invalid_request");
+    let response = client.post("/auth/login").body("application/json", json.as_bytes()).send();
+    response.is_problem(400, "invalid_request");
     let twice = [("email", email.as_str()), ("password", password), ("email", email)];
     client.post("/auth/login").form(&twice).send().is_problem(400, "invalid_request");
     client.post("/auth/login").multipart(&twice).send().is_problem(400, "invalid_request");
 }
 
 #[test]
-fn odd_forms_are_client_errors() {
+fn malformed_forms_are_client_errors() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -104,17 +109,17 @@ fn odd_forms_are_client_errors() {
     ];
     let kind = "application/x-www-form-urlencoded";
     for form in forms {
-        for (path, answer) in everywhere(&client, &tokens, kind, form) {
-            let fine = (400..500).contains(&answer.status);
-            // Garbage for a token at a logout is no error.
-            assert!(fine || path == "/auth/logout", "{path} {form:?}: {}", answer.describe());
+        for (path, response) in everywhere(&client, &tokens, kind, form) {
+            let fine = (400..500).contains(&response.status);
+            // A logout with an invalid token is not an error.
+            assert!(fine || path == "/auth/logout", "{path} {form:?}: {}", response.describe());
         }
     }
     client.me(&tokens.access).is(200);
 }
 
 #[test]
-fn odd_multipart_bodies_are_client_errors() {
+fn malformed_multipart_bodies_are_client_errors() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -139,17 +144,21 @@ fn odd_multipart_bodies_are_client_errors() {
         ("multipart/form-data; boundary=x", many.as_bytes()),
     ];
     for (kind, body) in bodies {
-        for (path, answer) in everywhere(&client, &tokens, kind, body) {
-            let fine = (400..500).contains(&answer.status);
+        for (path, response) in everywhere(&client, &tokens, kind, body) {
+            let fine = (400..500).contains(&response.status);
             let text = String::from_utf8_lossy(body);
-            assert!(fine || path == "/auth/logout", "{path} {kind} {text}: {}", answer.describe());
+            assert!(
+                fine || path == "/auth/logout",
+                "{path} {kind} {text}: {}",
+                response.describe()
+            );
         }
     }
     client.me(&tokens.access).is(200);
 }
 
 #[test]
-fn huge_fields_are_refused_or_kept_whole() {
+fn huge_fields_are_rejected_or_stored_completely() {
     let server = Setup::new().start();
     let client = server.client();
     let person = client.new_person();
@@ -158,31 +167,31 @@ fn huge_fields_are_refused_or_kept_whole() {
         let other = aquaware_tests::Person::new();
         let mut body = serde_json::json!({ "email": other.email, "password": other.password });
         body[field] = long.as_str().into();
-        let answer = client.post("/auth/signup").json(&body).send();
-        match answer.status {
-            201 => assert_eq!(answer.text_of(field), long),
-            status => assert!([400, 422].contains(&status), "{}", answer.describe()),
+        let response = client.post("/auth/signup").json(&body).send();
+        match response.status {
+            201 => assert_eq!(response.text_of(field), long),
+            status => assert!([400, 422].contains(&status), "{}", response.describe()),
         }
     }
     for field in ["device_name", "client_id", "scope"] {
         let mut body = serde_json::json!({ "email": person.email, "password": person.password });
         body[field] = long.as_str().into();
-        let answer = client.post("/auth/login").json(&body).send();
-        if answer.status == 200 {
-            let listed = client.sessions(&answer.text_of("access_token"));
+        let response = client.post("/auth/login").json(&body).send();
+        if response.status == 200 {
+            let listed = client.sessions(&response.text_of("access_token"));
             assert_eq!(listed[0][field], long.as_str());
         } else {
-            assert_eq!(answer.status, 400, "{}", answer.describe());
+            assert_eq!(response.status, 400, "{}", response.describe());
         }
     }
     let agent = "u".repeat(9_000);
     let body = serde_json::json!({ "email": person.email, "password": person.password });
-    let answer = client.post("/auth/login").json(&body).header("user-agent", &agent).send();
-    answer.is(200);
+    let response = client.post("/auth/login").json(&body).header("user-agent", &agent).send();
+    response.is(200);
 }
 
 #[test]
-fn texts_with_nul_are_never_a_mistake_of_the_server() {
+fn nul_characters_never_cause_a_server_error() {
     let server = Setup::new().start();
     let client = server.client();
     let person = aquaware_tests::Person::new();
@@ -190,17 +199,17 @@ fn texts_with_nul_are_never_a_mistake_of_the_server() {
     for field in fields {
         let mut body = serde_json::json!({ "email": person.email, "password": person.password });
         body[field] = format!("quartz\0otter@example.com{field}").into();
-        let answer = client.post("/auth/signup").json(&body).send();
-        assert!(answer.status < 500, "{field}: {}", answer.describe());
-        let answer = client.post("/auth/login").json(&serde_json::json!({
+        let response = client.post("/auth/signup").json(&body).send();
+        assert!(response.status < 500, "{field}: {}", response.describe());
+        let response = client.post("/auth/login").json(&serde_json::json!({
             "email": "a\0b@example.com", "password": "x\0y", "device_name": "z\0",
         }));
-        assert!((400..500).contains(&answer.send().status));
+        assert!((400..500).contains(&response.send().status));
     }
 }
 
 #[test]
-fn what_is_hardly_http_does_not_hurt_the_server() {
+fn malformed_http_does_not_harm_the_server() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -221,10 +230,10 @@ fn what_is_hardly_http_does_not_hurt_the_server() {
     ];
     for request in requests {
         let mut closing = request.to_vec();
-        // A server that waits for more is sent what ends its patience.
+        // If the server waits for more, closing the sending side ends the request.
         closing.extend_from_slice(b"GET / HTTP/0\r\n\r\n");
-        if let Some(answer) = exchange(server.public(), &closing) {
-            assert!((400..500).contains(&answer.status), "{request:?}: {}", answer.describe());
+        if let Some(response) = exchange(server.public(), &closing) {
+            assert!((400..500).contains(&response.status), "{request:?}: {}", response.describe());
         }
     }
     client.me(&tokens.access).is(200);

@@ -1,4 +1,4 @@
-//! Forged, tampered, spliced and oversized tokens: refused politely, and harmless to the victim.
+//! Forged, tampered, spliced and oversized tokens: rejected, and without effect on the victim.
 
 use aquaware_tests::{Client, Jws, Setup, Tokens, base64url, exchange, unsigned};
 use aws_lc_rs::hmac;
@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// A token over these, signed with HS256 and `secret`.
+/// A token with this header and these claims, signed with HS256 and `secret`.
 fn hs256(header: &Value, claims: &Value, secret: &[u8]) -> String {
     let signed = unsigned(header, claims);
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), signed.as_bytes());
@@ -19,8 +19,8 @@ fn with(json: &Value, member: &str, value: impl Into<Value>) -> Value {
     changed
 }
 
-/// The same signature in a spelling that a strict decoder refuses: trailing bits that count for
-/// nothing are set.
+/// The same signature in an encoding that a strict decoder rejects: unused trailing bits are
+/// set.
 fn respelled(token: &str) -> String {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (rest, last) = token.split_at(token.len() - 1);
@@ -28,8 +28,8 @@ fn respelled(token: &str) -> String {
     format!("{rest}{}", &ALPHABET[place + 1..place + 2])
 }
 
-/// Everything that somebody could make of a good token and its public key, `other` being a token
-/// of another session and of the same kind.
+/// All forgeries that can be made from a valid token and its public key; `other` is a token of the
+/// same kind of another session.
 fn forgeries(good: &str, other: &str, public_key: &[u8]) -> Vec<String> {
     let (token, foreign) = (Jws::read(good), Jws::read(other));
     let [header, claims, signature] = token.parts.clone();
@@ -84,7 +84,7 @@ fn public_key(client: &Client, token: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap()
 }
 
-/// The victim is none the worse for it.
+/// Asserts that the victim's session still works.
 #[track_caller]
 fn still_works(client: &Client, victim: &Tokens) {
     client.me(&victim.access).is(200);
@@ -94,7 +94,7 @@ fn still_works(client: &Client, victim: &Tokens) {
 }
 
 #[test]
-fn forged_refresh_tokens_are_refused_and_harm_nobody() {
+fn forged_refresh_tokens_are_rejected_without_side_effects() {
     let server = Setup::new().set("clients.web.retry_window", "0s").start();
     let client = server.client();
     let (person, victim) = client.new_session();
@@ -107,16 +107,16 @@ fn forged_refresh_tokens_are_refused_and_harm_nobody() {
     forged.push(format!("{}.{}", victim.refresh(), "A".repeat(15_000)));
     forged.push(format!("{}\0", victim.refresh()));
     for token in forged {
-        let answer = client.refresh(&token, None);
-        assert_eq!(answer.status, 401, "{token}: {}", answer.describe());
-        answer.is_problem(401, "invalid_refresh_token");
+        let response = client.refresh(&token, None);
+        assert_eq!(response.status, 401, "{token}: {}", response.describe());
+        response.is_problem(401, "invalid_refresh_token");
         client.log_out(&token).is(204);
     }
     still_works(&client, &victim);
 }
 
 #[test]
-fn forged_access_tokens_are_refused_and_harm_nobody() {
+fn forged_access_tokens_are_rejected_without_side_effects() {
     let server = Setup::new().start();
     let client = server.client();
     let (person, victim) = client.new_session();
@@ -124,31 +124,31 @@ fn forged_access_tokens_are_refused_and_harm_nobody() {
     let key = public_key(&client, &victim.access);
     let mut forged = forgeries(&victim.access, &other.access, &key);
     forged.extend(GARBAGE.map(str::to_owned));
-    // Blanks around a header's value count for nothing, and other characters need another client.
+    // White space around a header's value is ignored; other characters need a raw connection.
     forged.retain(|token| token.is_ascii() && !token.starts_with(' ') && !token.ends_with('\n'));
     forged.push(victim.refresh().to_owned());
     forged.push("A".repeat(15_000));
     for token in forged {
-        let answer = client.me(&token);
-        assert_eq!(answer.status, 401, "{token}: {}", answer.describe());
-        answer.is_invalid_token();
+        let response = client.me(&token);
+        assert_eq!(response.status, 401, "{token}: {}", response.describe());
+        response.is_invalid_token();
     }
     still_works(&client, &victim);
 }
 
 #[test]
-fn a_token_of_another_installation_is_refused() {
+fn tokens_of_another_installation_are_rejected() {
     let (here, there) = (Setup::new().start(), Setup::new().start());
     let (_, foreign) = there.client().new_session();
     here.client().me(&foreign.access).is_invalid_token();
-    let answer = here.client().refresh(foreign.refresh(), None);
-    answer.is_problem(401, "invalid_refresh_token");
+    let response = here.client().refresh(foreign.refresh(), None);
+    response.is_problem(401, "invalid_refresh_token");
     here.client().log_out(foreign.refresh()).is(204);
     there.client().me(&foreign.access).is(200);
 }
 
 #[test]
-fn a_token_of_a_megabyte_is_refused_before_it_is_looked_at() {
+fn a_token_of_a_megabyte_is_rejected_before_it_is_parsed() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, victim) = client.new_session();
@@ -160,14 +160,14 @@ fn a_token_of_a_megabyte_is_refused_before_it_is_looked_at() {
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let answer = exchange(server.public(), request.as_bytes()).expect("an answer");
-        answer.is_problem(413, "payload_too_large");
+        let response = exchange(server.public(), request.as_bytes()).expect("an response");
+        response.is_problem(413, "payload_too_large");
     }
     let request =
         format!("GET /auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {long}\r\n\r\n");
-    // Past every bound on headers; the connection may just be closed.
-    if let Some(answer) = exchange(server.public(), request.as_bytes()) {
-        assert!((400..500).contains(&answer.status), "{}", answer.describe());
+    // Larger than any limit on headers; the server may also close the connection.
+    if let Some(response) = exchange(server.public(), request.as_bytes()) {
+        assert!((400..500).contains(&response.status), "{}", response.describe());
     }
     still_works(&client, &victim);
 }

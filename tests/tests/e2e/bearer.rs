@@ -1,18 +1,18 @@
-//! How an access token is presented (RFC 6750), and what a refusal says.
+//! Presenting an access token (RFC 6750), and the errors for invalid ones.
 
-use aquaware_tests::{Answer, Setup, exchange};
+use aquaware_tests::{Response, Setup, exchange};
 
 const CHALLENGE: &str = r#"Bearer realm="aquaware""#;
 
-/// The refusal of somebody who presented no token at all.
+/// Asserts the response to a request without a token.
 #[track_caller]
-fn is_challenged(answer: &Answer) {
-    answer.is_problem(401, "invalid_token");
-    assert_eq!(answer.header("www-authenticate"), Some(CHALLENGE), "{}", answer.describe());
+fn is_challenged(response: &Response) {
+    response.is_problem(401, "invalid_token");
+    assert_eq!(response.header("www-authenticate"), Some(CHALLENGE), "{}", response.describe());
 }
 
 #[test]
-fn the_scheme_is_read_in_any_case() {
+fn the_scheme_is_case_insensitive() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -23,7 +23,7 @@ fn the_scheme_is_read_in_any_case() {
 }
 
 #[test]
-fn no_token_is_challenged_without_an_error() {
+fn a_missing_token_is_challenged_without_an_error() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -46,24 +46,24 @@ fn no_token_is_challenged_without_an_error() {
 }
 
 #[test]
-fn a_token_that_is_none_is_invalid() {
+fn malformed_tokens_are_invalid() {
     let server = Setup::new().start();
     let client = server.client();
     for token in ["x", "a.b.c", "=", "a b", "..", "\"quoted\"", ",", "x, Bearer y"] {
-        let answer = client.me(token);
-        assert_eq!(answer.status, 401, "{token}: {}", answer.describe());
-        answer.is_invalid_token();
+        let response = client.me(token);
+        assert_eq!(response.status, 401, "{token}: {}", response.describe());
+        response.is_invalid_token();
     }
     for token in [&b"\xc3\xa4"[..], b"\xff\xfe", b""] {
         let head = b"GET /auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ";
         let request = [head, token, b"\r\n\r\n"].concat();
-        let answer = exchange(server.public(), &request).expect("an answer");
-        answer.checked("GET", "/auth/me").is_invalid_token();
+        let response = exchange(server.public(), &request).expect("an response");
+        response.checked("GET", "/auth/me").is_invalid_token();
     }
 }
 
 #[test]
-fn a_token_in_the_query_is_as_good_as_none() {
+fn tokens_in_the_query_are_ignored() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -75,7 +75,7 @@ fn a_token_in_the_query_is_as_good_as_none() {
 }
 
 #[test]
-fn two_ways_of_presenting_a_token_are_a_bad_request() {
+fn presenting_a_token_in_two_ways_is_a_bad_request() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -95,7 +95,7 @@ fn two_ways_of_presenting_a_token_are_a_bad_request() {
 }
 
 #[test]
-fn a_refresh_token_is_no_access_token_and_the_reverse() {
+fn refresh_and_access_tokens_are_not_interchangeable() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();

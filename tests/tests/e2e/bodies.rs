@@ -1,10 +1,10 @@
-//! The three body types of `/auth/*`, alike for every call; their limits; what isn't taken.
+//! The three body types that every route of `/auth/*` accepts, their limits, and other types.
 
-use aquaware_tests::{Answer, Client, Person, Setup, Tokens, exchange};
+use aquaware_tests::{Client, Person, Response, Setup, Tokens, exchange};
 use serde_json::{Map, json};
 
 type Fields<'a> = [(&'a str, &'a str)];
-type Post = fn(&Client, &str, &Fields<'_>, Option<&str>) -> Answer;
+type Post = fn(&Client, &str, &Fields<'_>, Option<&str>) -> Response;
 
 const TYPES: [(&str, Post); 3] = [
     ("json", |client, path, fields, access| {
@@ -16,7 +16,7 @@ const TYPES: [(&str, Post); 3] = [
     ("multipart", |client, path, fields, access| with(client.post(path).multipart(fields), access)),
 ];
 
-fn with(call: aquaware_tests::Call, access: Option<&str>) -> Answer {
+fn with(call: aquaware_tests::Call, access: Option<&str>) -> Response {
     match access {
         Some(access) => call.bearer(access).send(),
         None => call.send(),
@@ -24,7 +24,7 @@ fn with(call: aquaware_tests::Call, access: Option<&str>) -> Answer {
 }
 
 #[test]
-fn every_call_takes_json_forms_and_multipart_alike() {
+fn every_request_accepts_json_forms_and_multipart() {
     let server = Setup::new().start();
     let client = server.client();
     for (kind, post) in TYPES {
@@ -55,22 +55,22 @@ fn every_call_takes_json_forms_and_multipart_alike() {
 }
 
 #[test]
-fn unknown_fields_are_named_in_json_and_ignored_in_forms() {
+fn unknown_fields_are_reported_in_json_and_ignored_in_forms() {
     let server = Setup::new().start();
     let client = server.client();
     let Person { email, password } = client.new_person();
     let fields = [("email", email.as_str()), ("password", &password), ("colour", "blue")];
     for (kind, post) in TYPES {
-        let answer = post(&client, "/auth/login", &fields, None);
+        let response = post(&client, "/auth/login", &fields, None);
         match kind {
-            "json" => answer.names_fields(&["colour"]),
-            _ => answer.is(200),
+            "json" => response.names_fields(&["colour"]),
+            _ => response.is(200),
         }
     }
 }
 
 #[test]
-fn missing_fields_are_all_named() {
+fn all_missing_fields_are_reported() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -85,7 +85,7 @@ fn missing_fields_are_all_named() {
 }
 
 #[test]
-fn any_other_type_is_415() {
+fn other_content_types_are_415() {
     let server = Setup::new().start();
     let client = server.client();
     let Person { email, password } = client.new_person();
@@ -100,9 +100,9 @@ fn any_other_type_is_415() {
         "multipart/mixed; boundary=x",
     ];
     for kind in other {
-        let answer = client.post("/auth/login").body(kind, body.as_bytes()).send();
-        assert_eq!(answer.status, 415, "{kind}: {}", answer.describe());
-        answer.is_problem(415, "unsupported_media_type");
+        let response = client.post("/auth/login").body(kind, body.as_bytes()).send();
+        assert_eq!(response.status, 415, "{kind}: {}", response.describe());
+        response.is_problem(415, "unsupported_media_type");
     }
     for kind in ["application/json; charset=utf-8", "Application/JSON", "application/json ;x=y"] {
         client.post("/auth/login").body(kind, body.as_bytes()).send().is(200);
@@ -115,7 +115,7 @@ fn any_other_type_is_415() {
 }
 
 #[test]
-fn a_body_of_16_kib_is_read_and_one_byte_more_is_413() {
+fn a_body_of_16_kib_is_accepted_and_one_byte_more_is_413() {
     const MOST: usize = 16 * 1024;
     let server = Setup::new().start();
     let client = server.client();
@@ -128,35 +128,35 @@ fn a_body_of_16_kib_is_read_and_one_byte_more_is_413() {
     post(&padded(MOST + 1)).is_problem(413, "payload_too_large");
     for kind in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
         let body = "x".repeat(MOST + 1);
-        let answer = client.post("/auth/login").body(kind, body.as_bytes()).send();
-        answer.is_problem(413, "payload_too_large");
+        let response = client.post("/auth/login").body(kind, body.as_bytes()).send();
+        response.is_problem(413, "payload_too_large");
     }
 }
 
 #[test]
-fn a_body_that_hides_its_length_is_413_all_the_same() {
+fn a_chunked_body_over_the_limit_is_413() {
     let server = Setup::new().start();
     let head = "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
                 Transfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
     let request = format!("{head}{}0\r\n\r\n", chunk.repeat(5));
-    let answer = exchange(server.public(), request.as_bytes()).expect("an answer");
-    let answer = answer.checked("POST", "/auth/login");
-    answer.is_problem(413, "payload_too_large");
+    let response = exchange(server.public(), request.as_bytes()).expect("an response");
+    let response = response.checked("POST", "/auth/login");
+    response.is_problem(413, "payload_too_large");
     let (person, tokens) = server.client().new_session();
     server.client().me(&tokens.access).is(200);
 
     let body = json!({ "email": person.email, "password": person.password }).to_string();
     let request = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
-    exchange(server.public(), request.as_bytes()).expect("an answer").is(200);
+    exchange(server.public(), request.as_bytes()).expect("an response").is(200);
 }
 
 #[test]
-fn a_length_that_is_announced_and_too_large_is_413_before_the_body_comes() {
+fn an_announced_length_over_the_limit_is_413_before_the_body_arrives() {
     let server = Setup::new().start();
     let request = "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
                    Content-Length: 16385\r\n\r\n";
-    let answer = exchange(server.public(), request.as_bytes()).expect("an answer");
-    let answer = answer.checked("POST", "/auth/login");
-    answer.is_problem(413, "payload_too_large");
+    let response = exchange(server.public(), request.as_bytes()).expect("an response");
+    let response = response.checked("POST", "/auth/login");
+    response.is_problem(413, "payload_too_large");
 }

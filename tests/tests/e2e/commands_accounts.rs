@@ -1,4 +1,4 @@
-//! `aquaware accounts`: what an operator does, with and without a server that runs.
+//! `aquaware accounts`, with and without a running server.
 
 use aquaware_tests::{Finished, Jws, Outcome, Person, Setup, Store};
 use serde_json::{Value, json};
@@ -12,12 +12,17 @@ fn accounts(setup: &Setup, arguments: &[&str]) -> Finished {
     setup.run(&[&["accounts"], arguments].concat())
 }
 
-fn emails(answer: &Value) -> Vec<&str> {
-    answer["accounts"].as_array().unwrap().iter().map(|it| it["email"].as_str().unwrap()).collect()
+fn emails(response: &Value) -> Vec<&str> {
+    response["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["email"].as_str().unwrap())
+        .collect()
 }
 
 #[test]
-fn an_account_is_added_although_sign_up_is_closed() {
+fn an_account_can_be_added_while_sign_up_is_closed() {
     let setup = Setup::new().set("accounts.signup", "closed");
     let person = Person::new();
     let arguments =
@@ -37,7 +42,7 @@ fn an_account_is_added_although_sign_up_is_closed() {
 }
 
 #[test]
-fn accounts_are_listed_in_order_and_page_by_page() {
+fn accounts_are_listed_in_order_and_in_pages() {
     let setup = Setup::new();
     assert_eq!(emails(&accounts(&setup, &["list", "--json"]).json()), [""; 0]);
     assert!(accounts(&setup, &["list"]).stdout.contains("no accounts"));
@@ -51,11 +56,11 @@ fn accounts_are_listed_in_order_and_page_by_page() {
     let text = accounts(&setup, &["list"]);
     text.is(0);
     assert!(all.iter().all(|email| text.stdout.contains(email)), "{}", text.stdout);
-    accounts(&setup, &["list", "--after", "nobody"]).is_refused(2, "nobody");
+    accounts(&setup, &["list", "--after", "nobody"]).is_rejected(2, "nobody");
 }
 
 #[test]
-fn an_account_is_shown_by_address_and_by_id_and_never_its_hash() {
+fn an_account_is_shown_by_address_and_by_id_without_its_hash() {
     let setup = Setup::new();
     let person = Person::new();
     let id = add(&setup, &person)["id"].as_str().unwrap().to_owned();
@@ -70,7 +75,7 @@ fn an_account_is_shown_by_address_and_by_id_and_never_its_hash() {
 }
 
 #[test]
-fn who_is_not_there_is_a_failure_that_says_so() {
+fn an_unknown_account_is_reported_as_an_error() {
     let setup = Setup::new();
     for arguments in [
         &["show", "nobody@example.com"][..],
@@ -80,7 +85,7 @@ fn who_is_not_there_is_a_failure_that_says_so() {
         &["set-claims", "nobody@example.com", "{}"],
         &["delete", "nobody@example.com", "--yes"],
     ] {
-        accounts(&setup, arguments).is_refused(1, "there is no account \"nobody@example.com\"");
+        accounts(&setup, arguments).is_rejected(1, "there is no account \"nobody@example.com\"");
     }
     let told = accounts(&setup, &["show", "nobody@example.com", "--json"]);
     let error: Value = serde_json::from_str(&told.stderr).unwrap();
@@ -88,27 +93,27 @@ fn who_is_not_there_is_a_failure_that_says_so() {
 }
 
 #[test]
-fn mistakes_in_an_addition_add_nothing() {
+fn invalid_additions_add_nothing() {
     let setup = Setup::new();
     let person = Person::new();
     let _ = add(&setup, &person);
     let fed = |email: &str, password: &str| {
         setup.run_fed(&["accounts", "add", email, "--password-stdin"], password)
     };
-    fed(&person.email.to_lowercase(), &person.password).is_refused(1, "already");
-    fed("ann", &person.password).is_refused(2, "no e-mail address");
-    fed("ann@example.com", "password").is_refused(1, "guess");
-    fed("ann@example.com", "short").is_refused(1, "fewer than 8");
-    fed("ann@example.com", "").is_refused(1, "no password");
-    fed("ann@example.com", "two\nlines").is_refused(2, "one line");
-    accounts(&setup, &["add", "ann@example.com"]).is_refused(2, "--password-stdin");
-    // Others could read an argument.
-    accounts(&setup, &["add", "ann@example.com", "seven blue snails"]).is_refused(2, "unexpected");
+    fed(&person.email.to_lowercase(), &person.password).is_rejected(1, "already");
+    fed("ann", &person.password).is_rejected(2, "no e-mail address");
+    fed("ann@example.com", "password").is_rejected(1, "guess");
+    fed("ann@example.com", "short").is_rejected(1, "fewer than 8");
+    fed("ann@example.com", "").is_rejected(1, "no password");
+    fed("ann@example.com", "two\nlines").is_rejected(2, "one line");
+    accounts(&setup, &["add", "ann@example.com"]).is_rejected(2, "--password-stdin");
+    // Other users of the machine could read an argument.
+    accounts(&setup, &["add", "ann@example.com", "seven blue snails"]).is_rejected(2, "unexpected");
     assert_eq!(emails(&accounts(&setup, &["list", "--json"]).json()), [person.email.as_str()]);
 }
 
 #[test]
-fn a_password_is_asked_for_twice_and_not_shown() {
+fn a_password_is_prompted_for_twice_without_echo() {
     let setup = Setup::new();
     let (email, password) = ("ann@example.com", "seven blue snails");
     let add = ["accounts", "add", email];
@@ -125,7 +130,7 @@ fn a_password_is_asked_for_twice_and_not_shown() {
 }
 
 #[test]
-fn disabling_ends_sessions_at_once_and_refuses_the_login() {
+fn disabling_ends_sessions_immediately_and_rejects_logins() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let client = server.client();
@@ -152,8 +157,8 @@ fn a_new_password_ends_sessions_and_replaces_the_old_one() {
     let set = |password: &str| {
         setup.run_fed(&["accounts", "set-password", &person.email, "--password-stdin"], password)
     };
-    set("password").is_refused(1, "guess");
-    set(&person.email).is_refused(1, "too close to the e-mail address");
+    set("password").is_rejected(1, "guess");
+    set(&person.email).is_rejected(1, "too close to the e-mail address");
     client.me(&tokens.access).is(200);
     set("eleven grey herons\n").is(0);
     client.me(&tokens.access).is_invalid_token();
@@ -163,7 +168,7 @@ fn a_new_password_ends_sessions_and_replaces_the_old_one() {
 }
 
 #[test]
-fn claims_reach_a_session_at_its_next_refresh() {
+fn changed_claims_appear_after_the_next_refresh() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let client = server.client();
@@ -180,22 +185,22 @@ fn claims_reach_a_session_at_its_next_refresh() {
     assert_eq!((&read["plan"], &read["tanks"]), (&json!("gold"), &json!(3)));
     assert_eq!(read["roles"], Value::Null, "replaced, not added to");
 
-    accounts(&setup, &["set-claims", &person.email, "sub=other"]).is_refused(2, "reserved");
-    accounts(&setup, &["set-claims", &person.email, "gold"]).is_refused(2, "NAME=VALUE");
-    accounts(&setup, &["set-claims", &person.email, "{"]).is_refused(2, "JSON");
-    accounts(&setup, &["set-claims", &person.email]).is_refused(2, "CLAIMS");
+    accounts(&setup, &["set-claims", &person.email, "sub=other"]).is_rejected(2, "reserved");
+    accounts(&setup, &["set-claims", &person.email, "gold"]).is_rejected(2, "NAME=VALUE");
+    accounts(&setup, &["set-claims", &person.email, "{"]).is_rejected(2, "JSON");
+    accounts(&setup, &["set-claims", &person.email]).is_rejected(2, "CLAIMS");
     let shown = accounts(&setup, &["show", &person.email, "--json"]).json();
     assert_eq!(shown["account"]["claims"], json!({ "plan": "gold", "tanks": 3 }));
 }
 
 #[test]
-fn deleting_asks_and_ends_everything() {
+fn deleting_asks_for_confirmation_and_ends_all_sessions() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let client = server.client();
     let (person, tokens) = client.new_session();
     let delete = ["accounts", "delete", person.email.as_str()];
-    setup.run_fed(&delete, "yes\n").is_refused(2, "--yes");
+    setup.run_fed(&delete, "yes\n").is_rejected(2, "--yes");
     let (outcome, _) = setup.run_at_terminal(&delete, &[("Type yes", "no")]);
     assert_eq!(outcome, Outcome::Exit(1));
     client.me(&tokens.access).is(200);
@@ -210,7 +215,7 @@ fn deleting_asks_and_ends_everything() {
 }
 
 #[test]
-fn a_store_in_memory_can_not_be_administered() {
+fn a_store_in_memory_cannot_be_administered() {
     let setup = Setup::on(Store::MEMORY);
     for arguments in [
         &["accounts", "list"][..],
@@ -218,12 +223,12 @@ fn a_store_in_memory_can_not_be_administered() {
         &["sessions", "list", "--account", "ann@example.com"],
         &["sessions", "revoke", "AAAAAAAAAAAAAAAAAAAAAA"],
     ] {
-        setup.run(arguments).is_refused(2, "memory:");
+        setup.run(arguments).is_rejected(2, "memory:");
     }
 }
 
 #[test]
-fn commands_leave_files_for_their_owner_only_and_no_keys() {
+fn commands_create_files_readable_by_their_owner_only_and_no_keys() {
     use std::os::unix::fs::PermissionsExt as _;
     let setup = Setup::new();
     let _ = add(&setup, &Person::new());
@@ -235,8 +240,8 @@ fn commands_leave_files_for_their_owner_only_and_no_keys() {
 }
 
 #[test]
-fn a_wrong_configuration_stops_a_command_too() {
+fn commands_reject_an_invalid_configuration() {
     let setup = Setup::new().with_file("bad.toml", "colour = 1\n");
     let run = setup.run(&["accounts", "list", "--config", "bad.toml"]);
-    run.is_refused(2, "bad.toml:1");
+    run.is_rejected(2, "bad.toml:1");
 }

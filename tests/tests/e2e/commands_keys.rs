@@ -1,4 +1,4 @@
-//! `aquaware keys`: rotation by hand, and the emergency, beside a server that runs.
+//! `aquaware keys`: manual rotation and dropping a leaked key, while a server is running.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,17 +14,17 @@ pub(crate) fn keys(setup: &Setup, arguments: &[&str]) -> Value {
     setup.run(&[&["keys"], arguments, &["--json"]].concat()).json()
 }
 
-/// The names of the keys of this type in this phase.
-pub(crate) fn named(answer: &Value, key_type: &str, phase: &str) -> Vec<String> {
-    let keys = answer["keys"].as_array().unwrap().iter();
+/// The ids of the keys of this type in this phase.
+pub(crate) fn named(response: &Value, key_type: &str, phase: &str) -> Vec<String> {
+    let keys = response["keys"].as_array().unwrap().iter();
     keys.filter(|it| it["type"] == key_type && it["phase"] == phase)
         .map(|it| it["kid"].as_str().unwrap().to_owned())
         .collect()
 }
 
-pub(crate) fn one(answer: &Value, key_type: &str, phase: &str) -> String {
-    let mut names = named(answer, key_type, phase);
-    assert_eq!(names.len(), 1, "{key_type} {phase}: {answer}");
+pub(crate) fn one(response: &Value, key_type: &str, phase: &str) -> String {
+    let mut names = named(response, key_type, phase);
+    assert_eq!(names.len(), 1, "{key_type} {phase}: {response}");
     names.remove(0)
 }
 
@@ -48,14 +48,14 @@ pub(crate) fn reload(server: &Server) {
 }
 
 #[test]
-fn keys_are_listed_with_their_phases_and_without_their_material() {
+fn keys_are_listed_with_their_phases_but_without_key_material() {
     let setup = Setup::new();
     let none = setup.run(&["keys", "list"]);
     none.is(0);
     assert!(none.stdout.contains("no keys"), "{}", none.stdout);
     assert!(!setup.file("keys").exists(), "looking makes none");
-    setup.run(&["keys", "rotate"]).is_refused(1, "no keys");
-    setup.run(&["keys", "generate"]).is_refused(1, "no keys");
+    setup.run(&["keys", "rotate"]).is_rejected(1, "no keys");
+    setup.run(&["keys", "generate"]).is_rejected(1, "no keys");
     let _ = setup.clone().start().stop();
     let listed = keys(&setup, &["list"]);
     for key_type in ["access", "refresh"] {
@@ -79,7 +79,7 @@ fn keys_are_listed_with_their_phases_and_without_their_material() {
 }
 
 #[test]
-fn a_rotation_reaches_a_running_server_and_old_tokens_stay_good() {
+fn a_rotation_reaches_a_running_server_and_old_tokens_stay_valid() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let client = server.client();
@@ -94,7 +94,7 @@ fn a_rotation_reaches_a_running_server_and_old_tokens_stay_good() {
     assert_eq!(one(&rotated, "access", "retiring"), active);
     let newest = one(&rotated, "access", "next");
     assert_eq!(one(&rotated, "refresh", "active"), next_refresh);
-    // Just made, so nobody can have known it for long.
+    // The key was created just now, so it cannot have been known for long.
     assert_eq!(rotated["warnings"].as_array().unwrap().len(), 2, "{rotated}");
     assert_eq!(
         (&rotated["rotated"][0]["from"], &rotated["rotated"][0]["to"]),
@@ -114,7 +114,7 @@ fn a_rotation_reaches_a_running_server_and_old_tokens_stay_good() {
 }
 
 #[test]
-fn a_warning_is_told_and_one_type_can_be_rotated_alone() {
+fn one_key_type_can_be_rotated_alone_and_warnings_are_printed() {
     let setup = Setup::new();
     let _ = setup.clone().start().stop();
     let before = keys(&setup, &["list"]);
@@ -129,11 +129,11 @@ fn a_warning_is_told_and_one_type_can_be_rotated_alone() {
     let last = keys(&setup, &["list"]);
     assert_ne!(one(&last, "refresh", "active"), one(&before, "refresh", "active"));
     assert_eq!(one(&last, "access", "active"), one(&after, "access", "active"));
-    setup.run(&["keys", "rotate", "--type", "other"]).is_refused(2, "other");
+    setup.run(&["keys", "rotate", "--type", "other"]).is_rejected(2, "other");
 }
 
 #[test]
-fn ten_rotations_under_load_refuse_no_good_token() {
+fn ten_rotations_under_load_reject_no_valid_token() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let client = server.client();
@@ -149,7 +149,7 @@ fn ten_rotations_under_load_refuse_no_good_token() {
                     while !done.load(Ordering::Relaxed) {
                         let next = client.refreshed(tokens.refresh(), None);
                         client.me(&next.access).is(200);
-                        // What was issued before every rotation is good as long as it lives.
+                        // Tokens issued before the rotations are valid until they expire.
                         client.me(&first.access).is(200);
                         tokens = next;
                         refreshes.fetch_add(1, Ordering::Relaxed);
@@ -178,14 +178,14 @@ fn ten_rotations_under_load_refuse_no_good_token() {
 }
 
 #[test]
-fn a_dropped_access_key_costs_a_refresh() {
+fn dropping_an_access_key_requires_a_refresh() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
     let leaked = kid(&tokens.access);
     let drop = ["keys", "rotate", "--drop", leaked.as_str()];
-    setup.run(&drop).is_refused(2, "clients have to refresh");
+    setup.run(&drop).is_rejected(2, "clients have to refresh");
     client.me(&tokens.access).is(200);
     let dropped = setup.run(&[&drop[..], &["--yes", "--json"]].concat()).json();
     assert_eq!(dropped["dropped"], leaked);
@@ -196,12 +196,12 @@ fn a_dropped_access_key_costs_a_refresh() {
     assert!(!published(&client).contains(&leaked));
     let new = client.refreshed(tokens.refresh(), None);
     client.me(&new.access).is(200);
-    setup.run(&[&drop[..], &["--yes"]].concat()).is_refused(1, "there is no key");
+    setup.run(&[&drop[..], &["--yes"]].concat()).is_rejected(1, "there is no key");
     let _ = one(&keys(&setup, &["list"]), "access", "next");
 }
 
 #[test]
-fn a_dropped_refresh_key_costs_a_login_and_another_type_nothing() {
+fn dropping_a_refresh_key_requires_a_login_and_affects_no_other_type() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let client = server.client();
@@ -247,7 +247,7 @@ fn another_algorithm_can_be_published_before_it_signs() {
 }
 
 #[test]
-fn a_file_that_others_may_read_is_said_once_and_used_once_it_is_mended() {
+fn a_key_file_readable_by_others_is_reported_once_and_used_when_corrected() {
     let (setup, other) = (Setup::new(), Setup::new());
     let server = setup.clone().start();
     let _ = other.clone().start().stop();
@@ -256,7 +256,7 @@ fn a_file_that_others_may_read_is_said_once_and_used_once_it_is_mended() {
     let files = fs::read_dir(other.file("keys")).unwrap();
     let file = files.map(|entry| entry.unwrap().path()).find(|path| holds(path)).unwrap();
 
-    // Not in place before its mode is what it must not be.
+    // The mode is wrong before the file is moved into place.
     let copy = setup.file("keys").join(file.file_name().unwrap());
     let aside = setup.file("aside.json");
     let _ = fs::copy(&file, &aside).unwrap();

@@ -1,4 +1,4 @@
-//! `aquaware sessions`: listing and ending them beside a server that runs.
+//! `aquaware sessions`: listing and ending sessions while a server is running.
 
 use aquaware_tests::{Outcome, Setup};
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn sessions_are_listed_newest_first() {
 }
 
 #[test]
-fn a_revoked_session_is_over_at_once_and_no_other() {
+fn only_the_revoked_session_ends_immediately() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let client = server.client();
@@ -43,16 +43,16 @@ fn a_revoked_session_is_over_at_once_and_no_other() {
 }
 
 #[test]
-fn what_is_not_there_is_told() {
+fn unknown_sessions_are_reported() {
     let setup = Setup::new();
     let nobody = setup.run(&["sessions", "list", "--account", "nobody@example.com"]);
-    nobody.is_refused(1, "there is no account");
-    setup.run(&["sessions", "list"]).is_refused(2, "--account");
-    // An id may begin with a dash, and clap is not to take it for an option.
+    nobody.is_rejected(1, "there is no account");
+    setup.run(&["sessions", "list"]).is_rejected(2, "--account");
+    // An id may begin with a dash, which clap must not interpret as an option.
     for unknown in ["AAAAAAAAAAAAAAAAAAAAAA", "-AAAAAAAAAAAAAAAAAAAAA", "-hAAAAAAAAAAAAAAAAAAAA"] {
-        setup.run(&["sessions", "revoke", unknown]).is_refused(1, unknown);
+        setup.run(&["sessions", "revoke", unknown]).is_rejected(1, unknown);
     }
-    setup.run(&["sessions", "revoke", "nonsense"]).is_refused(2, "session id");
+    setup.run(&["sessions", "revoke", "nonsense"]).is_rejected(2, "session id");
     let told = setup.run(&["sessions", "revoke", "AAAAAAAAAAAAAAAAAAAAAA", "--json"]);
     let error: Value = serde_json::from_str(&told.stderr).unwrap();
     assert_eq!((told.outcome, &error["ok"]), (Outcome::Exit(1), &Value::Bool(false)));

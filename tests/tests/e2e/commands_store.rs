@@ -1,4 +1,4 @@
-//! `aquaware store`: what an operator asks about the stores.
+//! `aquaware store`: diagnosing the stores.
 
 use aquaware_tests::{Outcome, Setup, Store, on_every_server};
 use serde_json::Value;
@@ -32,7 +32,7 @@ fn what_is_migrated_once_stays_so(store: Store) {
 }
 
 #[test]
-fn a_file_without_tables_is_told_and_refused_unless_it_may_be_migrated() {
+fn a_database_without_tables_is_reported_and_rejected_unless_migration_is_allowed() {
     let setup = Setup::new().set("store.migrate", "false");
     for command in [&["store", "check"][..], &["serve"]] {
         let finished = setup.run(command);
@@ -45,7 +45,7 @@ fn a_file_without_tables_is_told_and_refused_unless_it_may_be_migrated() {
 }
 
 #[test]
-fn a_store_that_is_not_there_is_told_without_its_password() {
+fn an_unreachable_store_is_reported_without_its_password() {
     let setup = Setup::new().set("store.accounts", "postgres://a:horse@127.0.0.1:1/a");
     let finished = setup.run(&["store", "check"]);
     assert_eq!(finished.outcome, Outcome::Exit(1));

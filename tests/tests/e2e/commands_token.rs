@@ -1,4 +1,4 @@
-//! `aquaware token inspect`: what it says about tokens of every kind.
+//! `aquaware token inspect`, for tokens of every kind.
 
 use aquaware_tests::{Finished, Jws, Setup, Store, base64url, until};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn check(report: &Value, rule: &str) -> Value {
     found.unwrap_or_else(|| panic!("{rule}: {report}")).clone()
 }
 
-/// Asserts that the token is refused by this rule, whose detail has these words.
+/// Asserts that the token is rejected by this rule, with a detail that contains these words.
 #[track_caller]
 fn refused(report: &Value, rule: &str, words: &[&str]) {
     assert_eq!(report["refused_by"], rule, "{report:#}");
@@ -41,7 +41,7 @@ fn refused(report: &Value, rule: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_good_token_of_either_kind_is_accepted_and_explained() {
+fn valid_tokens_of_both_kinds_are_accepted_and_explained() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let (_, tokens) = server.client().new_session();
@@ -61,13 +61,13 @@ fn a_good_token_of_either_kind_is_accepted_and_explained() {
     let report = inspect(&setup, tokens.refresh());
     assert_eq!(report["session"]["standing"], "live");
     assert_eq!(report["session"]["token_generation"], 1);
-    // Nothing was used up by looking.
+    // Inspecting a token does not change its session.
     let next = server.client().refreshed(tokens.refresh(), None);
     assert_eq!(next.generation(), 2);
 }
 
 #[test]
-fn a_superseded_token_is_told_from_the_live_one() {
+fn a_superseded_token_is_distinguished_from_the_live_one() {
     let setup = Setup::new().set("clients.web.retry_window", "0s");
     let server = setup.clone().start();
     let client = server.client();
@@ -88,7 +88,7 @@ fn a_superseded_token_is_told_from_the_live_one() {
 }
 
 #[test]
-fn an_ended_session_says_why() {
+fn an_ended_session_is_reported_with_its_reason() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let client = server.client();
@@ -103,7 +103,7 @@ fn an_ended_session_says_why() {
 }
 
 #[test]
-fn an_expired_token_says_since_when() {
+fn an_expired_token_is_reported_with_its_expiry() {
     let setup = Setup::new()
         .set("clients.web.access_lifetime", "1s")
         .set("clients.web.refresh_lifetime", "1s");
@@ -118,7 +118,7 @@ fn an_expired_token_says_since_when() {
 }
 
 #[test]
-fn a_token_of_somebody_else_says_what_differs() {
+fn a_token_of_another_issuer_is_reported_with_the_difference() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let (_, tokens) = server.client().new_session();
@@ -144,7 +144,7 @@ fn a_token_of_somebody_else_says_what_differs() {
 }
 
 #[test]
-fn a_forgery_is_told_from_a_token() {
+fn forgeries_are_distinguished_from_issued_tokens() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let (_, tokens) = server.client().new_session();
@@ -170,7 +170,7 @@ fn a_forgery_is_told_from_a_token() {
 }
 
 #[test]
-fn it_works_without_a_store_and_says_so() {
+fn it_works_without_a_store_and_reports_that() {
     let setup = Setup::on(Store::MEMORY);
     let server = setup.clone().start();
     let (_, tokens) = server.client().new_session();
@@ -183,7 +183,7 @@ fn it_works_without_a_store_and_says_so() {
 }
 
 #[test]
-fn a_token_on_a_retiring_key_is_still_good() {
+fn tokens_signed_by_a_retiring_key_are_still_valid() {
     let setup = Setup::new();
     let server = setup.clone().start();
     let (_, tokens) = server.client().new_session();
@@ -194,12 +194,12 @@ fn a_token_on_a_retiring_key_is_still_good() {
 }
 
 #[test]
-fn a_token_is_never_an_argument() {
+fn tokens_are_not_accepted_as_arguments() {
     let setup = Setup::new();
     let run = setup.run(&["token", "inspect", "eyJ.eyJ.signature"]);
-    run.is_refused(2, "read from standard input");
+    run.is_rejected(2, "read from standard input");
     no_signature(&run, "eyJ.eyJ.signature");
-    setup.run(&["token", "inspect"]).is_refused(2, "no token on standard input");
+    setup.run(&["token", "inspect"]).is_rejected(2, "no token on standard input");
     let (outcome, seen) =
         setup.run_at_terminal(&["token", "inspect"], &[("paste the token", "garbage")]);
     assert_eq!(outcome, aquaware_tests::Outcome::Exit(1), "{seen}");

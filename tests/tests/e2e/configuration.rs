@@ -1,4 +1,4 @@
-//! Configuration mistakes, what a first start leaves behind, and what it refuses to use.
+//! Configuration mistakes, the files that a first start creates, and key files it rejects.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use aquaware_tests::{Finished, Outcome, Setup, Store};
 
 #[track_caller]
-fn is_refused(run: &Finished, named: &[&str]) {
+fn is_rejected(run: &Finished, named: &[&str]) {
     assert_eq!(run.outcome, Outcome::Exit(2), "{run:?}");
     for name in named {
         assert!(run.stderr.contains(name), "{name} isn't named:\n{}", run.stderr);
@@ -16,22 +16,22 @@ fn is_refused(run: &Finished, named: &[&str]) {
 }
 
 #[test]
-fn an_unknown_variable_is_refused_by_name() {
+fn unknown_variables_are_rejected_by_name() {
     let run = Setup::new().set("listen.publik", "127.0.0.1:0").run(&["serve"]);
-    is_refused(&run, &["AQUAWARE_LISTEN__PUBLIK"]);
+    is_rejected(&run, &["AQUAWARE_LISTEN__PUBLIK"]);
 }
 
 #[test]
-fn an_unknown_key_is_refused_with_file_and_line() {
+fn unknown_keys_are_rejected_with_file_and_line() {
     let setup = Setup::new().with_file("aquaware.toml", "\n[listen]\npublik = \"x\"\n");
-    is_refused(&setup.run(&["serve"]), &["listen.publik", "aquaware.toml:3"]);
-    is_refused(&setup.run(&[]), &["listen.publik", "aquaware.toml:3"]);
+    is_rejected(&setup.run(&["serve"]), &["listen.publik", "aquaware.toml:3"]);
+    is_rejected(&setup.run(&[]), &["listen.publik", "aquaware.toml:3"]);
     let other = Setup::new().with_file("other.toml", "colour = \"blue\"\n");
-    is_refused(&other.run(&["serve", "--config", "other.toml"]), &["colour", "other.toml:1"]);
+    is_rejected(&other.run(&["serve", "--config", "other.toml"]), &["colour", "other.toml:1"]);
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn all_mistakes_are_reported_together() {
     let setup = Setup::new()
         .with_file(
             "aquaware.toml",
@@ -41,7 +41,7 @@ fn every_mistake_is_told_at_once() {
         .set("clients.device.retry_window", "2h")
         .set("log.format", "poem")
         .set("wrong.name", "x");
-    is_refused(
+    is_rejected(
         &setup.run(&["serve"]),
         &[
             "colour",
@@ -61,7 +61,7 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
-fn unusable_values_are_refused() {
+fn invalid_values_are_rejected() {
     let values = [
         ("listen.public", "everywhere"),
         ("issuer", "aquarium"),
@@ -81,21 +81,21 @@ fn unusable_values_are_refused() {
     ];
     for (key, value) in values {
         let run = Setup::new().set(key, value).run(&["serve"]);
-        is_refused(&run, &[key]);
+        is_rejected(&run, &[key]);
     }
 }
 
 #[test]
-fn a_file_that_is_not_there_is_refused() {
-    is_refused(&Setup::new().run(&["serve", "--config", "absent.toml"]), &["absent.toml"]);
-    is_refused(
+fn a_missing_configuration_file_is_an_error() {
+    is_rejected(&Setup::new().run(&["serve", "--config", "absent.toml"]), &["absent.toml"]);
+    is_rejected(
         &Setup::new().with_file("bad.toml", "a = = b").run(&["--config", "bad.toml"]),
         &["bad.toml"],
     );
 }
 
 #[test]
-fn a_wrong_command_is_refused() {
+fn invalid_commands_are_rejected() {
     assert_eq!(Setup::new().run(&["swim"]).outcome, Outcome::Exit(2));
     assert_eq!(Setup::new().run(&["--help"]).outcome, Outcome::Exit(0));
     assert_eq!(Setup::new().run(&["--version"]).outcome, Outcome::Exit(0));
@@ -117,7 +117,7 @@ fn variables_override_the_file_and_secrets_come_from_files() {
 }
 
 #[test]
-fn without_an_issuer_it_is_the_public_address() {
+fn the_issuer_defaults_to_the_public_address() {
     let server = Setup::new().unset("issuer").start();
     let (_, tokens) = server.client().new_session();
     let issuer = format!("http://{}", server.public());
@@ -134,7 +134,7 @@ fn files_in(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn only_the_owner_can_read_what_a_start_leaves_behind() {
+fn files_created_at_start_are_readable_by_their_owner_only() {
     let server = Setup::new().start();
     let _ = server.client().new_session();
     let keys = server.file("keys");
@@ -147,7 +147,7 @@ fn only_the_owner_can_read_what_a_start_leaves_behind() {
     assert!(server.file("aquaware.db").is_file());
 }
 
-/// The files that hold a key; a file without a word holds none.
+/// The files that contain a key; empty files do not.
 fn key_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = files_in(directory);
     files.retain(|file| !fs::read(file).unwrap().is_empty());
@@ -156,7 +156,7 @@ fn key_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_key_that_others_can_read_is_refused_with_its_name() {
+fn a_key_file_readable_by_others_is_rejected_by_name() {
     let stopped = Setup::new().start().stop();
     for file in key_files(&stopped.file("keys")) {
         for bad in [0o644, 0o640, 0o604] {
@@ -173,7 +173,7 @@ fn a_key_that_others_can_read_is_refused_with_its_name() {
 }
 
 #[test]
-fn a_broken_key_is_refused_with_its_name_and_not_shown() {
+fn a_corrupt_key_file_is_rejected_by_name_without_its_content() {
     let stopped = Setup::new().start().stop();
     for file in key_files(&stopped.file("keys")) {
         let good = fs::read(&file).unwrap();
@@ -192,14 +192,14 @@ fn a_broken_key_is_refused_with_its_name_and_not_shown() {
 }
 
 #[test]
-fn the_memory_store_leaves_no_file() {
+fn the_memory_store_creates_no_file() {
     let server = Setup::on(Store::MEMORY).start();
     let _ = server.client().new_session();
     assert_eq!(files_in(&server.file("")), Vec::<PathBuf>::new());
 }
 
 #[test]
-fn an_address_in_use_is_told() {
+fn an_address_in_use_is_reported() {
     let server = Setup::new().start();
     let address = server.public().to_string();
     let run = Setup::new()

@@ -1,10 +1,10 @@
-//! What holds for every path: methods, slashes, request ids, the two listeners. What holds for
-//! every answer is checked wherever one comes in: see the harness.
+//! Conventions for every path: methods, slashes, request ids, the two listeners. Those for every
+//! response are checked by the test client: see `aquaware_tests::Response`.
 
 use aquaware_tests::{Client, Setup};
 use serde_json::Value;
 
-/// Every path of the public listener and the one method it takes.
+/// Every path of the public listener and the method that it allows.
 const PATHS: [(&str, &str); 10] = [
     ("POST", "/auth/signup"),
     ("POST", "/auth/login"),
@@ -19,7 +19,7 @@ const PATHS: [(&str, &str); 10] = [
 ];
 
 #[test]
-fn another_method_is_405_and_the_right_one_is_told() {
+fn other_methods_are_405_with_the_allowed_ones() {
     let server = Setup::new().start();
     let client = server.client();
     for (right, path) in PATHS {
@@ -28,12 +28,12 @@ fn another_method_is_405_and_the_right_one_is_told() {
                 continue;
             }
             for path in [path.to_owned(), format!("{path}/")] {
-                let answer = client.call(wrong, &path).send();
-                assert_eq!(answer.status, 405, "{wrong} {path}: {}", answer.describe());
+                let response = client.call(wrong, &path).send();
+                assert_eq!(response.status, 405, "{wrong} {path}: {}", response.describe());
                 if wrong != "HEAD" {
-                    answer.is_problem(405, "method_not_allowed");
+                    response.is_problem(405, "method_not_allowed");
                 }
-                let allow = answer.header("allow").unwrap_or_default();
+                let allow = response.header("allow").unwrap_or_default();
                 let allowed: Vec<_> = allow.split(',').map(str::trim).collect();
                 assert!(allowed.contains(&right), "{wrong} {path}: {allow}");
                 assert!(!allowed.contains(&wrong), "{wrong} {path}: {allow}");
@@ -62,9 +62,9 @@ fn an_unknown_path_is_404_for_every_method() {
     ];
     for path in paths {
         for method in ["GET", "POST", "PUT", "DELETE"] {
-            let answer = client.call(method, path).send();
-            assert_eq!(answer.status, 404, "{method} {path}: {}", answer.describe());
-            answer.is_problem(404, "not_found");
+            let response = client.call(method, path).send();
+            assert_eq!(response.status, 404, "{method} {path}: {}", response.describe());
+            response.is_problem(404, "not_found");
         }
     }
 }
@@ -96,20 +96,20 @@ fn a_trailing_slash_makes_no_difference() {
 }
 
 #[test]
-fn a_sane_request_id_is_kept_and_any_other_replaced() {
+fn valid_request_ids_are_kept_and_invalid_ones_replaced() {
     let server = Setup::new().start();
     let client = server.client();
     let long = "a".repeat(128);
     for sane in ["x", "abc.DEF:1_2-3", "01J9-ZZ", &long] {
         for path in ["/.well-known/jwks.json", "/auth/me", "/nope"] {
-            let answer = client.get(path).header("x-request-id", sane).send();
-            assert_eq!(answer.header("x-request-id"), Some(sane), "{path}");
+            let response = client.get(path).header("x-request-id", sane).send();
+            assert_eq!(response.header("x-request-id"), Some(sane), "{path}");
         }
     }
     let too_long = "a".repeat(129);
     for insane in ["", "a b", "a/b", "a\"b", "{}", "ä", "a,b", &too_long] {
-        let answer = client.get("/auth/me").header("x-request-id", insane).send();
-        assert_ne!(answer.header("x-request-id"), Some(insane));
+        let response = client.get("/auth/me").header("x-request-id", insane).send();
+        assert_ne!(response.header("x-request-id"), Some(insane));
     }
     let new = || client.get("/nope").send().header("x-request-id").unwrap().to_owned();
     assert_ne!(new(), new());
@@ -152,41 +152,41 @@ fn head_is_get_without_the_body() {
 }
 
 #[test]
-fn the_two_listeners_share_no_path() {
+fn the_two_listeners_have_no_path_in_common() {
     let server = Setup::new().start();
     let (public, management) = (server.client(), Client::of(server.management()));
     for path in ["/health/live", "/health/ready", "/health", "/metrics"] {
         public.get(path).send().is_problem(404, "not_found");
     }
     for (method, path) in PATHS {
-        let answer = management.call(method, path).send();
-        assert_eq!(answer.status, 404, "{method} {path}: {}", answer.describe());
-        answer.is_problem(404, "not_found");
+        let response = management.call(method, path).send();
+        assert_eq!(response.status, 404, "{method} {path}: {}", response.describe());
+        response.is_problem(404, "not_found");
     }
     management.get("/openapi.json").send().is(404);
     management.get("/docs").send().is(404);
 }
 
 #[test]
-fn health_is_200_with_a_body_that_says_so() {
+fn health_is_200_with_a_body() {
     let server = Setup::new().start();
     let management = Client::of(server.management());
     for path in ["/health/live", "/health/ready", "/health/live/", "/health/ready/"] {
-        let answer = management.get(path).send().expect(200);
-        assert!(!answer.body.is_empty(), "{path}");
-        let json: Result<Value, _> = serde_json::from_slice(&answer.body);
-        let kind = answer.header("content-type").unwrap_or_default();
-        assert_eq!(json.is_ok(), kind.contains("json"), "{}", answer.describe());
+        let response = management.get(path).send().expect(200);
+        assert!(!response.body.is_empty(), "{path}");
+        let json: Result<Value, _> = serde_json::from_slice(&response.body);
+        let kind = response.header("content-type").unwrap_or_default();
+        assert_eq!(json.is_ok(), kind.contains("json"), "{}", response.describe());
         management.call("POST", path).send().is_problem(405, "method_not_allowed");
     }
 }
 
 #[test]
-fn answers_with_tokens_or_about_them_are_not_stored() {
+fn responses_with_tokens_are_not_stored_by_caches() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
-    let answers = [
+    let responses = [
         client.refresh(tokens.refresh(), None),
         client.me(&tokens.access),
         client.get("/auth/sessions").bearer(&tokens.access).send(),
@@ -195,13 +195,13 @@ fn answers_with_tokens_or_about_them_are_not_stored() {
         client.try_log_in("nobody@example.com", "x"),
         client.log_out(tokens.refresh()),
     ];
-    for answer in answers {
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{}", answer.describe());
+    for response in responses {
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{}", response.describe());
     }
 }
 
 #[test]
-fn only_origins_on_the_list_may_call_from_a_page() {
+fn only_configured_origins_may_call_from_a_page() {
     const APP: &str = "https://app.example.com";
     let server = Setup::new().set("cors.allow_origins", APP).start();
     let client = server.client();
@@ -212,10 +212,10 @@ fn only_origins_on_the_list_may_call_from_a_page() {
             .header("access-control-request-method", "POST")
             .header("access-control-request-headers", "content-type,idempotency-key")
     };
-    let answer = preflight(APP).send();
-    assert!((200..300).contains(&answer.status), "{}", answer.describe());
-    assert_eq!(answer.header("access-control-allow-origin"), Some(APP));
-    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+    let response = preflight(APP).send();
+    assert!((200..300).contains(&response.status), "{}", response.describe());
+    assert_eq!(response.header("access-control-allow-origin"), Some(APP));
+    assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
     let refused = preflight("https://evil.example.com").send();
     assert_eq!(refused.header("access-control-allow-origin"), None, "{}", refused.describe());
     let allowed = client.get("/auth/me").header("origin", APP).send();

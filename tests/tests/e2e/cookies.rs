@@ -1,6 +1,6 @@
-//! The cookie transport: what the cookie looks like, and which pages may use it.
+//! The cookie transport: the attributes of the cookie, and which pages may use it.
 
-use aquaware_tests::{Answer, Call, Client, ISSUER, Jws, Setup, Tokens, retry_key};
+use aquaware_tests::{Call, Client, ISSUER, Jws, Response, Setup, Tokens, retry_key};
 
 const APP: &str = "https://app.example.com";
 const NAME: &str = "__Secure-aquaware-refresh";
@@ -12,10 +12,10 @@ fn setup() -> Setup {
         .set("cors.allow_origins", APP)
 }
 
-/// The value of the cookie that an answer sets, and its attributes.
+/// The value of the cookie that a response sets, and its attributes.
 #[track_caller]
-fn cookie(answer: &Answer, name: &str) -> (String, Vec<String>) {
-    let header = answer.header("set-cookie").unwrap_or_else(|| panic!("{}", answer.describe()));
+fn cookie(response: &Response, name: &str) -> (String, Vec<String>) {
+    let header = response.header("set-cookie").unwrap_or_else(|| panic!("{}", response.describe()));
     let mut parts = header.split("; ").map(str::to_owned);
     let first = parts.next().expect("a pair");
     let (named, value) = first.split_once('=').expect("a pair");
@@ -27,16 +27,16 @@ fn refresh(client: &Client, name: &str, token: &str) -> Call {
     client.post("/auth/refresh").header("cookie", &format!("{name}={token}"))
 }
 
-fn log_in(client: &Client) -> (Answer, String) {
+fn log_in(client: &Client) -> (Response, String) {
     let person = client.new_person();
-    let answer = client.try_log_in(&person.email, &person.password).expect(200);
-    let (token, _) = cookie(&answer, NAME);
-    (answer, token)
+    let response = client.try_log_in(&person.email, &person.password).expect(200);
+    let (token, _) = cookie(&response, NAME);
+    (response, token)
 }
 
 #[track_caller]
-fn is_without_refresh_token(answer: &Answer) {
-    let tokens = Tokens::of(answer);
+fn is_without_refresh_token(response: &Response) {
+    let tokens = Tokens::of(response);
     assert_eq!(tokens.refresh, None);
     assert_eq!(tokens.body.get("refresh_expires_in"), None);
 }
@@ -47,9 +47,9 @@ fn the_cookie_has_exactly_the_attributes_of_the_contract() {
     let client = server.client();
     let (login, token) = log_in(&client);
     let refreshed = refresh(&client, NAME, &token).header("origin", ISSUER).send();
-    for answer in [&login, &refreshed] {
-        is_without_refresh_token(answer);
-        let (value, attributes) = cookie(answer, NAME);
+    for response in [&login, &refreshed] {
+        is_without_refresh_token(response);
+        let (value, attributes) = cookie(response, NAME);
         assert_eq!(value.split('.').count(), 3, "{value}");
         let [rest @ .., age] = attributes.as_slice() else { panic!("{attributes:?}") };
         assert_eq!(rest, ["Path=/auth", "HttpOnly", "Secure", "SameSite=Strict"]);
@@ -60,7 +60,7 @@ fn the_cookie_has_exactly_the_attributes_of_the_contract() {
 }
 
 #[test]
-fn only_own_pages_refresh_with_the_cookie() {
+fn only_same_site_pages_can_refresh_with_the_cookie() {
     let server = setup().start();
     let client = server.client();
     let (_, token) = log_in(&client);
@@ -84,23 +84,23 @@ fn only_own_pages_refresh_with_the_cookie() {
             for (name, value) in headers {
                 call = call.header(name, value);
             }
-            let answer = call.send();
-            assert_eq!(answer.status, 403, "{path} {headers:?}: {}", answer.describe());
-            answer.is_problem(403, "cross_site");
-            assert_eq!(answer.header("set-cookie"), None, "{}", answer.describe());
+            let response = call.send();
+            assert_eq!(response.status, 403, "{path} {headers:?}: {}", response.describe());
+            response.is_problem(403, "cross_site");
+            assert_eq!(response.header("set-cookie"), None, "{}", response.describe());
         }
     }
     let mut token = token;
     let accepted = [("origin", ISSUER), ("origin", APP), ("sec-fetch-site", "same-origin")];
     for (name, value) in accepted {
-        let answer = refresh(&client, NAME, &token).header(name, value).send();
-        is_without_refresh_token(&answer);
-        token = cookie(&answer, NAME).0;
+        let response = refresh(&client, NAME, &token).header(name, value).send();
+        is_without_refresh_token(&response);
+        token = cookie(&response, NAME).0;
     }
 }
 
 #[test]
-fn retries_and_thefts_are_told_apart_in_cookies_too() {
+fn retries_and_thefts_are_distinguished_for_cookies_too() {
     let server = setup().start();
     let client = server.client();
     let (_, token) = log_in(&client);
@@ -122,19 +122,19 @@ fn a_logout_clears_the_cookie() {
         let call = client.post("/auth/logout").header("cookie", &format!("{NAME}={token}"));
         call.header("origin", ISSUER).send().expect(204)
     };
-    for answer in [log_out(), log_out()] {
-        let (value, attributes) = cookie(&answer, NAME);
+    for response in [log_out(), log_out()] {
+        let (value, attributes) = cookie(&response, NAME);
         assert_eq!(value, "");
         let expected = ["Path=/auth", "HttpOnly", "Secure", "SameSite=Strict", "Max-Age=0"];
         assert_eq!(attributes, expected);
     }
     client.me(&access).is_invalid_token();
-    let answer = refresh(&client, NAME, &token).header("origin", ISSUER).send();
-    answer.is_problem(401, "session_revoked");
+    let response = refresh(&client, NAME, &token).header("origin", ISSUER).send();
+    response.is_problem(401, "session_revoked");
 }
 
 #[test]
-fn beside_a_token_in_the_body_the_cookie_is_never_used() {
+fn a_token_in_the_body_takes_precedence_over_the_cookie() {
     let server = setup().start();
     let client = server.client();
     let (_, token) = log_in(&client);
@@ -142,21 +142,21 @@ fn beside_a_token_in_the_body_the_cookie_is_never_used() {
     let body = serde_json::json!({ "refresh_token": device.refresh() });
     for origin in [None, Some(ISSUER)] {
         let call = refresh(&client, NAME, &token).json(&body);
-        let answer = match origin {
+        let response = match origin {
             Some(origin) => call.header("origin", origin).send(),
             None => call.send(),
         };
-        assert_eq!(answer.header("set-cookie"), None, "{}", answer.describe());
-        if answer.status == 200 {
-            assert_eq!(Tokens::of(&answer).session, device.session);
+        assert_eq!(response.header("set-cookie"), None, "{}", response.describe());
+        if response.status == 200 {
+            assert_eq!(Tokens::of(&response).session, device.session);
         }
     }
-    let answer = refresh(&client, NAME, &token).header("origin", ISSUER).send().expect(200);
-    assert_eq!(Jws::read(&cookie(&answer, NAME).0).number("gen"), 2);
+    let response = refresh(&client, NAME, &token).header("origin", ISSUER).send().expect(200);
+    assert_eq!(Jws::read(&cookie(&response, NAME).0).number("gen"), 2);
 }
 
 #[test]
-fn development_on_plain_http_drops_prefix_and_secure() {
+fn development_over_plain_http_omits_prefix_and_secure() {
     let server = setup().set("cookies.insecure", "true").start();
     let client = server.client();
     let person = client.new_person();
@@ -164,8 +164,8 @@ fn development_on_plain_http_drops_prefix_and_secure() {
     let (token, attributes) = cookie(&login, "aquaware-refresh");
     assert_eq!(attributes[..3], ["Path=/auth", "HttpOnly", "SameSite=Strict"]);
     refresh(&client, "aquaware-refresh", &token).send().is_problem(403, "cross_site");
-    let answer = refresh(&client, "aquaware-refresh", &token).header("origin", ISSUER).send();
-    is_without_refresh_token(&answer);
+    let response = refresh(&client, "aquaware-refresh", &token).header("origin", ISSUER).send();
+    is_without_refresh_token(&response);
 }
 
 #[test]
@@ -174,19 +174,19 @@ fn other_clients_keep_their_token_in_the_body() {
     let client = server.client();
     let person = client.new_person();
     let device = client.log_in_as(&person, "device");
-    let answer = client.refresh(device.refresh(), None).expect(200);
-    assert_eq!(answer.header("set-cookie"), None);
+    let response = client.refresh(device.refresh(), None).expect(200);
+    assert_eq!(response.header("set-cookie"), None);
 }
 
 #[test]
-fn without_a_cookie_there_is_nothing_to_refresh() {
+fn a_refresh_without_a_cookie_is_rejected() {
     let server = setup().start();
     let client = server.client();
-    let answer = client.post("/auth/refresh").header("origin", ISSUER).send();
-    assert!([400, 401].contains(&answer.status), "{}", answer.describe());
+    let response = client.post("/auth/refresh").header("origin", ISSUER).send();
+    assert!([400, 401].contains(&response.status), "{}", response.describe());
     for cookie in ["x=y", "aquaware-refresh=a.b.c", "__Secure-aquaware-refresh="] {
         let call = client.post("/auth/refresh").header("cookie", cookie);
-        let answer = call.header("origin", ISSUER).send();
-        assert!([400, 401].contains(&answer.status), "{cookie}: {}", answer.describe());
+        let response = call.header("origin", ISSUER).send();
+        assert!([400, 401].contains(&response.status), "{cookie}: {}", response.describe());
     }
 }

@@ -1,4 +1,4 @@
-//! `kill -9` in a storm of refreshes: nobody is logged out, and nothing acknowledged is forgotten.
+//! `kill -9` during many refreshes: no client is logged out, and no acknowledged refresh is lost.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,17 +7,17 @@ use aquaware_tests::{Client, Setup, Tokens, pause, retry_key, wait_for};
 
 const CLIENTS: usize = 8;
 const ROUNDS: u64 = 4;
-/// How many refreshes each round sees acknowledged before the kill.
+/// The number of acknowledged refreshes per round before the kill.
 const STORM: u64 = 60;
 
-/// A client that refreshes without rest, and retries with its key whatever happens to the server.
+/// A client that refreshes continuously, and retries with the same key while the server is down.
 struct Stormer {
     client: Client,
-    /// The token of the last answer it heard.
+    /// The token of the last response that it received.
     current: Tokens,
-    /// The one before.
+    /// The token before that.
     previous: Option<Tokens>,
-    /// The key of the attempt whose answer it hasn't heard, if there is one.
+    /// The key of the attempt that has no response yet.
     pending: Option<String>,
     acknowledged: u64,
 }
@@ -28,18 +28,18 @@ impl Stormer {
         Self { client, current, previous: None, pending: None, acknowledged: 0 }
     }
 
-    /// One attempt; whether it was answered.
+    /// Makes one attempt, and returns whether it got a response.
     fn attempt(&mut self) -> bool {
         let key = self.pending.get_or_insert_with(retry_key).clone();
-        let Ok(answer) = self.client.refresh_call(self.current.refresh(), Some(&key)).try_send()
+        let Ok(response) = self.client.refresh_call(self.current.refresh(), Some(&key)).try_send()
         else {
             return false;
         };
-        if answer.status == 503 {
-            answer.is_problem(503, "store_unavailable");
+        if response.status == 503 {
+            response.is_problem(503, "store_unavailable");
             return false;
         }
-        let next = Tokens::of(&answer);
+        let next = Tokens::of(&response);
         assert_eq!(next.generation(), self.current.generation() + 1);
         self.previous = Some(std::mem::replace(&mut self.current, next));
         self.pending = None;
@@ -57,16 +57,16 @@ impl Stormer {
         }
     }
 
-    /// Ends the storm for this client: its open attempt is heard of.
+    /// Retries the open attempt until it gets a response.
     fn settle(&mut self) {
         if self.pending.is_some() {
-            wait_for("an answer", Duration::from_secs(30), || self.attempt().then_some(()));
+            wait_for("an response", Duration::from_secs(30), || self.attempt().then_some(()));
         }
     }
 }
 
 #[test]
-fn nobody_is_logged_out_and_nothing_acknowledged_is_forgotten() {
+fn no_client_is_logged_out_and_no_acknowledged_refresh_is_lost() {
     let mut server = Setup::new().set("clients.web.retry_window", "0s").start();
     let mut stormers: Vec<Stormer> = (0..CLIENTS).map(|_| Stormer::new(server.client())).collect();
     for round in 0..ROUNDS {
@@ -86,7 +86,7 @@ fn nobody_is_logged_out_and_nothing_acknowledged_is_forgotten() {
             let heard = count.load(Ordering::SeqCst);
             let server = stopped.start();
             if round + 1 < ROUNDS {
-                // It goes on where it was.
+                // The client continues with the attempt that it started.
                 wait_for("the storm to go on", patience, reached(heard + STORM / 2));
             }
             over.store(true, Ordering::SeqCst);
@@ -96,10 +96,10 @@ fn nobody_is_logged_out_and_nothing_acknowledged_is_forgotten() {
 
     let (robbed, honest) = stormers.split_at_mut(CLIENTS / 2);
     for stormer in robbed {
-        // Heard of before the kill or after: the predecessor of what was acknowledged is dead.
+        // Whether acknowledged before or after the kill: the previous token is superseded.
         let superseded = stormer.previous.as_ref().expect("there were refreshes").refresh();
-        let answer = stormer.client.refresh(superseded, Some(&retry_key()));
-        answer.is_problem(401, "refresh_token_reused");
+        let response = stormer.client.refresh(superseded, Some(&retry_key()));
+        response.is_problem(401, "refresh_token_reused");
         let owner = stormer.client.refresh(stormer.current.refresh(), None);
         owner.is_problem(401, "session_revoked");
     }
@@ -109,13 +109,13 @@ fn nobody_is_logged_out_and_nothing_acknowledged_is_forgotten() {
         stormer.client.me(&stormer.current.access).is(200);
         assert!(stormer.attempt(), "the live token works");
         let superseded = stormer.previous.as_ref().expect("there were refreshes").refresh();
-        let answer = stormer.client.refresh(superseded, Some(&retry_key()));
-        answer.is_problem(401, "refresh_token_reused");
+        let response = stormer.client.refresh(superseded, Some(&retry_key()));
+        response.is_problem(401, "refresh_token_reused");
     }
 }
 
 #[test]
-fn what_was_acknowledged_just_before_a_kill_is_there_after_it() {
+fn acknowledged_writes_survive_a_kill() {
     let server = Setup::new().set("clients.web.retry_window", "0s").start();
     let client = server.client();
     let (person, kept) = client.new_session();

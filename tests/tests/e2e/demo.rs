@@ -1,9 +1,9 @@
-//! `aquaware demo`: the journey it tells is the journey it walks.
+//! `aquaware demo`: every step that it prints succeeds.
 
 use aquaware_tests::{Outcome, Setup};
 
 #[test]
-fn every_step_of_the_demo_goes_as_it_should() {
+fn every_step_of_the_demo_succeeds() {
     let finished = Setup::new().run(&["demo", "--json"]);
     assert_eq!(finished.outcome, Outcome::Exit(0), "{}", finished.stderr);
     let steps: Vec<serde_json::Value> =

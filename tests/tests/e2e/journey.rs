@@ -1,4 +1,4 @@
-//! The whole journey of one client, on every store: what must work before anything else counts.
+//! One complete session of one client, on every store.
 
 use aquaware_tests::{Jws, Person, Setup, Store, Tokens, on_every_store};
 use serde_json::json;
@@ -86,8 +86,8 @@ fn logging_out_everywhere_counts_the_own_session_too(store: Store) {
     let others = [client.log_in(&person), client.log_in_as(&person, "device")];
     client.log_out(client.log_in(&person).refresh()).is(204);
 
-    let answer = client.post("/auth/logout-all").bearer(&first.access).send().expect(200);
-    assert_eq!(answer.json(), json!({ "revoked": 3 }));
+    let response = client.post("/auth/logout-all").bearer(&first.access).send().expect(200);
+    assert_eq!(response.json(), json!({ "revoked": 3 }));
     for ended in others.iter().chain([&first]) {
         client.me(&ended.access).is_invalid_token();
         client.refresh(ended.refresh(), None).is_problem(401, "session_revoked");

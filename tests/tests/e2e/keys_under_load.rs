@@ -1,9 +1,9 @@
-//! Keys that change places while tokens are in use, seen by those who check them: the server, a
-//! verifier with keys in its memory, one that just started, and another replica.
+//! Key rotation while tokens are in use, as seen by everything that verifies them: the server, a
+//! verifier with keys in memory, a verifier that just started, and another replica.
 //!
-//! The verifier is the real one. It keeps the key set for the set's `max-age`, five minutes, and
-//! operators are told to let as much pass between two rotations; no test waits for that, so the
-//! verifier is told to fetch after each rotation, and never between a rotation and the first tokens
+//! The verifier is `aquaware-verifier`. It keeps the key set for its `max-age` of five minutes, and
+//! operators are advised to wait as long between two rotations. No test waits for that: the
+//! verifier is made to fetch after each rotation, but never between a rotation and the first tokens
 //! of the new key.
 
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ use crate::commands_keys::{keys, kid, named, one, published, reload};
 
 const ROTATIONS: usize = 10;
 const WORKERS: usize = 3;
-/// How many refreshes must have come through before the next thing happens.
+/// The number of refreshes between two changes.
 const BETWEEN: usize = 3 * WORKERS;
 
 fn runtime() -> Runtime {
@@ -31,19 +31,19 @@ fn address(server: &Server) -> String {
     format!("http://{}", server.public())
 }
 
-/// A verifier with empty memory, as a service that starts has it.
+/// A verifier without cached keys, like that of a service that just started.
 fn discovered(runtime: &Runtime, issuer: &str) -> Verifier {
     let builder = Verifier::builder(issuer, issuer);
     runtime.block_on(builder.discover()).unwrap()
 }
 
-/// What everybody knows of the key that gets out.
+/// Which parties know that the key was dropped.
 #[derive(Debug, Default)]
 struct Leak {
     kid: Mutex<Option<String>>,
-    /// The server has been told.
+    /// The server knows.
     at_server: AtomicBool,
-    /// Verifiers have been told.
+    /// The verifiers know.
     at_verifiers: AtomicBool,
 }
 
@@ -54,7 +54,7 @@ impl Leak {
     }
 }
 
-/// Those who check tokens, and what they must say.
+/// Everything that verifies tokens, and the expected results.
 #[derive(Debug)]
 struct Checkers {
     client: Client,
@@ -72,14 +72,14 @@ impl Checkers {
         *self.cold.write().unwrap_or_else(PoisonError::into_inner) = cold;
     }
 
-    /// Everybody accepts a token, unless its key was dropped; then nobody does once they know.
+    /// Asserts that every party accepts a token, unless its key was dropped and the party knows.
     fn check(&self, token: &str) {
-        // Read before anybody is asked: what is true now is true then.
+        // Read before the checks: what is known now is still known during them.
         let told = self.leak.at_server.load(Ordering::SeqCst);
-        let answer = self.client.me(token);
+        let response = self.client.me(token);
         match (self.leak.is(token), told) {
-            (false, _) => answer.is(200),
-            (true, true) => answer.is_invalid_token(),
+            (false, _) => response.is(200),
+            (true, true) => response.is_invalid_token(),
             (true, false) => {}
         }
         let told = self.leak.at_verifiers.load(Ordering::SeqCst);
@@ -95,14 +95,14 @@ impl Checkers {
         }
     }
 
-    /// Refreshes until told to stop, and gives every access token it got.
+    /// Refreshes until it is stopped, and passes on every access token.
     fn work(&self, first: &Tokens, done: &AtomicBool, refreshes: &AtomicUsize) -> Vec<String> {
         let _stop = StopsWhenDropped(done);
         let (mut tokens, mut all) = (first.clone(), vec![first.access.clone()]);
         while !done.load(Ordering::SeqCst) {
             tokens = self.client.refreshed(tokens.refresh(), None);
             self.check(&tokens.access);
-            // What was issued earlier, before however many rotations, lives as long as it says.
+            // Tokens issued earlier are valid until they expire, however many rotations followed.
             self.check(&all[all.len() / 2]);
             all.push(tokens.access.clone());
             let _ = refreshes.fetch_add(1, Ordering::SeqCst);
@@ -112,7 +112,7 @@ impl Checkers {
 }
 
 #[test]
-fn ten_rotations_under_load_are_seen_by_no_verifier_and_a_dropped_key_by_all() {
+fn ten_rotations_under_load_go_unnoticed_by_verifiers_and_a_dropped_key_does_not() {
     let (setup, runtime) = (Setup::new().unset("issuer"), runtime());
     let server = setup.clone().start();
     let (client, issuer) = (server.client(), address(&server));
@@ -128,7 +128,7 @@ fn ten_rotations_under_load_are_seen_by_no_verifier_and_a_dropped_key_by_all() {
     let more_refreshes = || {
         let before = refreshes.load(Ordering::SeqCst);
         wait_for("some refreshes", Duration::from_secs(20), || {
-            // A worker that failed won't get there.
+            // A failed worker does not reach this number.
             let over = done.load(Ordering::SeqCst);
             (over || refreshes.load(Ordering::SeqCst) > before + BETWEEN).then_some(())
         });
@@ -138,11 +138,11 @@ fn ten_rotations_under_load_are_seen_by_no_verifier_and_a_dropped_key_by_all() {
         let (checkers, done, refreshes) = (&checkers, &done, &refreshes);
         let work = |first| scope.spawn(move || checkers.work(first, done, refreshes));
         let workers: Vec<_> = sessions.iter().map(work).collect();
-        // Whatever fails here, the workers must come to an end.
+        // Whatever fails here, the workers must stop.
         let stop = StopsWhenDropped(done);
         for round in 0..ROTATIONS {
             let _ = keys(&setup, &["rotate"]);
-            // By turns a service starts when the server has been told of the rotation, and before.
+            // Services alternately start before and after the server knows of the rotation.
             if round % 2 == 0 {
                 checkers.restart_cold(discovered(&runtime, &issuer));
             }
@@ -151,7 +151,7 @@ fn ten_rotations_under_load_are_seen_by_no_verifier_and_a_dropped_key_by_all() {
             if round % 2 == 1 {
                 checkers.restart_cold(discovered(&runtime, &issuer));
             }
-            // Before the next rotation its memory is renewed.
+            // It fetches the keys before the next rotation.
             checkers.verifiers().iter().for_each(refresh);
         }
 
@@ -173,7 +173,7 @@ fn ten_rotations_under_load_are_seen_by_no_verifier_and_a_dropped_key_by_all() {
     assert_eq!(signers.len(), ROTATIONS + 2, "each key has signed");
     assert!(signers.contains(&leaked));
 
-    // A session that slept through all of it has a secret ten rotations old.
+    // A session that was idle during all rotations has a secret ten rotations old.
     assert_eq!(named(&keys(&setup, &["list"]), "refresh", "retiring").len(), ROTATIONS);
     let woken = client.refreshed(idle.refresh(), None);
     assert_eq!(woken.generation(), idle.generation() + 1);
@@ -190,8 +190,8 @@ impl Drop for StopsWhenDropped<'_> {
 }
 
 #[test]
-fn a_replica_accepts_what_another_signs_with_a_key_that_it_was_not_told_of() {
-    // Both start at once on an empty directory, and find one set of keys.
+fn a_replica_accepts_tokens_of_keys_that_another_replica_created() {
+    // Both start at the same time with an empty directory, and end up with one set of keys.
     let (setup, runtime) = (Setup::new(), runtime());
     let [told, untold] = thread::scope(|scope| {
         let starts = [setup.clone(), setup.clone()].map(|it| scope.spawn(|| it.start()));
@@ -221,13 +221,13 @@ fn a_replica_accepts_what_another_signs_with_a_key_that_it_was_not_told_of() {
     reload(&told);
     let new = ahead.refreshed(old.refresh(), None);
     assert_eq!((kid(&new.access), kid(new.refresh())), (active.clone(), secret.clone()));
-    // The other one still signs with the keys before.
+    // The other replica still signs with the previous keys.
     let login = behind.log_in(&person);
     assert_eq!((kid(&login.access), kid(login.refresh())), (kid(&old.access), kid(old.refresh())));
     for tokens in [&old, &new, &login] {
         everybody_accepts(tokens);
     }
-    // Each takes the refresh tokens of the other.
+    // Each accepts the refresh tokens of the other.
     let back = behind.refreshed(new.refresh(), None);
     assert_eq!(back.generation(), new.generation() + 1);
     let there = ahead.refreshed(login.refresh(), None);

@@ -1,11 +1,11 @@
-//! Nothing that opens a door is in a log, an error or the store.
+//! No usable secret appears in a log, an error or the store.
 
 use std::collections::BTreeSet;
 
 use aquaware_tests::{Client, ISSUER, Jws, Person, Setup, Tokens, retry_key};
 use serde_json::json;
 
-/// Everything secret that a run used.
+/// All secrets of a run.
 #[derive(Default)]
 struct Secrets(BTreeSet<String>);
 
@@ -15,7 +15,7 @@ impl Secrets {
         secret.to_owned()
     }
 
-    /// A token, whole and by its signature alone, which is what makes it worth something.
+    /// Adds a token, both whole and by its signature alone.
     fn token(&mut self, token: &str) {
         self.keep(token);
         self.keep(&Jws::read(token).parts[2]);
@@ -40,8 +40,8 @@ impl Secrets {
     }
 }
 
-/// Uses every kind of secret, well and badly. What comes back as an error is checked by the
-/// harness; what went out is kept.
+/// Uses every kind of secret in valid and invalid requests, and returns them. The test client
+/// checks the error responses.
 fn use_everything(client: &Client) -> Secrets {
     let mut secrets = Secrets::default();
     let (person, first) = client.new_session();
@@ -116,7 +116,7 @@ fn cookie(client: &Client, person: &Person, secrets: &mut Secrets) {
 }
 
 #[test]
-fn no_secret_is_in_the_log_whatever_its_format_and_level() {
+fn no_secret_is_logged_in_any_format_or_level() {
     for (format, level) in
         [("json", "info"), ("json", "debug"), ("human", "debug"), ("json", "trace")]
     {
@@ -134,7 +134,7 @@ fn no_secret_is_in_the_log_whatever_its_format_and_level() {
 }
 
 #[test]
-fn json_logs_are_json_line_by_line() {
+fn every_line_of_a_json_log_is_json() {
     let server = Setup::new().set("log.format", "json").start();
     let _ = server.client().new_session();
     server.client().me("x").is(401);

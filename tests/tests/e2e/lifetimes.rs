@@ -1,4 +1,4 @@
-//! Lifetimes, of a second or two: a token is dead at its second, not after it.
+//! Lifetimes of a second or two: a token is invalid from the second of its expiry on.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use aquaware_tests::{Jws, Setup, pause, until};
 use serde_json::json;
 
 #[test]
-fn a_refresh_token_is_dead_at_its_second_and_alive_before() {
+fn a_refresh_token_expires_exactly_at_its_second() {
     let server = Setup::new().set("clients.web.refresh_lifetime", "2s").start();
     let client = server.client();
     let (person, unused) = client.new_session();
@@ -21,7 +21,7 @@ fn a_refresh_token_is_dead_at_its_second_and_alive_before() {
 }
 
 #[test]
-fn each_refresh_begins_the_idle_lifetime_anew() {
+fn each_refresh_restarts_the_idle_lifetime() {
     let server = Setup::new().set("clients.web.refresh_lifetime", "4s").start();
     let client = server.client();
     let (_, mut tokens) = client.new_session();
@@ -34,7 +34,7 @@ fn each_refresh_begins_the_idle_lifetime_anew() {
 }
 
 #[test]
-fn no_number_of_refreshes_outlives_the_session() {
+fn refreshes_never_extend_the_session_lifetime() {
     let server = Setup::new().set("clients.web.session_lifetime", "3s").start();
     let client = server.client();
     let (_, mut tokens) = client.new_session();
@@ -54,7 +54,7 @@ fn no_number_of_refreshes_outlives_the_session() {
 }
 
 #[test]
-fn a_device_s_token_lives_from_the_login_however_often_it_is_used() {
+fn the_lifetime_of_a_device_token_starts_at_login_whatever_its_use() {
     let server = Setup::new().set("clients.device.refresh_lifetime", "2s").start();
     let client = server.client();
     let person = client.new_person();
@@ -62,15 +62,15 @@ fn a_device_s_token_lives_from_the_login_however_often_it_is_used() {
     let exp = Jws::read(device.refresh()).number("exp");
     let _ = client.refreshed(device.refresh(), None);
     until(exp - 1);
-    let answer = client.refresh(device.refresh(), None);
-    // On a busy machine that second may be over before the request is read.
-    assert!(answer.status == 200 || answer.member("code") == "refresh_token_expired");
+    let response = client.refresh(device.refresh(), None);
+    // On a busy machine that second may have passed before the request is read.
+    assert!(response.status == 200 || response.member("code") == "refresh_token_expired");
     until(exp);
     client.refresh(device.refresh(), None).is_problem(401, "refresh_token_expired");
 }
 
 #[test]
-fn an_expired_access_token_is_refused_everywhere() {
+fn expired_access_tokens_are_rejected_everywhere() {
     let server = Setup::new().set("clients.web.access_lifetime", "1s").start();
     let client = server.client();
     let (person, tokens) = client.new_session();
@@ -92,7 +92,7 @@ fn an_expired_access_token_is_refused_everywhere() {
 }
 
 #[test]
-fn the_access_token_of_an_ended_session_is_refused_everywhere() {
+fn access_tokens_of_ended_sessions_are_rejected_everywhere() {
     let server = Setup::new().start();
     let client = server.client();
     let (person, tokens) = client.new_session();
@@ -113,7 +113,7 @@ fn the_access_token_of_an_ended_session_is_refused_everywhere() {
 }
 
 #[test]
-fn an_expired_session_is_not_listed() {
+fn expired_sessions_are_not_listed() {
     let server = Setup::new().set("clients.device.refresh_lifetime", "1s").start();
     let client = server.client();
     let (person, tokens) = client.new_session();

@@ -1,13 +1,13 @@
-//! Limits: what is counted, for whom, and that nothing is used up by a refusal.
+//! Limits: what is counted, for whom, and that rejected requests have no side effects.
 
-use aquaware_tests::{Answer, Person, Setup};
+use aquaware_tests::{Person, Response, Setup};
 use serde_json::json;
 
 #[track_caller]
-fn is_limited(answer: &Answer, code: &str, at_most: u64) {
-    answer.is_problem(429, code);
-    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-    assert!((1..=at_most).contains(&wait), "{}", answer.describe());
+fn is_limited(response: &Response, code: &str, at_most: u64) {
+    response.is_problem(429, code);
+    let wait: u64 = response.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=at_most).contains(&wait), "{}", response.describe());
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn failed_logins_lock_the_account_even_against_the_right_password() {
 }
 
 #[test]
-fn a_login_that_does_not_exist_is_locked_alike() {
+fn unknown_accounts_are_locked_in_the_same_way() {
     let server = Setup::new().set("limits.failed_logins_per_account", "3/15m").start();
     let client = server.client();
     let person = client.new_person();
@@ -72,7 +72,7 @@ fn a_wrong_current_password_counts_as_a_failed_login() {
 }
 
 #[test]
-fn a_lock_ends_with_its_span() {
+fn a_lock_ends_after_its_duration() {
     let server = Setup::new().set("limits.failed_logins_per_account", "2/2s").start();
     let client = server.client();
     let person = client.new_person();
@@ -87,7 +87,7 @@ fn a_lock_ends_with_its_span() {
 }
 
 #[test]
-fn logins_and_sign_ups_are_limited_by_address_and_apart() {
+fn logins_and_sign_ups_are_limited_separately_per_address() {
     let server = Setup::new()
         .set("limits.login_per_address", "3/1h")
         .set("limits.signup_per_address", "2/1h")
@@ -99,7 +99,7 @@ fn logins_and_sign_ups_are_limited_by_address_and_apart() {
     is_limited(&client.try_log_in(&person.email, &person.password), "rate_limited", 3600);
     client.sign_up(&Person::new()).is(201);
     is_limited(&client.sign_up(&Person::new()), "rate_limited", 3600);
-    // Whoever is in stays in.
+    // Existing sessions are unaffected.
     client.me(&tokens.access).is(200);
     for _ in 0..5 {
         let _ = client.refreshed(tokens.refresh(), None);
@@ -107,7 +107,7 @@ fn logins_and_sign_ups_are_limited_by_address_and_apart() {
 }
 
 #[test]
-fn an_address_is_believed_from_trusted_proxies_only() {
+fn forwarded_addresses_are_accepted_from_trusted_proxies_only() {
     let limited = || Setup::new().set("limits.login_per_address", "1/1h");
     let log_in = |server: &aquaware_tests::Server, address: &str| {
         let body = json!({ "email": "nobody@example.com", "password": "x" });
@@ -122,18 +122,18 @@ fn an_address_is_believed_from_trusted_proxies_only() {
     log_in(&behind, "203.0.113.1").is(401);
     log_in(&behind, "203.0.113.2").is(401);
     is_limited(&log_in(&behind, "203.0.113.1"), "rate_limited", 3600);
-    // Only what the proxy itself wrote counts: the right-most.
+    // Only the address that the proxy itself added counts: the right-most.
     is_limited(&log_in(&behind, "198.51.100.7, 203.0.113.1"), "rate_limited", 3600);
     let person = behind.client().new_person();
     let body = json!({ "email": person.email, "password": person.password });
     let call = behind.client().post("/auth/login").json(&body);
-    let answer = call.header("x-forwarded-for", "203.0.113.9").send().expect(200);
-    let listed = behind.client().sessions(&answer.text_of("access_token"));
+    let response = call.header("x-forwarded-for", "203.0.113.9").send().expect(200);
+    let listed = behind.client().sessions(&response.text_of("access_token"));
     assert_eq!(listed[0]["ip"], "203.0.113.9");
 }
 
 #[test]
-fn refreshes_are_limited_per_session_and_a_refusal_uses_nothing_up() {
+fn refreshes_are_limited_per_session_and_rejected_ones_are_not_counted() {
     let server = Setup::new()
         .set("limits.refresh_per_session", "3/1h")
         .set("clients.web.retry_window", "0s")
@@ -155,7 +155,7 @@ fn refreshes_are_limited_per_session_and_a_refusal_uses_nothing_up() {
 }
 
 #[test]
-fn a_flood_of_logins_is_turned_away_and_the_rest_served() {
+fn a_flood_of_logins_is_rejected_while_other_requests_are_served() {
     let server = Setup::new()
         .set("accounts.argon2.memory_kib", "16384")
         .set("accounts.argon2.iterations", "4")
@@ -164,23 +164,23 @@ fn a_flood_of_logins_is_turned_away_and_the_rest_served() {
         .start();
     let client = server.client();
     let (person, tokens) = client.new_session();
-    let answers: Vec<Answer> = std::thread::scope(|scope| {
+    let responses: Vec<Response> = std::thread::scope(|scope| {
         let log_in = || client.try_log_in(&person.email, &person.password);
         let flood: Vec<_> = (0..24).map(|_| scope.spawn(log_in)).collect();
-        // Who has a token isn't kept waiting by those who hash.
+        // Requests with a token do not wait for password hashing.
         client.me(&tokens.access).is(200);
-        flood.into_iter().map(|login| login.join().expect("an answer")).collect()
+        flood.into_iter().map(|login| login.join().expect("an response")).collect()
     });
-    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    let served = responses.iter().filter(|response| response.status == 200).count();
     assert!((1..24).contains(&served), "{served} of 24 were served");
-    for answer in answers.iter().filter(|answer| answer.status != 200) {
-        answer.is_problem(503, "overloaded");
+    for response in responses.iter().filter(|response| response.status != 200) {
+        response.is_problem(503, "overloaded");
     }
     let _ = client.log_in(&person);
 }
 
 #[test]
-fn garbage_does_not_eat_the_budget_of_a_session() {
+fn invalid_tokens_do_not_use_up_the_limit_of_a_session() {
     let server = Setup::new().set("limits.refresh_per_session", "3/1h").start();
     let client = server.client();
     let (_, tokens) = client.new_session();

@@ -1,4 +1,4 @@
-//! A bad network: half of all exchanges are lost, most of them after the server did its work.
+//! A bad network: half of all exchanges are lost, most of them after the server has processed them.
 
 use aquaware_tests::{
     Client, LossyProxy, Server, Setup, Store, Tokens, hang_up, on_every_store, retry_key,
@@ -6,7 +6,7 @@ use aquaware_tests::{
 
 const CLIENTS: u64 = 6;
 const REFRESHES: u64 = 35;
-/// More retries than half of nothing needs: 2^-60.
+/// The probability that this many retries all get lost is 2^-60.
 const MOST_TRIES: usize = 60;
 
 on_every_store!(
@@ -35,7 +35,7 @@ fn everybody_gets_through(server: &Server, key: &(impl Fn() -> Option<String> + 
     assert!(lost > least, "only {lost} exchanges were lost");
 }
 
-/// One client from its login on; how many of its exchanges were lost.
+/// Runs one client from its login on, and returns how many of its exchanges were lost.
 fn one_client(server: &Server, seed: u64, key: &impl Fn() -> Option<String>) -> usize {
     let (_, mut tokens) = server.client().new_session();
     let proxy = LossyProxy::to(server.public(), seed);
@@ -43,24 +43,24 @@ fn one_client(server: &Server, seed: u64, key: &impl Fn() -> Option<String>) -> 
     for generation in 2..REFRESHES + 2 {
         let key = key();
         tokens = insist(&client, tokens.refresh(), key.as_deref());
-        // Each refresh moved the session by one, however many answers it took to hear of it.
+        // Each refresh advanced the session by one, however many retries it needed.
         assert_eq!(tokens.generation(), generation, "seed {seed}");
     }
     server.client().me(&tokens.access).is(200);
     proxy.lost()
 }
 
-/// Refreshes with the same token and key until there is an answer, which must be a good one.
+/// Refreshes with the same token and key until a response arrives, which must be a success.
 fn insist(client: &Client, token: &str, key: Option<&str>) -> Tokens {
     for _ in 0..MOST_TRIES {
-        if let Ok(answer) = client.refresh_call(token, key).try_send() {
-            return Tokens::of(&answer);
+        if let Ok(response) = client.refresh_call(token, key).try_send() {
+            return Tokens::of(&response);
         }
     }
     panic!("{MOST_TRIES} exchanges were lost in a row");
 }
 
-/// The server may have done all, some or nothing of it when it learns that nobody listens.
+/// The server may have done all, some or nothing of the work when it notices the closed connection.
 fn hanging_up_while_the_server_works_uses_nothing_up(store: Store) {
     let server = Setup::on(store).set("clients.web.retry_window", "0s").start();
     let client = server.client();
@@ -83,7 +83,7 @@ fn hanging_up_while_the_server_works_uses_nothing_up(store: Store) {
 }
 
 #[test]
-fn a_device_gets_through_with_its_one_token() {
+fn a_device_can_always_refresh_with_its_one_token() {
     let server = Setup::new().start();
     let person = server.client().new_person();
     let device = server.client().log_in_as(&person, "device");
@@ -97,7 +97,7 @@ fn a_device_gets_through_with_its_one_token() {
 }
 
 #[test]
-fn a_thief_on_a_bad_network_is_found_out_all_the_same() {
+fn a_theft_is_detected_on_a_bad_network_too() {
     let server = Setup::new().set("clients.web.retry_window", "0s").start();
     for seed in 100..104 {
         let (_, stolen) = server.client().new_session();

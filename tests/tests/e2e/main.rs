@@ -1,7 +1,7 @@
-//! The built program, from outside: every promise of the contract that a client can see.
+//! The built program, tested from outside: every promise that a client can observe.
 //!
-//! Each test starts a server of its own, so they run beside each other in any order. Nothing here
-//! knows the server's code; what a test expects stands in docs/http-api.md and
+//! Each test starts its own server, so tests run concurrently and in any order. They do not use the
+//! server's code; the expected behaviour is documented in docs/http-api.md and
 //! docs/configuration.md.
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +33,6 @@ mod lifetimes;
 mod limits;
 mod loss;
 mod oauth_clients;
-mod oauth_desk;
 mod oauth_form;
 mod oauth_grants;
 mod oauth_introspect;
@@ -41,6 +40,7 @@ mod oauth_metadata;
 mod oauth_outage;
 mod oauth_refresh;
 mod oauth_revoke;
+mod oauth_support;
 mod outage;
 mod passwords;
 mod races;

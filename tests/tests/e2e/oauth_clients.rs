@@ -1,42 +1,43 @@
-//! How a client shows who it is, at each of the three endpoints (RFC 6749 §2.3).
+//! Client authentication at each of the three endpoints (RFC 6749 §2.3).
 
-use aquaware_tests::{Answer, Client, Setup, pause};
+use aquaware_tests::{Client, Response, Setup, pause};
 
-use crate::oauth_desk::{
+use crate::oauth_support::{
     By, INTROSPECT, REVOKE, ROBOT, SHOP, THE_ROBOT, THE_SHOP, TOKEN, WEB, ask, basic, granted,
-    is_refused, refresh, refreshed, robot_token, session_of, setup, shop_session, start,
+    is_rejected, refresh, refreshed, robot_token, session_of, setup, shop_session, start,
 };
 
 #[track_caller]
-fn for_itself(client: &Client, by: By<'_>) -> Answer {
+fn for_itself(client: &Client, by: By<'_>) -> Response {
     ask(client, TOKEN, by, &[("grant_type", "client_credentials")]).send()
 }
 
 #[test]
-fn a_secret_is_taken_from_the_header_and_from_the_body() {
+fn a_secret_is_accepted_in_the_header_and_in_the_body() {
     let (_server, client) = start();
     let mut tokens = shop_session(&client);
     for by in [THE_SHOP, By::Post("shop", SHOP)] {
         tokens = refreshed(&client, by, tokens.refresh());
-        let answer = ask(&client, INTROSPECT, by, &[("token", tokens.refresh())]).send();
-        assert_eq!(answer.expect(200).member("active"), true, "{by:?}");
+        let response = ask(&client, INTROSPECT, by, &[("token", tokens.refresh())]).send();
+        assert_eq!(response.expect(200).member("active"), true, "{by:?}");
     }
     for by in [THE_ROBOT, By::Post("robot", ROBOT)] {
         let _ = granted(for_itself(&client, by));
     }
     ask(&client, REVOKE, By::Post("shop", SHOP), &[("token", tokens.refresh())]).send().is(200);
-    is_refused(&refresh(&client, THE_SHOP, tokens.refresh()), "invalid_grant");
+    is_rejected(&refresh(&client, THE_SHOP, tokens.refresh()), "invalid_grant");
 }
 
-/// The secret of `shop` has what a form must escape; a header that doesn't is another secret.
+/// The secret of `shop` contains characters that must be escaped; unescaped it is another secret.
 #[test]
-fn basic_is_form_encoded_and_its_scheme_read_in_any_case() {
+fn basic_credentials_are_form_encoded_and_the_scheme_is_case_insensitive() {
     use base64::Engine as _;
     let (_server, client) = start();
     let tokens = shop_session(&client);
     let fields = [("token", tokens.refresh())];
-    let with =
-        |value: &str| ask(&client, INTROSPECT, By::Nobody, &fields).header("authorization", value);
+    let with = |value: &str| {
+        ask(&client, INTROSPECT, By::Anonymous, &fields).header("authorization", value)
+    };
     let good = basic("shop", SHOP);
     for value in [good.clone(), good.replace("Basic", "basic"), good.replace("Basic ", "BASIC   ")]
     {
@@ -57,21 +58,21 @@ fn basic_is_form_encoded_and_its_scheme_read_in_any_case() {
         "Basic  ".to_owned(),
         "Basic".to_owned(),
     ] {
-        is_refused(&with(&value).send(), "invalid_client");
+        is_rejected(&with(&value).send(), "invalid_client");
     }
 }
 
 #[test]
-fn a_client_that_cannot_be_believed_is_invalid_whatever_is_wrong() {
+fn every_failed_client_authentication_gets_the_same_error() {
     let (_server, client) = start();
     let web = session_of(&client, "web", "");
     let shop = shop_session(&client);
     let bad = [
-        By::Nobody,
-        By::Name("nobody"),
-        By::Name("shop"),
-        By::Name("no such\u{e9}"),
-        By::Name("a b\"c"),
+        By::Anonymous,
+        By::ClientId("nobody"),
+        By::ClientId("shop"),
+        By::ClientId("no such\u{e9}"),
+        By::ClientId("a b\"c"),
         By::Basic("shop", "wrong"),
         By::Basic("shop", ""),
         By::Basic("shop", ROBOT),
@@ -85,25 +86,25 @@ fn a_client_that_cannot_be_believed_is_invalid_whatever_is_wrong() {
     let mut bodies = Vec::new();
     for by in bad {
         let refused = refresh(&client, by, shop.refresh());
-        is_refused(&refused, "invalid_client");
+        is_rejected(&refused, "invalid_client");
         bodies.push(refused.body);
-        is_refused(&refresh(&client, by, web.refresh()), "invalid_client");
-        is_refused(&for_itself(&client, by), "invalid_client");
+        is_rejected(&refresh(&client, by, web.refresh()), "invalid_client");
+        is_rejected(&for_itself(&client, by), "invalid_client");
         let fields = [("token", shop.refresh())];
-        is_refused(&ask(&client, INTROSPECT, by, &fields).send(), "invalid_client");
-        is_refused(&ask(&client, REVOKE, by, &fields).send(), "invalid_client");
+        is_rejected(&ask(&client, INTROSPECT, by, &fields).send(), "invalid_client");
+        is_rejected(&ask(&client, REVOKE, by, &fields).send(), "invalid_client");
         let password = [("grant_type", "password"), ("username", "x"), ("password", "y")];
-        is_refused(&ask(&client, TOKEN, by, &password).send(), "invalid_client");
+        is_rejected(&ask(&client, TOKEN, by, &password).send(), "invalid_client");
     }
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "one body for all of them");
-    // Nothing was used up by any of it.
+    // None of these requests had a side effect.
     assert_eq!(refreshed(&client, THE_SHOP, shop.refresh()).generation(), 2);
     assert_eq!(refreshed(&client, WEB, web.refresh()).generation(), 2);
 }
 
 #[test]
-fn two_ways_of_authenticating_are_one_too_many() {
+fn authenticating_in_two_ways_is_rejected() {
     let (_server, client) = start();
     let shop = shop_session(&client);
     let token = shop.refresh();
@@ -113,25 +114,25 @@ fn two_ways_of_authenticating_are_one_too_many() {
             [&[("client_id", "shop"), ("client_secret", SHOP)][..], &[("client_secret", SHOP)]]
         {
             let fields = [&grant[..], more].concat();
-            is_refused(&ask(&client, path, THE_SHOP, &fields).send(), "invalid_request");
+            is_rejected(&ask(&client, path, THE_SHOP, &fields).send(), "invalid_request");
         }
-        // Two names that differ are two clients.
+        // Two different ids are two clients.
         let fields = [&grant[..], &[("client_id", "web")]].concat();
-        is_refused(&ask(&client, path, THE_SHOP, &fields).send(), "invalid_request");
-        // A secret without a name is nobody's.
+        is_rejected(&ask(&client, path, THE_SHOP, &fields).send(), "invalid_request");
+        // A secret without a client id identifies no client.
         let fields = [&grant[..], &[("client_secret", SHOP)]].concat();
-        is_refused(&ask(&client, path, By::Nobody, &fields).send(), "invalid_request");
+        is_rejected(&ask(&client, path, By::Anonymous, &fields).send(), "invalid_request");
     }
     let call = ask(&client, TOKEN, THE_SHOP, &grant);
     let twice = call.header("authorization", &basic("shop", SHOP)).send();
-    is_refused(&twice, "invalid_request");
-    // The same name beside Basic is no second way.
+    is_rejected(&twice, "invalid_request");
+    // Repeating the client id beside Basic is allowed.
     let fields = [&grant[..], &[("client_id", "shop")]].concat();
     let _ = granted(ask(&client, TOKEN, THE_SHOP, &fields).send());
 }
 
 #[test]
-fn credentials_in_the_query_are_refused() {
+fn credentials_in_the_query_are_rejected() {
     let (_server, client) = start();
     let shop = shop_session(&client);
     let token = shop.refresh();
@@ -144,9 +145,9 @@ fn credentials_in_the_query_are_refused() {
         "client_secret=",
     ] {
         for path in [TOKEN, REVOKE, INTROSPECT] {
-            for by in [THE_SHOP, By::Nobody, WEB] {
-                let answer = ask(&client, &format!("{path}?{query}"), by, &fields).send();
-                is_refused(&answer, "invalid_request");
+            for by in [THE_SHOP, By::Anonymous, WEB] {
+                let response = ask(&client, &format!("{path}?{query}"), by, &fields).send();
+                is_rejected(&response, "invalid_request");
             }
         }
     }
@@ -154,16 +155,16 @@ fn credentials_in_the_query_are_refused() {
 }
 
 #[test]
-fn a_bearer_token_authenticates_no_client_at_the_token_endpoint() {
+fn a_bearer_token_does_not_authenticate_a_client_at_the_token_endpoint() {
     let (_server, client) = start();
     let robot = robot_token(&client, "introspect").text_of("access_token");
     let fields = [("grant_type", "client_credentials")];
-    let answer = ask(&client, TOKEN, By::Nobody, &fields).bearer(&robot).send();
-    is_refused(&answer, "invalid_client");
+    let response = ask(&client, TOKEN, By::Anonymous, &fields).bearer(&robot).send();
+    is_rejected(&response, "invalid_client");
 }
 
 #[test]
-fn a_made_secret_opens_the_door_and_its_hash_is_all_the_server_has() {
+fn a_generated_secret_authenticates_and_only_its_hash_is_configured() {
     let made = Setup::new().run(&["clients", "secret", "--json"]);
     let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
     let (secret, hash) = (made["secret"].as_str().unwrap(), made["secret_hash"].as_str().unwrap());
@@ -176,11 +177,11 @@ fn a_made_secret_opens_the_door_and_its_hash_is_all_the_server_has() {
     let client = server.client();
     let _ = granted(for_itself(&client, By::Basic("robot", secret)));
     let _ = granted(for_itself(&client, By::Post("robot", secret)));
-    is_refused(&for_itself(&client, By::Basic("robot", hash)), "invalid_client");
+    is_rejected(&for_itself(&client, By::Basic("robot", hash)), "invalid_client");
 }
 
 #[test]
-fn a_secret_that_was_replaced_is_forgotten_at_once() {
+fn a_replaced_secret_is_rejected_immediately() {
     let file = |hash: &str| {
         format!("[clients.robot]\nsecret_hash = '{hash}'\ngrants = ['client_credentials']\n")
     };
@@ -201,12 +202,12 @@ fn a_secret_that_was_replaced_is_forgotten_at_once() {
         assert!(tries < 200, "the new secret is never taken");
         pause(std::time::Duration::from_millis(50));
     }
-    is_refused(&for_itself(&client, By::Basic("robot", &old)), "invalid_client");
+    is_rejected(&for_itself(&client, By::Basic("robot", &old)), "invalid_client");
 }
 
-/// Checks of secrets are as dear as those of passwords, and wait in the same bounded queue.
+/// Verifying a secret costs as much as verifying a password, and uses the same bounded queue.
 #[test]
-fn a_flood_of_wrong_secrets_is_turned_away_and_who_was_good_goes_on() {
+fn a_flood_of_wrong_secrets_is_rejected_while_valid_clients_are_served() {
     let server = setup()
         .set("accounts.argon2.memory_kib", "16384")
         .set("accounts.argon2.iterations", "4")
@@ -215,23 +216,23 @@ fn a_flood_of_wrong_secrets_is_turned_away_and_who_was_good_goes_on() {
         .start();
     let client = server.client();
     let _ = granted(for_itself(&client, THE_ROBOT));
-    let answers: Vec<Answer> = std::thread::scope(|scope| {
+    let responses: Vec<Response> = std::thread::scope(|scope| {
         let guess = || for_itself(&client, By::Basic("nobody", "wrong"));
         let flood: Vec<_> = (0..24).map(|_| scope.spawn(guess)).collect();
         for _ in 0..3 {
             let _ = granted(for_itself(&client, THE_ROBOT));
         }
-        flood.into_iter().map(|guess| guess.join().expect("an answer")).collect()
+        flood.into_iter().map(|guess| guess.join().expect("an response")).collect()
     });
-    let served = answers.iter().filter(|answer| answer.status == 401).count();
+    let served = responses.iter().filter(|response| response.status == 401).count();
     assert!((1..24).contains(&served), "{served} of 24 were served");
-    for answer in answers.iter().filter(|answer| answer.status != 401) {
-        answer.is_problem(503, "overloaded");
+    for response in responses.iter().filter(|response| response.status != 401) {
+        response.is_problem(503, "overloaded");
     }
 }
 
 #[test]
-fn no_secret_of_a_client_and_no_token_is_in_the_log_or_an_error() {
+fn client_secrets_and_tokens_are_not_in_logs_or_errors() {
     let server = setup().set("log.level", "trace").set("clients.shop.retry_window", "0s").start();
     let client = server.client();
     let wrong = "wrong-secret-0123456789";
@@ -239,9 +240,9 @@ fn no_secret_of_a_client_and_no_token_is_in_the_log_or_an_error() {
     let next = refreshed(&client, THE_SHOP, first.refresh());
     let robot = robot_token(&client, "introspect").text_of("access_token");
     let fields = [("token", next.refresh())];
-    let answers = [
+    let responses = [
         ask(&client, INTROSPECT, By::Post("robot", ROBOT), &fields).send(),
-        ask(&client, INTROSPECT, By::Nobody, &fields).bearer(&robot).send(),
+        ask(&client, INTROSPECT, By::Anonymous, &fields).bearer(&robot).send(),
         ask(&client, INTROSPECT, By::Basic("shop", wrong), &fields).send(),
         ask(&client, INTROSPECT, By::Post("shop", wrong), &fields).send(),
         client.post(&format!("{TOKEN}?client_secret={ROBOT}")).form(&fields).send(),
@@ -266,8 +267,8 @@ fn no_secret_of_a_client_and_no_token_is_in_the_log_or_an_error() {
         tail(&robot),
     ] {
         assert!(!log.contains(&secret), "{secret} is in the log");
-        for answer in &answers {
-            assert!(!answer.text().contains(&secret), "{secret}: {}", answer.describe());
+        for response in &responses {
+            assert!(!response.text().contains(&secret), "{secret}: {}", response.describe());
         }
     }
 }

@@ -1,21 +1,21 @@
-//! `client_credentials` and `password`: who may, and what comes out.
+//! `client_credentials` and `password`: which clients may use them, and their tokens.
 
-use aquaware_tests::{Answer, ISSUER, Jws, Outcome, Person, Tokens, pause};
+use aquaware_tests::{ISSUER, Jws, Outcome, Person, Response, Tokens, pause};
 
-use crate::oauth_desk::{
-    APP, By, INTROSPECT, THE_ROBOT, THE_SHOP, TOKEN, WEB, ask, granted, is_refused, refreshed,
+use crate::oauth_support::{
+    APP, By, INTROSPECT, THE_ROBOT, THE_SHOP, TOKEN, WEB, ask, granted, is_rejected, refreshed,
     robot_token, send_password, setup, start,
 };
 
 #[test]
-fn a_client_s_own_token_says_who_it_is_and_has_no_session() {
+fn client_credentials_tokens_name_the_client_and_have_no_session() {
     let (_server, client) = start();
-    let answer = granted(robot_token(&client, "feed"));
-    let body = answer.json();
+    let response = granted(robot_token(&client, "feed"));
+    let body = response.json();
     let members: Vec<_> = body.as_object().unwrap().keys().collect();
     assert_eq!(members, ["access_token", "expires_in", "scope", "token_type"]);
     assert_eq!((&body["expires_in"], &body["scope"]), (&300.into(), &"feed".into()));
-    let token = Jws::read(&answer.text_of("access_token"));
+    let token = Jws::read(&response.text_of("access_token"));
     assert_eq!(token.header["typ"], "at+jwt");
     let names = ["aud", "client_id", "exp", "iat", "iss", "jti", "scope", "sub"];
     assert_eq!(token.claim_names(), names);
@@ -26,14 +26,14 @@ fn a_client_s_own_token_says_who_it_is_and_has_no_session() {
     assert_eq!(token.claims["scope"], "feed");
     let again = Jws::read(&granted(robot_token(&client, "feed")).text_of("access_token"));
     assert_ne!(again.claims["jti"], token.claims["jti"]);
-    // Without one asked for there is no scope.
+    // Without a requested scope there is none.
     let plain = granted(robot_token(&client, ""));
     assert_eq!(plain.json().get("scope"), None);
     assert!(!Jws::read(&plain.text_of("access_token")).claim_names().contains(&"scope"));
 }
 
 #[test]
-fn a_client_s_own_token_is_nobody_s_at_the_first_party_s_door() {
+fn client_credentials_tokens_are_rejected_by_the_first_party_routes() {
     let (_server, client) = start();
     let token = robot_token(&client, "feed").text_of("access_token");
     client.me(&token).is_invalid_token();
@@ -45,44 +45,44 @@ fn a_client_s_own_token_is_nobody_s_at_the_first_party_s_door() {
 }
 
 #[test]
-fn only_a_client_with_the_grant_gets_a_token_for_itself() {
+fn client_credentials_require_the_grant() {
     let (_server, client) = start();
-    for by in [WEB, APP, By::Name("device"), THE_SHOP] {
-        let answer = ask(&client, TOKEN, by, &[("grant_type", "client_credentials")]).send();
-        is_refused(&answer, "unauthorized_client");
+    for by in [WEB, APP, By::ClientId("device"), THE_SHOP] {
+        let response = ask(&client, TOKEN, by, &[("grant_type", "client_credentials")]).send();
+        is_rejected(&response, "unauthorized_client");
     }
     for scope in ["read", "feed read", "admin", "fe\"ed"] {
-        is_refused(&robot_token(&client, scope), "invalid_scope");
+        is_rejected(&robot_token(&client, scope), "invalid_scope");
     }
-    // It has no other grant, and is told so.
+    // The client has no other grant, and the error says so.
     let person = client.new_person();
-    let answer = send_password(&client, THE_ROBOT, &person, &person.password, "");
-    is_refused(&answer, "unauthorized_client");
+    let response = send_password(&client, THE_ROBOT, &person, &person.password, "");
+    is_rejected(&response, "unauthorized_client");
 }
 
 #[test]
-fn a_password_opens_a_session_for_a_client_with_the_grant() {
+fn the_password_grant_opens_a_session() {
     let (_server, client) = start();
     let person = client.new_person();
     for (by, id) in [(APP, "app"), (THE_SHOP, "shop")] {
-        let answer = send_password(&client, by, &person, &person.password, "feed");
-        let tokens = Tokens::of(&granted(answer));
+        let response = send_password(&client, by, &person, &person.password, "feed");
+        let tokens = Tokens::of(&granted(response));
         assert_eq!(tokens.body["scope"], "feed");
         assert_eq!(Jws::read(&tokens.access).claims["client_id"], id);
         let sessions = client.sessions(&tokens.access);
         assert!(sessions.iter().any(|it| it["client_id"] == id && it["id"] == tokens.session));
         assert_eq!(refreshed(&client, by, tokens.refresh()).generation(), 2);
     }
-    for by in [WEB, By::Name("device"), By::Name("poor")] {
-        let answer = send_password(&client, by, &person, &person.password, "");
-        is_refused(&answer, "unauthorized_client");
+    for by in [WEB, By::ClientId("device"), By::ClientId("poor")] {
+        let response = send_password(&client, by, &person, &person.password, "");
+        is_rejected(&response, "unauthorized_client");
     }
-    let answer = send_password(&client, APP, &person, &person.password, "introspect");
-    is_refused(&answer, "invalid_scope");
+    let response = send_password(&client, APP, &person, &person.password, "introspect");
+    is_rejected(&response, "invalid_scope");
 }
 
 #[test]
-fn a_wrong_password_an_unknown_name_and_a_disabled_account_are_one_answer() {
+fn wrong_passwords_unknown_users_and_disabled_accounts_get_the_same_error() {
     let (server, client) = start();
     let (person, disabled) = (client.new_person(), client.new_person());
     let stopped = server.stop();
@@ -92,37 +92,37 @@ fn a_wrong_password_an_unknown_name_and_a_disabled_account_are_one_answer() {
     let client = server.client();
     let nobody = Person::new();
     let no_address = Person { email: "no\0address".to_owned(), password: String::new() };
-    let answers = [
+    let responses = [
         send_password(&client, APP, &person, "quartz wrong", ""),
         send_password(&client, APP, &nobody, "quartz wrong", ""),
         send_password(&client, APP, &no_address, "quartz wrong", ""),
         send_password(&client, APP, &disabled, &disabled.password, ""),
         send_password(&client, THE_SHOP, &person, "quartz wrong", ""),
     ];
-    for answer in &answers {
-        is_refused(answer, "invalid_grant");
-        assert_eq!(answer.body, answers[0].body);
+    for response in &responses {
+        is_rejected(response, "invalid_grant");
+        assert_eq!(response.body, responses[0].body);
     }
 }
 
 #[track_caller]
-fn is_limited(answer: &Answer, code: &str) {
-    answer.is_problem(429, code);
+fn is_limited(response: &Response, code: &str) {
+    response.is_problem(429, code);
 }
 
 #[test]
-fn failures_are_counted_by_the_one_lock_of_the_account() {
+fn failed_password_grants_count_towards_the_account_lock() {
     let server = setup().set("limits.failed_logins_per_account", "4/15m").start();
     let client = server.client();
     let person = client.new_person();
     for by in [APP, THE_SHOP] {
-        is_refused(&send_password(&client, by, &person, "quartz wrong", ""), "invalid_grant");
+        is_rejected(&send_password(&client, by, &person, "quartz wrong", ""), "invalid_grant");
         client.try_log_in(&person.email, "quartz wrong").is_problem(401, "invalid_credentials");
     }
     is_limited(&send_password(&client, APP, &person, &person.password, ""), "account_locked");
     is_limited(&client.try_log_in(&person.email, &person.password), "account_locked");
 
-    // A good one clears the count, whichever way it comes.
+    // A successful login clears the count at either route.
     let other = client.new_person();
     for _ in 0..3 {
         for _ in 0..3 {
@@ -134,29 +134,29 @@ fn failures_are_counted_by_the_one_lock_of_the_account() {
 }
 
 #[test]
-fn logins_are_counted_by_the_one_limit_of_the_address() {
+fn password_grants_count_towards_the_limit_per_address() {
     let server = setup().set("limits.login_per_address", "4/1h").start();
     let client = server.client();
     let person = client.new_person();
     let first = Tokens::of(&granted(send_password(&client, APP, &person, &person.password, "")));
-    is_refused(&send_password(&client, APP, &person, "quartz wrong", ""), "invalid_grant");
+    is_rejected(&send_password(&client, APP, &person, "quartz wrong", ""), "invalid_grant");
     let _ = client.log_in(&person);
     let _ = granted(send_password(&client, THE_SHOP, &person, &person.password, ""));
     is_limited(&send_password(&client, APP, &person, &person.password, ""), "rate_limited");
     is_limited(&client.try_log_in(&person.email, &person.password), "rate_limited");
-    // Whoever needs no password goes on.
+    // Requests without a password are not limited.
     let _ = refreshed(&client, APP, first.refresh());
     let _ = granted(robot_token(&client, ""));
 }
 
 #[test]
-fn a_client_s_own_token_ends_with_its_lifetime() {
+fn client_credentials_tokens_expire() {
     let server = setup().set("clients.robot.access_lifetime", "2s").start();
     let client = server.client();
     let token = granted(robot_token(&client, "feed")).text_of("access_token");
     let active = || {
-        let answer = ask(&client, INTROSPECT, THE_SHOP, &[("token", &token)]).send().expect(200);
-        answer.member("active")
+        let response = ask(&client, INTROSPECT, THE_SHOP, &[("token", &token)]).send().expect(200);
+        response.member("active")
     };
     assert_eq!(active(), true);
     aquaware_tests::until(Jws::read(&token).number("exp"));

@@ -1,27 +1,27 @@
-//! Introspection (RFC 7662): who may ask, and what is told of a token.
+//! Introspection (RFC 7662): which callers may use it, and the members of the response.
 
-use aquaware_tests::{Answer, Client, ISSUER, Jws, Tokens, until};
+use aquaware_tests::{Client, ISSUER, Jws, Response, Tokens, until};
 use serde_json::{Value, json};
 
-use crate::oauth_desk::{
-    By, INTROSPECT, ROBOT, SHOP, THE_ROBOT, THE_SHOP, WEB, ask, granted, is_refused, refreshed,
+use crate::oauth_support::{
+    By, INTROSPECT, ROBOT, SHOP, THE_ROBOT, THE_SHOP, WEB, ask, granted, is_rejected, refreshed,
     robot_token, session_of, setup, shop_session, start,
 };
 
 #[track_caller]
 fn about(client: &Client, by: By<'_>, token: &str) -> Value {
-    let answer = ask(client, INTROSPECT, by, &[("token", token)]).send().expect(200);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    answer.json()
+    let response = ask(client, INTROSPECT, by, &[("token", token)]).send().expect(200);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    response.json()
 }
 
 #[track_caller]
 fn is_dead(client: &Client, token: &str) {
     for hint in ["access_token", "refresh_token", "poem"] {
         let fields = [("token", token), ("token_type_hint", hint)];
-        let answer = ask(client, INTROSPECT, THE_ROBOT, &fields).send().expect(200);
-        assert_eq!(answer.text(), r#"{"active":false}"#, "{}", answer.describe());
+        let response = ask(client, INTROSPECT, THE_ROBOT, &fields).send().expect(200);
+        assert_eq!(response.text(), r#"{"active":false}"#, "{}", response.describe());
     }
 }
 
@@ -31,25 +31,25 @@ fn is_active(client: &Client, token: &str) {
 }
 
 #[test]
-fn of_an_access_token_all_is_told() {
+fn introspecting_an_access_token_returns_all_members() {
     let (_server, client) = start();
     let tokens = session_of(&client, "web", "feed read");
     let claims = Jws::read(&tokens.access).claims;
     for hint in ["access_token", "refresh_token", "poem", ""] {
         let fields = [("token", tokens.access.as_str()), ("token_type_hint", hint)];
-        let answer = ask(&client, INTROSPECT, THE_ROBOT, &fields).send().expect(200);
+        let response = ask(&client, INTROSPECT, THE_ROBOT, &fields).send().expect(200);
         let expected = json!({
             "active": true, "token_type": "Bearer", "scope": "feed read",
             "iss": ISSUER, "aud": ISSUER, "client_id": "web", "sub": claims["sub"],
             "exp": claims["exp"], "iat": claims["iat"], "jti": claims["jti"],
             "sid": tokens.session,
         });
-        assert_eq!(answer.json(), expected, "{hint}");
+        assert_eq!(response.json(), expected, "{hint}");
     }
 }
 
 #[test]
-fn of_a_refresh_token_all_is_told() {
+fn introspecting_a_refresh_token_returns_all_members() {
     let (_server, client) = start();
     let tokens = session_of(&client, "web", "feed");
     let claims = Jws::read(tokens.refresh()).claims;
@@ -59,7 +59,7 @@ fn of_a_refresh_token_all_is_told() {
         "exp": claims["exp"], "iat": claims["iat"], "sid": tokens.session,
     });
     assert_eq!(about(&client, THE_ROBOT, tokens.refresh()), expected);
-    // Without a scope there is no member for it, and asking uses nothing up.
+    // Without a scope there is no member for it, and introspection does not advance the session.
     let plain = session_of(&client, "web", "");
     assert_eq!(about(&client, THE_ROBOT, plain.refresh()).get("scope"), None);
     assert_eq!(about(&client, THE_ROBOT, &plain.access).get("scope"), None);
@@ -67,7 +67,7 @@ fn of_a_refresh_token_all_is_told() {
 }
 
 #[test]
-fn of_a_client_s_own_token_there_is_no_session_to_tell() {
+fn introspecting_a_client_credentials_token_returns_no_session() {
     let (_server, client) = start();
     let token = granted(robot_token(&client, "feed")).text_of("access_token");
     let claims = Jws::read(&token).claims;
@@ -80,7 +80,7 @@ fn of_a_client_s_own_token_there_is_no_session_to_tell() {
 }
 
 #[test]
-fn several_audiences_are_told_as_they_stand_in_the_token() {
+fn several_audiences_are_returned_as_in_the_token() {
     let server = setup().set("clients.web.audience", "https://a.example,https://b.example").start();
     let client = server.client();
     let tokens = session_of(&client, "web", "");
@@ -89,7 +89,7 @@ fn several_audiences_are_told_as_they_stand_in_the_token() {
 }
 
 #[test]
-fn whatever_is_dead_is_inactive_and_nothing_else() {
+fn invalid_tokens_are_inactive_without_further_members() {
     let server = setup()
         .set("clients.device.access_lifetime", "1s")
         .set("clients.device.refresh_lifetime", "1s")
@@ -124,14 +124,14 @@ fn whatever_is_dead_is_inactive_and_nothing_else() {
     ] {
         is_dead(&client, token);
     }
-    // Within the retry window the superseded one still gets its answer, but it isn't live.
+    // Within the retry window the superseded token still gets a response, but it is not live.
     is_active(&client, second.refresh());
     is_active(&client, &first.access);
     let _ = refreshed(&client, WEB, second.refresh());
 }
 
 #[test]
-fn a_theft_and_a_logout_everywhere_are_seen_at_once() {
+fn a_detected_theft_and_a_logout_everywhere_show_immediately() {
     let server = setup().set("clients.web.retry_window", "0s").start();
     let client = server.client();
     let first = session_of(&client, "web", "");
@@ -149,7 +149,7 @@ fn a_theft_and_a_logout_everywhere_are_seen_at_once() {
 }
 
 #[test]
-fn confidential_clients_may_ask_about_anybody_s_tokens() {
+fn confidential_clients_may_introspect_any_token() {
     let (_server, client) = start();
     let tokens = session_of(&client, "web", "");
     for by in [THE_SHOP, THE_ROBOT, By::Post("shop", SHOP), By::Post("robot", ROBOT)] {
@@ -158,19 +158,19 @@ fn confidential_clients_may_ask_about_anybody_s_tokens() {
 }
 
 #[track_caller]
-fn with_bearer(client: &Client, bearer: &str, token: &str) -> Answer {
-    ask(client, INTROSPECT, By::Nobody, &[("token", token)]).bearer(bearer).send()
+fn with_bearer(client: &Client, bearer: &str, token: &str) -> Response {
+    ask(client, INTROSPECT, By::Anonymous, &[("token", token)]).bearer(bearer).send()
 }
 
 #[test]
-fn a_bearer_may_ask_with_the_scope_for_it() {
+fn a_bearer_with_the_scope_may_introspect() {
     let (_server, client) = start();
     let tokens = session_of(&client, "web", "");
     let robot = granted(robot_token(&client, "introspect")).text_of("access_token");
     let person = session_of(&client, "web", "introspect read");
     for bearer in [&robot, &person.access] {
-        let answer = with_bearer(&client, bearer, &tokens.access).expect(200);
-        assert_eq!(answer.member("active"), true);
+        let response = with_bearer(&client, bearer, &tokens.access).expect(200);
+        assert_eq!(response.member("active"), true);
         assert_eq!(with_bearer(&client, bearer, "garbage").text(), r#"{"active":false}"#);
     }
     client.log_out(person.refresh()).is(204);
@@ -178,56 +178,56 @@ fn a_bearer_may_ask_with_the_scope_for_it() {
 }
 
 #[test]
-fn a_bearer_without_the_scope_is_told_which_one() {
+fn a_bearer_without_the_scope_gets_its_name() {
     let (_server, client) = start();
     let tokens = session_of(&client, "web", "feed read");
     let robot = granted(robot_token(&client, "feed")).text_of("access_token");
     for bearer in [&tokens.access, &robot] {
-        let answer = with_bearer(&client, bearer, &tokens.access);
-        answer.is_problem(403, "insufficient_scope");
+        let response = with_bearer(&client, bearer, &tokens.access);
+        response.is_problem(403, "insufficient_scope");
         let challenge =
             r#"Bearer realm="aquaware", error="insufficient_scope", scope="introspect""#;
-        assert_eq!(answer.header("www-authenticate"), Some(challenge));
+        assert_eq!(response.header("www-authenticate"), Some(challenge));
     }
 }
 
 #[test]
-fn a_bearer_that_is_no_good_is_an_invalid_token() {
+fn an_invalid_bearer_token_is_rejected() {
     let (_server, client) = start();
     let tokens = session_of(&client, "web", "introspect");
     for bearer in ["garbage", "a b", tokens.refresh()] {
         with_bearer(&client, bearer, &tokens.access).is_invalid_token();
     }
     let fields = [("token", tokens.access.as_str()), ("access_token", tokens.access.as_str())];
-    let call = ask(&client, INTROSPECT, By::Nobody, &fields).bearer(&tokens.access);
+    let call = ask(&client, INTROSPECT, By::Anonymous, &fields).bearer(&tokens.access);
     call.send().is_problem(400, "invalid_request");
     let path = format!("{INTROSPECT}?access_token={}", tokens.access);
-    let call = ask(&client, &path, By::Nobody, &[("token", "x")]).bearer(&tokens.access);
+    let call = ask(&client, &path, By::Anonymous, &[("token", "x")]).bearer(&tokens.access);
     call.send().is_problem(400, "invalid_request");
 }
 
 #[test]
-fn nobody_else_may_ask() {
+fn other_callers_may_not_introspect() {
     let (_server, client) = start();
     let tokens: Tokens = session_of(&client, "web", "introspect");
     let access = tokens.access.as_str();
     for by in [
-        By::Nobody,
+        By::Anonymous,
         WEB,
-        By::Name("device"),
-        By::Name("shop"),
-        By::Name("nobody"),
+        By::ClientId("device"),
+        By::ClientId("shop"),
+        By::ClientId("nobody"),
         By::Basic("shop", "wrong"),
         By::Basic("web", "x"),
         By::Post("robot", SHOP),
     ] {
-        is_refused(&ask(&client, INTROSPECT, by, &[("token", access)]).send(), "invalid_client");
-        // Nor to learn that there is nothing to ask about.
-        is_refused(&ask(&client, INTROSPECT, by, &[]).send(), "invalid_client");
+        is_rejected(&ask(&client, INTROSPECT, by, &[("token", access)]).send(), "invalid_client");
+        // Not even to learn that the token is missing.
+        is_rejected(&ask(&client, INTROSPECT, by, &[]).send(), "invalid_client");
     }
-    // A token anywhere else than in the header is none.
+    // A token anywhere but in the header is ignored.
     let path = format!("{INTROSPECT}?access_token={access}");
-    is_refused(&ask(&client, &path, By::Nobody, &[("token", access)]).send(), "invalid_client");
+    is_rejected(&ask(&client, &path, By::Anonymous, &[("token", access)]).send(), "invalid_client");
     let fields = [("token", access), ("access_token", access)];
-    is_refused(&ask(&client, INTROSPECT, By::Nobody, &fields).send(), "invalid_client");
+    is_rejected(&ask(&client, INTROSPECT, By::Anonymous, &fields).send(), "invalid_client");
 }

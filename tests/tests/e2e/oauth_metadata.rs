@@ -1,21 +1,21 @@
-//! The metadata document (RFC 8414): true for whatever is configured.
+//! The metadata document (RFC 8414) matches the configuration.
 
 use aquaware_tests::{Client, ISSUER, Setup};
 use serde_json::{Value, json};
 
-use crate::oauth_desk::{INTROSPECT, REVOKE, TOKEN, setup, start};
+use crate::oauth_support::{INTROSPECT, REVOKE, TOKEN, setup, start};
 
 const PATH: &str = "/.well-known/oauth-authorization-server";
 
 fn document(client: &Client) -> Value {
-    let answer = client.get(PATH).send().expect(200);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
-    answer.json()
+    let response = client.get(PATH).send().expect(200);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.header("cache-control"), Some("public, max-age=300"));
+    response.json()
 }
 
 #[test]
-fn the_document_says_what_is_there() {
+fn the_document_describes_the_server() {
     let (_server, client) = start();
     let at = |path: &str| format!("{ISSUER}{path}");
     let secrets = ["client_secret_basic", "client_secret_post"];
@@ -35,15 +35,15 @@ fn the_document_says_what_is_there() {
     });
     assert_eq!(document(&client), expected);
     for path in [TOKEN, REVOKE, INTROSPECT] {
-        // It is there: what is missing is said in the words of RFC 6749.
-        let answer = client.post(path).form(&[]).send();
-        assert!(answer.json()["error"].is_string(), "{path}: {}", answer.describe());
+        // The endpoint exists: the missing parameter is reported as an error of RFC 6749.
+        let response = client.post(path).form(&[]).send();
+        assert!(response.json()["error"].is_string(), "{path}: {}", response.describe());
     }
     client.get("/.well-known/jwks.json").send().is(200);
 }
 
 #[test]
-fn what_is_switched_off_is_not_listed() {
+fn disabled_features_are_not_listed() {
     let server = Setup::new().start();
     let plain = document(&server.client());
     assert_eq!(plain["grant_types_supported"], json!(["refresh_token"]));
@@ -99,13 +99,13 @@ fn the_path_of_the_issuer_follows_the_well_known_one() {
 }
 
 #[test]
-fn it_is_read_and_nothing_else() {
+fn the_document_is_read_only() {
     let (_server, client) = start();
     let get = client.get(PATH).send().expect(200);
     let head = client.call("HEAD", PATH).send().expect(200);
     assert_eq!(head.body, b"");
     assert_eq!(head.header("content-length"), get.header("content-length"));
-    let answer = client.post(PATH).form(&[]).send();
-    answer.is_problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), Some("GET, HEAD, OPTIONS"));
+    let response = client.post(PATH).form(&[]).send();
+    response.is_problem(405, "method_not_allowed");
+    assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
 }

@@ -1,17 +1,17 @@
-//! `/oauth2/*` while its store is down: a problem to come back with later, never a verdict.
+//! `/oauth2/*` while its store is down: a temporary error, never a statement about a token.
 
 use std::time::Duration;
 
 use aquaware_servers::{Redis, RedisOptions};
 use aquaware_tests::wait_for;
 
-use crate::oauth_desk::{
-    APP, By, INTROSPECT, REVOKE, THE_ROBOT, THE_SHOP, WEB, ask, granted, is_refused, refresh,
+use crate::oauth_support::{
+    APP, By, INTROSPECT, REVOKE, THE_ROBOT, THE_SHOP, WEB, ask, granted, is_rejected, refresh,
     refresh_call, refreshed, robot_token, send_password, session_of, setup,
 };
 
 #[test]
-fn an_outage_is_a_503_that_uses_nothing_up_and_tells_nothing() {
+fn an_outage_is_a_503_without_side_effects_or_details() {
     let mut redis = Redis::start(RedisOptions::default()).unwrap();
     let server = setup()
         .set("store.sessions", &redis.url())
@@ -32,24 +32,24 @@ fn an_outage_is_a_503_that_uses_nothing_up_and_tells_nothing() {
         refresh_call(&client, WEB, web.refresh(), "feed"),
         refresh_call(&client, WEB, web.refresh(), "wide"),
         ask(&client, REVOKE, WEB, &access),
-        ask(&client, REVOKE, By::Nobody, &refresh_token),
+        ask(&client, REVOKE, By::Anonymous, &refresh_token),
         ask(&client, INTROSPECT, THE_SHOP, &access),
         ask(&client, INTROSPECT, THE_SHOP, &refresh_token),
-        ask(&client, INTROSPECT, By::Nobody, &refresh_token).bearer(&web.access),
-        ask(&client, INTROSPECT, By::Nobody, &access).bearer(&robot),
+        ask(&client, INTROSPECT, By::Anonymous, &refresh_token).bearer(&web.access),
+        ask(&client, INTROSPECT, By::Anonymous, &access).bearer(&robot),
     ];
     for call in calls {
         call.send().is_problem(503, "store_unavailable");
     }
-    let answer = send_password(&client, APP, &person, &person.password, "");
-    answer.is_problem(503, "store_unavailable");
+    let response = send_password(&client, APP, &person, &person.password, "");
+    response.is_problem(503, "store_unavailable");
 
-    // What needs no store goes on.
+    // Requests that need no store still succeed.
     let _ = granted(robot_token(&client, "feed"));
-    is_refused(&refresh(&client, WEB, "garbage"), "invalid_grant");
+    is_rejected(&refresh(&client, WEB, "garbage"), "invalid_grant");
     ask(&client, REVOKE, WEB, &token("garbage")).send().is(200);
-    let answer = ask(&client, INTROSPECT, THE_ROBOT, &[("token", &robot)]).send().expect(200);
-    assert_eq!(answer.member("active"), true);
+    let response = ask(&client, INTROSPECT, THE_ROBOT, &[("token", &robot)]).send().expect(200);
+    assert_eq!(response.member("active"), true);
     client.get("/.well-known/oauth-authorization-server").send().is(200);
 
     redis.restart().unwrap();

@@ -1,12 +1,12 @@
-//! `grant_type=refresh_token`: the succession of `/auth/refresh` at the OAuth door.
+//! `grant_type=refresh_token`: the rules of `/auth/refresh` at the OAuth route.
 
 use std::time::Duration;
 
-use aquaware_tests::{Answer, Client, Jws, Server, Tokens, pause, retry_key, until};
+use aquaware_tests::{Client, Jws, Response, Server, Tokens, pause, retry_key, until};
 use serde_json::json;
 
-use crate::oauth_desk::{
-    APP, By, THE_ROBOT, THE_SHOP, WEB, granted, is_refused, refresh, refresh_call, refreshed,
+use crate::oauth_support::{
+    APP, By, THE_ROBOT, THE_SHOP, WEB, granted, is_rejected, refresh, refresh_call, refreshed,
     session_of, setup, shop_session, start,
 };
 
@@ -26,17 +26,17 @@ fn keyed(client: &Client, by: By<'_>, token: &str, key: &str) -> Tokens {
 }
 
 #[test]
-fn the_answer_is_that_of_the_first_party_s_door() {
+fn the_response_equals_that_of_the_first_party_route() {
     let (_server, client) = start();
     let tokens = session_of(&client, "web", "feed");
-    let answer = granted(refresh(&client, WEB, tokens.refresh()));
+    let response = granted(refresh(&client, WEB, tokens.refresh()));
     let again = client.refresh(tokens.refresh(), None).expect(200);
-    let members = |answer: &Answer| {
-        let body = answer.json();
+    let members = |response: &Response| {
+        let body = response.json();
         body.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
     };
-    assert_eq!(members(&answer), members(&again));
-    let next = Tokens::of(&answer);
+    assert_eq!(members(&response), members(&again));
+    let next = Tokens::of(&response);
     assert_eq!(Tokens::of(&again).refresh, next.refresh);
     assert_eq!((next.session.as_str(), next.generation()), (tokens.session.as_str(), 2));
     assert_eq!(next.body["expires_in"], 300);
@@ -48,7 +48,7 @@ fn the_answer_is_that_of_the_first_party_s_door() {
 }
 
 #[test]
-fn the_same_key_gets_the_same_token_however_late() {
+fn the_same_key_gets_the_same_token_at_any_time() {
     let (_server, client) = strict();
     for (by, first) in [(WEB, session_of(&client, "web", "")), (THE_SHOP, shop_session(&client))] {
         let key = retry_key();
@@ -67,8 +67,8 @@ fn another_key_after_the_window_ends_the_session() {
     for (by, first) in [(WEB, session_of(&client, "web", "")), (THE_SHOP, shop_session(&client))] {
         let second = keyed(&client, by, first.refresh(), &retry_key());
         let call = refresh_call(&client, by, first.refresh(), "").key(Some(&retry_key()));
-        is_refused(&call.send(), "invalid_grant");
-        is_refused(&refresh(&client, by, second.refresh()), "invalid_grant");
+        is_rejected(&call.send(), "invalid_grant");
+        is_rejected(&refresh(&client, by, second.refresh()), "invalid_grant");
         client.me(&second.access).is_invalid_token();
     }
 }
@@ -85,22 +85,22 @@ fn within_the_window_every_caller_gets_the_same_token() {
 }
 
 #[test]
-fn a_key_outside_the_rules_is_refused_and_nothing_is_used_up() {
+fn invalid_idempotency_keys_are_rejected_without_side_effects() {
     let (_server, client) = strict();
     let tokens = session_of(&client, "web", "");
     let long = "k".repeat(256);
     for key in ["", "a b", "ä", &long] {
         let call = refresh_call(&client, WEB, tokens.refresh(), "").header("idempotency-key", key);
-        is_refused(&call.send(), "invalid_request");
+        is_rejected(&call.send(), "invalid_request");
     }
     let call = refresh_call(&client, WEB, tokens.refresh(), "");
     let twice = call.key(Some(&retry_key())).key(Some(&retry_key())).send();
-    is_refused(&twice, "invalid_request");
+    is_rejected(&twice, "invalid_request");
     assert_eq!(refreshed(&client, WEB, tokens.refresh()).generation(), 2);
 }
 
 #[test]
-fn both_doors_renew_one_session_by_turns() {
+fn both_routes_can_refresh_the_same_session_alternately() {
     let (_server, client) = strict();
     let mut tokens = session_of(&client, "web", "");
     for turn in 0..6 {
@@ -108,7 +108,7 @@ fn both_doors_renew_one_session_by_turns() {
         let there = |token: &str| keyed(&client, WEB, token, &key);
         let here = |token: &str| client.refreshed(token, Some(&key));
         let next = if turn % 2 == 0 { there(tokens.refresh()) } else { here(tokens.refresh()) };
-        // The retry of an answer that got lost may come through the other door.
+        // A lost response may be retried at the other route.
         let again = if turn % 2 == 0 { here(tokens.refresh()) } else { there(tokens.refresh()) };
         assert_eq!(again.refresh, next.refresh);
         tokens = next;
@@ -118,54 +118,54 @@ fn both_doors_renew_one_session_by_turns() {
 }
 
 #[test]
-fn a_theft_is_found_out_through_the_other_door() {
+fn a_theft_is_detected_through_the_other_route() {
     let (_server, client) = strict();
     let first = session_of(&client, "web", "");
     let second = refreshed(&client, WEB, first.refresh());
     client.refresh(first.refresh(), None).is_problem(401, "refresh_token_reused");
-    is_refused(&refresh(&client, WEB, second.refresh()), "invalid_grant");
+    is_rejected(&refresh(&client, WEB, second.refresh()), "invalid_grant");
 
     let first = session_of(&client, "web", "");
     let second = client.refreshed(first.refresh(), None);
-    is_refused(&refresh(&client, WEB, first.refresh()), "invalid_grant");
+    is_rejected(&refresh(&client, WEB, first.refresh()), "invalid_grant");
     client.refresh(second.refresh(), None).is_problem(401, "session_revoked");
 }
 
 #[test]
-fn a_token_works_for_its_own_client_alone() {
+fn a_token_works_only_for_its_own_client() {
     let (_server, client) = strict();
     let web = session_of(&client, "web", "");
     let shop = shop_session(&client);
-    for by in [APP, By::Name("device"), THE_SHOP, THE_ROBOT] {
-        is_refused(&refresh(&client, by, web.refresh()), "invalid_grant");
+    for by in [APP, By::ClientId("device"), THE_SHOP, THE_ROBOT] {
+        is_rejected(&refresh(&client, by, web.refresh()), "invalid_grant");
     }
-    for by in [WEB, APP, By::Name("device"), THE_ROBOT] {
-        is_refused(&refresh(&client, by, shop.refresh()), "invalid_grant");
+    for by in [WEB, APP, By::ClientId("device"), THE_ROBOT] {
+        is_rejected(&refresh(&client, by, shop.refresh()), "invalid_grant");
     }
     assert_eq!(refreshed(&client, WEB, web.refresh()).generation(), 2);
     assert_eq!(refreshed(&client, THE_SHOP, shop.refresh()).generation(), 2);
 }
 
 #[test]
-fn another_client_s_attempts_are_not_counted_against_the_owner() {
+fn attempts_of_another_client_do_not_count_for_the_owner() {
     let server = setup().set("limits.refresh_per_session", "2/1h").start();
     let client = server.client();
     let mut tokens = session_of(&client, "web", "");
-    // A device's token counts each time it is presented, any other one once.
+    // A device's token counts every time it is presented, other tokens once.
     let device = session_of(&client, "device", "");
     for _ in 0..6 {
         for token in [tokens.refresh(), device.refresh()] {
-            is_refused(&refresh(&client, APP, token), "invalid_grant");
-            is_refused(&refresh(&client, By::Name("nobody"), token), "invalid_client");
+            is_rejected(&refresh(&client, APP, token), "invalid_grant");
+            is_rejected(&refresh(&client, By::ClientId("nobody"), token), "invalid_client");
         }
     }
-    let by = By::Name("device");
+    let by = By::ClientId("device");
     let _ = refreshed(&client, by, device.refresh());
     let _ = client.refreshed(device.refresh(), None);
     refresh(&client, by, device.refresh()).is_problem(429, "rate_limited");
     tokens = refreshed(&client, WEB, tokens.refresh());
     tokens = client.refreshed(tokens.refresh(), None);
-    // One budget for both doors, and a refusal uses nothing up.
+    // Both routes share one limit, and rejected requests are not counted.
     let limited = refresh(&client, WEB, tokens.refresh());
     limited.is_problem(429, "rate_limited");
     client.refresh(tokens.refresh(), None).is_problem(429, "rate_limited");
@@ -174,7 +174,7 @@ fn another_client_s_attempts_are_not_counted_against_the_owner() {
 }
 
 #[test]
-fn every_dead_token_gets_one_and_the_same_body() {
+fn all_invalid_tokens_get_the_same_body() {
     let server = setup()
         .set("clients.web.retry_window", "0s")
         .set("clients.app.refresh_lifetime", "1s")
@@ -190,7 +190,7 @@ fn every_dead_token_gets_one_and_the_same_body() {
     let (_other_server, stranger) = start();
     let foreign = session_of(&stranger, "web", "");
     until(Jws::read(short.refresh()).number("exp"));
-    let answers = [
+    let responses = [
         refresh(&client, WEB, "garbage"),
         refresh(&client, WEB, cut),
         refresh(&client, WEB, &live.access),
@@ -202,42 +202,42 @@ fn every_dead_token_gets_one_and_the_same_body() {
         refresh(&client, WEB, live.refresh()),
         refresh_call(&client, WEB, live.refresh(), "a.wide scope").send(),
     ];
-    for answer in &answers {
-        is_refused(answer, "invalid_grant");
-        assert_eq!(answer.body, answers[0].body, "{}", answer.describe());
-        assert_eq!(answer.header("www-authenticate"), None);
+    for response in &responses {
+        is_rejected(response, "invalid_grant");
+        assert_eq!(response.body, responses[0].body, "{}", response.describe());
+        assert_eq!(response.header("www-authenticate"), None);
     }
 }
 
 #[test]
-fn a_narrower_scope_is_for_the_access_token_alone() {
+fn a_narrower_scope_applies_to_the_access_token_only() {
     let (_server, client) = start();
     let mut tokens = session_of(&client, "web", "feed read");
     for (asked, given) in [("feed", "feed"), ("", "feed read"), ("read feed", "feed read")] {
-        let answer = granted(refresh_call(&client, WEB, tokens.refresh(), asked).send());
-        assert_eq!(answer.member("scope"), given);
-        tokens = Tokens::of(&answer);
+        let response = granted(refresh_call(&client, WEB, tokens.refresh(), asked).send());
+        assert_eq!(response.member("scope"), given);
+        tokens = Tokens::of(&response);
         assert_eq!(Jws::read(&tokens.access).claims["scope"], given);
     }
     let narrow = Tokens::of(&granted(refresh_call(&client, WEB, tokens.refresh(), "feed").send()));
-    // The other door has never narrowed anything.
+    // The other route never narrows the scope.
     assert_eq!(client.refreshed(narrow.refresh(), None).body["scope"], "feed read");
 }
 
 #[test]
-fn a_wider_scope_is_refused_and_nothing_is_used_up() {
+fn a_wider_scope_is_rejected_without_side_effects() {
     let (_server, client) = strict();
     let tokens = session_of(&client, "web", "feed");
-    // What the client may ask for at a login is not what this session was granted.
+    // A scope that the client could request at a login was not granted to this session.
     for scope in ["read", "feed read", "admin", "fe\"ed", "fe\u{e9}d", "feed\tread"] {
-        let answer = refresh_call(&client, WEB, tokens.refresh(), scope).send();
-        is_refused(&answer, "invalid_scope");
+        let response = refresh_call(&client, WEB, tokens.refresh(), scope).send();
+        is_rejected(&response, "invalid_scope");
     }
     assert_eq!(refreshed(&client, WEB, tokens.refresh()).generation(), 2);
 }
 
 #[test]
-fn the_token_of_a_cookie_client_comes_in_the_body_here() {
+fn the_oauth_route_returns_the_token_of_a_cookie_client_in_the_body() {
     let (_server, client) = start();
     let person = client.new_person();
     let body = json!({
@@ -246,22 +246,22 @@ fn the_token_of_a_cookie_client_comes_in_the_body_here() {
     let login = client.post("/auth/login").json(&body).send().expect(200);
     let cookie = login.header("set-cookie").expect("a cookie");
     let token = cookie.split(['=', ';']).nth(1).expect("a value").to_owned();
-    let by = By::Name("browser");
+    let by = By::ClientId("browser");
     let next = refreshed(&client, by, &token);
     assert_eq!(next.generation(), 2);
-    // The cookie itself is nothing here, whoever's page sends it.
+    // The cookie is ignored here, whichever page sends it.
     let call = refresh_call(&client, by, "", "");
     let call = call.header("cookie", &format!("__Secure-aquaware-refresh={}", next.refresh()));
-    is_refused(&call.send(), "invalid_request");
+    is_rejected(&call.send(), "invalid_request");
     assert_eq!(refreshed(&client, by, next.refresh()).generation(), 3);
 }
 
 #[test]
-fn a_device_keeps_its_token_here_too() {
+fn a_device_keeps_its_token_at_the_oauth_route_too() {
     let (_server, client) = start();
     let device = session_of(&client, "device", "");
     for _ in 0..2 {
-        let tokens = refreshed(&client, By::Name("device"), device.refresh());
+        let tokens = refreshed(&client, By::ClientId("device"), device.refresh());
         assert_eq!(tokens.refresh, None);
         assert_eq!(tokens.body.get("refresh_expires_in"), None);
         client.me(&tokens.access).is(200);
@@ -269,49 +269,49 @@ fn a_device_keeps_its_token_here_too() {
 }
 
 #[test]
-fn a_client_without_the_grant_refreshes_nowhere() {
-    // Given before the grant was taken away.
+fn a_client_without_the_grant_cannot_refresh_at_either_route() {
+    // Issued before the client lost the grant.
     let server = setup().set("clients.poor.grants", "login,refresh_token").start();
     let client = server.client();
     let tokens = session_of(&client, "poor", "");
     let taken = server.stop();
     let server = taken.setup().set("clients.poor.grants", "login").start();
     let client = server.client();
-    is_refused(&refresh(&client, By::Name("poor"), tokens.refresh()), "unauthorized_client");
+    is_rejected(&refresh(&client, By::ClientId("poor"), tokens.refresh()), "unauthorized_client");
     client.refresh(tokens.refresh(), None).is_problem(403, "client_not_allowed");
-    // To any other client it is another client's.
-    is_refused(&refresh(&client, WEB, tokens.refresh()), "invalid_grant");
+    // For every other client it is a token of another client.
+    is_rejected(&refresh(&client, WEB, tokens.refresh()), "invalid_grant");
     let without = session_of(&client, "poor", "");
     assert_eq!(without.refresh, None);
 }
 
 #[test]
-fn a_confidential_client_has_nothing_to_do_at_the_front_door() {
+fn confidential_clients_are_rejected_by_the_first_party_routes() {
     let (_server, client) = strict();
     let shop = shop_session(&client);
     client.refresh(shop.refresh(), None).is_problem(403, "client_not_allowed");
     let person = client.new_person();
     for id in ["shop", "robot"] {
         let body = json!({ "email": person.email, "password": person.password, "client_id": id });
-        let answer = client.post("/auth/login").json(&body).send();
-        answer.is_problem(403, "client_not_allowed");
+        let response = client.post("/auth/login").json(&body).send();
+        response.is_problem(403, "client_not_allowed");
     }
     assert_eq!(refreshed(&client, THE_SHOP, shop.refresh()).generation(), 2);
-    // Its access tokens are as good as any here, and so is the logout.
+    // Its access tokens are valid here, and so is the logout.
     client.me(&shop.access).is(200);
     client.post("/auth/logout").bearer(&shop.access).send().is(204);
     client.me(&shop.access).is_invalid_token();
 }
 
 #[test]
-fn many_callers_at_once_get_one_and_the_same_token() {
+fn concurrent_callers_get_the_same_token() {
     let (_server, client) = start();
     let first = shop_session(&client);
-    let answers: Vec<Tokens> = std::thread::scope(|scope| {
+    let responses: Vec<Tokens> = std::thread::scope(|scope| {
         let call = || refreshed(&client, THE_SHOP, first.refresh());
         let callers: Vec<_> = (0..16).map(|_| scope.spawn(call)).collect();
-        callers.into_iter().map(|it| it.join().expect("an answer")).collect()
+        callers.into_iter().map(|it| it.join().expect("an response")).collect()
     });
-    assert!(answers.iter().all(|tokens| tokens.refresh == answers[0].refresh));
-    assert_eq!(answers[0].generation(), 2);
+    assert!(responses.iter().all(|tokens| tokens.refresh == responses[0].refresh));
+    assert_eq!(responses[0].generation(), 2);
 }

@@ -1,28 +1,28 @@
-//! Revocation (RFC 7009): what ends, who may end it, and what is nobody's business.
+//! Revocation (RFC 7009): what ends, which clients may end it, and what is not revealed.
 
-use aquaware_tests::{Answer, Client, Jws, Tokens, until};
+use aquaware_tests::{Client, Jws, Response, Tokens, until};
 
-use crate::oauth_desk::{
-    APP, By, REVOKE, THE_ROBOT, THE_SHOP, WEB, ask, granted, is_refused, refresh, refreshed,
+use crate::oauth_support::{
+    APP, By, REVOKE, THE_ROBOT, THE_SHOP, WEB, ask, granted, is_rejected, refresh, refreshed,
     robot_token, session_of, setup, shop_session, start,
 };
 
 #[track_caller]
-fn revoke(client: &Client, by: By<'_>, token: &str) -> Answer {
+fn revoke(client: &Client, by: By<'_>, token: &str) -> Response {
     ask(client, REVOKE, by, &[("token", token)]).send()
 }
 
 #[track_caller]
-fn is_done(answer: &Answer) {
-    answer.is(200);
-    assert_eq!(answer.text(), "", "{}", answer.describe());
-    assert_eq!(answer.header("cache-control"), Some("no-store"), "{}", answer.describe());
+fn is_done(response: &Response) {
+    response.is(200);
+    assert_eq!(response.text(), "", "{}", response.describe());
+    assert_eq!(response.header("cache-control"), Some("no-store"), "{}", response.describe());
 }
 
 #[track_caller]
 fn is_over(client: &Client, by: By<'_>, tokens: &Tokens) {
     client.me(&tokens.access).is_invalid_token();
-    is_refused(&refresh(client, by, tokens.refresh()), "invalid_grant");
+    is_rejected(&refresh(client, by, tokens.refresh()), "invalid_grant");
 }
 
 #[track_caller]
@@ -32,18 +32,18 @@ fn is_alive(client: &Client, by: By<'_>, tokens: &Tokens) {
 }
 
 #[test]
-fn either_token_ends_the_session_at_once_whatever_the_hint() {
+fn either_token_ends_the_session_immediately_whatever_the_hint() {
     let (_server, client) = start();
     for hint in ["refresh_token", "access_token", "poem", "\"", ""] {
         for refresh in [true, false] {
-            for by in [WEB, By::Nobody] {
+            for by in [WEB, By::Anonymous] {
                 let tokens = session_of(&client, "web", "");
                 let token = if refresh { tokens.refresh() } else { &tokens.access };
                 let fields = [("token", token), ("token_type_hint", hint)];
                 is_done(&ask(&client, REVOKE, by, &fields).send());
                 is_over(&client, WEB, &tokens);
                 client.refresh(tokens.refresh(), None).is_problem(401, "session_revoked");
-                // Again it is as good.
+                // Repeating it succeeds too.
                 is_done(&ask(&client, REVOKE, by, &fields).send());
             }
         }
@@ -51,7 +51,7 @@ fn either_token_ends_the_session_at_once_whatever_the_hint() {
 }
 
 #[test]
-fn a_session_ends_and_no_other() {
+fn only_the_session_of_the_token_ends() {
     let (_server, client) = start();
     let person = client.new_person();
     let (one, other) = (client.log_in(&person), client.log_in(&person));
@@ -70,7 +70,7 @@ fn a_superseded_token_ends_its_session_too() {
 }
 
 #[test]
-fn what_is_unknown_or_dead_is_as_good_as_revoked() {
+fn unknown_and_invalid_tokens_count_as_revoked() {
     let server = setup()
         .set("clients.web.refresh_lifetime", "1s")
         .set("clients.web.access_lifetime", "1s")
@@ -93,14 +93,14 @@ fn what_is_unknown_or_dead_is_as_good_as_revoked() {
         expired.refresh(),
         &expired.access,
     ];
-    for by in [WEB, By::Nobody, THE_SHOP] {
+    for by in [WEB, By::Anonymous, THE_SHOP] {
         for token in tokens {
-            let answer = revoke(&client, by, token);
-            // An expired token still says whose it was.
+            let response = revoke(&client, by, token);
+            // An expired token still identifies its client.
             if token == expired.refresh() && matches!(by, By::Basic(..)) {
-                is_refused(&answer, "invalid_grant");
+                is_rejected(&response, "invalid_grant");
             } else {
-                is_done(&answer);
+                is_done(&response);
             }
         }
     }
@@ -110,22 +110,22 @@ fn what_is_unknown_or_dead_is_as_good_as_revoked() {
 #[track_caller]
 fn is_alive_device(client: &Client, tokens: &Tokens) {
     client.me(&tokens.access).is(200);
-    let _ = refreshed(client, By::Name("device"), tokens.refresh());
+    let _ = refreshed(client, By::ClientId("device"), tokens.refresh());
 }
 
 #[test]
-fn another_client_s_token_is_refused_without_effect() {
+fn tokens_of_another_client_are_rejected_without_effect() {
     let (_server, client) = start();
     let web = session_of(&client, "web", "");
     let shop = shop_session(&client);
     for token in [web.refresh(), &web.access] {
         for by in [APP, THE_SHOP, THE_ROBOT] {
-            is_refused(&revoke(&client, by, token), "invalid_grant");
+            is_rejected(&revoke(&client, by, token), "invalid_grant");
         }
     }
     for token in [shop.refresh(), &shop.access] {
         for by in [WEB, APP, THE_ROBOT] {
-            is_refused(&revoke(&client, by, token), "invalid_grant");
+            is_rejected(&revoke(&client, by, token), "invalid_grant");
         }
     }
     is_alive(&client, WEB, &web);
@@ -133,12 +133,12 @@ fn another_client_s_token_is_refused_without_effect() {
 }
 
 #[test]
-fn a_confidential_client_s_token_asks_for_the_client_itself() {
+fn tokens_of_a_confidential_client_require_its_authentication() {
     let (_server, client) = start();
     let shop = shop_session(&client);
     for token in [shop.refresh(), &shop.access] {
-        for by in [By::Nobody, By::Name("shop"), By::Basic("shop", "wrong")] {
-            is_refused(&revoke(&client, by, token), "invalid_client");
+        for by in [By::Anonymous, By::ClientId("shop"), By::Basic("shop", "wrong")] {
+            is_rejected(&revoke(&client, by, token), "invalid_client");
         }
     }
     client.me(&shop.access).is(200);
@@ -147,22 +147,22 @@ fn a_confidential_client_s_token_asks_for_the_client_itself() {
 }
 
 #[test]
-fn who_cannot_be_believed_revokes_nothing() {
+fn unauthenticated_clients_revoke_nothing() {
     let (_server, client) = start();
     let web = session_of(&client, "web", "");
-    for by in [By::Name("nobody"), By::Basic("web", "x"), By::Post("web", "x")] {
-        is_refused(&revoke(&client, by, web.refresh()), "invalid_client");
+    for by in [By::ClientId("nobody"), By::Basic("web", "x"), By::Post("web", "x")] {
+        is_rejected(&revoke(&client, by, web.refresh()), "invalid_client");
     }
     is_alive(&client, WEB, &web);
 }
 
-/// It has no session that could end: it lives out its few minutes.
+/// It has no session that could end, and stays valid for its few minutes.
 #[test]
-fn a_client_s_own_token_is_taken_and_nothing_else_ends() {
+fn revoking_a_client_credentials_token_succeeds_without_effect() {
     let (_server, client) = start();
     let token = granted(robot_token(&client, "feed")).text_of("access_token");
     is_done(&revoke(&client, THE_ROBOT, &token));
-    is_refused(&revoke(&client, THE_SHOP, &token), "invalid_grant");
-    is_refused(&revoke(&client, By::Nobody, &token), "invalid_client");
+    is_rejected(&revoke(&client, THE_SHOP, &token), "invalid_grant");
+    is_rejected(&revoke(&client, By::Anonymous, &token), "invalid_client");
     let _ = granted(robot_token(&client, "feed"));
 }

@@ -1,5 +1,5 @@
-//! A store that is a server of its own stops, starts again, or is slow: nobody is logged out, no
-//! request hangs, and what needs no store goes on.
+//! A database server stops, restarts, or is slow: no client is logged out, no
+//! request hangs, and requests that need no store succeed.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,10 +12,10 @@ use aquaware_servers::{
 use aquaware_tests::{Client, Outcome, Server, Setup, Store, Tokens, pause, retry_key, wait_for};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// The store's timeout, and what a busy machine adds.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// The store's timeout plus the delay of a busy machine.
+const MAX_WAIT: Duration = Duration::from_secs(6);
 
-/// A database server of one test's own, to be stopped and started.
+/// A database server that a test stops and restarts.
 trait Engine {
     fn url(&self) -> String;
     fn address(&self) -> SocketAddr;
@@ -24,7 +24,7 @@ trait Engine {
     fn start_again(&mut self);
 }
 
-/// One more engine: `stop` as hard as it has it.
+/// Runs the test on one engine, stopped by `stop`.
 macro_rules! engine {
     ($engine:ty, $stop:ident) => {
         impl Engine for $engine {
@@ -67,7 +67,7 @@ fn redis() -> Redis {
     Redis::start(RedisOptions::default()).unwrap()
 }
 
-/// A start that must fail, on ports of nobody's.
+/// Starts the server, which must fail, on unused ports.
 fn told_at_the_start(url: &str) -> String {
     let setup = on(url).set("listen.public", "127.0.0.1:0").set("listen.management", "127.0.0.1:0");
     let finished = setup.run(&["serve"]);
@@ -84,19 +84,19 @@ fn on(url: &str) -> Setup {
         .set("clients.web.retry_window", "0s")
 }
 
-/// Refreshes without rest until told; every attempt is answered in time, and a 503 uses nothing up.
+/// Refreshes until it is stopped; every attempt is answered in time, and a 503 has no side effect.
 fn refresh_on(client: &Client, mut tokens: Tokens, until: &AtomicBool) -> Tokens {
     let mut key = retry_key();
     while !until.load(Ordering::SeqCst) {
         let begun = Instant::now();
-        let answer = client.refresh(tokens.refresh(), Some(&key));
-        assert!(begun.elapsed() < PATIENCE, "answered after {:?}", begun.elapsed());
-        if answer.status == 503 {
-            answer.is_problem(503, "store_unavailable");
+        let response = client.refresh(tokens.refresh(), Some(&key));
+        assert!(begun.elapsed() < MAX_WAIT, "answered after {:?}", begun.elapsed());
+        if response.status == 503 {
+            response.is_problem(503, "store_unavailable");
             pause(Duration::from_millis(20));
             continue;
         }
-        let next = Tokens::of(&answer);
+        let next = Tokens::of(&response);
         assert_eq!(next.generation(), tokens.generation() + 1, "nothing is skipped or doubled");
         tokens = next;
         key = retry_key();
@@ -126,7 +126,7 @@ fn stopped_and_started_under_load(mut engine: impl Engine) {
             pause(Duration::from_millis(500));
             engine.stop();
             readiness(&server, 503);
-            // What needs no store goes on.
+            // Requests that need no store still succeed.
             server.client().get("/.well-known/jwks.json").send().is(200);
             engine.start_again();
             readiness(&server, 200);
@@ -166,7 +166,7 @@ fn slow_store_holds_up_nobody_else(engine: impl Engine) {
             assert!(begun.elapsed() < TIMEOUT, "held up for {:?}", begun.elapsed());
         }
         for waiting in waiting {
-            assert!(waiting.join().unwrap() < PATIENCE);
+            assert!(waiting.join().unwrap() < MAX_WAIT);
         }
     });
     proxy.pass();
@@ -183,7 +183,7 @@ fn cut_at_every_step(engine: impl Engine) {
     for fault in [Fault::CutBefore, Fault::CutAfter, Fault::CutWithin(3)] {
         for _ in 0..3 {
             proxy.next(1, fault);
-            // Neither a key nor a window: what the store did is found again by the attempt's mark.
+            // Without a key and a window, a lost outcome is recognised by the mark.
             let next = wait_for_refresh(&client, &tokens);
             assert_eq!(next.generation(), tokens.generation() + 1, "after {fault:?}");
             tokens = next;
@@ -194,9 +194,9 @@ fn cut_at_every_step(engine: impl Engine) {
 
 fn wait_for_refresh(client: &Client, tokens: &Tokens) -> Tokens {
     for _ in 0..100 {
-        let answer = client.refresh(tokens.refresh(), None);
-        if answer.status != 503 {
-            return Tokens::of(&answer);
+        let response = client.refresh(tokens.refresh(), None);
+        if response.status != 503 {
+            return Tokens::of(&response);
         }
         pause(Duration::from_millis(50));
     }
@@ -204,42 +204,42 @@ fn wait_for_refresh(client: &Client, tokens: &Tokens) -> Tokens {
 }
 
 #[test]
-fn redis_stopped_and_started_under_load_loses_nobody() {
+fn restarting_redis_under_load_logs_no_client_out() {
     stopped_and_started_under_load(redis());
 }
 
 #[test]
-fn postgres_stopped_and_started_under_load_loses_nobody() {
+fn restarting_postgres_under_load_logs_no_client_out() {
     stopped_and_started_under_load(postgres());
 }
 
 #[test]
-fn mariadb_stopped_and_started_under_load_loses_nobody() {
+fn restarting_mariadb_under_load_logs_no_client_out() {
     stopped_and_started_under_load(mariadb());
 }
 
 #[test]
-fn a_slow_postgres_holds_up_nobody_else() {
+fn a_slow_postgres_delays_only_requests_that_need_it() {
     slow_store_holds_up_nobody_else(postgres());
 }
 
 #[test]
-fn a_slow_mariadb_holds_up_nobody_else() {
+fn a_slow_mariadb_delays_only_requests_that_need_it() {
     slow_store_holds_up_nobody_else(mariadb());
 }
 
 #[test]
-fn a_slow_redis_holds_up_nobody_else() {
+fn a_slow_redis_delays_only_requests_that_need_it() {
     slow_store_holds_up_nobody_else(redis());
 }
 
 #[test]
-fn a_redis_connection_cut_at_every_step_loses_nobody() {
+fn cutting_the_redis_connection_at_any_point_logs_no_client_out() {
     cut_at_every_step(redis());
 }
 
 #[test]
-fn a_store_that_is_not_there_is_told_at_the_start() {
+fn an_unreachable_store_is_reported_at_start() {
     for scheme in ["redis", "postgres", "mysql"] {
         let told = told_at_the_start(&format!("{scheme}://a:horse@127.0.0.1:1/0"));
         assert!(told.contains("store.sessions") && told.contains("connection refused"), "{told}");
@@ -248,7 +248,7 @@ fn a_store_that_is_not_there_is_told_at_the_start() {
 }
 
 #[test]
-fn a_wrong_password_is_told_at_the_start_and_not_shown() {
+fn a_wrong_store_password_is_reported_at_start_without_showing_it() {
     let password = Some("rightpassword".to_owned());
     let engine = Redis::start(RedisOptions { password, ..RedisOptions::default() }).unwrap();
     let (postgres, mariadb) = (postgres(), mariadb());

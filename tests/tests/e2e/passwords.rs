@@ -1,19 +1,19 @@
-//! Passwords: which are too weak, how they are compared, how they are changed.
+//! Passwords: which are too weak, how they are compared, and how they are changed.
 
-use aquaware_tests::{Answer, Client, Person, Setup};
+use aquaware_tests::{Client, Person, Response, Setup};
 use serde_json::json;
 
 #[track_caller]
-fn is_weak(answer: &Answer, field: &str) {
-    answer.is_problem(422, "weak_password");
-    assert!(answer.fields().iter().all(|named| named == field), "{}", answer.describe());
-    assert!(!answer.fields().is_empty(), "{}", answer.describe());
+fn is_weak(response: &Response, field: &str) {
+    response.is_problem(422, "weak_password");
+    assert!(response.fields().iter().all(|named| named == field), "{}", response.describe());
+    assert!(!response.fields().is_empty(), "{}", response.describe());
 }
 
 fn weak_for(person: &Person) -> Vec<String> {
     let weak = ["", "short", "1234567", "12345678", "password", "password1", "qwertyuiop"];
     let mut weak: Vec<String> = weak.map(str::to_owned).into();
-    // Seven characters, though more than seven bytes.
+    // Seven characters, but more than seven bytes.
     weak.push("ʘʭɷʨƿɣʡ".to_owned());
     weak.push("x".repeat(600));
     weak.push(person.email.clone());
@@ -21,26 +21,26 @@ fn weak_for(person: &Person) -> Vec<String> {
 }
 
 #[test]
-fn weak_passwords_are_refused_with_reasons_at_sign_up_and_change() {
+fn weak_passwords_are_rejected_with_reasons_at_sign_up_and_change() {
     let server = Setup::new().start();
     let client = server.client();
     let person = Person { email: "wilhelmina.brandt@example.com".to_owned(), ..Person::new() };
     for password in weak_for(&person).into_iter().skip(1) {
-        let answer = client.sign_up(&Person { password, email: person.email.clone() });
-        is_weak(&answer, "password");
+        let response = client.sign_up(&Person { password, email: person.email.clone() });
+        is_weak(&response, "password");
     }
     client.sign_up(&person).is(201);
     let tokens = client.log_in(&person);
     for password in weak_for(&person).into_iter().skip(1) {
         let body = json!({ "current_password": person.password, "new_password": password });
-        let answer = client.post("/auth/password").bearer(&tokens.access).json(&body).send();
-        is_weak(&answer, "new_password");
+        let response = client.post("/auth/password").bearer(&tokens.access).json(&body).send();
+        is_weak(&response, "new_password");
     }
     let _ = client.log_in(&person);
 }
 
 #[test]
-fn no_composition_is_asked_for_and_long_ones_are_fine() {
+fn no_composition_is_required_and_long_passwords_are_accepted() {
     let server = Setup::new().start();
     let client = server.client();
     let good = [
@@ -54,7 +54,7 @@ fn no_composition_is_asked_for_and_long_ones_are_fine() {
         let person = Person { password, ..Person::new() };
         client.sign_up(&person).is(201);
         let _ = client.log_in(&person);
-        // The whole of it counts.
+        // The whole password counts.
         let shorter: String =
             person.password.chars().take(person.password.chars().count() - 1).collect();
         client.try_log_in(&person.email, &shorter).is_problem(401, "invalid_credentials");
@@ -62,7 +62,7 @@ fn no_composition_is_asked_for_and_long_ones_are_fine() {
 }
 
 #[test]
-fn the_least_length_is_configured() {
+fn the_minimum_length_is_configurable() {
     let server = Setup::new().set("accounts.password_min_length", "15").start();
     let client = server.client();
     let fourteen = Person { password: "vqpxkzmwjtlrbn".to_owned(), ..Person::new() };
@@ -72,7 +72,7 @@ fn the_least_length_is_configured() {
 }
 
 #[test]
-fn a_second_password_must_match_and_is_named() {
+fn a_mismatched_second_password_is_reported() {
     let server = Setup::new().start();
     let client = server.client();
     let Person { email, password } = Person::new();
@@ -86,7 +86,7 @@ fn a_second_password_must_match_and_is_named() {
 }
 
 #[test]
-fn a_password_is_the_same_however_it_was_typed() {
+fn unicode_forms_of_a_password_are_equivalent() {
     let server = Setup::new().start();
     let client = server.client();
     let composed = Person { password: "blaue M\u{f6}we fliegt".to_owned(), ..Person::new() };
@@ -104,14 +104,14 @@ fn a_wrong_current_password_changes_nothing() {
     let client = server.client();
     let (person, here) = client.new_session();
     let there = client.log_in(&person);
-    let answer = change(&client, &here.access, "quartz otter wrong", &Person::new().password);
-    answer.is_problem(401, "invalid_credentials");
+    let response = change(&client, &here.access, "quartz otter wrong", &Person::new().password);
+    response.is_problem(401, "invalid_credentials");
     client.me(&there.access).is(200);
     let _ = client.log_in(&person);
 }
 
 #[test]
-fn a_password_can_be_changed_again_and_again() {
+fn a_password_can_be_changed_repeatedly() {
     let server = Setup::new().start();
     let client = server.client();
     let (mut person, here) = client.new_session();
@@ -125,7 +125,7 @@ fn a_password_can_be_changed_again_and_again() {
 }
 
 #[test]
-fn a_hash_of_another_cost_is_still_good() {
+fn hashes_of_another_cost_still_verify() {
     let server = Setup::new().start();
     let person = server.client().new_person();
     let dearer = server.stop().setup().set("accounts.argon2.memory_kib", "256").start();
@@ -136,7 +136,7 @@ fn a_hash_of_another_cost_is_still_good() {
     let _ = cheaper.client().log_in(&person);
 }
 
-fn change(client: &Client, access: &str, current: &str, new: &str) -> Answer {
+fn change(client: &Client, access: &str, current: &str, new: &str) -> Response {
     let body = json!({ "current_password": current, "new_password": new });
     client.post("/auth/password").bearer(access).json(&body).send()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 
-use aquaware_tests::{Answer, Client, Setup, Store, Tokens, on_every_store, retry_key};
+use aquaware_tests::{Client, Response, Setup, Store, Tokens, on_every_store, retry_key};
 
 const CALLERS: usize = 64;
 
@@ -13,7 +13,7 @@ on_every_store!(
     nothing_refreshes_after_a_logout_was_answered,
 );
 
-/// What `count` callers get who all ask at once, each with a connection of its own.
+/// The responses to `count` concurrent callers, each with its own connection.
 fn all_at_once<T: Send>(
     client: &Client,
     count: usize,
@@ -35,8 +35,8 @@ fn all_at_once<T: Send>(
 }
 
 #[track_caller]
-fn all_the_same(answers: &[Answer], generation: u64) -> Tokens {
-    let tokens: Vec<Tokens> = answers.iter().map(Tokens::of).collect();
+fn all_the_same(responses: &[Response], generation: u64) -> Tokens {
+    let tokens: Vec<Tokens> = responses.iter().map(Tokens::of).collect();
     for other in &tokens {
         assert_eq!(other.refresh, tokens[0].refresh);
         assert_eq!(other.session, tokens[0].session);
@@ -51,11 +51,11 @@ fn sixty_four_callers_get_one_and_the_same_successor(store: Store) {
     let (_, mut tokens) = client.new_session();
     for generation in 2..5 {
         let refresh = tokens.refresh().to_owned();
-        let answers = all_at_once(&client, CALLERS, |client, number| {
+        let responses = all_at_once(&client, CALLERS, |client, number| {
             let key = (number % 2 == 0).then(retry_key);
             client.refresh(&refresh, key.as_deref())
         });
-        tokens = all_the_same(&answers, generation);
+        tokens = all_the_same(&responses, generation);
     }
     client.me(&tokens.access).is(200);
 }
@@ -65,9 +65,9 @@ fn sixty_four_retries_with_one_key_need_no_window(store: Store) {
     let client = server.client();
     let (_, first) = client.new_session();
     let key = retry_key();
-    let answers =
+    let responses =
         all_at_once(&client, CALLERS, |client, _| client.refresh(first.refresh(), Some(&key)));
-    let second = all_the_same(&answers, 2);
+    let second = all_the_same(&responses, 2);
     assert_eq!(client.refreshed(second.refresh(), None).generation(), 3);
 }
 
@@ -77,12 +77,13 @@ fn without_window_and_key_one_caller_wins_and_the_session_ends(store: Store) {
     let person = client.new_person();
     for _ in 0..20 {
         let first = client.log_in(&person);
-        let answers = all_at_once(&client, 16, |client, _| client.refresh(first.refresh(), None));
-        let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
-        let tokens: Vec<_> = won.iter().map(|answer| Tokens::of(answer).refresh).collect();
+        let responses = all_at_once(&client, 16, |client, _| client.refresh(first.refresh(), None));
+        let (won, lost): (Vec<_>, Vec<_>) =
+            responses.iter().partition(|response| response.status == 200);
+        let tokens: Vec<_> = won.iter().map(|response| Tokens::of(response).refresh).collect();
         assert_eq!(won.len(), 1, "{tokens:?}");
-        for answer in lost {
-            let code = answer.text_of("code");
+        for response in lost {
+            let code = response.text_of("code");
             assert!(["refresh_token_reused", "session_revoked"].contains(&code.as_str()), "{code}");
         }
         let winner = Tokens::of(won[0]);
@@ -95,21 +96,21 @@ fn nothing_refreshes_after_a_logout_was_answered(store: Store) {
     let client = server.client();
     for _ in 0..5 {
         let (_, first) = client.new_session();
-        let answers = all_at_once(&client, 8, |client, number| {
+        let responses = all_at_once(&client, 8, |client, number| {
             if number == 0 {
                 client.log_out(first.refresh())
             } else {
                 client.refresh(first.refresh(), None)
             }
         });
-        answers[0].is(204);
-        for answer in &answers[1..] {
-            if answer.status == 200 {
-                let tokens = Tokens::of(answer);
+        responses[0].is(204);
+        for response in &responses[1..] {
+            if response.status == 200 {
+                let tokens = Tokens::of(response);
                 client.refresh(tokens.refresh(), None).is_problem(401, "session_revoked");
                 client.me(&tokens.access).is_invalid_token();
             } else {
-                answer.is_problem(401, "session_revoked");
+                response.is_problem(401, "session_revoked");
             }
         }
         client.refresh(first.refresh(), None).is_problem(401, "session_revoked");
@@ -117,36 +118,36 @@ fn nothing_refreshes_after_a_logout_was_answered(store: Store) {
 }
 
 #[test]
-fn sixty_four_tabs_are_one_refresh_to_the_limit() {
+fn concurrent_refreshes_of_one_token_count_once_towards_the_limit() {
     let server = Setup::new().unset("limits.refresh_per_session").start();
     let client = server.client();
     let (_, mut tokens) = client.new_session();
     for generation in 2..6 {
         let refresh = tokens.refresh().to_owned();
-        let answers = all_at_once(&client, CALLERS, |client, _| client.refresh(&refresh, None));
-        tokens = all_the_same(&answers, generation);
+        let responses = all_at_once(&client, CALLERS, |client, _| client.refresh(&refresh, None));
+        tokens = all_the_same(&responses, generation);
     }
 }
 
 #[test]
-fn guesses_at_the_same_moment_are_counted_one_by_one() {
+fn concurrent_guesses_are_counted_individually() {
     let server = Setup::new().set("limits.failed_logins_per_account", "5/15m").start();
     let client = server.client();
     let person = client.new_person();
-    let answers =
+    let responses =
         all_at_once(&client, CALLERS, |client, _| client.try_log_in(&person.email, "a guess"));
-    let told = answers.iter().filter(|answer| answer.status == 401).count();
+    let told = responses.iter().filter(|response| response.status == 401).count();
     assert!(told <= 5, "{told} guesses were told that they were wrong");
     client.try_log_in(&person.email, &person.password).is_problem(429, "account_locked");
 }
 
 #[test]
-fn of_many_sign_ups_with_one_address_one_succeeds() {
+fn only_one_of_many_concurrent_sign_ups_succeeds() {
     let server = Setup::new().start();
     let client = server.client();
     let person = aquaware_tests::Person::new();
-    let answers = all_at_once(&client, 16, |client, _| client.sign_up(&person));
-    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    let responses = all_at_once(&client, 16, |client, _| client.sign_up(&person));
+    let mut statuses: Vec<_> = responses.iter().map(|response| response.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses[0], 201);
     assert!(statuses[1..].iter().all(|status| *status == 409), "{statuses:?}");

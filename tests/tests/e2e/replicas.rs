@@ -1,4 +1,4 @@
-//! Two servers on one store and one key directory: to a client they are one.
+//! Two servers that share a store and a key directory behave like one server.
 
 use std::sync::Barrier;
 use std::thread;
@@ -11,7 +11,7 @@ on_every_server!(
     a_logout_at_one_counts_at_the_other,
 );
 
-/// Two replicas; without a retry window, so that nothing but the rules holds them together.
+/// Two replicas without a retry window, so that only the rules keep them consistent.
 fn two(store: Store) -> (Server, Server) {
     let one = Setup::on(store).set("clients.web.retry_window", "0s").start();
     let keys = one.file("keys").display().to_string();
@@ -37,7 +37,7 @@ fn a_storm_across_both_leaves_one_live_generation(store: Store) {
     let (_, mut tokens) = one.client().new_session();
     for _ in 0..4 {
         let (barrier, key) = (Barrier::new(CALLERS), retry_key());
-        let answers: Vec<_> = thread::scope(|scope| {
+        let responses: Vec<_> = thread::scope(|scope| {
             let callers: Vec<_> = (0..CALLERS)
                 .map(|number| {
                     let server = if number % 2 == 0 { &one } else { &other };
@@ -51,13 +51,13 @@ fn a_storm_across_both_leaves_one_live_generation(store: Store) {
                 .collect();
             callers.into_iter().map(|caller| caller.join().unwrap()).collect()
         });
-        let all: Vec<Tokens> = answers.iter().map(Tokens::of).collect();
+        let all: Vec<Tokens> = responses.iter().map(Tokens::of).collect();
         assert!(all.iter().all(|it| it.refresh() == all[0].refresh()), "one successor");
         assert_eq!(all[0].generation(), tokens.generation() + 1);
         tokens = all[0].clone();
     }
     let next = other.client().refreshed(tokens.refresh(), None);
-    // The superseded one is found out at the replica that didn't see it go.
+    // The replica that did not supersede the token detects its reuse.
     one.client().refresh(tokens.refresh(), None).is_problem(401, "refresh_token_reused");
     other.client().refresh(next.refresh(), None).is_problem(401, "session_revoked");
 }

@@ -1,4 +1,4 @@
-//! Stopping, starting again, and a store put back from an older copy.
+//! Stopping, restarting, and restoring an older copy of a store.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -28,7 +28,7 @@ fn a_second_start_keeps_accounts_sessions_and_keys() {
 }
 
 #[test]
-fn the_memory_store_forgets_and_says_so_politely() {
+fn the_memory_store_loses_sessions_and_reports_unknown_tokens() {
     let server = Setup::on(aquaware_tests::Store::MEMORY).start();
     let (person, tokens) = server.client().new_session();
     let server = server.stop().start();
@@ -39,7 +39,7 @@ fn the_memory_store_forgets_and_says_so_politely() {
 }
 
 #[test]
-fn an_older_copy_of_the_store_logs_nobody_out() {
+fn restoring_an_older_copy_of_the_store_logs_no_client_out() {
     let setup = Setup::new().set("clients.web.retry_window", "0s");
     let server = setup.start();
     let client = server.client();
@@ -79,12 +79,12 @@ fn an_older_copy_of_the_store_logs_nobody_out() {
         client.me(&next.access).is(200);
         assert_eq!(client.refreshed(last.refresh(), Some(&key)).refresh, next.refresh);
         let after = client.refreshed(next.refresh(), None);
-        // From here on the old rules hold again.
+        // From here on the usual rules apply again.
         client.refresh(before.refresh(), None).is_problem(401, "refresh_token_reused");
         client.refresh(after.refresh(), None).is_problem(401, "session_revoked");
     }
     let _ = client.refreshed(device.refresh(), None);
-    // Who wasn't there at the time of the copy is unknown.
+    // Sessions opened after the copy was made are unknown.
     client.refresh(newcomer.refresh(), None).is_problem(401, "invalid_refresh_token");
     client.me(&newcomer.access).is_invalid_token();
 }
@@ -115,7 +115,7 @@ fn put_back(stopped: &Stopped, copy: &Copy) {
 }
 
 #[test]
-fn a_request_in_flight_is_answered_before_the_end() {
+fn requests_in_flight_are_answered_before_the_server_stops() {
     let server = Setup::new()
         .set("accounts.argon2.memory_kib", "65536")
         .set("accounts.argon2.iterations", "12")
@@ -129,17 +129,17 @@ fn a_request_in_flight_is_answered_before_the_end() {
     );
     let mut stream = TcpStream::connect(server.public()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    // On a connection that the server has taken already.
+    // On a connection that the server has already accepted.
     stream.write_all(b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert!(stream.read(&mut [0; 8192]).unwrap() > 0);
     stream.write_all(request.as_bytes()).unwrap();
-    // Long enough to be read, not long enough to be answered.
+    // Long enough to be read, but too short to be answered.
     pause(Duration::from_millis(150));
     server.ask_to_stop();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.contains("HTTP/1.1 200"), "{answer}");
-    assert!(answer.contains("\"access_token\""), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.contains("HTTP/1.1 200"), "{response}");
+    assert!(response.contains("\"access_token\""), "{response}");
     let address = server.public();
     wait_for("the end of listening", Duration::from_secs(10), || {
         TcpStream::connect(address).is_err().then_some(())
@@ -148,7 +148,7 @@ fn a_request_in_flight_is_answered_before_the_end() {
 }
 
 #[test]
-fn an_idle_connection_does_not_hold_the_end_up() {
+fn idle_connections_do_not_delay_the_shutdown() {
     let server = Setup::new().start();
     let mut idle = TcpStream::connect(server.public()).unwrap();
     idle.write_all(b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -160,7 +160,7 @@ fn an_idle_connection_does_not_hold_the_end_up() {
 }
 
 #[test]
-fn an_interrupt_stops_it_as_well() {
+fn sigint_stops_the_server_too() {
     let server = Setup::new().start();
     let (_, tokens) = server.client().new_session();
     let server = server.interrupt().start();
@@ -168,7 +168,7 @@ fn an_interrupt_stops_it_as_well() {
 }
 
 #[test]
-fn a_hangup_reloads_the_client_profiles_and_survives_a_mistake_in_them() {
+fn sighup_reloads_the_client_profiles_and_keeps_them_after_a_mistake() {
     let profile = |lifetime: &str| format!("[clients.web]\naccess_lifetime = \"{lifetime}\"\n");
     let server = Setup::new().with_file("aquaware.toml", &profile("7m")).start();
     let client = server.client();

@@ -1,4 +1,4 @@
-//! Seeing and ending sessions: the list, the delete, the three ways to log out.
+//! Listing and ending sessions: the list, the deletion, the three ways to log out.
 
 use aquaware_tests::{Client, Setup, Store, on_every_store};
 use serde_json::json;
@@ -88,7 +88,7 @@ fn nobody_ends_the_session_of_somebody_else(store: Store) {
 }
 
 #[test]
-fn logging_out_works_with_either_token_again_and_again() {
+fn logging_out_works_with_either_token_repeatedly() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -121,6 +121,6 @@ fn logging_out_with_garbage_does_nothing() {
     client.me(&tokens.access).is(200);
 }
 
-fn end(client: &Client, id: &str, access: &str) -> aquaware_tests::Answer {
+fn end(client: &Client, id: &str, access: &str) -> aquaware_tests::Response {
     client.call("DELETE", &format!("/auth/sessions/{id}")).bearer(access).send()
 }

@@ -1,4 +1,4 @@
-//! Token status lists: a revocation reaches whoever checks tokens offline, within a second and from
+//! Token status lists: a revocation reaches offline verifiers within a second and from
 //! every replica.
 
 use std::io::Read as _;
@@ -12,11 +12,11 @@ use aquaware_tests::{
 };
 use serde_json::json;
 
-/// What the contract promises: whoever asks later than this after a revocation was acknowledged is
-/// shown it. How long the answer takes is another matter, on a machine that is busy with tests.
+/// The promise of the contract: requests sent this long after a revocation was acknowledged
+/// see it. The response itself may take longer on a machine that is busy with tests.
 const WITHIN: Duration = Duration::from_secs(1);
-/// How long anything may take that is no promise.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A timeout for everything that is not promised.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 on_every_store!(
     every_way_of_ending_a_session_shows_within_a_second,
@@ -28,7 +28,7 @@ fn with_status(store: Store) -> Setup {
     Setup::on(store).set("clients.web.status", "true")
 }
 
-/// A second server on the store and the keys of the first, where the store is no memory.
+/// A second server on the store and the keys of the first, unless the store is in memory.
 fn replica_of(server: &Server, store: Store) -> Option<Server> {
     let url = match store.name {
         "sqlite" => format!("sqlite:{}", server.file("aquaware.db").display()),
@@ -39,8 +39,8 @@ fn replica_of(server: &Server, store: Store) -> Option<Server> {
     store.survives.then(|| setup.set("store.accounts", &url).start())
 }
 
-/// Asserts that what `tokens` point at, whose revocation was just acknowledged, is revoked within a
-/// second wherever it is published.
+/// Asserts that the status entries of `tokens`, which were just revoked, show it within a
+/// second at every server.
 #[track_caller]
 fn shows(tokens: &Tokens, servers: &[&Server], how: &str) {
     let acknowledged = Instant::now();
@@ -136,7 +136,7 @@ fn no_two_sessions_share_an_entry(store: Store) {
     entries.sort();
     entries.dedup();
     assert_eq!(entries.len(), sessions.len());
-    // A session keeps its entry, and a revocation of one is no other's.
+    // A session keeps its entry, and revoking one session does not affect others.
     let next = client.refreshed(sessions[0].refresh(), None);
     assert_eq!(StatusEntry::of(&next.access), StatusEntry::of(&sessions[0].access));
     client.log_out(next.refresh()).is(204);
@@ -152,11 +152,11 @@ fn a_list_is_as_the_draft_wants_it(store: Store) {
     let (_, tokens) = client.new_session();
     let entry = StatusEntry::of(&tokens.access).unwrap();
     assert_eq!(entry.uri, format!("{}{}", aquaware_tests::ISSUER, entry.path()));
-    let answer = client.get(entry.path()).send();
-    let list = StatusListToken::of(&answer);
-    assert_eq!(answer.header("cache-control"), Some("public, no-cache"));
-    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-    assert!(answer.header("vary").unwrap().contains("Accept-Encoding"));
+    let response = client.get(entry.path()).send();
+    let list = StatusListToken::of(&response);
+    assert_eq!(response.header("cache-control"), Some("public, no-cache"));
+    assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+    assert!(response.header("vary").unwrap().contains("Accept-Encoding"));
     let (header, claims) = (&list.jws.header, &list.jws.claims);
     assert_eq!(header["typ"], "statuslist+jwt");
     let key = Jws::read(&tokens.access).header["kid"].clone();
@@ -165,7 +165,7 @@ fn a_list_is_as_the_draft_wants_it(store: Store) {
     assert_eq!(claims["ttl"], 10);
     assert_eq!(list.jws.number("exp") - list.jws.number("iat"), 24 * 3600);
     assert_eq!(list.entries(), 1 << 20);
-    // Where it is, all lists are named, and the metadata tells where that is.
+    // The aggregation names all lists, and the metadata names the aggregation.
     let metadata = client.get("/.well-known/oauth-authorization-server").send().json();
     let all = metadata["status_list_aggregation_endpoint"].as_str().unwrap();
     assert_eq!(all, format!("{}/status-lists", aquaware_tests::ISSUER));
@@ -176,7 +176,7 @@ fn a_list_is_as_the_draft_wants_it(store: Store) {
 }
 
 #[test]
-fn a_list_is_signed_with_a_published_key_and_passes_for_no_access_token() {
+fn a_list_is_signed_with_a_published_key_and_is_not_an_access_token() {
     let setup = with_status(Store::SQLITE);
     let server = setup.clone().start();
     let client = server.client();
@@ -197,7 +197,7 @@ fn a_list_is_signed_with_a_published_key_and_passes_for_no_access_token() {
 }
 
 #[test]
-fn a_list_that_has_not_changed_is_not_sent_again() {
+fn an_unchanged_list_is_not_sent_again() {
     let server = with_status(Store::SQLITE).start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -212,9 +212,9 @@ fn a_list_that_has_not_changed_is_not_sent_again() {
     get().header("If-None-Match", &tag).send().is(304);
     assert_eq!(get().send().text(), first.text(), "the very same token");
     client.log_out(tokens.refresh()).is(204);
-    let changed = wait_for("the list to change", PATIENCE, || {
-        let answer = get().header("If-None-Match", &tag).send();
-        (answer.status == 200).then_some(answer)
+    let changed = wait_for("the list to change", TIMEOUT, || {
+        let response = get().header("If-None-Match", &tag).send();
+        (response.status == 200).then_some(response)
     });
     assert_ne!(changed.header("etag"), Some(tag.as_str()));
     let head = client.call("HEAD", entry.path()).send();
@@ -222,7 +222,7 @@ fn a_list_that_has_not_changed_is_not_sent_again() {
 }
 
 #[test]
-fn a_list_is_shorter_under_gzip_and_the_same() {
+fn gzip_shortens_a_list_without_changing_it() {
     let server = with_status(Store::SQLITE).start();
     let client = server.client();
     let plain = client.get("/status-lists/0").send().expect(200);
@@ -238,7 +238,7 @@ fn a_list_is_shorter_under_gzip_and_the_same() {
 }
 
 #[test]
-fn other_lists_types_methods_and_times_are_refused() {
+fn other_lists_types_methods_and_times_are_rejected() {
     let server = with_status(Store::SQLITE).start();
     let client = server.client();
     for path in ["4096", "01", "-1", "x", "0/0", "0;x", "%30%30", "99999999999999999999"] {
@@ -251,13 +251,13 @@ fn other_lists_types_methods_and_times_are_refused() {
     let posted = client.post("/status-lists/0").send();
     posted.is_problem(405, "method_not_allowed");
     assert_eq!(posted.header("allow"), Some("GET, HEAD, OPTIONS"));
-    // Any list there can be is there, and empty until something in it is revoked.
+    // Every possible list exists, and is empty until one of its entries is revoked.
     let last = StatusListToken::of(&client.get("/status-lists/4095").send());
     assert!((0..1 << 20).step_by(4099).all(|idx| last.value(idx) == 0));
 }
 
 #[test]
-fn only_clients_that_ask_for_it_have_a_status() {
+fn only_clients_configured_for_it_have_a_status() {
     let server = with_status(Store::SQLITE).start();
     let client = server.client();
     let person = client.new_person();
@@ -273,7 +273,7 @@ fn only_clients_that_ask_for_it_have_a_status() {
 }
 
 #[test]
-fn switching_it_off_ends_no_session_and_takes_no_revocation_back() {
+fn disabling_status_lists_ends_no_session_and_keeps_revocations() {
     let server = with_status(Store::SQLITE).start();
     let (_, tokens) = server.client().new_session();
     let entry = StatusEntry::of(&tokens.access).unwrap();
@@ -284,11 +284,11 @@ fn switching_it_off_ends_no_session_and_takes_no_revocation_back() {
     assert_eq!(StatusEntry::of(&next.access), None);
     client.log_out(next.refresh()).is(204);
     let shows = || (entry.value(&client) == 1).then_some(());
-    wait_for("the older token's entry to be set", PATIENCE, shows);
+    wait_for("the older token's entry to be set", TIMEOUT, shows);
 }
 
 #[test]
-fn a_shared_secret_signs_no_list() {
+fn a_shared_secret_does_not_sign_lists() {
     let server = Setup::new().set("keys.algorithm", "HS256").start();
     for path in ["/status-lists/0", "/status-lists"] {
         server.client().get(path).send().is_problem(404, "not_found");
@@ -296,7 +296,7 @@ fn a_shared_secret_signs_no_list() {
 }
 
 #[test]
-fn revocations_show_after_a_restart_and_a_rotation_of_keys() {
+fn revocations_show_after_a_restart_and_a_key_rotation() {
     let setup = with_status(Store::SQLITE);
     let server = setup.start();
     let (_, tokens) = server.client().new_session();
@@ -304,16 +304,16 @@ fn revocations_show_after_a_restart_and_a_rotation_of_keys() {
     server.client().log_out(tokens.refresh()).is(204);
     let server = server.kill9().start();
     let client = server.client();
-    assert_eq!(entry.value(&client), 1, "at the first answer after the start");
+    assert_eq!(entry.value(&client), 1, "at the first response after the start");
     let kid = || Jws::read(client.get(entry.path()).send().text()).header["kid"].clone();
     let before = kid();
     let stopped = server.stop();
     let setup = stopped.setup();
     let server = stopped.start();
     setup.run(&["keys", "rotate"]).is(0);
-    // Without SIGHUP: the server sees that the directory changed.
+    // Without SIGHUP: the server notices that the directory changed.
     let client = server.client();
-    wait_for("the list to be signed with the new key", PATIENCE, || {
+    wait_for("the list to be signed with the new key", TIMEOUT, || {
         let list = StatusListToken::of(&client.get(entry.path()).send());
         assert_eq!(list.value(entry.idx), 1);
         (list.jws.header["kid"] != before).then_some(())
@@ -321,7 +321,7 @@ fn revocations_show_after_a_restart_and_a_rotation_of_keys() {
 }
 
 #[test]
-fn while_the_store_is_away_there_is_no_list_and_nobody_waits_in_a_queue() {
+fn while_the_store_is_unreachable_no_list_is_served_and_no_request_queues() {
     let redis = Redis::start(RedisOptions::default()).unwrap();
     let proxy = Proxy::to(redis.address()).unwrap();
     let url = redis.url_at(proxy.address());
@@ -331,7 +331,7 @@ fn while_the_store_is_away_there_is_no_list_and_nobody_waits_in_a_queue() {
     let (_, tokens) = client.new_session();
     let entry = StatusEntry::of(&tokens.access).unwrap();
     assert_eq!(entry.value(&client), 0);
-    // Every question to it is lost, and times out.
+    // Every request to it is lost and times out.
     proxy.set(Fault::BlackHole);
     pause(Duration::from_millis(600));
     let since = Instant::now();
@@ -341,12 +341,12 @@ fn while_the_store_is_away_there_is_no_list_and_nobody_waits_in_a_queue() {
             let _ = scope.spawn(move || ask().is_problem(503, "store_unavailable"));
         }
     });
-    // One after the other, each with a timeout of its own, they would take 24 seconds.
+    // Sequentially, each with its own timeout, they would take 24 seconds.
     assert!(since.elapsed() < Duration::from_secs(12), "{:?}", since.elapsed());
     client.get("/status-lists").send().is(200);
     proxy.set(Fault::Pass);
     proxy.cut();
-    wait_for("the list to be back", PATIENCE, || {
+    wait_for("the list to be back", TIMEOUT, || {
         (client.get(entry.path()).send().status == 200).then_some(())
     });
     client.log_out(tokens.refresh()).is(204);

@@ -1,5 +1,5 @@
-//! The way of a revocation as a whole: from the server that takes it, over the list that it
-//! publishes, to the verifier in a service that asks nobody about a token.
+//! A revocation from end to end: from the server that accepts it, through the list that it
+//! publishes, to the verifier in a service, which checks tokens offline.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use aquaware_tests::{Setup, pause};
 use aquaware_verifier::{Verifier, VerifyError};
 use tokio::runtime::Runtime;
 
-/// A second until it shows, and ten more by the default `ttl`.
+/// One second until it is published, and ten more for the default `ttl`.
 const AT_MOST: Duration = Duration::from_secs(11);
 
-/// A server that issues from where it listens, so that it is found there.
+/// A server whose issuer is its address, so that verifiers can discover it.
 fn with_status() -> Setup {
     Setup::new().unset("issuer").set("clients.web.status", "true")
 }
@@ -21,14 +21,14 @@ fn verifier(runtime: &Runtime, issuer: &str) -> Verifier {
 }
 
 #[test]
-fn a_revoked_token_is_refused_within_eleven_seconds_and_no_good_one_ever() {
+fn a_revoked_token_is_rejected_within_eleven_seconds_and_valid_ones_never() {
     let runtime = Runtime::new().unwrap();
     let server = with_status().start();
     let issuer = format!("http://{}", server.public());
     let client = server.client();
     let (person, stays) = client.new_session();
     let before = client.log_in(&person);
-    // Lists are known before the first token is seen, so nobody waits.
+    // Lists are fetched before the first token arrives, so no request waits for them.
     let verifier = verifier(&runtime, &issuer);
     for tokens in [&stays, &before] {
         assert!(verifier.verify(&tokens.access).is_ok());
@@ -47,7 +47,7 @@ fn a_revoked_token_is_refused_within_eleven_seconds_and_no_good_one_ever() {
         pause(Duration::from_millis(50));
     };
     assert_eq!(rejection, VerifyError::Revoked);
-    // Whoever logs in again is let in, and a new verifier knows at once.
+    // A new session is accepted, and a new verifier knows of the revocation immediately.
     let again = client.log_in(&person);
     assert!(verifier.verify(&again.access).is_ok());
     let fresh = self::verifier(&runtime, &issuer);
@@ -56,7 +56,7 @@ fn a_revoked_token_is_refused_within_eleven_seconds_and_no_good_one_ever() {
 }
 
 #[test]
-fn a_service_goes_on_while_the_issuer_is_away_and_learns_what_it_missed() {
+fn a_service_keeps_verifying_while_the_issuer_is_down_and_catches_up_afterwards() {
     let runtime = Runtime::new().unwrap();
     let setup = with_status();
     let server = setup.start();
@@ -67,7 +67,7 @@ fn a_service_goes_on_while_the_issuer_is_away_and_learns_what_it_missed() {
     let verifier = verifier(&runtime, &issuer);
     let stopped = server.stop();
     let setup = stopped.setup();
-    // Longer than the ttl: the lists in hand are old, and within their bound.
+    // Longer than the `ttl`: the cached lists are stale, but within their maximum age.
     let until = Instant::now() + Duration::from_secs(12);
     while Instant::now() < until {
         assert!(verifier.verify(&stays.access).is_ok() && verifier.verify(&gone.access).is_ok());
@@ -76,7 +76,7 @@ fn a_service_goes_on_while_the_issuer_is_away_and_learns_what_it_missed() {
     assert!(verifier.health().status.failures > 0);
     setup.run(&["sessions", "revoke", &gone.session]).is(0);
     let _server = stopped.start();
-    // The longest wait after a failure, and the fetch.
+    // The longest pause after a failure plus the fetch.
     let until = Instant::now() + Duration::from_secs(35);
     while verifier.verify(&gone.access).is_ok() {
         assert!(Instant::now() < until, "it has not recovered");

@@ -1,17 +1,17 @@
-//! What a refresh does: retries that are recognised, and thefts that are found out.
+//! The rules of a refresh: retries are recognised, and thefts are detected.
 
 use std::time::Duration;
 
 use aquaware_tests::{Client, Setup, Store, Tokens, on_every_store, pause, retry_key, until};
 
-/// The shortest retry window that a test can be inside of and then outside of.
+/// The shortest retry window that a test can first be inside and then outside of.
 const WINDOW: &str = "1s";
 
 fn past_the_window() {
     pause(Duration::from_millis(1200));
 }
 
-/// Asserts that `token` is taken for a stolen one, and that nothing of its session is left.
+/// Asserts that `token` is treated as stolen, and that its session has ended.
 #[track_caller]
 fn is_reused(client: &Client, token: &str, key: Option<&str>, owner: &Tokens) {
     client.refresh(token, key).is_problem(401, "refresh_token_reused");
@@ -58,7 +58,7 @@ fn another_key_after_the_window_ends_the_session_for_owner_and_thief(store: Stor
     is_reused(&client, stolen.refresh(), None, &mine);
     is_reused(&client, with_key.refresh(), Some(&retry_key()), &keyed);
     is_reused(&client, without.refresh(), Some(&key), &unkeyed);
-    // That one session, and no other.
+    // Only that session.
     client.me(&other.access).is(200);
     let _ = client.refreshed(other.refresh(), None);
 }
@@ -91,7 +91,7 @@ fn an_older_generation_is_reused_whatever_key_and_window(store: Store) {
 }
 
 #[test]
-fn the_thief_who_comes_first_is_found_out_by_the_owner() {
+fn a_thief_who_refreshes_first_is_detected_by_the_owner_s_refresh() {
     let server = Setup::new().set("clients.web.retry_window", "0s").start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -107,12 +107,12 @@ fn owner_and_thief_cannot_take_turns() {
     let key = retry_key();
     let owner = client.refreshed(tokens.refresh(), Some(&key));
     let thief = client.refreshed(owner.refresh(), Some(&retry_key()));
-    // The owner's own next turn, which tells of the copy; a retry of the one before would too.
+    // The owner's next refresh reveals the copy; a retry of the previous one would too.
     is_reused(&client, owner.refresh(), Some(&key), &thief);
 }
 
 #[test]
-fn retries_do_not_prolong_the_window() {
+fn retries_do_not_extend_the_retry_window() {
     let server = Setup::new().set("clients.web.retry_window", "3s").start();
     let client = server.client();
     let (_, first) = client.new_session();
@@ -124,7 +124,7 @@ fn retries_do_not_prolong_the_window() {
 }
 
 #[test]
-fn without_a_window_only_the_key_repeats() {
+fn without_a_retry_window_only_the_same_key_repeats() {
     let server = Setup::new().set("clients.web.retry_window", "0s").start();
     let client = server.client();
     let (_, first) = client.new_session();
@@ -138,7 +138,7 @@ fn without_a_window_only_the_key_repeats() {
 }
 
 #[test]
-fn a_key_too_short_to_count_is_as_good_as_none() {
+fn a_key_that_is_too_short_is_ignored() {
     let server = Setup::new().set("clients.web.retry_window", "0s").start();
     let client = server.client();
     let counts = "0123456789abcdef";
@@ -154,7 +154,7 @@ fn a_key_too_short_to_count_is_as_good_as_none() {
 }
 
 #[test]
-fn a_key_outside_the_rules_is_refused_and_nothing_is_used_up() {
+fn invalid_idempotency_keys_are_rejected_without_side_effects() {
     let server = Setup::new().set("clients.web.retry_window", "0s").start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -169,16 +169,16 @@ fn a_key_outside_the_rules_is_refused_and_nothing_is_used_up() {
     ];
     for key in bad {
         let call = client.refresh_call(tokens.refresh(), None);
-        let answer = call.header_bytes("idempotency-key", key).send();
-        assert_eq!(answer.status, 400, "{key:?}: {}", answer.describe());
-        answer.is_problem(400, "invalid_request");
+        let response = call.header_bytes("idempotency-key", key).send();
+        assert_eq!(response.status, 400, "{key:?}: {}", response.describe());
+        response.is_problem(400, "invalid_request");
     }
     let next = client.refreshed(tokens.refresh(), Some(&"k".repeat(255)));
     assert_eq!(next.generation(), 2);
 }
 
 #[test]
-fn a_superseded_token_that_has_expired_too_is_just_expired() {
+fn an_expired_superseded_token_is_reported_as_expired() {
     let server = Setup::new()
         .set("clients.web.refresh_lifetime", "4s")
         .set("clients.web.retry_window", "0s")
@@ -196,7 +196,7 @@ fn a_superseded_token_that_has_expired_too_is_just_expired() {
 }
 
 #[test]
-fn a_key_says_nothing_about_another_session() {
+fn a_key_applies_to_its_own_session_only() {
     let server = Setup::new().set("clients.web.retry_window", "0s").start();
     let client = server.client();
     let key = retry_key();

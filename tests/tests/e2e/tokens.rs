@@ -1,12 +1,12 @@
-//! What stands in the tokens, how long they are, and that the published keys check them.
+//! The claims of the tokens, their lengths, and that the published keys verify them.
 
-use aquaware_tests::{Answer, Client, ISSUER, Jws, Setup};
+use aquaware_tests::{Client, ISSUER, Jws, Response, Setup};
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-fn key_set(client: &Client) -> Answer {
+fn key_set(client: &Client) -> Response {
     client.get("/.well-known/jwks.json").send().expect(200)
 }
 
@@ -15,7 +15,7 @@ fn keys(client: &Client) -> Vec<Value> {
 }
 
 #[test]
-fn an_access_token_says_what_the_contract_says() {
+fn an_access_token_has_the_documented_claims() {
     let server = Setup::new().start();
     let client = server.client();
     let (person, tokens) = client.new_session();
@@ -43,7 +43,7 @@ fn an_access_token_says_what_the_contract_says() {
 }
 
 #[test]
-fn a_refresh_token_says_what_the_contract_says() {
+fn a_refresh_token_has_the_documented_claims() {
     let server = Setup::new().start();
     let client = server.client();
     let (_, tokens) = client.new_session();
@@ -68,7 +68,7 @@ fn a_refresh_token_says_what_the_contract_says() {
 }
 
 #[test]
-fn tokens_are_no_longer_than_promised() {
+fn tokens_are_within_the_promised_lengths() {
     let server = Setup::new().start();
     let client = server.client();
     let person = client.new_person();
@@ -97,11 +97,11 @@ fn a_refresh_keeps_the_time_of_the_login() {
 fn the_key_set_is_public_cacheable_and_complete() {
     let server = Setup::new().start();
     let client = server.client();
-    let answer = key_set(&client);
-    assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
-    let tag = answer.header("etag").expect("an ETag").to_owned();
+    let response = key_set(&client);
+    assert_eq!(response.header("cache-control"), Some("public, max-age=300"));
+    let tag = response.header("etag").expect("an ETag").to_owned();
     assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
-    let kind = answer.header("content-type").unwrap();
+    let kind = response.header("content-type").unwrap();
     assert!(["application/jwk-set+json", "application/json"].contains(&kind), "{kind}");
     let keys = keys(&client);
     assert!(keys.len() >= 2, "the active key and the next one: {keys:?}");
@@ -120,9 +120,9 @@ fn the_key_set_is_public_cacheable_and_complete() {
 
     let path = "/.well-known/jwks.json";
     for known in [tag.clone(), format!("\"other\", {tag}"), format!("W/{tag}"), "*".to_owned()] {
-        let answer = client.get(path).header("if-none-match", &known).send();
-        assert_eq!(answer.status, 304, "{known}: {}", answer.describe());
-        assert_eq!(answer.header("etag"), Some(tag.as_str()));
+        let response = client.get(path).header("if-none-match", &known).send();
+        assert_eq!(response.status, 304, "{known}: {}", response.describe());
+        assert_eq!(response.header("etag"), Some(tag.as_str()));
     }
     client.get(path).header("if-none-match", "\"other\"").send().is(200);
 }
@@ -165,7 +165,7 @@ fn a_shared_secret_is_never_published() {
 }
 
 #[test]
-fn scope_and_audience_are_those_of_the_client() {
+fn scope_and_audience_come_from_the_client_profile() {
     let server = Setup::new()
         .set("clients.web.scopes", "read,write,feed")
         .set("clients.web.audience", "https://tanks.example,https://feeder.example")
@@ -174,18 +174,18 @@ fn scope_and_audience_are_those_of_the_client() {
     let person = client.new_person();
     let login =
         [("email", person.email.as_str()), ("password", &person.password), ("scope", "write read")];
-    let answer = client.post("/auth/login").form(&login).send().expect(200);
-    let mut scope: Vec<_> = answer.text_of("scope").split(' ').map(str::to_owned).collect();
+    let response = client.post("/auth/login").form(&login).send().expect(200);
+    let mut scope: Vec<_> = response.text_of("scope").split(' ').map(str::to_owned).collect();
     scope.sort();
     assert_eq!(scope, ["read", "write"]);
-    let access = answer.text_of("access_token");
+    let access = response.text_of("access_token");
     let token = Jws::read(&access);
-    assert_eq!(token.claims["scope"], answer.member("scope"));
+    assert_eq!(token.claims["scope"], response.member("scope"));
     let audience = serde_json::json!(["https://tanks.example", "https://feeder.example"]);
     assert_eq!(token.claims["aud"], audience);
     client.me(&access).is(200);
-    let renewed = client.refreshed(&answer.text_of("refresh_token"), None);
-    assert_eq!(renewed.body["scope"], answer.member("scope"));
+    let renewed = client.refreshed(&response.text_of("refresh_token"), None);
+    assert_eq!(renewed.body["scope"], response.member("scope"));
     let none = Jws::read(&client.log_in(&person).access);
     assert_eq!(none.claims.get("scope"), None);
 }

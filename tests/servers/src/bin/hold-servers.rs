@@ -1,8 +1,8 @@
-//! Starts a server of each kind that is named, prints where they are, and holds them until
+//! Starts a server of each given kind, prints their URLs, and keeps them running until
 //! standard input ends.
 //!
-//! A tool of this package's own tests: they kill it and look for what it leaves behind. For a
-//! person there is `cargo xtask stores`.
+//! Used by this package's tests, which kill it and check what it leaves behind. For developers
+//! there is `cargo xtask stores`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its caller")]
 
 use std::any::Any;
@@ -28,12 +28,12 @@ fn main() -> ExitCode {
 fn hold() -> Result<(), Box<dyn std::error::Error>> {
     let mut held = Vec::new();
     for name in std::env::args().skip(1) {
-        // `postgres-paused` is a server that hangs when its holder goes.
+        // `postgres-paused` is a server that is suspended when its holder ends.
         let (kind, paused) = name.strip_suffix("-paused").map_or((&*name, false), |k| (k, true));
         held.push(start(kind.parse()?, paused)?);
     }
     println!("ready");
-    // Whatever is read, the end is what counts.
+    // The input is ignored; only its end matters.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     Ok(())
 }

@@ -1,50 +1,21 @@
 //! One connection through the proxy: a thread for each direction.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Fault, Shared};
+use crate::proxy::state::{Connection, Fault, Shared, WHOLE};
 
-/// The largest request or answer that is taken in one piece.
+/// The largest request or response that is read at once.
 const CHUNK: usize = 64 * 1024;
-/// Answers are not cut.
-const WHOLE: usize = usize::MAX;
-
-/// Both ends of a connection.
-#[derive(Debug)]
-pub(super) struct Connection {
-    client: TcpStream,
-    server: TcpStream,
-    /// How many bytes of the next answer are delivered before the connection is cut.
-    deliver: AtomicUsize,
-    silent: AtomicBool,
-    open: AtomicBool,
-}
-
-impl Connection {
-    pub(super) fn is_open(&self) -> bool {
-        self.open.load(Ordering::SeqCst)
-    }
-
-    /// Ends it in both directions.
-    pub(super) fn cut(&self) {
-        self.open.store(false, Ordering::SeqCst);
-        for stream in [&self.client, &self.server] {
-            // The peer may have closed it, which is as good.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-/// Carries a connection until either side closes it, or a fault does.
+/// Forwards a connection until either side or a fault closes it.
 pub(super) fn carry(shared: &Arc<Shared>, client: TcpStream) {
     let second = Duration::from_secs(1);
     let Ok(server) = TcpStream::connect_timeout(&shared.server, second) else {
-        // The client sees a connection that is closed at once, as from a server that is down.
+        // The client sees a connection that is closed immediately, as from a server that is down.
         return;
     };
     for stream in [&client, &server] {
@@ -66,7 +37,7 @@ pub(super) fn carry(shared: &Arc<Shared>, client: TcpStream) {
     drop(state);
     let ours = Arc::clone(&connection);
     thread::spawn(move || {
-        let _ = answers(&ours);
+        let _ = responses(&ours);
         ours.cut();
     });
     let _ = requests(shared, &connection);
@@ -81,7 +52,7 @@ fn requests(shared: &Shared, connection: &Connection) -> Option<()> {
         if connection.silent.load(Ordering::SeqCst) {
             continue;
         }
-        match shared.judge(request) {
+        match shared.next_fault(request) {
             Fault::Pass => {}
             Fault::CutBefore => return None,
             Fault::CutAfter => connection.deliver.store(0, Ordering::SeqCst),
@@ -97,20 +68,20 @@ fn requests(shared: &Shared, connection: &Connection) -> Option<()> {
 }
 
 /// From the server to the client.
-fn answers(connection: &Connection) -> Option<()> {
+fn responses(connection: &Connection) -> Option<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
-        let answer = read(&connection.server, &mut buffer)?;
+        let response = read(&connection.server, &mut buffer)?;
         if connection.silent.load(Ordering::SeqCst) {
             continue;
         }
         let bytes = connection.deliver.load(Ordering::SeqCst);
         if bytes != WHOLE {
-            let delivered = bytes.min(answer.len().saturating_sub(1));
-            (&connection.client).write_all(answer.get(..delivered)?).ok()?;
+            let delivered = bytes.min(response.len().saturating_sub(1));
+            (&connection.client).write_all(response.get(..delivered)?).ok()?;
             return None;
         }
-        (&connection.client).write_all(answer).ok()?;
+        (&connection.client).write_all(response).ok()?;
     }
 }
 

@@ -1,11 +1,11 @@
-//! The proxy in front of a server that answers each line with the same line, and counts them.
+//! The proxy in front of a server that echoes each line and counts them.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::*;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 
 struct Echo {
     address: SocketAddr,
@@ -43,11 +43,11 @@ fn echo(mut stream: &TcpStream, heard: &AtomicUsize) {
 
 fn connect(proxy: &Proxy) -> TcpStream {
     let stream = TcpStream::connect(proxy.address()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
-/// What arrives of the answer before it is whole or the connection ends.
+/// Reads the response until it is complete or the connection ends.
 fn say(mut stream: &TcpStream, line: &str) -> String {
     let _ = stream.write_all(format!("{line}\n").as_bytes());
     let mut answer = Vec::new();
@@ -71,7 +71,7 @@ fn without_a_fault_everything_passes_and_is_counted() {
 }
 
 #[test]
-fn a_request_cut_before_it_is_forwarded_is_never_heard() {
+fn a_request_cut_before_forwarding_never_reaches_the_server() {
     let echo = Echo::start();
     let proxy = Proxy::to(echo.address).unwrap();
     proxy.next(1, Fault::CutBefore);
@@ -82,7 +82,7 @@ fn a_request_cut_before_it_is_forwarded_is_never_heard() {
 }
 
 #[test]
-fn a_request_cut_after_it_was_forwarded_is_heard_and_not_answered() {
+fn a_request_cut_after_forwarding_reaches_the_server_but_gets_no_response() {
     let echo = Echo::start();
     let proxy = Proxy::to(echo.address).unwrap();
     let stream = connect(&proxy);
@@ -94,7 +94,7 @@ fn a_request_cut_after_it_was_forwarded_is_heard_and_not_answered() {
 }
 
 #[test]
-fn an_answer_is_cut_where_it_was_told_to_and_never_whole() {
+fn a_response_is_cut_at_the_requested_byte() {
     let echo = Echo::start();
     let proxy = Proxy::to(echo.address).unwrap();
     for (bytes, delivered) in [(0, ""), (2, "an"), (7, "answer"), (1000, "answer")] {
@@ -105,7 +105,7 @@ fn an_answer_is_cut_where_it_was_told_to_and_never_whole() {
 }
 
 #[test]
-fn a_delay_lasts_as_long_as_it_was_told_to() {
+fn a_delay_lasts_as_long_as_requested() {
     let echo = Echo::start();
     let proxy = Proxy::to(echo.address).unwrap();
     proxy.next(1, Fault::Delay(Duration::from_millis(300)));
@@ -116,7 +116,7 @@ fn a_delay_lasts_as_long_as_it_was_told_to() {
 }
 
 #[test]
-fn in_a_black_hole_nothing_is_heard_and_nothing_closed() {
+fn a_black_hole_forwards_nothing_and_closes_nothing() {
     let echo = Echo::start();
     let proxy = Proxy::to(echo.address).unwrap();
     proxy.set(Fault::BlackHole);
@@ -133,7 +133,7 @@ fn in_a_black_hole_nothing_is_heard_and_nothing_closed() {
 }
 
 #[test]
-fn a_fault_can_wait_for_the_request_it_is_meant_for() {
+fn a_fault_can_be_scheduled_for_a_later_request() {
     let echo = Echo::start();
     let proxy = Proxy::to(echo.address).unwrap();
     proxy.next_with(b"UPDATE", 1, Fault::CutBefore);
@@ -145,7 +145,7 @@ fn a_fault_can_wait_for_the_request_it_is_meant_for() {
 }
 
 #[test]
-fn a_refusing_proxy_refuses_and_cuts_and_can_accept_again() {
+fn a_refusing_proxy_cuts_connections_and_can_accept_again() {
     let echo = Echo::start();
     let proxy = Proxy::to(echo.address).unwrap();
     let stream = connect(&proxy);
@@ -159,7 +159,7 @@ fn a_refusing_proxy_refuses_and_cuts_and_can_accept_again() {
 }
 
 #[test]
-fn a_cut_ends_the_connections_there_are_and_no_others() {
+fn a_cut_ends_existing_connections_only() {
     let echo = Echo::start();
     let proxy = Proxy::to(echo.address).unwrap();
     let stream = connect(&proxy);
@@ -172,21 +172,21 @@ fn a_cut_ends_the_connections_there_are_and_no_others() {
 }
 
 #[test]
-fn a_dropped_proxy_frees_its_port_and_cuts_even_what_is_delayed() {
+fn a_dropped_proxy_frees_its_port_and_cuts_delayed_connections() {
     let echo = Echo::start();
     let proxy = Proxy::to(echo.address).unwrap();
     let address = proxy.address();
     proxy.set(Fault::Delay(Duration::from_secs(1000)));
     let mut stream = connect(&proxy);
     stream.write_all(b"late\n").unwrap();
-    until(PATIENCE, || Ok((proxy.faults() == 1).then_some(()))).unwrap().unwrap();
+    until(TIMEOUT, || Ok((proxy.faults() == 1).then_some(()))).unwrap().unwrap();
     drop(proxy);
     assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
     assert!(TcpStream::connect(address).is_err());
 }
 
 #[test]
-fn a_server_that_is_down_looks_like_a_connection_closed_at_once() {
+fn a_stopped_server_looks_like_a_connection_closed_immediately() {
     let port = Port::claim().unwrap();
     let proxy = Proxy::to(port.address()).unwrap();
     assert_eq!(say(&connect(&proxy), "hello"), "");

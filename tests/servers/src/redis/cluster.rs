@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::data_dir::DataDir;
 use crate::error::ServersError;
-use crate::home::Home;
 use crate::redis::{Redis, RedisOptions, Reply};
 use crate::url::url;
 use crate::wait::patiently;
@@ -14,16 +14,16 @@ use crate::wait::patiently;
 const MASTERS: usize = 3;
 const SLOTS: usize = 16_384;
 
-/// What a Cluster can be started with.
+/// The options of a Redis Cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
-    /// The password of the nodes, if one is asked for.
+    /// The password of the nodes, if they require one.
     pub password: Option<String>,
-    /// Whether the nodes keep what they store over a restart.
+    /// Whether the nodes keep their data over a restart.
     pub appendonly: bool,
-    /// How long a node is silent before the others hold it for dead.
+    /// How long a node may be silent before the others consider it failed.
     pub node_timeout: Duration,
-    /// More of the nodes' `redis.conf`.
+    /// Further lines of the nodes' `redis.conf`.
     pub settings: Vec<(String, String)>,
 }
 
@@ -34,7 +34,7 @@ impl Default for ClusterOptions {
     }
 }
 
-/// Six nodes of one's own that share the keys. When dropped, all are stopped and removed.
+/// Six nodes that share the keys. When dropped, all are stopped and removed.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Redis>,
@@ -50,15 +50,15 @@ impl Cluster {
         Self::start_with(ClusterOptions::default())
     }
 
-    /// Starts a Cluster; returns when every node says that all is well and each replica follows.
+    /// Starts a Cluster; returns when every node reports a healthy state and each replica follows.
     ///
     /// # Errors
-    /// It isn't installed, or doesn't start.
+    /// It is not installed, or does not start.
     pub fn start_with(options: ClusterOptions) -> Result<Self, ServersError> {
-        let home = Arc::new(Home::create("cluster", None)?);
+        let dir = Arc::new(DataDir::create("cluster", None)?);
         let mut nodes = Vec::new();
         for number in 0..2 * MASTERS {
-            nodes.push(Redis::prepare(&home, &format!("node-{number}"), node(&options))?);
+            nodes.push(Redis::prepare(&dir, &format!("node-{number}"), node(&options))?);
         }
         for node in &mut nodes {
             node.service.spawn()?;
@@ -81,30 +81,30 @@ impl Cluster {
         url("redis-cluster", login, &self.addresses(), "")
     }
 
-    /// Where the nodes listen.
+    /// The addresses of the nodes.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(Redis::address).collect()
     }
 
-    /// The directory of its own that everything lies in.
+    /// The directory that contains all of its files.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        self.nodes.first().map_or(Path::new(""), |node| node.service.home().path())
+        self.nodes.first().map_or(Path::new(""), |node| node.service.dir().path())
     }
 
-    /// The nodes, to be disturbed one by one. The first three were the first masters.
+    /// The nodes. The first three were the first masters.
     pub fn nodes(&mut self) -> &mut [Redis] {
         &mut self.nodes
     }
 
-    /// The process ids of all that run.
+    /// The process ids of all running servers.
     #[must_use]
     pub fn ids(&self) -> Vec<i32> {
         self.nodes.iter().filter_map(Redis::id).collect()
     }
 
-    /// The address of the master that has `key`, as the nodes that answer know it.
+    /// The address of the master that has `key`, according to the nodes that respond.
     ///
     /// # Errors
     /// No node knows.
@@ -112,7 +112,7 @@ impl Cluster {
         patiently("a master of the key", || self.log(), || self.known_master_of(key))
     }
 
-    /// Ends the master that has `key` with SIGKILL and says which it was.
+    /// Kills the master that has `key`, and returns its address.
     /// [`Self::wait_for_other_master_of`] waits for the next.
     ///
     /// # Errors
@@ -126,16 +126,16 @@ impl Cluster {
     /// The node at this address.
     ///
     /// # Errors
-    /// There is none.
+    /// None is found.
     pub fn node_at(&mut self, address: SocketAddr) -> Result<&mut Redis, ServersError> {
         let found = self.nodes.iter_mut().find(|node| node.address() == address);
         found.ok_or_else(|| ServersError::NotRunning(format!("a node at {address}")))
     }
 
-    /// Waits until a master other than `old` has `key` and says that all is well.
+    /// Waits until a master other than `old` has `key` and reports a healthy state.
     ///
     /// # Errors
-    /// There is none in time.
+    /// The timeout expires.
     pub fn wait_for_other_master_of(
         &self,
         key: &str,
@@ -152,11 +152,11 @@ impl Cluster {
         )
     }
 
-    /// Starts again the nodes that were killed or stopped, and waits until all is well: every slot
+    /// Restarts the nodes that were killed or stopped, and waits for a healthy state: every slot
     /// has a master, and every other node follows one.
     ///
     /// # Errors
-    /// Something doesn't start, or it doesn't settle in time.
+    /// A server does not start, or the timeout expires.
     pub fn restart(&mut self) -> Result<(), ServersError> {
         for node in self.nodes.iter_mut().filter(|node| !node.is_running()) {
             node.restart()?;
@@ -164,15 +164,15 @@ impl Cluster {
         self.wait_until_settled()
     }
 
-    /// The end of what the nodes wrote.
+    /// The end of the nodes' logs.
     #[must_use]
     pub fn log(&self) -> String {
         let logs: Vec<_> = self.nodes.iter().map(Redis::log).collect();
         logs.join("\n")
     }
 
-    /// Each master gets its share of the slots, and an epoch of its own so that they needn't
-    /// settle who is right.
+    /// Each master gets its share of the slots, and a unique epoch, so that there are no conflicts
+    /// to resolve.
     fn deal_slots(&self) -> Result<(), ServersError> {
         for (index, node) in self.nodes.iter().enumerate() {
             node.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()])?;
@@ -251,7 +251,7 @@ fn node(options: &ClusterOptions) -> RedisOptions {
     let mut settings = vec![
         ("cluster-enabled".to_owned(), "yes".to_owned()),
         ("cluster-node-timeout".to_owned(), options.node_timeout.as_millis().to_string()),
-        // A replica takes over however long it was cut off, and stays with its master.
+        // A replica takes over however long it was disconnected, and stays with its master.
         ("cluster-replica-validity-factor".to_owned(), "0".to_owned()),
         ("cluster-migration-barrier".to_owned(), "10".to_owned()),
     ];
@@ -278,7 +278,7 @@ fn shows_pairs(node: &Redis) -> bool {
     ranges.list().iter().all(|range| range.list().len() == 4)
 }
 
-/// The master of a range `[first, last, master, replica…]`, if the slot is in it.
+/// The master of a range `[first, last, master, replica…]`, if it contains the slot.
 fn owner(range: &Reply, slot: i64) -> Option<SocketAddr> {
     let [first, last, master, ..] = range.list() else { return None };
     let has = (first.number()?..=last.number()?).contains(&slot);

@@ -1,4 +1,4 @@
-//! As much of the Redis protocol (RESP2) as starting and disturbing servers needs.
+//! The part of the Redis protocol (RESP2) that starting and disturbing servers needs.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -6,54 +6,55 @@ use std::time::Duration;
 
 use crate::error::ServersError;
 
-/// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Answers nest only so deep.
+/// The timeout for one reply.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The maximum depth of nested replies.
 const DEPTH: u8 = 8;
 
-/// What a server answers.
+/// A reply of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A status or a string.
     Text(String),
     /// A number.
     Number(i64),
-    /// Nothing there.
+    /// A null value.
     Nil,
-    /// Several answers.
+    /// A list of replies.
     List(Vec<Reply>),
 }
 
 impl Reply {
-    /// The text, if it is one.
+    /// The text, if it is a status or a string.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The number, if it is one.
+    /// The number, if it is a number.
     #[must_use]
     pub const fn number(&self) -> Option<i64> {
         if let Self::Number(number) = self { Some(*number) } else { None }
     }
 
-    /// The answers in it; none if it isn't a list.
+    /// The replies in it; none if it is not a list.
     #[must_use]
     pub fn list(&self) -> &[Self] {
         if let Self::List(items) = self { items } else { &[] }
     }
 }
 
-/// Carries out one command on a connection of its own.
-pub(super) fn ask(
+/// Executes one command on a new connection.
+pub(super) fn request(
     address: SocketAddr,
     password: Option<&str>,
     words: &[&str],
 ) -> Result<Reply, ServersError> {
     let command = || words.join(" ").chars().take(60).collect::<String>();
-    let answer = exchange(address, password, words)
-        .map_err(|source| ServersError::io(format!("ask {address} to {}", command()), source))?;
-    answer.map_err(|answer| ServersError::Answer { command: command(), answer })
+    let answer = exchange(address, password, words).map_err(|source| {
+        ServersError::io(format!("send a command to {address}: {}", command()), source)
+    })?;
+    answer.map_err(|reply| ServersError::Reply { command: command(), reply })
 }
 
 fn exchange(
@@ -61,9 +62,9 @@ fn exchange(
     password: Option<&str>,
     words: &[&str],
 ) -> io::Result<Result<Reply, String>> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     if let Some(password) = password {
         stream.write_all(&encoded(&["AUTH", password]))?;
@@ -99,7 +100,7 @@ fn read(reader: &mut BufReader<TcpStream>, depth: u8) -> io::Result<Result<Reply
         "*" if depth > 0 => {
             let mut items = Vec::new();
             for _ in 0..number()? {
-                // An error inside a list is an answer like others.
+                // An error inside a list is a reply like others.
                 items.push(read(reader, depth - 1)?.unwrap_or_else(Reply::Text));
             }
             Reply::List(items)
@@ -121,39 +122,39 @@ mod tests {
 
     use super::*;
 
-    /// What is made of an answer.
-    fn answer(text: &'static str) -> Result<Reply, ServersError> {
+    /// Parses a reply.
+    fn reply(text: &'static str) -> Result<Reply, ServersError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut asked = [0; 14];
-            stream.read_exact(&mut asked).unwrap();
-            assert_eq!(&asked, b"*1\r\n$4\r\nPING\r\n");
+            let mut request = [0; 14];
+            stream.read_exact(&mut request).unwrap();
+            assert_eq!(&request, b"*1\r\n$4\r\nPING\r\n");
             stream.write_all(text.as_bytes()).unwrap();
         });
-        let result = ask(address, None, &["PING"]);
+        let result = request(address, None, &["PING"]);
         server.join().unwrap();
         result
     }
 
     #[test]
-    fn each_kind_of_answer_is_understood() {
-        assert_eq!(answer("+PONG\r\n").unwrap(), Reply::Text("PONG".into()));
-        assert_eq!(answer(":-3\r\n").unwrap(), Reply::Number(-3));
-        assert_eq!(answer("$4\r\na\r\nb\r\n").unwrap(), Reply::Text("a\r\nb".into()));
-        assert_eq!(answer("$-1\r\n").unwrap(), Reply::Nil);
-        let list = answer("*2\r\n*1\r\n:1\r\n$0\r\n\r\n").unwrap();
+    fn each_kind_of_reply_is_parsed() {
+        assert_eq!(reply("+PONG\r\n").unwrap(), Reply::Text("PONG".into()));
+        assert_eq!(reply(":-3\r\n").unwrap(), Reply::Number(-3));
+        assert_eq!(reply("$4\r\na\r\nb\r\n").unwrap(), Reply::Text("a\r\nb".into()));
+        assert_eq!(reply("$-1\r\n").unwrap(), Reply::Nil);
+        let list = reply("*2\r\n*1\r\n:1\r\n$0\r\n\r\n").unwrap();
         let inner = Reply::List(vec![Reply::Number(1)]);
         assert_eq!(list, Reply::List(vec![inner, Reply::Text(String::new())]));
     }
 
     #[test]
-    fn an_error_or_a_cut_is_no_answer() {
-        let error = answer("-LOADING wait\r\n").unwrap_err();
-        assert_eq!(error.to_string(), "the server answered LOADING wait to PING");
+    fn errors_and_truncated_replies_are_not_replies() {
+        let error = reply("-LOADING wait\r\n").unwrap_err();
+        assert_eq!(error.to_string(), "the server replied LOADING wait to PING");
         for bad in ["", "$9\r\nshort", "?\r\n"] {
-            assert!(matches!(answer(bad), Err(ServersError::Io { .. })), "{bad}");
+            assert!(matches!(reply(bad), Err(ServersError::Io { .. })), "{bad}");
         }
     }
 }

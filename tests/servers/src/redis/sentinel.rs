@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::data_dir::DataDir;
 use crate::error::ServersError;
-use crate::home::Home;
 use crate::port::Port;
 use crate::process::Launch;
 use crate::redis::{Redis, RedisOptions, resp};
@@ -19,22 +19,22 @@ pub const MASTER_NAME: &str = "aquaware";
 
 /// Data nodes, and as many Sentinels.
 const NODES: usize = 3;
-/// So many Sentinels must agree that the master is gone.
+/// The number of Sentinels that must agree that the master has failed.
 const QUORUM: usize = 2;
 
-/// What a watched master can be started with.
+/// The options of a master watched by Sentinels.
 #[derive(Clone, Debug)]
 pub struct SentinelOptions {
-    /// The password of the data nodes, if one is asked for. The Sentinels ask for none.
+    /// The password of the data nodes, if they require one. The Sentinels require none.
     pub password: Option<String>,
-    /// Whether the data nodes keep what they store over a restart.
+    /// Whether the data nodes keep their data over a restart.
     pub appendonly: bool,
-    /// How long a master is silent before a Sentinel holds it for dead.
+    /// How long a master may be silent before a Sentinel considers it failed.
     ///
-    /// A Sentinel asks once per second. With a second or less, one late answer on a busy machine
-    /// is enough for a failover that nobody wanted.
+    /// A Sentinel pings once per second. With a second or less, one late reply on a busy machine
+    /// is enough for an unwanted failover.
     pub down_after: Duration,
-    /// More of the data nodes' `redis.conf`.
+    /// Further lines of the data nodes' `redis.conf`.
     pub settings: Vec<(String, String)>,
 }
 
@@ -45,7 +45,7 @@ impl Default for SentinelOptions {
     }
 }
 
-/// Three data nodes and three Sentinels of one's own. When dropped, all are stopped and removed.
+/// Three data nodes and three Sentinels. When dropped, all are stopped and removed.
 #[derive(Debug)]
 pub struct Sentinel {
     nodes: Vec<Redis>,
@@ -65,22 +65,22 @@ impl Sentinel {
     /// Starts all; returns when both replicas follow and every Sentinel knows all others.
     ///
     /// # Errors
-    /// It isn't installed, or doesn't start.
+    /// It is not installed, or does not start.
     pub fn start_with(options: SentinelOptions) -> Result<Self, ServersError> {
-        let home = Arc::new(Home::create("sentinel", None)?);
+        let dir = Arc::new(DataDir::create("sentinel", None)?);
         let mut nodes = Vec::new();
         for number in 0..NODES {
-            nodes.push(Redis::prepare(&home, &format!("node-{number}"), node(&options, &nodes))?);
+            nodes.push(Redis::prepare(&dir, &format!("node-{number}"), node(&options, &nodes))?);
         }
         let mut sentinels = Vec::new();
         if let Some(master) = nodes.first() {
             for number in 0..NODES {
                 let name = format!("sentinel-{number}");
-                sentinels.push(sentinel(&home, &name, &options, master)?);
+                sentinels.push(sentinel(&dir, &name, &options, master)?);
             }
         }
         let mut all = Self { nodes, sentinels, password: options.password };
-        // The replicas follow before anybody watches, so the Sentinels find them at once.
+        // The replicas follow before the Sentinels start, so these find them immediately.
         for node in &mut all.nodes {
             node.service.start()?;
         }
@@ -102,43 +102,43 @@ impl Sentinel {
         url("redis-sentinel", login, &self.addresses(), &format!("/{MASTER_NAME}/0"))
     }
 
-    /// Where the Sentinels listen.
+    /// The addresses of the Sentinels.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sentinels.iter().map(Service::address).collect()
     }
 
-    /// The directory of its own that everything lies in.
+    /// The directory that contains all of its files.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        self.nodes.first().map_or(Path::new(""), |node| node.service.home().path())
+        self.nodes.first().map_or(Path::new(""), |node| node.service.dir().path())
     }
 
-    /// The data nodes, to be disturbed one by one. The first was the first master.
+    /// The data nodes. The first was the first master.
     pub fn nodes(&mut self) -> &mut [Redis] {
         &mut self.nodes
     }
 
-    /// The process ids of all that run.
+    /// The process ids of all running servers.
     #[must_use]
     pub fn ids(&self) -> Vec<i32> {
         let sentinels = self.sentinels.iter().filter_map(Service::id);
         self.nodes.iter().filter_map(Redis::id).chain(sentinels).collect()
     }
 
-    /// The address of the master, as most Sentinels that answer know it.
+    /// The address of the master, according to most of the Sentinels that respond.
     ///
     /// # Errors
-    /// No two of them agree before patience ends.
+    /// No two of them agree before the timeout expires.
     pub fn master(&self) -> Result<SocketAddr, ServersError> {
         patiently("agreement on the master", || self.log(), || self.agreed_master())
     }
 
-    /// Lets the Sentinels choose another master although this one is well; returns it once it
-    /// takes writes.
+    /// Makes the Sentinels choose another master although this one is healthy; returns it once it
+    /// accepts writes.
     ///
     /// # Errors
-    /// They refuse, or don't get there in time.
+    /// They refuse, or the timeout expires.
     pub fn failover(&mut self) -> Result<SocketAddr, ServersError> {
         let old = self.master()?;
         patiently(
@@ -146,7 +146,7 @@ impl Sentinel {
             || self.log(),
             || {
                 let mut answers = self.sentinels.iter().map(|sentinel| {
-                    resp::ask(sentinel.address(), None, &["SENTINEL", "FAILOVER", MASTER_NAME])
+                    resp::request(sentinel.address(), None, &["SENTINEL", "FAILOVER", MASTER_NAME])
                 });
                 answers.any(|answer| answer.is_ok()).then_some(())
             },
@@ -154,7 +154,7 @@ impl Sentinel {
         self.wait_for_other_master(old)
     }
 
-    /// Ends the master with SIGKILL and says which it was. [`Self::wait_for_other_master`] waits
+    /// Kills the master, and returns its address. [`Self::wait_for_other_master`] waits
     /// for the next.
     ///
     /// # Errors
@@ -168,16 +168,16 @@ impl Sentinel {
     /// The data node at this address.
     ///
     /// # Errors
-    /// There is none.
+    /// None is found.
     pub fn node_at(&mut self, address: SocketAddr) -> Result<&mut Redis, ServersError> {
         let found = self.nodes.iter_mut().find(|node| node.address() == address);
         found.ok_or_else(|| ServersError::NotRunning(format!("a data node at {address}")))
     }
 
-    /// Waits until the Sentinels agree on a master other than `old` and it takes writes.
+    /// Waits until the Sentinels agree on a master other than `old` and it accepts writes.
     ///
     /// # Errors
-    /// They don't in time.
+    /// The timeout expires.
     pub fn wait_for_other_master(&self, old: SocketAddr) -> Result<SocketAddr, ServersError> {
         patiently(
             "another master",
@@ -190,11 +190,11 @@ impl Sentinel {
         )
     }
 
-    /// Starts again what was killed or stopped, and waits until all is as in the beginning: a
+    /// Restarts the servers that were killed or stopped, and waits for the initial state: a
     /// master that the Sentinels agree on, followed by all other nodes.
     ///
     /// # Errors
-    /// Something doesn't start, or it doesn't settle in time.
+    /// A server does not start, or the timeout expires.
     pub fn restart(&mut self) -> Result<(), ServersError> {
         for node in self.nodes.iter_mut().filter(|node| !node.is_running()) {
             node.restart()?;
@@ -205,7 +205,7 @@ impl Sentinel {
         self.wait_until_settled()
     }
 
-    /// The end of what the Sentinels wrote.
+    /// The end of the Sentinels' logs.
     #[must_use]
     pub fn log(&self) -> String {
         let logs: Vec<_> = self.sentinels.iter().map(Service::log).collect();
@@ -252,12 +252,12 @@ fn node(options: &SentinelOptions, before: &[Redis]) -> RedisOptions {
 }
 
 fn sentinel(
-    home: &Arc<Home>,
+    dir: &Arc<DataDir>,
     name: &str,
     options: &SentinelOptions,
     master: &Redis,
 ) -> Result<Service, ServersError> {
-    let directory = home.directory(name)?;
+    let directory = dir.directory(name)?;
     let port = Port::claim()?;
     let (ip, number) = (master.address().ip(), master.address().port());
     let mut lines = vec![
@@ -268,7 +268,7 @@ fn sentinel(
             "sentinel down-after-milliseconds {MASTER_NAME} {}",
             options.down_after.as_millis()
         ),
-        // After a failed attempt the next one comes twice this time later.
+        // After a failed attempt the next one follows after twice this time.
         format!("sentinel failover-timeout {MASTER_NAME} 3000"),
         format!("sentinel parallel-syncs {MASTER_NAME} 2"),
     ];
@@ -279,25 +279,25 @@ fn sentinel(
         }));
     lines.push(String::new());
     let file = directory.join("sentinel.conf");
-    home.write(&file, &lines.join("\n"))?;
+    dir.write(&file, &lines.join("\n"))?;
     let server = master.service.program().to_owned();
-    let mut launch = Launch::new(server, home).argument(file).argument("--sentinel");
+    let mut launch = Launch::new(server, dir).argument(file).argument("--sentinel");
     launch.directory = directory;
     let probe = Arc::new(|address| super::answers(address, None));
-    Ok(Service::new(launch, port, probe, Arc::clone(home)))
+    Ok(Service::new(launch, port, probe, Arc::clone(dir)))
 }
 
 fn known_master(sentinel: &Service) -> Option<SocketAddr> {
     let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME];
-    let reply = resp::ask(sentinel.address(), None, &words).ok()?;
+    let reply = resp::request(sentinel.address(), None, &words).ok()?;
     let [ip, port] = reply.list() else { return None };
     Some(SocketAddr::new(ip.text()?.parse().ok()?, port.text()?.parse().ok()?))
 }
 
-/// Whether a Sentinel sees all replicas and all other Sentinels, and nothing wrong.
+/// Whether a Sentinel sees all replicas and all other Sentinels in a healthy state.
 fn knows_all(sentinel: &Service) -> bool {
     let words = ["SENTINEL", "MASTER", MASTER_NAME];
-    let Ok(reply) = resp::ask(sentinel.address(), None, &words) else { return false };
+    let Ok(reply) = resp::request(sentinel.address(), None, &words) else { return false };
     let field = |name: &str| {
         let pairs = reply.list().chunks(2);
         let found = pairs.filter_map(|pair| Some((pair.first()?.text()?, pair.get(1)?.text()?)));

@@ -1,4 +1,4 @@
-//! Every kind of server, started for real, disturbed, and gone without a trace.
+//! Every kind of server, started, disturbed, and removed without a trace.
 #![allow(clippy::unwrap_used, reason = "what goes wrong here is a test that fails")]
 
 mod mariadb;

@@ -1,4 +1,4 @@
-//! MariaDB. A client here gets as far as the greeting; what lies beyond is for the store's tests.
+//! MariaDB. The client here only reads the greeting; the store's tests go further.
 
 use std::io::Read as _;
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use aquaware_servers::{Durability, Mariadb, MariadbOptions};
 use crate::certificate;
 use crate::traces::assert_nothing_is_left;
 
-/// The server's version, which it says first.
+/// The server's version, from its greeting.
 fn greeting(mariadb: &Mariadb) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(mariadb.address())?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
@@ -20,7 +20,7 @@ fn greeting(mariadb: &Mariadb) -> std::io::Result<String> {
 }
 
 #[test]
-fn it_is_paused_killed_stopped_and_started_again_on_the_same_data_and_port() {
+fn it_can_be_paused_killed_stopped_and_restarted_on_the_same_data_and_port() {
     let mut mariadb = Mariadb::start(MariadbOptions::default()).unwrap();
     let (address, directory) = (mariadb.address(), mariadb.directory().to_owned());
     let expected = format!("mysql://aquaware:{}@{address}/aquaware", mariadb.password());

@@ -1,5 +1,5 @@
-//! PostgreSQL. What is asked of the data is asked by a client of a few lines, since no client
-//! program need be installed: it gets as far as the database, which shows whether it is there.
+//! PostgreSQL. The tests use a client of a few lines, since no client
+//! program needs to be installed. It connects far enough to show whether the database exists.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use aquaware_servers::{Durability, Postgres, PostgresOptions};
 use crate::certificate;
 use crate::traces::{assert_nothing_is_left, processes_in};
 
-/// What the server says first to somebody who wants in: `R10` wants a password by SCRAM.
+/// The first message of the server to a client: `R10` requests a password by SCRAM.
 fn greeting(postgres: &Postgres) -> String {
     let mut stream = connection(postgres);
     let mut answer = [0; 9];
@@ -29,7 +29,7 @@ fn connection(postgres: &Postgres) -> TcpStream {
 }
 
 #[test]
-fn it_is_stopped_killed_and_started_again_on_the_same_data_and_port() {
+fn it_can_be_stopped_killed_and_restarted_on_the_same_data_and_port() {
     let mut postgres = Postgres::start(PostgresOptions::default()).unwrap();
     let (address, directory) = (postgres.address(), postgres.directory().to_owned());
     let expected = format!("postgres://aquaware:{}@{address}/aquaware", postgres.password());
@@ -53,7 +53,7 @@ fn it_is_stopped_killed_and_started_again_on_the_same_data_and_port() {
 }
 
 #[test]
-fn a_paused_server_serves_nobody_until_it_is_resumed() {
+fn a_paused_server_does_not_respond_until_it_is_resumed() {
     let mut postgres = Postgres::start(PostgresOptions::default()).unwrap();
     let directory = postgres.directory().to_owned();
     postgres.pause().unwrap();
@@ -63,13 +63,13 @@ fn a_paused_server_serves_nobody_until_it_is_resumed() {
     postgres.pause().unwrap();
     let start = Instant::now();
     drop(postgres);
-    // It gives children that don't end five seconds.
+    // It gives its children five seconds to end.
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert_nothing_is_left(&directory);
 }
 
 #[test]
-fn settings_hold_from_the_next_start_on() {
+fn changed_settings_apply_from_the_next_start() {
     let settings = vec![("log_connections".to_owned(), "on".to_owned())];
     let mut postgres = Postgres::start(PostgresOptions { settings, ..Default::default() }).unwrap();
     let server = |postgres: &Postgres| {
@@ -86,7 +86,7 @@ fn settings_hold_from_the_next_start_on() {
 }
 
 #[test]
-fn a_wrong_setting_is_an_error_that_shows_the_log() {
+fn an_invalid_setting_is_an_error_with_the_log() {
     let settings = vec![("no_such_setting".to_owned(), "on".to_owned())];
     let options = PostgresOptions { settings, ..PostgresOptions::default() };
     let error = Postgres::start(options).unwrap_err();

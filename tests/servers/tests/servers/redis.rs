@@ -15,7 +15,7 @@ fn text(text: &str) -> Reply {
 }
 
 #[test]
-fn what_is_stored_survives_a_kill_on_the_same_port() {
+fn stored_data_survives_a_kill_on_the_same_port() {
     let mut redis = Redis::start(RedisOptions::default()).unwrap();
     let (address, directory) = (redis.address(), redis.directory().to_owned());
     assert_eq!(redis.url(), format!("redis://{address}/0"));
@@ -32,7 +32,7 @@ fn what_is_stored_survives_a_kill_on_the_same_port() {
 }
 
 #[test]
-fn without_appendonly_a_restart_forgets() {
+fn without_appendonly_a_restart_loses_data() {
     let options = RedisOptions { appendonly: false, ..RedisOptions::default() };
     let mut redis = Redis::start(options).unwrap();
     redis.command(&["SET", "key", "value"]).unwrap();
@@ -42,7 +42,7 @@ fn without_appendonly_a_restart_forgets() {
 }
 
 #[test]
-fn a_password_is_asked_for_whatever_is_in_it() {
+fn passwords_with_special_characters_are_required() {
     let password = "p\"a ss:w@rd/\\".replace(' ', "");
     let options = RedisOptions { password: Some(password), ..RedisOptions::default() };
     let redis = Redis::start(options).unwrap();
@@ -55,7 +55,7 @@ fn a_password_is_asked_for_whatever_is_in_it() {
 }
 
 #[test]
-fn memory_has_the_limit_it_was_given() {
+fn memory_has_the_configured_limit() {
     let options = RedisOptions { maxmemory: Some("2mb".into()), ..RedisOptions::default() };
     let redis = Redis::start(options).unwrap();
     let value = "x".repeat(100_000);
@@ -78,7 +78,7 @@ fn a_paused_server_answers_when_it_is_resumed() {
 }
 
 #[test]
-fn a_wrong_setting_is_an_error_that_shows_the_log() {
+fn an_invalid_setting_is_an_error_with_the_log() {
     let settings = vec![("no-such-setting".to_owned(), "1".to_owned())];
     let error = Redis::start(RedisOptions { settings, ..RedisOptions::default() }).unwrap_err();
     assert!(error.to_string().contains("no-such-setting"), "{error}");
@@ -107,12 +107,12 @@ fn with_a_certificate_it_speaks_tls_on_a_second_port() {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"not a handshake\r\n").unwrap();
     let mut answer = [0];
-    // An alert, content type 21 (RFC 8446, section 5.1), or nothing: but no answer of Redis.
+    // An alert, content type 21 (RFC 8446, section 5.1), or nothing, but not a reply of Redis.
     assert!(!matches!(stream.read(&mut answer), Ok(1) if answer != [21]), "{answer:?}");
 }
 
 #[test]
-fn a_command_behind_a_bad_network_is_done_or_not_as_the_fault_says() {
+fn a_fault_decides_whether_a_command_is_executed() {
     let redis = Redis::start(RedisOptions::default()).unwrap();
     let proxy = Proxy::to(redis.address()).unwrap();
     let count = |fault: Fault| {

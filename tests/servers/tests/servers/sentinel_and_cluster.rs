@@ -1,4 +1,4 @@
-//! Redis servers that replace each other.
+//! Redis servers with failover.
 
 use aquaware_servers::{Cluster, ClusterOptions, Reply, Sentinel, SentinelOptions};
 
@@ -9,7 +9,7 @@ fn text(text: &str) -> Reply {
 }
 
 #[test]
-fn sentinels_agree_on_a_master_and_replace_it_when_told_and_when_it_dies() {
+fn sentinels_agree_on_a_master_and_replace_it_on_request_and_when_it_dies() {
     let password = Some("secret".to_owned());
     let options = SentinelOptions { password, ..SentinelOptions::default() };
     let mut sentinel = Sentinel::start_with(options).unwrap();
@@ -23,7 +23,7 @@ fn sentinels_agree_on_a_master_and_replace_it_when_told_and_when_it_dies() {
     assert_eq!(first, sentinel.nodes()[0].address());
     let master = sentinel.node_at(first).unwrap();
     master.command(&["SET", "key", "value"]).unwrap();
-    // All replicas have it, whichever is chosen.
+    // All replicas have the value, whichever is chosen.
     master.command(&["WAIT", "2", "0"]).unwrap();
 
     let second = sentinel.failover().unwrap();

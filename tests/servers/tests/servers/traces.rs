@@ -1,4 +1,4 @@
-//! What is left of servers when nobody holds them any more: nothing.
+//! Servers leave nothing behind when their handles are dropped or their process is killed.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use aquaware_servers::{Kind, Redis, RedisOptions};
 
-/// Asks until it is so.
+/// Polls until the condition is true.
 #[allow(clippy::disallowed_methods, reason = "other processes can only be asked again")]
 pub(crate) fn wait_for(what: &str, check: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
@@ -18,10 +18,10 @@ pub(crate) fn wait_for(what: &str, check: impl Fn() -> bool) {
     }
 }
 
-/// The processes that were given this directory or are in it, as `id command`.
+/// The processes with this directory as an argument or working directory, as `id command`.
 pub(crate) fn processes_in(directory: &Path) -> Vec<String> {
     let name = directory.to_str().unwrap();
-    let Ok(entries) = fs::read_dir("/proc") else { return told_by_ps(name) };
+    let Ok(entries) = fs::read_dir("/proc") else { return from_ps(name) };
     let mut found = Vec::new();
     for process in entries.flatten() {
         let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
@@ -34,13 +34,13 @@ pub(crate) fn processes_in(directory: &Path) -> Vec<String> {
     found
 }
 
-fn told_by_ps(name: &str) -> Vec<String> {
+fn from_ps(name: &str) -> Vec<String> {
     let output = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines().filter(|line| line.contains(name)).map(str::to_owned).collect()
 }
 
-/// Panics unless the directory and all processes in it go away by themselves.
+/// Panics unless the directory and all processes in it disappear.
 pub(crate) fn assert_nothing_is_left(directory: &Path) {
     wait_for("nothing to be left", || processes_in(directory).is_empty() && !directory.exists());
 }
@@ -84,12 +84,12 @@ fn a_killed_holder_leaves_nothing_of_servers_that_hang() {
 }
 
 #[test]
-fn a_holder_that_goes_in_peace_leaves_nothing_the_moment_it_is_gone() {
+fn a_holder_that_exits_normally_leaves_nothing() {
     let (mut holder, directories) = hold(&["redis", "postgres"]);
     drop(holder.stdin.take());
     assert!(holder.wait().unwrap().success());
     for directory in directories {
-        // The shells that watched may need a moment more than what they watched.
+        // The watchdogs may need a moment more than the programs that they watch.
         assert!(!directory.exists(), "{}", directory.display());
         assert_nothing_is_left(&directory);
     }

@@ -1,6 +1,6 @@
-//! Clients of every kind for the tests of `/oauth2/*`, and their requests by name.
+//! Clients of every kind for the tests of `/oauth2/*`, and functions for their requests.
 
-use aquaware_tests::{Answer, Call, Client, Person, Server, Setup, Tokens};
+use aquaware_tests::{Call, Client, Person, Response, Server, Setup, Tokens};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -8,12 +8,12 @@ pub(crate) const TOKEN: &str = "/oauth2/token";
 pub(crate) const REVOKE: &str = "/oauth2/revoke";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 
-/// The secret of `shop`, with every character that means something in a form or a header.
+/// The secret of `shop`, with every character that is special in a form or a header.
 pub(crate) const SHOP: &str = "a+b c%d:e&f=é/?\"\\";
 /// The secret of `robot`.
 pub(crate) const ROBOT: &str = "robot-secret-0123456789abcdef";
 
-/// Their hashes, made at the lowest cost by the core's hasher for tests.
+/// Their hashes, created at the lowest cost by the core's hasher for tests.
 const CLIENTS: &str = r#"
 [clients.web]
 scopes = ["feed", "read", "introspect"]
@@ -53,17 +53,17 @@ pub(crate) fn start() -> (Server, Client) {
     (server, client)
 }
 
-/// How a request says which client sends it.
+/// How a request identifies its client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum By<'a> {
-    Nobody,
-    Name(&'a str),
+    Anonymous,
+    ClientId(&'a str),
     Basic(&'a str, &'a str),
     Post(&'a str, &'a str),
 }
 
-pub(crate) const WEB: By<'static> = By::Name("web");
-pub(crate) const APP: By<'static> = By::Name("app");
+pub(crate) const WEB: By<'static> = By::ClientId("web");
+pub(crate) const APP: By<'static> = By::ClientId("app");
 pub(crate) const THE_SHOP: By<'static> = By::Basic("shop", SHOP);
 pub(crate) const THE_ROBOT: By<'static> = By::Basic("robot", ROBOT);
 
@@ -73,7 +73,7 @@ pub(crate) fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(pair))
 }
 
-/// As an HTML form has it: a space is a plus sign.
+/// Encoded like an HTML form: a space becomes a plus sign.
 fn form_encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b' ' => "+".to_owned(),
@@ -84,22 +84,22 @@ fn form_encoded(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-/// A request to `path` by that client.
+/// A request of that client to `path`.
 pub(crate) fn ask(client: &Client, path: &str, by: By<'_>, fields: &[(&str, &str)]) -> Call {
     let mut fields = fields.to_vec();
     match by {
-        By::Nobody | By::Basic(..) => {}
-        By::Name(id) => fields.push(("client_id", id)),
+        By::Anonymous | By::Basic(..) => {}
+        By::ClientId(id) => fields.push(("client_id", id)),
         By::Post(id, secret) => fields.extend([("client_id", id), ("client_secret", secret)]),
     }
     let call = client.post(path).form(&fields);
     match by {
         By::Basic(id, secret) => call.header("authorization", &basic(id, secret)),
-        By::Nobody | By::Name(_) | By::Post(..) => call,
+        By::Anonymous | By::ClientId(_) | By::Post(..) => call,
     }
 }
 
-/// A refresh at the token endpoint that isn't sent yet.
+/// A refresh at the token endpoint that is not sent yet.
 pub(crate) fn refresh_call(client: &Client, by: By<'_>, token: &str, scope: &str) -> Call {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", token), ("scope", scope)];
     ask(client, TOKEN, by, &fields)
@@ -107,17 +107,17 @@ pub(crate) fn refresh_call(client: &Client, by: By<'_>, token: &str, scope: &str
 
 /// Presents a refresh token at the token endpoint.
 #[track_caller]
-pub(crate) fn refresh(client: &Client, by: By<'_>, token: &str) -> Answer {
+pub(crate) fn refresh(client: &Client, by: By<'_>, token: &str) -> Response {
     refresh_call(client, by, token, "").send()
 }
 
-/// The same where it is good.
+/// The same, for a token that must be valid.
 #[track_caller]
 pub(crate) fn refreshed(client: &Client, by: By<'_>, token: &str) -> Tokens {
     Tokens::of(&granted(refresh(client, by, token)))
 }
 
-/// Sends somebody's password.
+/// Logs in with the password grant.
 #[track_caller]
 pub(crate) fn send_password(
     client: &Client,
@@ -125,7 +125,7 @@ pub(crate) fn send_password(
     person: &Person,
     password: &str,
     scope: &str,
-) -> Answer {
+) -> Response {
     let fields = [
         ("grant_type", "password"),
         ("username", person.email.as_str()),
@@ -135,15 +135,15 @@ pub(crate) fn send_password(
     ask(client, TOKEN, by, &fields).send()
 }
 
-/// Somebody new, with a session of `shop`.
+/// A new user with a session of `shop`.
 #[track_caller]
 pub(crate) fn shop_session(client: &Client) -> Tokens {
     let person = client.new_person();
-    let answer = send_password(client, THE_SHOP, &person, &person.password, "feed read");
-    Tokens::of(&granted(answer))
+    let response = send_password(client, THE_SHOP, &person, &person.password, "feed read");
+    Tokens::of(&granted(response))
 }
 
-/// Somebody new, logged in as `id` at the front door with this scope.
+/// A new user, logged in with the client `id` and this scope at the first-party route.
 #[track_caller]
 pub(crate) fn session_of(client: &Client, id: &str, scope: &str) -> Tokens {
     let person = client.new_person();
@@ -153,32 +153,37 @@ pub(crate) fn session_of(client: &Client, id: &str, scope: &str) -> Tokens {
     Tokens::of(&client.post("/auth/login").json(&body).send())
 }
 
-/// A token of `robot` for itself.
+/// A client credentials token of `robot`.
 #[track_caller]
-pub(crate) fn robot_token(client: &Client, scope: &str) -> Answer {
+pub(crate) fn robot_token(client: &Client, scope: &str) -> Response {
     let fields = [("grant_type", "client_credentials"), ("scope", scope)];
     ask(client, TOKEN, THE_ROBOT, &fields).send()
 }
 
-/// The answer, if it is a good one of the token endpoint (RFC 6749 §5.1).
+/// The response, which must be a success of the token endpoint (RFC 6749 §5.1).
 #[track_caller]
-pub(crate) fn granted(answer: Answer) -> Answer {
-    answer.is(200);
-    assert_eq!(answer.header("content-type"), Some("application/json"), "{}", answer.describe());
-    assert_eq!(answer.header("cache-control"), Some("no-store"), "{}", answer.describe());
-    assert_eq!(answer.header("pragma"), Some("no-cache"), "{}", answer.describe());
-    assert_eq!(answer.header("set-cookie"), None, "{}", answer.describe());
-    assert_eq!(answer.member("token_type"), "Bearer", "{}", answer.describe());
-    assert!(answer.member("expires_in").is_u64(), "{}", answer.describe());
-    answer
+pub(crate) fn granted(response: Response) -> Response {
+    response.is(200);
+    assert_eq!(
+        response.header("content-type"),
+        Some("application/json"),
+        "{}",
+        response.describe()
+    );
+    assert_eq!(response.header("cache-control"), Some("no-store"), "{}", response.describe());
+    assert_eq!(response.header("pragma"), Some("no-cache"), "{}", response.describe());
+    assert_eq!(response.header("set-cookie"), None, "{}", response.describe());
+    assert_eq!(response.member("token_type"), "Bearer", "{}", response.describe());
+    assert!(response.member("expires_in").is_u64(), "{}", response.describe());
+    response
 }
 
-/// Asserts an error of RFC 6749 §5.2; its form is checked wherever an answer comes in.
+/// Asserts an error of RFC 6749 §5.2; the test client checks its form.
 #[track_caller]
-pub(crate) fn is_refused(answer: &Answer, word: &str) {
+pub(crate) fn is_rejected(response: &Response, word: &str) {
     let status = if word == "invalid_client" { 401 } else { 400 };
-    assert_eq!(answer.status, status, "{word} was expected: {}", answer.describe());
-    let kind = answer.header("content-type");
-    assert_eq!(kind, Some("application/json"), "{}", answer.describe());
-    assert_eq!(answer.member("error"), word, "{}", answer.describe());
+    assert_eq!(response.status, status, "{word} was expected: {}", response.describe());
+    let kind = response.header("content-type");
+    assert_eq!(kind, Some("application/json"), "{}", response.describe());
+    assert_eq!(response.member("error"), word, "{}", response.describe());
 }

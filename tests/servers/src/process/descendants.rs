@@ -1,7 +1,7 @@
-//! Which processes a process has started.
+//! The descendants of a process.
 //!
-//! PostgreSQL serves each connection by a process that leads a group of its own, so a signal to
-//! the server's group doesn't reach it.
+//! PostgreSQL serves each connection in a process that leads its own group, so a signal to
+//! the server's group does not reach it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,12 +9,12 @@ use std::process::Command;
 
 use nix::unistd::Pid;
 
-/// What the system says of a process.
+/// A process as the system describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     id: i32,
     parent: i32,
-    /// It has ended, and its parent hasn't asked how.
+    /// It has ended, but its parent has not waited for it.
     is_dead: bool,
 }
 
@@ -41,14 +41,14 @@ pub(super) fn is_alive(id: Pid) -> bool {
 }
 
 fn processes() -> Vec<Entry> {
-    let Ok(names) = fs::read_dir("/proc") else { return told_by_ps() };
+    let Ok(names) = fs::read_dir("/proc") else { return from_ps() };
     let stats =
         names.flatten().filter_map(|name| fs::read_to_string(name.path().join("stat")).ok());
     let entries: Vec<Entry> = stats.filter_map(|stat| of_stat(&stat)).collect();
-    if entries.is_empty() { told_by_ps() } else { entries }
+    if entries.is_empty() { from_ps() } else { entries }
 }
 
-/// `ID (NAME) STATE PARENT …`, where the name may hold anything.
+/// `ID (NAME) STATE PARENT …`, where the name may contain any character.
 fn of_stat(stat: &str) -> Option<Entry> {
     let (start, rest) = stat.rsplit_once(')')?;
     let id = start.split_once(' ')?.0.parse().ok()?;
@@ -57,8 +57,8 @@ fn of_stat(stat: &str) -> Option<Entry> {
     Some(Entry { id, parent: words.next()?.parse().ok()?, is_dead: matches!(state, "Z" | "X") })
 }
 
-/// Where there is no `/proc`.
-fn told_by_ps() -> Vec<Entry> {
+/// For systems without `/proc`.
+fn from_ps() -> Vec<Entry> {
     let output = Command::new("ps").args(["-A", "-o", "pid=,stat=,ppid="]).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     text.unwrap_or_default().lines().filter_map(of_ps).collect()
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_blanks_and_brackets_is_no_obstacle() {
+    fn process_names_may_contain_blanks_and_brackets() {
         let entry = of_stat("12 (a) b (c) S 7 12 12 0").unwrap();
         assert_eq!(entry, Entry { id: 12, parent: 7, is_dead: false });
         assert!(of_stat("12 (a) Z 7 12").unwrap().is_dead);
@@ -84,13 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn the_other_source_says_the_same() {
+    fn both_sources_of_process_information_agree() {
         assert_eq!(of_ps("  12 Ss  7"), Some(Entry { id: 12, parent: 7, is_dead: false }));
         assert!(of_ps("12 Z+ 7").unwrap().is_dead);
     }
 
     #[test]
-    fn we_are_alive_and_nobody_is_below_a_process_that_is_not_there() {
+    fn this_process_is_alive_and_an_unknown_one_has_no_children() {
         assert!(is_alive(Pid::this()));
         assert_eq!(below(Pid::from_raw(i32::MAX)), []);
     }

@@ -1,4 +1,4 @@
-//! A temporary directory that is gone when its owner is, and the user whom it belongs to.
+//! A temporary directory that is removed when this process ends, and the user that owns it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -10,7 +10,9 @@ use std::process::{Child, Command, Stdio};
 use nix::unistd::{Uid, User};
 
 use crate::error::ServersError;
-use crate::process;
+
+/// The shell script that runs programs in a data directory.
+const WATCHDOG: &str = include_str!("watchdog.sh");
 
 /// Removes the directory `$1` as soon as standard input ends. Servers that are being killed at the
 /// same moment may still write, so it tries again for a while.
@@ -23,10 +25,10 @@ done"#;
 
 /// A directory that only its owner can enter.
 ///
-/// It is removed by a process of its own, which waits for the end of a pipe that we hold. So it is
-/// removed in the same way whether this value is dropped or the whole process is killed.
+/// It is removed by a separate process, which waits for the end of a pipe that this one holds. So
+/// it is removed in the same way whether this value is dropped or the whole process is killed.
 #[derive(Debug)]
-pub(crate) struct Home {
+pub(crate) struct DataDir {
     path: PathBuf,
     owner: Option<Owner>,
     janitor: Child,
@@ -40,8 +42,8 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// Whom a server that refuses to run as root runs as: the first of `names` that exists, if the
-    /// caller is root, else the caller.
+    /// The user for a server that refuses to run as root: the first of `names` that exists if the
+    /// caller is root, otherwise the caller.
     pub(crate) fn unprivileged(names: &[&'static str]) -> Result<Option<Self>, ServersError> {
         if !Uid::effective().is_root() {
             return Ok(None);
@@ -52,11 +54,11 @@ impl Owner {
     }
 }
 
-impl Home {
-    /// A new directory for a server of this name.
+impl DataDir {
+    /// Creates a directory for a server of this name.
     pub(crate) fn create(name: &str, owner: Option<Owner>) -> Result<Self, ServersError> {
         let path = std::env::temp_dir().join(format!("aquaware-{name}-{:012x}", random()? >> 16));
-        // The janitor first: from here on nothing is left behind.
+        // The janitor is started first, so that nothing is left behind whatever happens.
         let janitor = Command::new("sh")
             .args(["-c", JANITOR, "janitor"])
             .arg(&path)
@@ -67,10 +69,10 @@ impl Home {
             .process_group(0)
             .spawn()
             .map_err(|source| ServersError::io("start a shell", source))?;
-        let home = Self { path, owner, janitor };
-        home.make_directory(&home.path)?;
-        home.write(&home.watchdog(), process::WATCHDOG)?;
-        Ok(home)
+        let dir = Self { path, owner, janitor };
+        dir.make_directory(&dir.path)?;
+        dir.write(&dir.watchdog(), WATCHDOG)?;
+        Ok(dir)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -81,19 +83,19 @@ impl Home {
         self.owner
     }
 
-    /// The script that runs programs here.
+    /// The script that runs programs in this directory.
     pub(crate) fn watchdog(&self) -> PathBuf {
         self.path.join("watchdog")
     }
 
-    /// Makes a directory in it.
+    /// Creates a directory in it.
     pub(crate) fn directory(&self, name: &str) -> Result<PathBuf, ServersError> {
         let path = self.path.join(name);
         self.make_directory(&path)?;
         Ok(path)
     }
 
-    /// Writes a file in it that only its owner can read.
+    /// Writes a file in it that is readable by its owner only.
     pub(crate) fn write(&self, path: &Path, text: &str) -> Result<(), ServersError> {
         let failed = |source| ServersError::io(format!("write {}", path.display()), source);
         let mut options = OpenOptions::new();
@@ -115,7 +117,7 @@ impl Home {
     }
 }
 
-impl Drop for Home {
+impl Drop for DataDir {
     fn drop(&mut self) {
         drop(self.janitor.stdin.take());
         let _ = self.janitor.wait();
@@ -130,7 +132,7 @@ pub(crate) fn tail(log: &Path) -> String {
     lines.get(lines.len().saturating_sub(30)..).unwrap_or_default().join("\n")
 }
 
-/// Eight bytes nobody can guess.
+/// Eight random bytes.
 pub(crate) fn random() -> Result<u64, ServersError> {
     let mut bytes = [0; 8];
     File::open("/dev/urandom")
@@ -139,7 +141,7 @@ pub(crate) fn random() -> Result<u64, ServersError> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// A password nobody can guess.
+/// A random password.
 pub(crate) fn password() -> Result<String, ServersError> {
     Ok(format!("{:016x}{:016x}", random()?, random()?))
 }
@@ -151,31 +153,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_home_is_private_and_goes_with_its_owner() {
-        let home = Home::create("home", None).unwrap();
-        home.write(&home.directory("inner").unwrap().join("file"), "text").unwrap();
-        let path = home.path().to_owned();
+    fn a_data_directory_is_private_and_removed_with_its_owner() {
+        let dir = DataDir::create("home", None).unwrap();
+        dir.write(&dir.directory("inner").unwrap().join("file"), "text").unwrap();
+        let path = dir.path().to_owned();
         for (name, mode) in [("", 0o700), ("inner", 0o700), ("inner/file", 0o600)] {
             let found = fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
             assert_eq!(found, mode, "{name}");
         }
-        drop(home);
+        drop(dir);
         assert!(!path.exists());
     }
 
     #[test]
-    fn a_root_without_the_users_is_told_so() {
+    fn root_without_a_service_user_is_reported() {
         let result = Owner::unprivileged(&["no-such-user"]);
         assert_eq!(result.is_err(), Uid::effective().is_root());
     }
 
     #[test]
     fn the_tail_of_a_log_is_its_last_lines() {
-        let home = Home::create("tail", None).unwrap();
-        let log = home.path().join("log");
+        let dir = DataDir::create("tail", None).unwrap();
+        let log = dir.path().join("log");
         assert_eq!(tail(&log), "");
         let lines: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-        home.write(&log, &lines.join("\n")).unwrap();
+        dir.write(&log, &lines.join("\n")).unwrap();
         assert_eq!(tail(&log).lines().next(), Some("70"));
     }
 }

@@ -1,27 +1,25 @@
-//! An answer of the server, and what a test asks of it.
+//! A response of the server, with assertions for tests.
 
 use serde_json::Value;
 
-use crate::manners;
-
-/// What came back for a request.
+/// The response to a request.
 ///
-/// An answer that a [`Client`](crate::Client) hands out has kept the conventions of the contract:
-/// `nosniff`, a sane `X-Request-Id`, the form and the words of problem documents, a challenge with
+/// Every response returned by a [`Client`](crate::Client) follows the conventions of the contract:
+/// `nosniff`, a valid `X-Request-Id`, the form and the codes of problem documents, a challenge with
 /// every 401, `Allow` with every 405, `Retry-After` with every 429 and 503, `no-store` on tokens
 /// and on errors, no secret of the request in an error, and never a 500.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status.
     pub status: u16,
-    /// The headers, names in lower case, in the order they came in.
+    /// The headers in the order of the response, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body as it came.
+    /// The bytes of the body.
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    /// The only value of a header, if it is there; two are an error.
+impl Response {
+    /// The value of a header. Panics if it occurs twice.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers_of(name);
@@ -62,19 +60,11 @@ impl Answer {
         text.unwrap_or_else(|| panic!("no text at {name}: {}", self.describe())).to_owned()
     }
 
-    /// The answer itself, if it has this status.
+    /// Returns the response if it has this status, and panics otherwise.
     #[must_use]
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.describe());
-        self
-    }
-
-    /// The answer itself, if it keeps the conventions for a request of this method and path: for
-    /// answers that no [`Client`](crate::Client) received.
-    #[must_use]
-    pub fn checked(self, method: &str, path: &str) -> Self {
-        manners::check(&self, method, path, &[]);
         self
     }
 
@@ -109,7 +99,7 @@ impl Answer {
         fields
     }
 
-    /// The refusal of a protected resource: 401 `invalid_token`, and the challenge says so.
+    /// Asserts the error of a protected resource: 401 `invalid_token`, also in the challenge.
     #[track_caller]
     pub fn is_invalid_token(&self) {
         self.is_problem(401, "invalid_token");
@@ -119,14 +109,14 @@ impl Answer {
         assert!(challenge.contains("error_description="), "{}", self.describe());
     }
 
-    /// Everything of it, for the message of a failing test.
+    /// The whole response, for the message of a failing test.
     #[must_use]
     pub fn describe(&self) -> String {
         let body = String::from_utf8_lossy(&self.body);
         format!("{} {:?}\n{body}", self.status, self.headers)
     }
 
-    /// Reads an answer off the wire: head and body, the body already whole.
+    /// Parses a response from its head and its complete body.
     pub(crate) fn parse(head: &str, body: Vec<u8>) -> Self {
         let mut lines = head.split("\r\n");
         let status_line = lines.next().unwrap_or_default();
@@ -139,5 +129,14 @@ impl Answer {
                 .collect(),
             body,
         }
+    }
+
+    /// The body as text, or nothing if it is not UTF-8.
+    pub(crate) fn text_if_any(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap_or_default()
+    }
+
+    pub(crate) fn sets_cookie(&self) -> bool {
+        self.headers_of("set-cookie").next().is_some()
     }
 }
