@@ -13,7 +13,7 @@ use aquaware_core::service::{Accounts, Caller, NewSession, Sessions};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
-use crate::builder::Builder;
+use crate::builder::{BuildError, Builder};
 use crate::middleware::public_middleware;
 use crate::problem::Problem;
 use crate::route::endpoint;
@@ -34,10 +34,6 @@ impl Aquaware {
     #[must_use]
     pub fn builder(sessions: Arc<Sessions>) -> Builder {
         Builder::new(sessions)
-    }
-
-    pub(crate) const fn new(state: web::Data<State>) -> Self {
-        Self { state }
     }
 
     /// Mounts `/auth/*`, `/oauth2/*`, `/.well-known/*` and `/status-lists`. All other paths are left
@@ -117,6 +113,17 @@ impl Aquaware {
         session: NewSession,
     ) -> Result<HttpResponse, Problem> {
         login::open_session(&self.state, request, client, session).await
+    }
+}
+
+impl Builder {
+    /// Checks the settings. The policy must already be the one of the issuer: its origin is allowed
+    /// to use the refresh cookie.
+    ///
+    /// # Errors
+    /// [`BuildError`] for the first invalid setting.
+    pub fn build(self) -> Result<Aquaware, BuildError> {
+        Ok(Aquaware { state: web::Data::new(self.into_state()?) })
     }
 }
 

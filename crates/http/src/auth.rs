@@ -1,4 +1,4 @@
-//! `/auth/*`: the first-party API. Handlers parse, call the use case, answer.
+//! `/auth/*`: the first-party API.
 
 mod credentials;
 mod profile;
@@ -8,9 +8,9 @@ mod response;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-use super::route::endpoint;
+use crate::route::endpoint;
 
-/// Adds the paths to the application; those that need accounts only `with_accounts`.
+/// Mounts the resources; those that need accounts only `with_accounts`.
 pub(crate) fn routes(app: &mut ServiceConfig, with_accounts: bool) {
     if with_accounts {
         app.service(endpoint("/auth/signup", [(Method::POST, web::to(credentials::sign_up))]))

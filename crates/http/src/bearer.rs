@@ -7,9 +7,9 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use aquaware_core::secret::AccessToken;
 
-use super::body::query_has;
-use super::error_code::ErrorCode;
-use super::problem::{Challenge, Problem};
+use crate::body::query_has;
+use crate::error_code::ErrorCode;
+use crate::problem::{Challenge, Problem};
 
 /// The name of a token in a form or a query (RFC 6750 §2.2 and §2.3).
 pub(crate) const FIELD: &str = "access_token";

@@ -1,9 +1,8 @@
-//! Building an [`Aquaware`] from the parts that an application brings.
+//! The settings of the routes, and the state that follows from them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use actix_web::web;
 use aquaware_core::password::{Check, EstablishError, Overloaded, PasswordHasher};
 use aquaware_core::random::SystemRandom;
 use aquaware_core::secret::{Password, PasswordHash};
@@ -13,7 +12,6 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use thiserror::Error;
 
-use crate::aquaware::Aquaware;
 use crate::client_address::TrustedProxies;
 use crate::cookie::RefreshCookie;
 use crate::failed_logins::FailedLogins;
@@ -22,7 +20,7 @@ use crate::limits::Limits;
 use crate::origin::{AllowedOrigins, is_origin};
 use crate::state::{AccountState, State};
 
-/// Why an [`Aquaware`] cannot be built.
+/// Why a [`Builder`] rejects its settings.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -40,7 +38,8 @@ pub enum BuildError {
     },
 }
 
-/// The settings of an [`Aquaware`]; see [`Aquaware::builder`].
+/// The settings of an [`Aquaware`](crate::Aquaware); see
+/// [`Aquaware::builder`](crate::Aquaware::builder).
 #[derive(Debug)]
 pub struct Builder {
     sessions: Arc<Sessions>,
@@ -85,7 +84,7 @@ impl Builder {
 
     /// Mounts sign-up, login, password change and `/auth/me` over these accounts, and allows the
     /// password grant. Without accounts, the application opens sessions itself with
-    /// [`Aquaware::open_session`].
+    /// [`Aquaware::open_session`](crate::Aquaware::open_session).
     #[must_use]
     pub fn accounts(mut self, accounts: impl Into<Arc<Accounts>>) -> Self {
         self.accounts = Some(accounts.into());
@@ -131,11 +130,8 @@ impl Builder {
         self
     }
 
-    /// Checks the settings. The result is cheap to clone; all its clones share limits and state.
-    ///
-    /// # Errors
-    /// [`BuildError`] for the first invalid setting.
-    pub fn build(self) -> Result<Aquaware, BuildError> {
+    /// Checks the settings.
+    pub(crate) fn into_state(self) -> Result<State, BuildError> {
         let Self { sessions, clock, limits, .. } = self;
         if let Some(invalid) = self.allow_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(BuildError::Origin(invalid.clone()));
@@ -160,7 +156,7 @@ impl Builder {
             signup_open: self.signup_open,
             failed_logins: FailedLogins::new(limits.failed_logins_per_account),
         });
-        let state = State {
+        Ok(State {
             clients: Clients::new(hasher, Arc::new(SystemRandom)),
             status_lists: StatusLists::new(Arc::clone(&sessions)),
             accounts,
@@ -171,8 +167,7 @@ impl Builder {
             proxies: TrustedProxies::new(proxies),
             limiter: Limiter::new(&limits),
             allow_origins: self.allow_origins,
-        };
-        Ok(Aquaware::new(web::Data::new(state)))
+        })
     }
 }
 
@@ -195,5 +190,50 @@ impl PasswordHasher for NoHasher {
 
     async fn establish(&self, _: &Password, _: &[String]) -> Result<PasswordHash, EstablishError> {
         Err(EstablishError::Overloaded(Overloaded))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aquaware_core::policy::ProfileSettings;
+    use aquaware_core::store::MemoryStore;
+    use aquaware_core::testing::fixture;
+
+    use super::*;
+
+    fn builder() -> Builder {
+        let sessions = fixture::sessions(Arc::new(MemoryStore::new()), fixture::policy());
+        Builder::new(Arc::new(sessions))
+    }
+
+    #[test]
+    fn malformed_origins_are_rejected() {
+        for origin in ["", "*", "null", "example.com", "https://example.com/"] {
+            let error = builder().allow_origins([origin]).into_state().unwrap_err();
+            assert!(matches!(error, BuildError::Origin(text) if text == origin), "{origin}");
+        }
+        let origins = ["https://app.example.com", "capacitor://localhost"];
+        assert!(builder().allow_origins(origins).into_state().is_ok());
+    }
+
+    #[test]
+    fn malformed_proxies_are_rejected() {
+        for proxy in ["", "proxy", "10.0.0.0/33", "10.0.0.1:80"] {
+            let error = builder().trusted_proxies([proxy]).into_state().unwrap_err();
+            assert!(matches!(error, BuildError::TrustedProxy(text) if text == proxy), "{proxy}");
+        }
+        assert!(builder().trusted_proxies(["10.0.0.0/8", "fd00::1"]).into_state().is_ok());
+    }
+
+    #[test]
+    fn client_secrets_require_a_password_hasher() {
+        let secret = Some(PasswordHash::new("$argon2id$".to_owned()));
+        let settings = ProfileSettings { secret, ..ProfileSettings::default() };
+        let policy = fixture::policy_with([fixture::profile("shop", settings)]);
+        let sessions = Arc::new(fixture::sessions(Arc::new(MemoryStore::new()), policy));
+        let error = Builder::new(Arc::clone(&sessions)).into_state().unwrap_err();
+        assert!(error.to_string().contains("client \"shop\" has a secret"), "{error}");
+        let hasher = Arc::new(NoHasher);
+        assert!(Builder::new(sessions).password_hasher(hasher).into_state().is_ok());
     }
 }

@@ -9,8 +9,8 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use aquaware_core::secret::RefreshToken;
 use zeroize::Zeroizing;
 
-use super::error_code::ErrorCode;
-use super::problem::Problem;
+use crate::error_code::ErrorCode;
+use crate::problem::Problem;
 
 /// The format of the refresh cookie: with the `__Secure-` prefix and `Secure`, or without both for
 /// development over plain HTTP.

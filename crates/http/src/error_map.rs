@@ -1,4 +1,5 @@
-//! Maps the errors of the use cases to problems: the only place that does.
+//! Maps the errors of the use cases to responses: problems, and the errors of RFC 6749 for
+//! `/oauth2/*`. No other module does.
 //!
 //! No match has a `_` arm, so a new error must be given its response here. Causes are logged here,
 //! once, and never appear in a response.
@@ -7,13 +8,17 @@ use std::time::Duration;
 
 use aquaware_core::password::{Overloaded, Weakness};
 use aquaware_core::service::{
-    AuthError, LoginError, PasswordError, RefreshError, ServiceError, SignUpError, StatusListError,
+    AuthError, ClientError, LoginError, PasswordError, RefreshError, ServiceError, SignUpError,
+    StatusListError,
 };
 use aquaware_core::store::StoreError;
 
-use super::error_code::ErrorCode;
-use super::problem::{FieldError, Problem};
+use crate::body::oauth::FormError;
 use crate::error_chain::chain;
+use crate::error_code::ErrorCode;
+use crate::login::LoginRejection;
+use crate::oauth::{OauthError, OauthErrorCode};
+use crate::problem::{FieldError, Problem};
 
 /// When a client may retry after a store failure.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -43,11 +48,11 @@ impl From<&StoreError> for Problem {
 }
 
 impl From<ServiceError> for Problem {
-    fn from(failure: ServiceError) -> Self {
-        match failure {
+    fn from(error: ServiceError) -> Self {
+        match error {
             ServiceError::Store(error) => error.into(),
             ServiceError::Sign(_) | ServiceError::IdTaken(_) => {
-                tracing::error!(cause = %failure, "failed to issue a token");
+                tracing::error!(cause = %error, "failed to issue a token");
                 Self::from(ErrorCode::InternalError)
             }
         }
@@ -92,7 +97,7 @@ impl From<RefreshError> for Problem {
             RefreshError::NotAllowed => Self::from(ErrorCode::ClientNotAllowed),
             RefreshError::Foreign => Self::from(ErrorCode::InvalidRefreshToken),
             RefreshError::InvalidScope => Self::from(ErrorCode::InvalidScope),
-            RefreshError::Service(failure) => failure.into(),
+            RefreshError::Service(error) => error.into(),
         }
     }
 }
@@ -104,7 +109,7 @@ impl From<LoginError> for Problem {
             LoginError::NotAllowed => Self::from(ErrorCode::ClientNotAllowed),
             LoginError::InvalidScope => Self::from(ErrorCode::InvalidScope),
             LoginError::Overloaded(overloaded) => overloaded.into(),
-            LoginError::Service(failure) => failure.into(),
+            LoginError::Service(error) => error.into(),
         }
     }
 }
@@ -131,6 +136,66 @@ impl From<PasswordError> for Problem {
             PasswordError::Weak(why) => weak("new_password", &why),
             PasswordError::Overloaded(overloaded) => overloaded.into(),
             PasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<FormError> for OauthError {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Problem(problem) => Self::Problem(problem),
+            FormError::InvalidRequest(description) => {
+                Self::Code(OauthErrorCode::InvalidRequest, description)
+            }
+        }
+    }
+}
+
+impl From<ClientError> for OauthError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Invalid => Self::invalid_client(),
+            ClientError::NotAllowed => Self::unauthorized_client(),
+            ClientError::InvalidScope => Self::invalid_scope(),
+            ClientError::Overloaded(overloaded) => Self::Problem(overloaded.into()),
+            ClientError::Service(error) => Self::Problem(error.into()),
+        }
+    }
+}
+
+impl From<RefreshError> for OauthError {
+    /// All unusable tokens get the same response (RFC 6749 §5.2), which does not reveal the reason.
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Token(_)
+            | RefreshError::Unknown
+            | RefreshError::Expired
+            | RefreshError::Reused
+            | RefreshError::Ended(_)
+            | RefreshError::Foreign => Self::new(
+                OauthErrorCode::InvalidGrant,
+                "The refresh token is invalid, expired, revoked or belongs to another client.",
+            ),
+            RefreshError::NotAllowed => Self::unauthorized_client(),
+            RefreshError::InvalidScope => Self::invalid_scope(),
+            RefreshError::Service(error) => Self::Problem(error.into()),
+        }
+    }
+}
+
+impl From<LoginRejection> for OauthError {
+    fn from(rejection: LoginRejection) -> Self {
+        match rejection {
+            LoginRejection::Problem(problem) => Self::Problem(problem),
+            LoginRejection::Login(LoginError::InvalidCredentials) => {
+                Self::new(OauthErrorCode::InvalidGrant, "The user name or password is wrong.")
+            }
+            LoginRejection::Login(LoginError::NotAllowed) => Self::unauthorized_client(),
+            LoginRejection::Login(LoginError::InvalidScope) => Self::invalid_scope(),
+            LoginRejection::Login(LoginError::Overloaded(overloaded)) => {
+                Self::Problem(overloaded.into())
+            }
+            LoginRejection::Login(LoginError::Service(error)) => Self::Problem(error.into()),
         }
     }
 }

@@ -12,9 +12,9 @@ use aquaware_core::account::Login;
 use aquaware_core::time::Timestamp;
 use aws_lc_rs::digest;
 
-use super::error_code::ErrorCode;
-use super::limits::Rate;
-use super::problem::Problem;
+use crate::error_code::ErrorCode;
+use crate::limits::Rate;
+use crate::problem::Problem;
 
 /// The failures per login, in windows that start with a first failure; shared by all workers.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
-//! The management listener's answers: does the process run, can it serve.
+//! Health checks: whether the process runs, and whether it can serve requests.
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use aquaware_core::jwt::TokenType;
 use serde::Serialize;
 
-use super::error_code::ErrorCode;
-use super::problem::{FieldError, Problem};
-use super::state::State;
 use crate::error_chain::chain;
+use crate::error_code::ErrorCode;
+use crate::problem::{FieldError, Problem};
+use crate::state::State;
 
 #[derive(Serialize)]
 struct Healthy {
@@ -19,13 +19,13 @@ fn healthy(status: &'static str) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Healthy { status })
 }
 
-/// `GET /health/live`: the process runs.
+/// `GET /health/live`: 200 as long as the process runs.
 pub(crate) async fn live() -> HttpResponse {
     healthy("alive")
 }
 
-/// `GET /health/ready`: both stores answer and there are keys to sign with; else 503 naming what
-/// does not.
+/// `GET /health/ready`: 200 if the stores respond and there are keys to sign with; otherwise a 503
+/// that names what is missing.
 pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let accounts = async {
         match &state.accounts {
@@ -38,13 +38,13 @@ pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
     for (name, answer) in [("sessions", sessions), ("accounts", accounts)] {
         if let Err(error) = answer {
             tracing::warn!(store = name, cause = %chain(&error), "not ready");
-            failing.push(FieldError::new(name, "the store does not answer"));
+            failing.push(FieldError::new(name, "the store does not respond"));
         }
     }
     let context = state.context();
     let signs = |kind| context.snapshot.ring().signing(kind, context.now).is_some();
     if !signs(TokenType::Access) || !signs(TokenType::Refresh) {
-        failing.push(FieldError::new("keys", "there is no key to sign with"));
+        failing.push(FieldError::new("keys", "there is no signing key"));
     }
     if failing.is_empty() {
         return Ok(healthy("ready"));

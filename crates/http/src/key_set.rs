@@ -1,4 +1,4 @@
-//! `GET /.well-known/jwks.json`: the public keys, for whoever checks tokens without asking.
+//! `GET /.well-known/jwks.json`: the public keys, for services that verify tokens offline.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::document::Document;
-use super::error_code::ErrorCode;
-use super::problem::Problem;
-use super::state::State;
+use crate::document::Document;
+use crate::error_code::ErrorCode;
+use crate::problem::Problem;
+use crate::state::State;
 
-/// How long others may keep the key set, in seconds. A next key is published at least this long
-/// before it signs.
+/// How long clients may cache the key set and the metadata, in seconds.
 pub(crate) const MAX_AGE: u32 = 300;
-/// The same as a [`Duration`], for those who schedule rotations.
+/// How long clients may cache the key set. A key must be published for at least this long before it
+/// signs.
 pub const KEY_SET_MAX_AGE: Duration = Duration::from_secs(MAX_AGE as u64);
 
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ struct KeySet {
     keys: Vec<PublicKey>,
 }
 
-/// Answers with the set, or 304 to whoever has it.
+/// Returns the key set, or 304 if the client already has it.
 pub(crate) async fn key_set(
     request: HttpRequest,
     state: web::Data<State>,

@@ -1,42 +1,10 @@
-//! The HTTP API of Aquaware as routes for actix-web applications: `/auth/*`, `/oauth2/*`, the key
-//! set, the authorization server metadata and the status lists.
+#![doc = include_str!("../README.md")]
 //!
-//! An application brings its [`Sessions`](aquaware_core::service::Sessions) over any store, builds an
-//! [`Aquaware`], and mounts it beside its own routes:
+//! # Structure
 //!
-//! ```no_run
-//! # use std::sync::Arc;
-//! use actix_web::{App, HttpResponse, HttpServer, web};
-//! use aquaware_core::service::Sessions;
-//! use aquaware_http::{Aquaware, Authenticated};
-//!
-//! async fn tank(caller: Authenticated) -> HttpResponse {
-//!     HttpResponse::Ok().body(format!("the tank of {}", caller.session.subject))
-//! }
-//!
-//! async fn serve(sessions: Arc<Sessions>) -> Result<(), Box<dyn std::error::Error>> {
-//!     let aquaware = Aquaware::builder(sessions)
-//!         .allow_origins(["https://app.example.com"])
-//!         .build()?;
-//!     HttpServer::new(move || {
-//!         App::new()
-//!             .configure(|app| aquaware.configure(app))
-//!             .route("/tank", web::get().to(tank))
-//!             .wrap(aquaware.middleware())
-//!     })
-//!     .bind("127.0.0.1:8080")?
-//!     .run()
-//!     .await?;
-//!     Ok(())
-//! }
-//! ```
-//!
-//! With [`Builder::accounts`], sign-up, login and password change are mounted too. Without accounts,
-//! the application authenticates its users and opens sessions with [`Aquaware::open_session`].
-//!
-//! Every error is a [`Problem`]; `error_map` is the only place that turns errors of the use cases
-//! into problems. No rule about tokens is in this crate: handlers parse, call a use case, and
-//! respond.
+//! Handlers parse the request, call a use case of `aquaware-core`, and respond; no rule about tokens
+//! is in this crate. Every error is a [`Problem`], and one module, `error_map`, turns the errors of
+//! the use cases into responses.
 
 mod aquaware;
 mod auth;

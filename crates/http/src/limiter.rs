@@ -10,9 +10,9 @@ use aquaware_core::id::{Generation, SessionId};
 use aquaware_core::jwt::Verified;
 use aquaware_core::policy::Rotation;
 
-use super::limits::Limits;
-use super::problem::Problem;
-use super::request_limit::{RequestLimit, address_key};
+use crate::limits::Limits;
+use crate::problem::Problem;
+use crate::request_limit::{RequestLimit, address_key};
 
 /// The request limits, shared by all workers.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! A login with its limits and locks: the same whichever door it comes through.
+//! Logins with their limits and locks, for `/auth/login`, the password grant and the application.
 
 use std::net::IpAddr;
 
@@ -10,56 +10,56 @@ use aquaware_core::policy::Grant;
 use aquaware_core::service::{Granted, LogIn, LoginError, NewSession, RequestContext};
 use aquaware_core::session::{Device, EndReason};
 
-use super::error_code::ErrorCode;
-use super::problem::Problem;
-use super::state::State;
-use super::token_response;
+use crate::error_code::ErrorCode;
+use crate::problem::Problem;
+use crate::state::State;
+use crate::token_response;
 
-const LONGEST_USER_AGENT: usize = 255;
+const MAX_USER_AGENT_LENGTH: usize = 255;
 
-/// Why a login came to nothing.
-pub(crate) enum Refused {
-    /// By a limit or a lock, or by the store on the way.
-    Here(Problem),
+/// Why a login was rejected.
+pub(crate) enum LoginRejection {
+    /// By a limit or a lock, or by a failure of the store.
+    Problem(Problem),
     /// By the use case.
-    There(LoginError),
+    Login(LoginError),
 }
 
-impl From<Problem> for Refused {
+impl From<Problem> for LoginRejection {
     fn from(problem: Problem) -> Self {
-        Self::Here(problem)
+        Self::Problem(problem)
     }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Here(problem) => problem,
-            Refused::There(error) => error.into(),
+impl From<LoginRejection> for Problem {
+    fn from(rejection: LoginRejection) -> Self {
+        match rejection {
+            LoginRejection::Problem(problem) => problem,
+            LoginRejection::Login(error) => error.into(),
         }
     }
 }
 
-/// Logs in, unless the account is locked; counts what fails.
+/// Logs in unless the account is locked, and counts failures.
 pub(crate) async fn log_in(
     state: &State,
     context: &RequestContext,
-    wish: LogIn<'_>,
-) -> Result<Granted, Refused> {
+    request: LogIn<'_>,
+) -> Result<Granted, LoginRejection> {
     let now = context.now;
     let accounts = state.accounts()?;
-    // What is no address is nobody's: there is nothing to lock.
-    let login = Login::new(&wish.email).ok();
+    // A malformed address belongs to no account, so there is nothing to lock.
+    let login = Login::new(&request.email).ok();
     if let Some(login) = &login {
         accounts.failed_logins.check(login, now)?;
     }
-    let outcome = accounts.service.log_in(context, wish).await;
+    let outcome = accounts.service.log_in(context, request).await;
     if let (Some(login), Err(LoginError::InvalidCredentials)) = (&login, &outcome) {
         accounts.failed_logins.failed(login, now)?;
     }
-    let granted = outcome.map_err(Refused::There)?;
+    let granted = outcome.map_err(LoginRejection::Login)?;
     if let Some(Err(locked)) = login.map(|login| accounts.failed_logins.succeeded(&login, now)) {
-        // Guesses sent at once locked the account meanwhile: this one must not stand out.
+        // Concurrent guesses have locked the account: the correct one must not stand out.
         let ended = state.sessions.end(context, &granted.session.id, EndReason::Revoked).await;
         ended.map_err(Problem::from)?;
         return Err(locked.into());
@@ -85,7 +85,7 @@ pub(crate) async fn open_session(
     if !new.scope.is_within(&profile.scopes) {
         return Err(ErrorCode::InvalidScope.into());
     }
-    state.refuse_foreign_page(request, profile)?;
+    state.check_login_origin(request, profile)?;
     let Device { ip, user_agent, .. } = device(request, state.client(request).address, None);
     new.device.ip = new.device.ip.or(ip);
     new.device.user_agent = new.device.user_agent.or(user_agent);
@@ -94,12 +94,12 @@ pub(crate) async fn open_session(
     Ok(token_response::by_profile(state, profile.transport, &granted, context.now))
 }
 
-/// Where a login comes from, as its owner will see it in the list of sessions.
+/// The origin of a login, as the list of sessions shows it.
 pub(crate) fn device(request: &HttpRequest, address: IpAddr, name: Option<String>) -> Device {
     let agent = request.headers().get(header::USER_AGENT).and_then(|it| it.to_str().ok());
     Device {
         name,
         ip: Some(address.to_string()),
-        user_agent: agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
+        user_agent: agent.map(|agent| agent.chars().take(MAX_USER_AGENT_LENGTH).collect()),
     }
 }

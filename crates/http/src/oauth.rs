@@ -1,5 +1,5 @@
-//! `/oauth2/*`: the token endpoint, revocation and introspection for whoever speaks OAuth 2.0, over
-//! the same use cases as `/auth/*`.
+//! `/oauth2/*` and the server metadata: the token endpoint, revocation and introspection for OAuth
+//! 2.0 clients, over the same use cases as `/auth/*`.
 
 mod client;
 mod error;
@@ -11,9 +11,10 @@ mod token;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-use super::route::endpoint;
+pub(crate) use self::error::{OauthError, OauthErrorCode};
+use crate::route::endpoint;
 
-/// Adds the paths to the application.
+/// Mounts the resources.
 pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(endpoint("/oauth2/token", [(Method::POST, web::to(token::token))]))
         .service(endpoint("/oauth2/revoke", [(Method::POST, web::to(revoke::revoke))]))

@@ -6,8 +6,8 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
-use super::error_code::ErrorCode;
-use super::problem::Problem;
+use crate::error_code::ErrorCode;
+use crate::problem::Problem;
 
 /// A web origin (RFC 6454 §6.2) in the form in which origins are compared: lower case, without a
 /// default port.

@@ -13,9 +13,9 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::error_code::ErrorCode;
-use super::limits::Rate;
-use super::problem::Problem;
+use crate::error_code::ErrorCode;
+use crate::limits::Rate;
+use crate::problem::Problem;
 
 /// The key of an address. Addresses of one IPv6 /64 network share a key, because they usually
 /// belong to one customer.

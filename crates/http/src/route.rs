@@ -8,8 +8,8 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, header::ALLOW};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError as _, Route, web};
 
-use super::error_code::ErrorCode;
-use super::problem::Problem;
+use crate::error_code::ErrorCode;
+use crate::problem::Problem;
 
 /// A resource at `path` and `path/` that supports these methods and answers others with 405.
 ///

@@ -1,4 +1,4 @@
-//! What every handler has at hand.
+//! The state that all handlers share.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use aquaware_core::service::{
 };
 use aquaware_core::time::Clock;
 
-use super::bearer;
-use super::client_address::{Client, TrustedProxies};
-use super::cookie::RefreshCookie;
-use super::error_code::ErrorCode;
-use super::failed_logins::FailedLogins;
-use super::limiter::Limiter;
-use super::origin::AllowedOrigins;
-use super::problem::Problem;
+use crate::bearer;
+use crate::client_address::{Client, TrustedProxies};
+use crate::cookie::RefreshCookie;
+use crate::error_code::ErrorCode;
+use crate::failed_logins::FailedLogins;
+use crate::limiter::Limiter;
+use crate::origin::AllowedOrigins;
+use crate::problem::Problem;
 
-/// The use cases, and what is particular to HTTP.
+/// The use cases, and the state of the HTTP layer.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) sessions: Arc<Sessions>,
@@ -36,7 +36,7 @@ pub(crate) struct State {
     pub(crate) allow_origins: Vec<String>,
 }
 
-/// The account side, where the application has one.
+/// The account use cases, if the application has accounts.
 #[derive(Debug)]
 pub(crate) struct AccountState {
     pub(crate) service: Arc<Accounts>,
@@ -61,15 +61,15 @@ impl State {
         self.sessions.context(self.clock.now())
     }
 
-    /// The account side.
+    /// The account use cases.
     ///
     /// # Errors
-    /// The 404 of an application that has none.
+    /// The 404 of an application without accounts.
     pub(crate) fn accounts(&self) -> Result<&AccountState, Problem> {
         self.accounts.as_ref().ok_or_else(|| Problem::from(ErrorCode::NotFound))
     }
 
-    /// Who calls, by address: as the envelope found out, if there is one around.
+    /// The address of the client; the middleware has determined it already, if there is one.
     pub(crate) fn client(&self, request: &HttpRequest) -> Client {
         let found = request.extensions().get::<Client>().copied();
         found.unwrap_or_else(|| {
@@ -80,13 +80,13 @@ impl State {
     /// Counts a refresh against its session's limit.
     ///
     /// # Errors
-    /// The 429; nothing is used up.
+    /// The 429; the token remains valid.
     pub(crate) fn count_refresh(&self, token: &CheckedRefresh<'_>) -> Result<(), Problem> {
         let rotation = token.profile().map_or(Rotation::Always, |profile| profile.rotation);
         self.limiter.refresh(token.claims(), rotation)
     }
 
-    /// Renews a session, with a line in the log for what should be seen.
+    /// Renews a session, and logs reuse.
     ///
     /// # Errors
     /// [`RefreshError`].
@@ -110,12 +110,12 @@ impl State {
         }
     }
 
-    /// Refuses a login that a page of another origin sends for a client whose refresh token is a
-    /// cookie: it would plant a session in the victim's browser.
+    /// Rejects a login from a page of another origin for a client with a refresh cookie: it would
+    /// plant the attacker's session in the browser of the victim.
     ///
     /// # Errors
     /// The 403.
-    pub(crate) fn refuse_foreign_page(
+    pub(crate) fn check_login_origin(
         &self,
         request: &HttpRequest,
         client: &ClientProfile,
@@ -126,10 +126,10 @@ impl State {
         Ok(())
     }
 
-    /// Who calls, by access token: good, and of a live session.
+    /// Authenticates the caller by an access token of a live session.
     ///
     /// # Errors
-    /// The 401, or 400 for two tokens, or 503.
+    /// The 401, 400 for two tokens, or 503.
     pub(crate) async fn caller(
         &self,
         request: &HttpRequest,
@@ -142,10 +142,10 @@ impl State {
     }
 }
 
-/// The `Idempotency-Key`; `None` where there is none, or one too short to count.
+/// The `Idempotency-Key`; `None` if it is absent or too short to be used.
 ///
 /// # Errors
-/// When it breaks the rules, or comes more than once.
+/// When it is malformed or occurs more than once.
 pub(crate) fn retry_key(request: &HttpRequest) -> Result<Option<RetryKey>, InvalidRetryKey> {
     let mut keys = request.headers().get_all("Idempotency-Key");
     let Some(key) = keys.next() else { return Ok(None) };

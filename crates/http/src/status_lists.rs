@@ -1,5 +1,5 @@
-//! `GET /status-lists/{id}` and `GET /status-lists`: which sessions were revoked, for whoever checks
-//! tokens without asking (draft-ietf-oauth-status-list-20 §8, §9).
+//! `GET /status-lists/{id}` and `GET /status-lists`: the revoked sessions, for services that verify
+//! tokens offline (draft-ietf-oauth-status-list-20 §8, §9).
 
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -7,26 +7,26 @@ use aquaware_core::service::SignedList;
 use aquaware_core::status::ListId;
 use serde::Serialize;
 
-use super::document::Document;
-use super::error_code::ErrorCode;
-use super::key_set::MAX_AGE;
-use super::problem::Problem;
-use super::state::State;
+use crate::document::Document;
+use crate::error_code::ErrorCode;
+use crate::key_set::MAX_AGE;
+use crate::problem::Problem;
+use crate::state::State;
 
-/// Where the names of all lists are.
+/// The path of the list of all status lists.
 pub(crate) const PATH: &str = "/status-lists";
 
-/// What a list is (§8.1).
+/// The media type of a status list (§8.1).
 const MEDIA_TYPE: &str = "application/statuslist+jwt";
 
-/// Answers with a list, or 304 to whoever has it.
+/// Returns a list, or 304 if the client already has it.
 pub(crate) async fn list(
     request: HttpRequest,
     id: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let id: ListId = id.parse().map_err(|_| Problem::from(ErrorCode::NotFound))?;
-    if asks_for_the_past(&request) {
+    if asks_for_history(&request) {
         // §8.4: historical lists are not kept.
         return Err(Problem::from(ErrorCode::NotFound));
     }
@@ -36,7 +36,7 @@ pub(crate) async fn list(
     let signed = state.status_lists.list(&state.context(), id).await?;
     let gzip = accepts_gzip(request.headers());
     let mut response = document(&signed, gzip).response(&request);
-    // Public, and without credentials: any page may read it.
+    // The lists are public and fetched without credentials, so any page may read them.
     for (name, value) in
         [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (header::VARY, "Accept, Accept-Encoding")]
     {
@@ -45,7 +45,7 @@ pub(crate) async fn list(
     Ok(response)
 }
 
-/// May be kept, and must be asked for each time: nobody on the way may add to the `ttl`.
+/// Caches must revalidate the list on every use: caching it would prolong its `ttl`.
 fn document(signed: &SignedList, gzip: bool) -> Document {
     let tag = signed.tag();
     let (tag, coding, body) = match gzip {
@@ -61,7 +61,7 @@ struct Aggregation {
     status_lists: Vec<String>,
 }
 
-/// Answers with the addresses of all lists there are, and of the one that comes next.
+/// Returns the URIs of all lists, including the next one.
 pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let context = state.context();
     if context.snapshot.ring().signing_for_others(context.now).is_none() {
@@ -75,14 +75,14 @@ pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem
         .json(Aggregation { status_lists }))
 }
 
-fn asks_for_the_past(request: &HttpRequest) -> bool {
+fn asks_for_history(request: &HttpRequest) -> bool {
     let names = request.query_string().split('&').map(|pair| pair.split('=').next());
     names.into_iter().flatten().any(|name| name == "time")
 }
 
-/// The members of a list with weights, those that weigh nothing left out (RFC 9110 §12.4.2), and
-/// those left out.
-fn weighed(headers: &HeaderMap, name: header::HeaderName) -> (Vec<String>, Vec<String>) {
+/// The members of a weighted list (RFC 9110 §12.4.2): those with a positive weight, and those with
+/// a weight of zero.
+fn weighted(headers: &HeaderMap, name: header::HeaderName) -> (Vec<String>, Vec<String>) {
     let lines = headers.get_all(name).filter_map(|value| value.to_str().ok());
     let members = lines.flat_map(|line| line.split(','));
     let (wanted, unwanted): (Vec<_>, Vec<_>) = members
@@ -99,16 +99,16 @@ fn weighed(headers: &HeaderMap, name: header::HeaderName) -> (Vec<String>, Vec<S
     (names(wanted), names(unwanted))
 }
 
-/// Whether a document of this type is wanted: yes, where nothing is said.
+/// Whether the client accepts a media type; without the header it accepts all.
 fn accepts(headers: &HeaderMap, name: header::HeaderName, media_type: &str) -> bool {
-    let (wanted, unwanted) = weighed(headers, name);
+    let (wanted, unwanted) = weighted(headers, name);
     let matches = |range: &String| [media_type, "application/*", "*/*"].contains(&range.as_str());
-    let refused = unwanted.iter().any(|range| range == media_type);
-    (wanted.is_empty() && unwanted.is_empty()) || (!refused && wanted.iter().any(matches))
+    let excluded = unwanted.iter().any(|range| range == media_type);
+    (wanted.is_empty() && unwanted.is_empty()) || (!excluded && wanted.iter().any(matches))
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let (wanted, unwanted) = weighed(headers, header::ACCEPT_ENCODING);
+    let (wanted, unwanted) = weighted(headers, header::ACCEPT_ENCODING);
     let gzip = |coding: &String| ["gzip", "x-gzip"].contains(&coding.as_str());
     wanted.iter().any(gzip) || (wanted.iter().any(|it| it == "*") && !unwanted.iter().any(gzip))
 }
@@ -125,44 +125,44 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_accepts_is_read_with_its_weights() {
+    fn accept_is_read_with_its_weights() {
         let accepted = |value| accepts(&headers("accept", value), header::ACCEPT, MEDIA_TYPE);
-        for good in [
+        for accepted_value in [
             MEDIA_TYPE,
             "APPLICATION/StatusList+JWT",
             "*/*",
             "text/html, application/*;q=0.1",
             "application/statuslist+cwt, application/statuslist+jwt;q=0.5",
         ] {
-            assert!(accepted(good), "{good}");
+            assert!(accepted(accepted_value), "{accepted_value}");
         }
-        for bad in [
+        for other in [
             "application/statuslist+cwt",
             "text/html",
             "*/*, application/statuslist+jwt;q=0",
             "application/statuslist+jwt; q=0.0",
             "application/statuslist+jwt;Q=0",
         ] {
-            assert!(!accepted(bad), "{bad}");
+            assert!(!accepted(other), "{other}");
         }
         assert!(accepts(&HeaderMap::new(), header::ACCEPT, MEDIA_TYPE));
     }
 
     #[test]
-    fn gzip_is_used_only_where_it_is_wanted() {
+    fn gzip_is_used_only_if_it_is_accepted() {
         let accepted = |value| accepts_gzip(&headers("accept-encoding", value));
-        for good in ["gzip", "br, GZIP;q=0.1", "x-gzip", "*", "identity;q=0, *;q=0.2"] {
-            assert!(accepted(good), "{good}");
+        for accepted_value in ["gzip", "br, GZIP;q=0.1", "x-gzip", "*", "identity;q=0, *;q=0.2"] {
+            assert!(accepted(accepted_value), "{accepted_value}");
         }
-        for bad in ["", "br", "gzip;q=0", "*, gzip;q=0", "identity"] {
-            assert!(!accepted(bad), "{bad}");
+        for other in ["", "br", "gzip;q=0", "*, gzip;q=0", "identity"] {
+            assert!(!accepted(other), "{other}");
         }
         assert!(!accepts_gzip(&HeaderMap::new()));
     }
 
     #[test]
-    fn the_past_is_asked_for_by_time_alone() {
-        let asks = |uri: &str| asks_for_the_past(&TestRequest::with_uri(uri).to_http_request());
+    fn only_the_parameter_time_asks_for_history() {
+        let asks = |uri: &str| asks_for_history(&TestRequest::with_uri(uri).to_http_request());
         assert!(asks("/status-lists/0?time=1686925000") && asks("/status-lists/0?a=b&time"));
         assert!(!asks("/status-lists/0") && !asks("/status-lists/0?timeout=1&a=time"));
     }

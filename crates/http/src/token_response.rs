@@ -1,4 +1,4 @@
-//! The *token answer*: what a login, a refresh or a client by itself is given.
+//! The token response of logins, refreshes and client credentials.
 
 use std::time::Duration;
 
@@ -11,12 +11,11 @@ use aquaware_core::service::{ClientToken, Granted, GrantedRefresh};
 use aquaware_core::time::Timestamp;
 use serde::Serialize;
 
-use super::state::State;
+use crate::state::State;
 
-/// The body, field by field as the contract names them (RFC 6749 §5.1). Borrows the tokens, which
-/// overwrite themselves when dropped.
+/// The body (RFC 6749 §5.1). It borrows the tokens, which are overwritten when dropped.
 #[derive(Serialize)]
-struct TokenAnswer<'a> {
+struct TokenResponse<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: u64,
@@ -30,7 +29,7 @@ struct TokenAnswer<'a> {
     scope: Option<String>,
 }
 
-impl<'a> TokenAnswer<'a> {
+impl<'a> TokenResponse<'a> {
     fn new(access: &'a AccessToken, expires_at: Timestamp, scope: &Scope, now: Timestamp) -> Self {
         Self {
             access_token: access.expose(),
@@ -65,14 +64,13 @@ impl<'a> TokenAnswer<'a> {
     }
 }
 
-/// What a session gives, all of it in the body.
+/// The tokens of a session, in the body.
 pub(crate) fn in_body(granted: &Granted, now: Timestamp) -> HttpResponse {
     let refresh = granted.refresh.as_ref();
-    TokenAnswer::of_session(granted, now).with_refresh(refresh, now).response()
+    TokenResponse::of_session(granted, now).with_refresh(refresh, now).response()
 }
 
-/// What a session gives, the refresh token in the body or in a cookie, as the client's profile has
-/// it.
+/// The tokens of a session, with the refresh token in the body or in a cookie.
 pub(crate) fn by_profile(
     state: &State,
     transport: Transport,
@@ -82,7 +80,7 @@ pub(crate) fn by_profile(
     if transport == Transport::Body {
         return in_body(granted, now);
     }
-    let mut response = TokenAnswer::of_session(granted, now).response();
+    let mut response = TokenResponse::of_session(granted, now).response();
     if let Some(cookie) = granted.refresh.as_ref().and_then(|it| cookie(state, it, now)) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -90,11 +88,11 @@ pub(crate) fn by_profile(
 }
 
 fn cookie(state: &State, refresh: &GrantedRefresh, now: Timestamp) -> Option<HeaderValue> {
-    let life = Duration::from_secs(refresh.expires_at.seconds_after(now));
-    state.cookie.set(&refresh.token, life)
+    let lifetime = Duration::from_secs(refresh.expires_at.seconds_after(now));
+    state.cookie.set(&refresh.token, lifetime)
 }
 
-/// What a client gets for itself.
+/// The access token of a client that acts on its own behalf.
 pub(crate) fn for_client(token: &ClientToken, now: Timestamp) -> HttpResponse {
-    TokenAnswer::new(&token.access, token.expires_at, &token.scope, now).response()
+    TokenResponse::new(&token.access, token.expires_at, &token.scope, now).response()
 }

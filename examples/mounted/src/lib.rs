@@ -67,7 +67,7 @@ impl Issuer {
     /// When the keys cannot be read. The current keys stay in use.
     pub fn follow_keys(&mut self, now: Timestamp) -> Result<bool, Box<dyn Error>> {
         self.keys.poll(now, |records| {
-            let policy = self.sessions.snapshot().policy().clone();
+            let policy = self.sessions.context(now).snapshot.policy().clone();
             let ring = KeyRing::new(records, &policy, now)?;
             self.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
             Ok(())

@@ -126,8 +126,7 @@ fn a_user_of_the_application_gets_a_session_that_renews_itself() {
     let tank = app.get("/tank", &login.token("access_token"));
     assert_eq!(tank.json()["owner"], "ann@example.com");
 
-    let refreshed =
-        app.post("/auth/refresh", &[("refresh_token", &login.token("refresh_token"))]);
+    let refreshed = app.post("/auth/refresh", &[("refresh_token", &login.token("refresh_token"))]);
     assert_eq!(refreshed.status, 200);
     let access = refreshed.token("access_token");
     assert_eq!(app.get("/tank", &access).status, 200);

@@ -1,4 +1,4 @@
-//! Where passwords come in: sign-up, login, change of password.
+//! Sign-up, login and password change.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -17,8 +17,8 @@ use crate::problem::Problem;
 use crate::state::State;
 use crate::token_response;
 
-const LONGEST_EMAIL: usize = 254;
-const LONGEST_NAME: usize = 100;
+const MAX_EMAIL_LENGTH: usize = 254;
+const MAX_NAME_LENGTH: usize = 100;
 
 /// `POST /auth/signup`.
 pub(super) async fn sign_up(
@@ -33,18 +33,18 @@ pub(super) async fn sign_up(
     }
     state.limiter.sign_up(state.client(&request).address)?;
     let mut fields = Fields::read(&request, payload).await?;
-    let wish = SignUp {
-        email: fields.required_line("email", LONGEST_EMAIL),
+    let sign_up = SignUp {
+        email: fields.required_line("email", MAX_EMAIL_LENGTH),
         password: password(fields.required("password")),
-        first_name: fields.line("first_name", LONGEST_NAME),
-        last_name: fields.line("last_name", LONGEST_NAME),
+        first_name: fields.line("first_name", MAX_NAME_LENGTH),
+        last_name: fields.line("last_name", MAX_NAME_LENGTH),
     };
     let repeated = fields.sent("password2");
-    if repeated.is_some_and(|again| again.as_str() != wish.password.expose()) {
+    if repeated.is_some_and(|again| again.as_str() != sign_up.password.expose()) {
         fields.reject("password2", "differs from password");
     }
     fields.finish()?;
-    let account = accounts.service.sign_up(&context, wish).await?;
+    let account = accounts.service.sign_up(&context, sign_up).await?;
     tracing::info!(account = %account.id, "signed up");
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, "/auth/me"))
@@ -62,18 +62,18 @@ pub(super) async fn log_in(
     let address = state.client(&request).address;
     state.limiter.log_in(address)?;
     let mut fields = Fields::read(&request, payload).await?;
-    let email = fields.required_line("email", LONGEST_EMAIL);
+    let email = fields.required_line("email", MAX_EMAIL_LENGTH);
     let password = password(fields.required("password"));
     let client = fields.line("client_id", usize::MAX).unwrap_or_else(|| "web".to_owned());
     let scope = fields.line("scope", usize::MAX).unwrap_or_default();
-    let device = login::device(&request, address, fields.line("device_name", LONGEST_NAME));
+    let device = login::device(&request, address, fields.line("device_name", MAX_NAME_LENGTH));
     fields.finish()?;
     let client = ClientId::new(client).map_err(|_| Problem::from(ErrorCode::UnknownClient))?;
     let scope = Scope::parse(&scope).map_err(|_| Problem::from(ErrorCode::InvalidScope))?;
     let client = context.client(&client).ok_or_else(|| Problem::from(ErrorCode::UnknownClient))?;
-    state.refuse_foreign_page(&request, client)?;
-    let wish = LogIn { email, password, client, grant: Grant::Login, scope, device };
-    let granted = login::log_in(&state, &context, wish).await?;
+    state.check_login_origin(&request, client)?;
+    let login = LogIn { email, password, client, grant: Grant::Login, scope, device };
+    let granted = login::log_in(&state, &context, login).await?;
     Ok(token_response::by_profile(&state, client.transport, &granted, context.now))
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn change_password(
         outcome => {
             outcome?;
             tracing::info!(account = %account.id, "changed password");
-            Ok(response::nothing())
+            Ok(response::no_content())
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What callers see of themselves: their account and their sessions.
+//! The caller's account and sessions.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::id::SessionId;
 
-use super::response::{self, Line, Lines, Me};
+use super::response::{self, Me, SessionItem, SessionList};
 use crate::error_code::ErrorCode;
 use crate::problem::Problem;
 use crate::state::State;
@@ -31,8 +31,8 @@ pub(super) async fn sessions(
     let context = state.context();
     let caller = state.caller(&request, false, &context).await?;
     let sessions = state.sessions.list(&context, &caller.session.subject).await?;
-    let lines = sessions.iter().map(|session| Line::new(session, &caller.session)).collect();
-    Ok(response::private(&Lines { sessions: lines }))
+    let items = sessions.iter().map(|session| SessionItem::new(session, &caller.session)).collect();
+    Ok(response::private(&SessionList { sessions: items }))
 }
 
 /// `DELETE /auth/sessions/{id}`.
@@ -48,5 +48,5 @@ pub(super) async fn end_session(
     if !state.sessions.end_of(&context, &caller.session.subject, &id).await? {
         return Err(not_found());
     }
-    Ok(response::nothing())
+    Ok(response::no_content())
 }

@@ -1,4 +1,4 @@
-//! Where refresh tokens come in: refresh and logout, by body or by cookie.
+//! Refresh and logout, with the refresh token in the body or in the cookie.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -42,8 +42,9 @@ pub(super) async fn refresh(
 
 /// `POST /auth/logout`.
 ///
-/// A token in the body is what is meant. A cookie comes along by itself, so beside one the bearer's
-/// session ends too: whoever logs out must not stay logged in by the other.
+/// A token in the body is explicit and ends only its session. Browsers send the cookie
+/// automatically, so next to a cookie the session of a bearer token ends too: after a logout, the
+/// user must not stay logged in through the other token.
 pub(super) async fn log_out(
     request: HttpRequest,
     payload: web::Payload,
@@ -56,7 +57,7 @@ pub(super) async fn log_out(
     fields.finish()?;
     if let Some(token) = in_body {
         state.sessions.log_out(&context, token.expose()).await?;
-        return Ok(response::nothing());
+        return Ok(response::no_content());
     }
     let in_cookie = cookie(&request, &state)?;
     let bearer = bearer::access_token(&request, form_has_token)?;
@@ -72,7 +73,7 @@ pub(super) async fn log_out(
             outcome => outcome?,
         }
     }
-    let mut response = response::nothing();
+    let mut response = response::no_content();
     if let Some(clear) = in_cookie.and_then(|_| state.cookie.clear()) {
         response.headers_mut().insert(header::SET_COOKIE, clear);
     }
@@ -95,7 +96,7 @@ pub(super) async fn log_out_all(
     Ok(response::private(&response::Revoked { revoked }))
 }
 
-/// The token in the cookie, if the page that sends it may use it.
+/// The token in the cookie, if its page may use it.
 fn cookie(request: &HttpRequest, state: &State) -> Result<Option<RefreshToken>, Problem> {
     let token = state.cookie.read(request.headers())?;
     if token.is_some() {

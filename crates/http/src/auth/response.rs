@@ -1,4 +1,4 @@
-//! The bodies of answers, field by field as the contract names them.
+//! The bodies of responses, with the field names of the contract.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -6,7 +6,7 @@ use aquaware_core::account::Account;
 use aquaware_core::session::{ExtraClaims, Session};
 use serde::Serialize;
 
-/// What a new account is answered with.
+/// A new account.
 #[derive(Serialize)]
 pub(super) struct NewAccount<'a> {
     id: &'a str,
@@ -28,7 +28,7 @@ impl<'a> From<&'a Account> for NewAccount<'a> {
     }
 }
 
-/// The caller's own account, through the session at hand.
+/// The caller's account and current session.
 #[derive(Serialize)]
 pub(super) struct Me<'a> {
     #[serde(flatten)]
@@ -37,9 +37,9 @@ pub(super) struct Me<'a> {
     pub(super) claims: &'a ExtraClaims,
 }
 
-/// One line of the list of sessions.
+/// A session in the list.
 #[derive(Serialize)]
-pub(super) struct Line<'a> {
+pub(super) struct SessionItem<'a> {
     id: String,
     client_id: &'a str,
     device_name: Option<&'a str>,
@@ -51,8 +51,8 @@ pub(super) struct Line<'a> {
     current: bool,
 }
 
-impl<'a> Line<'a> {
-    /// The line of `session`, in a list asked for by `current`.
+impl<'a> SessionItem<'a> {
+    /// Describes `session` in a list that is requested through `current`.
     pub(super) fn new(session: &'a Session, current: &Session) -> Self {
         Self {
             id: session.id.to_string(),
@@ -70,22 +70,22 @@ impl<'a> Line<'a> {
 
 /// The list of sessions.
 #[derive(Serialize)]
-pub(super) struct Lines<'a> {
-    pub(super) sessions: Vec<Line<'a>>,
+pub(super) struct SessionList<'a> {
+    pub(super) sessions: Vec<SessionItem<'a>>,
 }
 
-/// How many sessions ended.
+/// The number of revoked sessions.
 #[derive(Serialize)]
 pub(super) struct Revoked {
     pub(super) revoked: usize,
 }
 
-/// A body about an account or its sessions, for nobody else and not to be kept.
+/// A private response, which must not be cached.
 pub(super) fn private<T: Serialize>(body: &T) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body)
 }
 
-/// Done, and nothing to say.
-pub(super) fn nothing() -> HttpResponse {
+/// A 204, which must not be cached.
+pub(super) fn no_content() -> HttpResponse {
     HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish()
 }

@@ -1,4 +1,5 @@
-//! Who the client is: HTTP Basic, parameters in the body, or a name alone (RFC 6749 §2.3, §3.2.1).
+//! The client of a request: HTTP Basic, parameters in the body, or an id alone (RFC 6749 §2.3,
+//! §3.2.1).
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -9,33 +10,39 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::error::{OauthError, Word};
+use super::error::{OauthError, OauthErrorCode};
 use crate::body::oauth::OauthForm;
 use crate::body::{Text, query_has};
 
-/// What the request shows of its client; `None` where it shows nothing.
+/// The credentials in the request, if it names a client.
 ///
 /// # Errors
-/// More than one way of authenticating, or a secret in the query: `invalid_request`. What can't be
-/// a client: `invalid_client`.
+/// `invalid_request` for more than one way of authenticating and for credentials in the query;
+/// `invalid_client` for malformed ids.
 pub(super) fn credentials(
     request: &HttpRequest,
     form: &mut OauthForm,
 ) -> Result<Option<Credentials>, OauthError> {
     let query = request.query_string();
     if query_has(query, "client_secret") || query_has(query, "client_id") {
-        return Err(OauthError::new(Word::InvalidRequest, "Credentials don't go into the query."));
+        return Err(OauthError::new(
+            OauthErrorCode::InvalidRequest,
+            "Credentials must not be in the query.",
+        ));
     }
     let (id, secret) = (form.take("client_id"), form.take("client_secret"));
     let found = match (basic(request)?, id, secret) {
         (Some(_), _, Some(_)) => {
             return Err(OauthError::new(
-                Word::InvalidRequest,
-                "The client authenticates in more than one way.",
+                OauthErrorCode::InvalidRequest,
+                "The client used more than one authentication method.",
             ));
         }
         (Some((id, _)), Some(named), None) if *id != *named => {
-            return Err(OauthError::new(Word::InvalidRequest, "Two clients are named."));
+            return Err(OauthError::new(
+                OauthErrorCode::InvalidRequest,
+                "The request names two clients.",
+            ));
         }
         (Some((id, secret)), _, None) => (id, Some(secret)),
         (None, Some(id), secret) => (id, secret),
@@ -47,10 +54,10 @@ pub(super) fn credentials(
     Ok(Some(Credentials { id, secret: secret.map(password) }))
 }
 
-/// The same where there must be a client.
+/// [`credentials`] of a request that must name a client.
 ///
 /// # Errors
-/// As [`credentials`]; `invalid_client` without any.
+/// As [`credentials`]; `invalid_client` if there are none.
 pub(super) fn required(
     request: &HttpRequest,
     form: &mut OauthForm,
@@ -58,7 +65,7 @@ pub(super) fn required(
     credentials(request, form)?.ok_or_else(OauthError::invalid_client)
 }
 
-/// A secret or password on its way into the core.
+/// Moves a secret or password into its own type, without a copy.
 pub(super) fn password(mut text: Text) -> Password {
     Password::new(std::mem::take(&mut *text))
 }
@@ -68,7 +75,10 @@ fn basic(request: &HttpRequest) -> Result<Option<(Text, Text)>, OauthError> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(OauthError::new(Word::InvalidRequest, "More than one Authorization header."));
+        return Err(OauthError::new(
+            OauthErrorCode::InvalidRequest,
+            "There is more than one Authorization header.",
+        ));
     }
     let Some((scheme, rest)) = value.as_bytes().split_at_checked(6) else { return Ok(None) };
     if !scheme.eq_ignore_ascii_case(b"basic ") {
@@ -112,7 +122,7 @@ mod tests {
 
     const FORM: &str = "application/x-www-form-urlencoded";
 
-    /// Name and secret that a request shows, or the word it is refused with.
+    /// The id and secret in a request, or the error code.
     async fn shown(
         headers: &[&str],
         query: &str,
@@ -153,7 +163,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn another_scheme_names_nobody() {
+    async fn other_schemes_name_no_client() {
         for value in ["Bearer a.b.c", "Basically c2hvcDph", "Bas", ""] {
             assert_eq!(
                 shown(&[value], "", "client_id=web").await,
@@ -164,7 +174,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn more_than_one_way_is_an_invalid_request() {
+    async fn more_than_one_authentication_method_is_an_invalid_request() {
         for (headers, query, body) in [
             (&[BASIC][..], "", "client_secret=a%2Bb"),
             (&[BASIC], "", "client_id=shop&client_secret=a%2Bb"),
@@ -176,16 +186,16 @@ mod tests {
             (&[BASIC], "client_secret=x", ""),
             (&[BASIC], "x=1&client%5fsecret", ""),
         ] {
-            let refused = shown(headers, query, body).await;
-            assert_eq!(refused, Err("invalid_request".to_owned()), "{headers:?} {query} {body}");
+            let rejected = shown(headers, query, body).await;
+            assert_eq!(rejected, Err("invalid_request".to_owned()), "{headers:?} {query} {body}");
         }
     }
 
     #[actix_web::test]
-    async fn what_cannot_be_a_client_is_an_invalid_one() {
+    async fn malformed_client_credentials_are_an_invalid_client() {
         for value in ["Basic ", "Basic ***", "Basic c2hvcA==", "Basic Og==", "Basic c2hvcDol"] {
-            let refused = shown(&[value], "", "").await;
-            assert_eq!(refused, Err("invalid_client".to_owned()), "{value}");
+            let rejected = shown(&[value], "", "").await;
+            assert_eq!(rejected, Err("invalid_client".to_owned()), "{value}");
         }
         for body in ["client_id=a%20b", "client_id=%C3%A9", "client_id=a%00"] {
             assert_eq!(shown(&[], "", body).await, Err("invalid_client".to_owned()), "{body}");

@@ -14,10 +14,10 @@ use crate::body::oauth::OauthForm;
 use crate::problem::Problem;
 use crate::state::State;
 
-/// The scope that lets a bearer ask.
+/// The scope with which a bearer may introspect tokens.
 const SCOPE: &str = "introspect";
 
-/// Tells what a token is, to a confidential client or a bearer with the scope for it.
+/// Describes a token to a confidential client, or to a bearer with [`SCOPE`].
 pub(super) async fn introspect(
     request: HttpRequest,
     payload: web::Payload,
@@ -28,11 +28,11 @@ pub(super) async fn introspect(
     authorize(&request, &mut form, &state, &context).await?;
     let token = form.take("token").ok_or_else(|| OauthError::missing("token"))?;
     let found = state.sessions.introspect(&context, &token).await.map_err(Problem::from)?;
-    let answer = found.as_ref().map_or_else(Answer::default, Answer::of);
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
+    let response = found.as_ref().map_or_else(Introspection::default, Introspection::of);
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(response))
 }
 
-/// RFC 7662 §2.1: whoever asks must be entitled, or tokens could be fished for.
+/// RFC 7662 §2.1: callers must be authorized, otherwise they could scan for valid tokens.
 async fn authorize(
     request: &HttpRequest,
     form: &mut OauthForm,
@@ -56,16 +56,16 @@ async fn authorize(
     }
 }
 
-/// RFC 7662 §2.2: what is known of an active token; of any other one, that it isn't.
+/// RFC 7662 §2.2: the claims of an active token, and nothing about any other.
 #[derive(Debug, Default, Serialize)]
-struct Answer<'a> {
+struct Introspection<'a> {
     active: bool,
     #[serde(flatten)]
-    known: Option<Known<'a>>,
+    claims: Option<Claims<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Known<'a> {
+struct Claims<'a> {
     token_type: &'static str,
     iss: &'a str,
     sub: &'a str,
@@ -81,10 +81,10 @@ struct Known<'a> {
     scope: &'a Scope,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> Introspection<'a> {
     fn of(found: &'a Introspected) -> Self {
-        let known = match found {
-            Introspected::Access(claims) => Known {
+        let fields = match found {
+            Introspected::Access(claims) => Claims {
                 token_type: "Bearer",
                 iss: claims.iss.as_str(),
                 sub: claims.sub.as_str(),
@@ -96,7 +96,7 @@ impl<'a> Answer<'a> {
                 sid: claims.sid.map(|sid| sid.to_string()),
                 scope: &claims.scope,
             },
-            Introspected::Refresh(claims, scope) => Known {
+            Introspected::Refresh(claims, scope) => Claims {
                 token_type: "refresh_token",
                 iss: claims.iss.as_str(),
                 sub: claims.sub.as_str(),
@@ -109,7 +109,7 @@ impl<'a> Answer<'a> {
                 scope,
             },
         };
-        Self { active: true, known: Some(known) }
+        Self { active: true, claims: Some(fields) }
     }
 }
 
@@ -118,8 +118,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_what_is_dead_nothing_is_told() {
-        let text = serde_json::to_string(&Answer::default()).unwrap();
+    fn nothing_is_revealed_about_inactive_tokens() {
+        let text = serde_json::to_string(&Introspection::default()).unwrap();
         assert_eq!(text, r#"{"active":false}"#);
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /.well-known/oauth-authorization-server` (RFC 8414): what is there, and nothing else.
+//! `GET /.well-known/oauth-authorization-server` (RFC 8414).
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::state::State;
 use crate::status_lists;
 
-/// Where it is. For an issuer with a path, that path follows (RFC 8414 §3.1).
+/// The path of the metadata. The path of the issuer, if it has one, follows (RFC 8414 §3.1).
 pub(super) const PATH: &str = "/.well-known/oauth-authorization-server";
 
 #[derive(Serialize)]
@@ -23,7 +23,7 @@ struct Metadata<'a> {
     jwks_uri: String,
     revocation_endpoint: String,
     introspection_endpoint: String,
-    /// Required (RFC 8414 §2), and empty: there is no authorization endpoint.
+    /// Required (RFC 8414 §2); empty, because there is no authorization endpoint.
     response_types_supported: [&'static str; 0],
     grant_types_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -32,7 +32,7 @@ struct Metadata<'a> {
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
-    /// draft-ietf-oauth-status-list-20 §9.3; where some client's tokens have a status.
+    /// draft-ietf-oauth-status-list-20 §9.3; present if the tokens of some client have a status.
     #[serde(skip_serializing_if = "Option::is_none")]
     status_list_aggregation_endpoint: Option<String>,
 }
@@ -66,7 +66,7 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// The grants that some client may use at the token endpoint.
+/// The grants that at least one client may use at the token endpoint.
 fn grants(policy: &TokenPolicy) -> Vec<&'static str> {
     let allowed = |grant: &Grant| policy.clients().any(|client| client.allows(*grant));
     let oauth = Grant::ALL.into_iter().filter(|grant| *grant != Grant::Login);
@@ -84,7 +84,7 @@ fn scopes(policy: &TokenPolicy) -> Vec<String> {
     all.into_iter().collect()
 }
 
-/// Answers with the document, at the place that belongs to the issuer's path.
+/// Returns the metadata, also below the path of the issuer.
 pub(super) async fn metadata(
     request: HttpRequest,
     state: web::Data<State>,
@@ -92,7 +92,7 @@ pub(super) async fn metadata(
     let context = state.context();
     let issuer = context.issuer().as_str();
     let wanted = request.match_info().get("path").unwrap_or_default().trim_matches('/');
-    // Without a path the document is the issuer's too: there is no other one here.
+    // Without a path, too: there is only one issuer.
     if !wanted.is_empty() && wanted != path_of(issuer) {
         return Err(Problem::from(ErrorCode::NotFound));
     }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_issuers_path_is_what_follows_the_host() {
+    fn the_path_of_an_issuer_follows_the_host() {
         assert_eq!(path_of("https://a.example"), "");
         assert_eq!(path_of("https://a.example/"), "");
         assert_eq!(path_of("https://a.example/eu/prod/"), "eu/prod");
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_client_may_is_not_listed() {
+    fn what_no_client_may_use_is_not_listed() {
         let web = || client("web", &[Grant::Login, Grant::RefreshToken], false, "");
         let shop = || client("shop", &[Grant::Password], true, "read feed");
         let robot = || client("robot", &[Grant::ClientCredentials], true, "feed");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_issuer_stands_as_it_is_and_the_endpoints_follow_it() {
+    fn the_issuer_is_unchanged_and_the_endpoints_are_below_it() {
         for (issuer, base) in [
             ("https://a.example", "https://a.example"),
             ("https://a.example/", "https://a.example"),

@@ -5,13 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::service::RevokeError;
 
 use super::client;
-use super::error::{OauthError, Word};
+use super::error::{OauthError, OauthErrorCode};
 use crate::body::oauth::OauthForm;
 use crate::state::State;
 
-/// Ends the session of a token of either kind. The hint is not needed: the token says what it is.
+/// Ends the session of an access or refresh token. `token_type_hint` is ignored, because the token
+/// contains its type.
 ///
-/// A public client may leave its name out: whoever has the token could do worse with it.
+/// A public client may omit its id: the holder of a token could do worse than revoke it.
 pub(super) async fn revoke(
     request: HttpRequest,
     payload: web::Payload,
@@ -30,9 +31,10 @@ pub(super) async fn revoke(
             Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).finish())
         }
         Err(RevokeError::Foreign) if client.is_none() => Err(OauthError::invalid_client()),
-        Err(RevokeError::Foreign) => {
-            Err(OauthError::new(Word::InvalidGrant, "The token is another client's."))
-        }
+        Err(RevokeError::Foreign) => Err(OauthError::new(
+            OauthErrorCode::InvalidGrant,
+            "The token belongs to another client.",
+        )),
         Err(RevokeError::Store(error)) => Err(OauthError::Problem(error.into())),
     }
 }

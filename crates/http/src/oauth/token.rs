@@ -6,13 +6,13 @@ use aquaware_core::policy::Grant;
 use aquaware_core::service::{Credentials, LogIn, Presenter, RefreshRequest, RequestContext};
 
 use super::client;
-use super::error::{OauthError, Word, scope as invalid_scope};
+use super::error::{OauthError, OauthErrorCode};
 use crate::body::oauth::OauthForm;
 use crate::login;
 use crate::state::{State, retry_key};
 use crate::token_response;
 
-/// Reads the grant and hands over to it.
+/// Dispatches to the requested grant.
 pub(super) async fn token(
     request: HttpRequest,
     payload: web::Payload,
@@ -27,9 +27,10 @@ pub(super) async fn token(
         Ok(Grant::RefreshToken) => request.refresh().await,
         Ok(Grant::ClientCredentials) => request.client_credentials().await,
         Ok(Grant::Password) if state.accounts.is_some() => request.password().await,
-        Ok(Grant::Password | Grant::Login) | Err(_) => {
-            Err(OauthError::new(Word::UnsupportedGrantType, "There is no such grant here."))
-        }
+        Ok(Grant::Password | Grant::Login) | Err(_) => Err(OauthError::new(
+            OauthErrorCode::UnsupportedGrantType,
+            "The grant is not supported.",
+        )),
     }
 }
 
@@ -46,7 +47,7 @@ impl TokenRequest<'_> {
     async fn refresh(mut self) -> Result<HttpResponse, OauthError> {
         let retry_key = retry_key(self.request).map_err(|_| {
             OauthError::new(
-                Word::InvalidRequest,
+                OauthErrorCode::InvalidRequest,
                 "The Idempotency-Key must be 1 to 255 visible ASCII characters.",
             )
         })?;
@@ -55,7 +56,7 @@ impl TokenRequest<'_> {
         let scope = self.scope()?;
         self.state.clients.authenticate(&self.context, &self.credentials).await?;
         let token = &self.state.sessions.check_refresh(&self.context, &token)?;
-        // Another client's token must not be counted against its session.
+        // A token of another client must not use up the limit of that client's session.
         if token.claims().client_id == self.credentials.id {
             self.state.count_refresh(token)?;
         }
@@ -75,7 +76,7 @@ impl TokenRequest<'_> {
         Ok(token_response::for_client(&token, self.context.now))
     }
 
-    /// RFC 6749 §4.3, for clients that have the grant by name.
+    /// RFC 6749 §4.3, for clients with the grant `password`.
     async fn password(mut self) -> Result<HttpResponse, OauthError> {
         let address = self.state.client(self.request).address;
         self.state.limiter.log_in(address)?;
@@ -84,7 +85,7 @@ impl TokenRequest<'_> {
         let password = password.ok_or_else(|| OauthError::missing("password"))?;
         let scope = self.scope()?.unwrap_or_default();
         let client = self.state.clients.authenticate(&self.context, &self.credentials).await?;
-        let wish = LogIn {
+        let login = LogIn {
             email: name.to_string(),
             password: client::password(password),
             client,
@@ -92,12 +93,12 @@ impl TokenRequest<'_> {
             scope,
             device: login::device(self.request, address, None),
         };
-        let granted = login::log_in(self.state, &self.context, wish).await?;
+        let granted = login::log_in(self.state, &self.context, login).await?;
         Ok(token_response::in_body(&granted, self.context.now))
     }
 
     fn scope(&mut self) -> Result<Option<Scope>, OauthError> {
         let scope = self.form.take("scope");
-        scope.map(|it| Scope::parse(&it).map_err(|_| invalid_scope())).transpose()
+        scope.map(|it| Scope::parse(&it).map_err(|_| OauthError::invalid_scope())).transpose()
     }
 }
