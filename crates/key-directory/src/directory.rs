@@ -137,7 +137,7 @@ impl KeyDirectory {
         }
         for record in created.into_iter().chain(due) {
             let active_from = record.active_from.map(Timestamp::to_rfc3339);
-            let (kid, algorithm) = (record.kid.clone(), record.algorithm.word());
+            let (kid, algorithm) = (record.kid.clone(), record.algorithm.as_str());
             keys.write(record)?;
             tracing::info!(key = %kid, algorithm, active_from, "wrote a key");
         }

@@ -52,7 +52,7 @@ pub enum KeyDirectoryError {
         path: PathBuf,
     },
     /// A key is missing, and the directory cannot be written.
-    #[error("the key directory {} is read-only and has no {phase} key for {} tokens with {}; create it by starting a server once with write access to the directory", path.display(), type_name(*token_type), algorithm.word())]
+    #[error("the key directory {} is read-only and has no {phase} key for {} tokens with {}; create it by starting a server once with write access to the directory", path.display(), type_name(*token_type), algorithm.as_str())]
     Incomplete {
         /// The directory.
         path: PathBuf,

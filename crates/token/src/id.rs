@@ -1,4 +1,5 @@
-//! Names of things: one newtype each, checked when made, so that none can stand in for another.
+//! Ids and names: a newtype for each kind, validated on construction, so that one kind cannot be
+//! used in place of another.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,27 +11,27 @@ use thiserror::Error;
 
 use crate::random::Random;
 
-/// A text that isn't a well-formed name of the kind asked for.
+/// The text is not a valid id of the expected kind.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("not a valid {kind}")]
-pub struct InvalidId {
+pub struct IdError {
     kind: &'static str,
 }
 
-impl InvalidId {
+impl IdError {
     pub(crate) const fn new(kind: &'static str) -> Self {
         Self { kind }
     }
 }
 
-/// A session: 128 random bits, written as 22 characters of base64url.
+/// A session's id: 128 random bits, written as 22 characters of base64url.
 ///
-/// Not a secret (it stands in access tokens and session lists); nothing is authorised by it.
+/// It is not a secret: access tokens and session lists contain it, and it authorizes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
-    /// A new session's name.
+    /// Generates the id of a new session.
     #[must_use]
     pub fn generate(random: &dyn Random) -> Self {
         let mut bytes = [0; 16];
@@ -38,13 +39,13 @@ impl SessionId {
         Self(bytes)
     }
 
-    /// The name with these bytes, as a store keeps it.
+    /// Restores an id from the bytes that a store keeps.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, for a store to keep.
+    /// The bytes for a store to keep.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -65,53 +66,65 @@ impl fmt::Debug for SessionId {
     }
 }
 
-impl FromStr for SessionId {
-    type Err = InvalidId;
+impl Serialize for SessionId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
         let mut bytes = [0; 16];
         match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
             Ok(16) if text.len() == 22 => Ok(Self(bytes)),
-            _ => Err(InvalidId::new("session id")),
+            _ => Err(IdError::new("session id")),
         }
     }
 }
 
-/// A session's place in its succession: 1 at the login, one more at each refresh.
+/// The generation of a session: 1 after the login, increased by one at each refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Generation(u64);
 
 impl Generation {
-    /// What a login starts with.
+    /// The generation after a login.
     pub const FIRST: Self = Self(1);
-    /// The last one a store must hold: what fits a signed 53-bit number, so that JSON, Lua and
-    /// every database agree about it.
-    pub const LAST: Self = Self((1 << 53) - 2);
+    /// The maximum generation. It is exact in a 64-bit float, so that JSON, Lua and every database
+    /// read the same number.
+    pub const MAX: Self = Self((1 << 53) - 2);
 
-    /// The generation `number`; `None` outside [`Generation::FIRST`]..=[`Generation::LAST`].
+    /// The generation `number`; `None` outside [`Generation::FIRST`]..=[`Generation::MAX`].
     #[must_use]
     pub const fn new(number: u64) -> Option<Self> {
-        if number >= Self::FIRST.0 && number <= Self::LAST.0 { Some(Self(number)) } else { None }
+        if number >= Self::FIRST.0 && number <= Self::MAX.0 { Some(Self(number)) } else { None }
     }
 
-    /// The number itself.
+    /// The generation as a number.
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
     }
 
-    /// The one after this, stopping at [`Generation::LAST`] (which no client lives to see).
+    /// The next generation. Saturates at [`Generation::MAX`], which no session can reach in practice.
     #[must_use]
     pub const fn next(self) -> Self {
-        if self.0 < Self::LAST.0 { Self(self.0 + 1) } else { self }
+        if self.0 < Self::MAX.0 { Self(self.0 + 1) } else { self }
     }
 }
 
 impl<'de> Deserialize<'de> for Generation {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = u64::deserialize(deserializer)?;
-        Self::new(number).ok_or_else(|| serde::de::Error::custom("a generation out of range"))
+        Self::new(number).ok_or_else(|| serde::de::Error::custom("generation out of range"))
     }
 }
 
@@ -123,17 +136,17 @@ macro_rules! text_id {
         pub struct $name(String);
 
         impl $name {
-            /// Checks `text` and makes it one.
+            /// Validates `text`.
             ///
             /// # Errors
-            /// [`InvalidId`] when it breaks the rule above.
-            pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
+            /// [`IdError`] when `text` breaks the rule above.
+            pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
                 let text = text.into();
                 let check: fn(&str) -> bool = $check;
-                if check(&text) { Ok(Self(text)) } else { Err(InvalidId::new($kind)) }
+                if check(&text) { Ok(Self(text)) } else { Err(IdError::new($kind)) }
             }
 
-            /// The text itself.
+            /// The value as a string.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -153,9 +166,9 @@ macro_rules! text_id {
         }
 
         impl FromStr for $name {
-            type Err = InvalidId;
+            type Err = IdError;
 
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
+            fn from_str(text: &str) -> Result<Self, IdError> {
                 Self::new(text)
             }
         }
@@ -168,34 +181,34 @@ macro_rules! text_id {
     };
 }
 
-fn graphic(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len()) && !text.chars().any(char::is_control)
+fn is_printable(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 text_id!(
-    /// Whom a token is about: 1–255 bytes without control characters. The account's id here, but a
-    /// team with its own accounts may use what it has.
-    Subject, "subject", |text| graphic(text, 255)
+    /// The subject of a token: 1–255 bytes without control characters. The server uses the id of
+    /// the account; applications with their own users may use any unique value.
+    Subject, "subject", |text| is_printable(text, 255)
 );
 text_id!(
-    /// A client as the configuration names it: 1–64 of `A-Z a-z 0-9 . _ -`.
+    /// A client's id: 1–64 characters of `A-Z a-z 0-9 . _ -`.
     ClientId, "client id", |text| {
         (1..=64).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     }
 );
 text_id!(
-    /// A key's name, the `kid` of RFC 7515 §4.1.4: 1–64 of `A-Z a-z 0-9 _ -`.
+    /// A key's id, the `kid` of RFC 7515 §4.1.4: 1–64 characters of `A-Z a-z 0-9 _ -`.
     ///
-    /// It comes from whoever presents a token, so it is only ever looked up in memory.
+    /// The value in a token is controlled by its bearer, so it is only ever looked up in memory.
     KeyId, "key id", |text| {
         (1..=64).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
     }
 );
 text_id!(
-    /// Who issues tokens: the `iss` of RFC 7519 §4.1.1, an http or https URL without query or
-    /// fragment (RFC 8414 §2), compared byte by byte.
+    /// An issuer, the `iss` of RFC 7519 §4.1.1: an http or https URL of at most 255 bytes without
+    /// query or fragment (RFC 8414 §2). Compared byte by byte.
     Issuer, "issuer", |text| {
         (text.starts_with("https://") || text.starts_with("http://"))
             && text.len() <= 255
@@ -204,8 +217,9 @@ text_id!(
     }
 );
 text_id!(
-    /// Whom a token is for: one value of `aud`, RFC 7519 §4.1.3; 1–255 bytes.
-    Audience, "audience", |text| graphic(text, 255)
+    /// One audience of a token, a value of `aud` (RFC 7519 §4.1.3): 1–255 bytes without control
+    /// characters.
+    Audience, "audience", |text| is_printable(text, 255)
 );
 
 impl KeyId {
@@ -237,18 +251,18 @@ mod tests {
         // The last character carries two bits that must be zero: 'x' has them set.
         assert_eq!(
             format!("{}x", &text[..21]).parse::<SessionId>(),
-            Err(InvalidId::new("session id"))
+            Err(IdError::new("session id"))
         );
-        for bad in ["", "short", &format!("{text}="), "../../../../etc/passwd"] {
-            assert!(bad.parse::<SessionId>().is_err(), "{bad}");
+        for invalid in ["", "short", &format!("{text}="), "../../../../etc/passwd"] {
+            assert!(invalid.parse::<SessionId>().is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn generations_start_at_one_and_end() {
+    fn generations_range_from_one_to_the_maximum() {
         assert_eq!(Generation::new(0), None);
         assert_eq!(Generation::FIRST.next().number(), 2);
-        assert_eq!(Generation::LAST.next(), Generation::LAST);
+        assert_eq!(Generation::MAX.next(), Generation::MAX);
         assert!(serde_json::from_str::<Generation>("\"1\"").is_err());
         assert!(serde_json::from_str::<Generation>("-1").is_err());
     }
@@ -256,8 +270,10 @@ mod tests {
     #[test]
     fn issuers_are_urls_without_query_or_fragment() {
         assert!(Issuer::new("https://auth.example.com/eu").is_ok());
-        for bad in ["", "auth.example.com", "https://", "https://a?b", "http://a#b", "http:///x"] {
-            assert!(Issuer::new(bad).is_err(), "{bad}");
+        for invalid in
+            ["", "auth.example.com", "https://", "https://a?b", "http://a#b", "http:///x"]
+        {
+            assert!(Issuer::new(invalid).is_err(), "{invalid}");
         }
     }
 

@@ -1,24 +1,24 @@
-//! Where randomness comes from: an argument, like the time.
+//! Sources of randomness, passed as arguments like the time.
 
 use std::fmt;
 
-/// A source of unpredictable bytes. In production a cryptographic one: [`SystemRandom`].
+/// A source of unpredictable bytes. Use [`SystemRandom`] in production.
 pub trait Random: Send + Sync + fmt::Debug {
-    /// Fills `buffer` completely.
+    /// Fills the whole `buffer`.
     fn fill(&self, buffer: &mut [u8]);
 }
 
-/// The cryptographic library's own generator, seeded by the operating system.
+/// The generator of the cryptographic library, seeded by the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, buffer: &mut [u8]) {
-        // The library aborts the process itself rather than return without entropy; an error here
-        // would mean that its contract is broken, and no token may be made from a half-filled one.
+        // The library aborts the process when it has no entropy, so an error means a broken
+        // contract. Continuing would create tokens and keys from predictable bytes.
         #[allow(
             clippy::expect_used,
-            reason = "no request can cause it and none may go on after it"
+            reason = "requests cannot cause it, and continuing would be unsafe"
         )]
         aws_lc_rs::rand::fill(buffer).expect("the system's random generator works");
     }

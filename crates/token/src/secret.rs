@@ -1,4 +1,5 @@
-//! Tokens, passwords and keys as types that can't be printed and leave nothing in memory.
+//! Tokens, passwords and keys. Their `Debug` output hides the value, and their memory is zeroized
+//! on drop.
 
 use std::fmt;
 
@@ -11,13 +12,13 @@ macro_rules! secret_text {
         pub struct $name(String);
 
         impl $name {
-            /// Takes charge of `text`.
+            /// Wraps `text`.
             #[must_use]
             pub const fn new(text: String) -> Self {
                 Self(text)
             }
 
-            /// The secret itself: for the wire or the check, never for a log.
+            /// The secret value, for the wire or for a comparison. Never log it.
             #[must_use]
             pub fn expose(&self) -> &str {
                 &self.0
@@ -41,11 +42,11 @@ secret_text!(
     RefreshToken
 );
 secret_text!(
-    /// A password as somebody typed it.
+    /// A password as the user typed it.
     Password
 );
 secret_text!(
-    /// A password hash: an argon2 PHC string.
+    /// A password hash in PHC string format.
     PasswordHash
 );
 
@@ -56,18 +57,18 @@ impl PartialEq for PasswordHash {
     }
 }
 
-/// Key material: the bytes of a private key or a shared secret.
+/// The bytes of a private key (PKCS#8 in PEM) or of a shared secret.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct KeyMaterial(Vec<u8>);
 
 impl KeyMaterial {
-    /// Takes charge of `bytes`.
+    /// Wraps `bytes`.
     #[must_use]
     pub const fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
-    /// The bytes themselves.
+    /// The secret bytes. Never log them.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_secret_is_ever_formatted() {
+    fn secrets_are_not_formatted() {
         let secret = "correct horse battery staple";
         let texts = [
             format!("{:?}", AccessToken::new(secret.to_owned())),

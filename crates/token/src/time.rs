@@ -1,7 +1,7 @@
-//! Instants, lifetimes and the one rule of expiry.
+//! Instants, lifetimes, clocks and the one rule of expiry.
 //!
-//! Nothing here reads a clock: `now` is an argument everywhere, taken from a [`Clock`] once per
-//! request by whoever stands outermost, so that one request sees one instant.
+//! Functions take `now` as an argument. The outermost layer reads it from a [`Clock`] once per
+//! request, so that one request sees one instant.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,8 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 /// An instant as milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Tokens carry whole seconds (RFC 7519 §2, NumericDate): [`Timestamp::floor`] says which one an
-/// instant falls in.
+/// Tokens contain whole seconds (RFC 7519 §2, NumericDate): see [`Timestamp::floor`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -24,7 +23,7 @@ impl Timestamp {
         Self(millis)
     }
 
-    /// The instant `seconds` seconds after the epoch; saturates at the ends of the range.
+    /// The instant `seconds` seconds after the epoch; saturating.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
@@ -42,7 +41,7 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// The start of the second this instant falls in.
+    /// The start of the second that contains this instant.
     #[must_use]
     pub const fn floor(self) -> Self {
         Self::from_seconds(self.seconds())
@@ -68,7 +67,7 @@ impl Timestamp {
         u64::try_from(self.seconds().saturating_sub(now.seconds())).unwrap_or(0)
     }
 
-    /// RFC 3339 in UTC with milliseconds, as in `2026-11-22T08:00:00.250Z`.
+    /// Formats the instant as RFC 3339 in UTC with milliseconds: `2026-11-22T08:00:00.250Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
         let nanos = i128::from(self.0).saturating_mul(1_000_000);
@@ -85,7 +84,7 @@ impl Timestamp {
         )
     }
 
-    /// Reads RFC 3339, any offset; `None` for anything else.
+    /// Parses RFC 3339 with any offset; `None` for any other text.
     #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
@@ -100,45 +99,47 @@ impl fmt::Debug for Timestamp {
 }
 
 impl Serialize for Timestamp {
-    /// A NumericDate (RFC 7519 §2): whole seconds.
+    /// Writes a NumericDate (RFC 7519 §2) in whole seconds.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(self.seconds())
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
-    /// A NumericDate: a JSON number, fractions allowed and kept to the millisecond. Any other JSON
-    /// type is an error, never "absent", and so is a number no calendar holds.
+    /// Reads a NumericDate: a JSON number, whose fraction is kept to the millisecond. Other JSON
+    /// types and dates outside the years 1970 to 9999 are errors, never treated as absent.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         /// 9999-12-31T23:59:59Z.
-        const LAST_SECOND: f64 = 253_402_300_799.0;
+        const MAX_SECONDS: i64 = 253_402_300_799;
         let number = serde_json::Number::deserialize(deserializer)?;
-        if let Some(seconds) = number.as_i64().filter(|s| (0..=253_402_300_799).contains(s)) {
+        if let Some(seconds) = number.as_i64().filter(|s| (0..=MAX_SECONDS).contains(s)) {
             return Ok(Self::from_seconds(seconds));
         }
         match number.as_f64() {
-            // The cast is exact enough: the range is checked and a millisecond is the resolution.
-            Some(seconds) if (0.0..=LAST_SECOND).contains(&seconds) =>
+            Some(seconds) if (0.0..=MAX_SECONDS as f64).contains(&seconds) =>
             {
-                #[allow(clippy::cast_possible_truncation, reason = "the range is checked above")]
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    reason = "the range is checked, and milliseconds are the resolution"
+                )]
                 Ok(Self((seconds * 1000.0).floor() as i64))
             }
-            _ => Err(D::Error::custom("a date outside 1970..9999")),
+            _ => Err(D::Error::custom("date outside the years 1970 to 9999")),
         }
     }
 }
 
-/// How far a checker's clock may lag behind the issuer's before a token counts as expired.
+/// The clock difference that a verifier tolerates between itself and the issuer.
 ///
-/// The issuer's own checks have [`Leeway::NONE`]; nobody's exceeds [`Leeway::MAX`].
+/// The issuer checks its own tokens with [`Leeway::NONE`]; verifiers allow at most [`Leeway::MAX`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leeway(Duration);
 
 impl Leeway {
-    /// No leeway: what the issuer itself uses.
+    /// No tolerance, as used by the issuer itself.
     pub const NONE: Self = Self(Duration::ZERO);
-    /// The most a verifier may allow: a minute.
+    /// The maximum: one minute.
     pub const MAX: Self = Self(Duration::from_secs(60));
 
     /// A leeway of `span`; `None` above [`Leeway::MAX`].
@@ -147,23 +148,23 @@ impl Leeway {
         (span <= Self::MAX.0).then_some(Self(span))
     }
 
-    /// The span itself.
+    /// The leeway as a [`Duration`].
     #[must_use]
     pub const fn span(self) -> Duration {
         self.0
     }
 }
 
-/// Whether something that ends at `expiry` is over at `now`.
+/// Whether something that expires at `expiry` has expired at `now`.
 ///
-/// RFC 7519 §4.1.4: the token must not be accepted *on or after* its expiry, so at `expiry` itself
-/// it is over. Every expiry in this system is decided here.
+/// A token must not be accepted *on or after* its expiry (RFC 7519 §4.1.4), so it has expired at
+/// `expiry` itself. Every expiry in this system is decided here.
 #[must_use]
 pub fn expired(expiry: Timestamp, leeway: Leeway, now: Timestamp) -> bool {
     expiry.plus(leeway.0) <= now
 }
 
-/// How long something lives: whole seconds, at least one, at most a hundred years.
+/// A lifetime in whole seconds, from one second to a hundred years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lifetime(u64);
 
@@ -176,7 +177,7 @@ impl Lifetime {
         if seconds == 0 || seconds > Self::MAX_SECONDS { None } else { Some(Self(seconds)) }
     }
 
-    /// A lifetime of `days`, for constants; at least one day, at most a hundred years.
+    /// A lifetime of `days`, clamped to one day to a hundred years. For constants.
     #[must_use]
     pub const fn from_days(days: u64) -> Self {
         let days = if days == 0 { 1 } else { days };
@@ -184,28 +185,28 @@ impl Lifetime {
         Self(if seconds > Self::MAX_SECONDS { Self::MAX_SECONDS } else { seconds })
     }
 
-    /// Whole seconds.
+    /// The lifetime in seconds.
     #[must_use]
     pub const fn seconds(self) -> u64 {
         self.0
     }
 
-    /// The same as a [`Duration`].
+    /// The lifetime as a [`Duration`].
     #[must_use]
     pub const fn span(self) -> Duration {
         Duration::from_secs(self.0)
     }
 
-    /// When something that begins at `start` ends: whole seconds, as tokens need it.
+    /// The expiry of something created at `start`, in whole seconds as tokens require.
     #[must_use]
     pub fn from(self, start: Timestamp) -> Timestamp {
         start.floor().plus(self.span())
     }
 }
 
-/// Where the time comes from. Read once per request, at the outermost layer.
+/// A source of the current time. Read once per request, at the outermost layer.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The time now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn expired_means_expired_at_its_second() {
+    fn a_token_has_expired_at_its_expiry() {
         let expiry = Timestamp::from_seconds(1000);
         assert!(!expired(expiry, Leeway::NONE, Timestamp::from_millis(999_999)));
         assert!(expired(expiry, Leeway::NONE, Timestamp::from_millis(1_000_000)));
@@ -245,24 +246,25 @@ mod tests {
     }
 
     #[test]
-    fn no_leeway_exceeds_a_minute() {
+    fn a_leeway_is_at_most_a_minute() {
         assert!(Leeway::new(Duration::from_secs(60)).is_some());
         assert!(Leeway::new(Duration::from_millis(60_001)).is_none());
     }
 
     #[test]
-    fn numeric_dates_are_numbers_and_nothing_else() {
+    fn a_numeric_date_is_a_number() {
         let read = |json: &str| serde_json::from_str::<Timestamp>(json).ok();
         assert_eq!(read("1790000000"), Some(Timestamp::from_seconds(1_790_000_000)));
         assert_eq!(read("1790000000.5"), Some(Timestamp::from_millis(1_790_000_000_500)));
-        for bad in ["\"1790000000\"", "null", "true", "[1]", "-1", "1e300", "18446744073709551615"]
+        for invalid in
+            ["\"1790000000\"", "null", "true", "[1]", "-1", "1e300", "18446744073709551615"]
         {
-            assert_eq!(read(bad), None, "{bad}");
+            assert_eq!(read(invalid), None, "{invalid}");
         }
     }
 
     #[test]
-    fn rfc_3339_there_and_back() {
+    fn rfc_3339_round_trips() {
         let instant = Timestamp::from_millis(1_790_000_000_250);
         assert_eq!(instant.to_rfc3339(), "2026-09-21T14:13:20.250Z");
         assert_eq!(Timestamp::from_rfc3339(&instant.to_rfc3339()), Some(instant));

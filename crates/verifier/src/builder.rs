@@ -252,7 +252,7 @@ impl Builder {
     pub fn key_set(self, json: &[u8]) -> Result<Verifier, BuildError> {
         let rules = self.rules()?;
         let keys = KeySet::from_json(json).map_err(|_| BuildError::NoUsableKey)?;
-        if !keys.has_any_of(&rules.algorithms) {
+        if !keys.supports_any(&rules.algorithms) {
             return Err(BuildError::NoUsableKey);
         }
         let StatusOptions { ignored, given, fixed, .. } = self.status;

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
-use aquaware_token::claims::MissingScope;
-use aquaware_token::id::InvalidId;
+use aquaware_token::claims::InsufficientScopeError;
+use aquaware_token::id::IdError;
 use aquaware_token::jwt::TokenError;
 use thiserror::Error;
 
@@ -54,7 +54,7 @@ pub enum VerifyError {
     StaleStatusList,
     /// The token is valid, but lacks a required scope.
     #[error(transparent)]
-    Scope(#[from] MissingScope),
+    Scope(#[from] InsufficientScopeError),
 }
 
 impl VerifyError {
@@ -145,7 +145,7 @@ pub enum DocumentError {
 pub enum BuildError {
     /// The issuer or an audience is not a valid identifier.
     #[error(transparent)]
-    Id(#[from] InvalidId),
+    Id(#[from] IdError),
     /// The leeway is too long.
     #[error("the leeway exceeds 60 s")]
     Leeway,

@@ -88,7 +88,7 @@ impl KeySource {
         let body = body(&request, response)?;
         let keys =
             KeySet::from_json(&body).map_err(|_| failed(&request, DocumentError::NotAKeySet))?;
-        if !keys.has_any_of(&self.algorithms) {
+        if !keys.supports_any(&self.algorithms) {
             return Err(failed(&request, DocumentError::NoUsableKey));
         }
         self.etag = etag;
@@ -152,6 +152,6 @@ pub(crate) fn find_key<'k>(
     algorithms: &[Algorithm],
     kid: &str,
 ) -> Result<&'k VerifyingKey, TokenError> {
-    let key = keys.named(kid).ok_or(TokenError::UnknownKey)?;
-    if algorithms.contains(&key.algorithm()) { Ok(key) } else { Err(TokenError::Algorithm) }
+    let key = keys.get(kid).ok_or(TokenError::UnknownKey)?;
+    if algorithms.contains(&key.algorithm()) { Ok(key) } else { Err(TokenError::WrongAlgorithm) }
 }

@@ -24,7 +24,7 @@ mod verifier;
 #[cfg(any(feature = "actix", feature = "axum", feature = "tower"))]
 mod web;
 
-pub use aquaware_token::claims::{Audiences, BearerClaims, MissingScope, Scope};
+pub use aquaware_token::claims::{Audiences, BearerClaims, InsufficientScopeError, Scope};
 pub use aquaware_token::jwt::{Algorithm, TokenError, Verified};
 pub use aquaware_token::random::Random;
 pub use aquaware_token::status::{StatusClaim, StatusReference};

@@ -87,7 +87,7 @@ impl Verifier {
     ///
     /// # Errors
     /// As [`verify`](Self::verify). If the claims are not an `E`:
-    /// [`TokenError::Claims`](aquaware_token::jwt::TokenError::Claims).
+    /// [`TokenError::UnexpectedClaims`](aquaware_token::jwt::TokenError::UnexpectedClaims).
     pub fn verify_as<E: DeserializeOwned>(
         &self,
         token: &str,

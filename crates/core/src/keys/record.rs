@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn records_survive_their_text_form() {
-        for algorithm in Algorithm::ALL {
+        for &algorithm in Algorithm::ALL {
             let now = Timestamp::from_millis(1_790_000_000_123);
             let mut record = generate(TokenType::Access, algorithm, now, &SystemRandom).unwrap();
             record.active_from = Some(now);

@@ -38,7 +38,7 @@ pub enum RingError {
     #[error("there are two keys named {0}")]
     Twice(KeyId),
     /// Nothing to sign with.
-    #[error("there is no active key for {} tokens", .0.word())]
+    #[error("there is no active key for {} tokens", .0.typ())]
     NoActive(TokenType),
 }
 
@@ -157,11 +157,11 @@ struct Checking<'a> {
 }
 
 impl Keys for Checking<'_> {
-    fn verifying(&self, kid: &KeyId) -> Option<&VerifyingKey> {
+    fn verifying_key(&self, kid: &KeyId) -> Option<&VerifyingKey> {
         let entry = self.ring.entries.get(kid)?;
         let good = entry.token_type == self.token_type
             && self.ring.phase_of(entry, self.now) != Phase::Gone;
-        good.then(|| entry.key.verifying())
+        good.then(|| entry.key.verifying_key())
     }
 }
 

@@ -61,6 +61,6 @@ impl Snapshot {
         now: Timestamp,
     ) -> Result<Verified<RefreshClaims>, TokenError> {
         let check = RefreshCheck { issuer: self.policy.issuer() };
-        check.check(token, &self.ring.checking(TokenType::Refresh, now))
+        check.check(token, &self.ring.checking(TokenType::Refresh, now), now)
     }
 }

@@ -333,7 +333,7 @@ fn a_healed_session_knows_the_retry_of_its_healing() {
 /// A session where the presented token is the live one, as the issuer would have signed it.
 fn live() -> impl Strategy<Value = (Session, Presented)> {
     strategy::session()
-        .prop_filter("room for one more", |s| s.generation < Generation::LAST)
+        .prop_filter("room for one more", |s| s.generation < Generation::MAX)
         .prop_map(|session| {
             let presented = Presented {
                 generation: session.generation,

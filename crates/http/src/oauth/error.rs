@@ -204,7 +204,7 @@ mod tests {
         let mut bodies = Vec::new();
         for error in [
             RefreshError::Token(TokenError::Malformed),
-            RefreshError::Token(TokenError::Signature),
+            RefreshError::Token(TokenError::InvalidSignature),
             RefreshError::Unknown,
             RefreshError::Expired,
             RefreshError::Reused,

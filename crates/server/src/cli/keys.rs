@@ -88,7 +88,7 @@ fn generate(token_type: TokenType, dialogue: &mut Dialogue<'_, '_>) -> Result<()
     let text = format!(
         "generated {}, an {} key for {} tokens; it signs after a later rotation\n\n{table}\n{FOLLOWS}",
         made.kid,
-        made.algorithm.word(),
+        made.algorithm.as_str(),
         type_name(token_type),
     );
     dialogue.answer(&json!({ "made": made.kid.as_str(), "keys": listed }), &text)

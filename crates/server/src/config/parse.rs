@@ -132,7 +132,8 @@ fn one_of<T>(words: &[(&'static str, T)]) -> String {
 
 /// The name of an algorithm, spelled as JOSE spells it.
 pub(super) fn algorithm(value: &Value) -> Parsed<Algorithm> {
-    word(&Algorithm::ALL.map(|algorithm| (algorithm.word(), algorithm)))(value)
+    let names = Algorithm::ALL.iter().map(|algorithm| (algorithm.as_str(), *algorithm));
+    word(&names.collect::<Vec<_>>())(value)
 }
 
 /// A list of what `item` reads. The items that it doesn't are named.

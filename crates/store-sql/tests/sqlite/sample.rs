@@ -122,7 +122,7 @@ pub(crate) fn full_session(number: u16) -> Session {
             ip: Some("2001:db8::1".to_owned()),
             user_agent: Some("\u{1F41F} \u{FFFD} \u{202E} e\u{301}".to_owned()),
         },
-        generation: Generation::LAST,
+        generation: Generation::MAX,
         mark: Some(Mark::from_bytes([0; 16])),
         ended: Some(Ended { at: at(-5), reason: EndReason::Reuse }),
         status: Some(index(u32::MAX - u32::from(number))),

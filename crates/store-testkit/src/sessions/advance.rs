@@ -33,7 +33,7 @@ pub(super) async fn an_advance_from_another_generation_changes_nothing(
     let session = insert(store, full(1)).await?;
     let valid = step(&session, 1);
     let at = session.generation.number();
-    for from in [1, at - 1, at + 1, at + 2, Generation::LAST.number() - 1] {
+    for from in [1, at - 1, at + 1, at + 2, Generation::MAX.number() - 1] {
         let from = sample::generation(from);
         let wrong = Advance { from, to: from.next(), ..valid };
         let what = "an advance from another generation";
@@ -84,7 +84,7 @@ pub(super) async fn an_advance_may_skip_generations(fixture: SessionFixture) -> 
         .await?;
         session = expected;
     }
-    let step = Advance { to: Generation::LAST, ..step(&session, 1) };
+    let step = Advance { to: Generation::MAX, ..step(&session, 1) };
     let expected = advanced(&session, &step);
     is_applied(
         store,

@@ -154,7 +154,7 @@ pub(super) async fn generations_are_kept_up_to_the_maximum(fixture: SessionFixtu
         let generation = sample::generation(at);
         round_trips(store, Session { generation, ..minimal(number) }).await?;
     }
-    let before = sample::generation(Generation::LAST.number() - 1);
+    let before = sample::generation(Generation::MAX.number() - 1);
     let session = insert(store, Session { generation: before, ..minimal(20) }).await?;
     let step = sample::step(&session, 1);
     let expected = sample::advanced(&session, &step);

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::Algorithm;
+use super::algorithm::Algorithm;
 use crate::random::Random;
 use crate::secret::KeyMaterial;
 
@@ -19,7 +19,7 @@ const ED25519_PKCS8: [u8; 16] = [
 
 /// The cryptographic library failed to generate a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("failed to generate a key for {}", algorithm.word())]
+#[error("failed to generate a key for {}", algorithm.as_str())]
 pub struct KeyGenerationError {
     /// The algorithm that the key was meant for.
     pub algorithm: Algorithm,

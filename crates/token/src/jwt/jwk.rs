@@ -1,4 +1,4 @@
-//! Public keys as others see them: the JWK Set (RFC 7517), written and read.
+//! Published keys: JWK Sets (RFC 7517), written and read.
 
 use std::collections::HashMap;
 
@@ -6,17 +6,18 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use serde::Serialize;
 
+use super::algorithm::Algorithm;
 use super::key::{SigningKey, VerifyingKey};
-use super::{Algorithm, Keys};
+use super::verify::Keys;
 use crate::id::KeyId;
 
-/// One entry of a published key set: `kid`, `alg`, `use: "sig"` and the public half.
+/// An entry of a published JWK Set: the public key with `kid`, `alg` and `use: "sig"`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct PublicKey(Jwk);
 
 impl PublicKey {
-    /// The public half of `key`; `None` for a shared secret.
+    /// The public key of `key`; `None` for a shared secret, which must not be published.
     #[must_use]
     pub fn of(key: &SigningKey) -> Option<Self> {
         let mut jwk = key.public_jwk()?;
@@ -26,16 +27,16 @@ impl PublicKey {
     }
 }
 
-/// Keys read from somebody's published set, for checking. Their names are the issuer's affair.
+/// Verification keys from a published JWK Set. The ids of the keys may have any form.
 #[derive(Debug, Default)]
 pub struct KeySet(HashMap<String, VerifyingKey>);
 
 impl KeySet {
-    /// Reads a JWK Set. Entries of unknown types, for other uses or without a name are passed over
-    /// (RFC 7517 §5), shared secrets too; a name that stands twice loses both.
+    /// Parses a JWK Set. Entries that have an unknown type, another use or no id are ignored
+    /// (RFC 7517 §5), as are shared secrets and all entries that share an id.
     ///
     /// # Errors
-    /// When it is no JWK Set at all.
+    /// When `json` is not a JWK Set.
     pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
         #[derive(serde::Deserialize)]
         struct Wire {
@@ -43,37 +44,37 @@ impl KeySet {
         }
         let wire: Wire = serde_json::from_slice(json)?;
         let mut keys = HashMap::new();
-        let mut twice = Vec::new();
+        let mut duplicates = Vec::new();
         for (kid, key) in wire.keys.into_iter().filter_map(read) {
             if keys.insert(kid.clone(), key).is_some() {
-                twice.push(kid);
+                duplicates.push(kid);
             }
         }
-        for kid in twice {
+        for kid in duplicates {
             keys.remove(&kid);
         }
         Ok(Self(keys))
     }
 
-    /// The key of that name.
+    /// Returns the key with the id `kid`.
     #[must_use]
-    pub fn named(&self, kid: &str) -> Option<&VerifyingKey> {
+    pub fn get(&self, kid: &str) -> Option<&VerifyingKey> {
         self.0.get(kid)
     }
 
-    /// Whether it has a key for one of `algorithms`.
+    /// Whether the set has a key for one of `algorithms`.
     #[must_use]
-    pub fn has_any_of(&self, algorithms: &[Algorithm]) -> bool {
+    pub fn supports_any(&self, algorithms: &[Algorithm]) -> bool {
         self.0.values().any(|key| algorithms.contains(&key.algorithm()))
     }
 
-    /// How many keys it has.
+    /// Number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether it has none.
+    /// Whether the set has no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -81,13 +82,13 @@ impl KeySet {
 }
 
 impl Keys for KeySet {
-    fn verifying(&self, kid: &KeyId) -> Option<&VerifyingKey> {
-        self.named(kid.as_str())
+    fn verifying_key(&self, kid: &KeyId) -> Option<&VerifyingKey> {
+        self.get(kid.as_str())
     }
 }
 
 fn read(mut entry: serde_json::Value) -> Option<(String, VerifyingKey)> {
-    // RFC 9864's name for what jsonwebtoken knows as EdDSA.
+    // jsonwebtoken does not know the newer name of this algorithm (RFC 9864).
     if entry.get("alg").and_then(|alg| alg.as_str()) == Some("Ed25519") {
         entry.as_object_mut()?.insert("alg".to_owned(), "EdDSA".into());
     }
@@ -105,7 +106,7 @@ fn read(mut entry: serde_json::Value) -> Option<(String, VerifyingKey)> {
         AlgorithmParameters::RSA(_) => Algorithm::Rs256,
         _ => return None,
     };
-    let named = match jwk.common.key_algorithm {
+    let matches = match jwk.common.key_algorithm {
         None => true,
         Some(KeyAlgorithm::EdDSA) => algorithm == Algorithm::EdDsa,
         Some(KeyAlgorithm::ES256) => algorithm == Algorithm::Es256,
@@ -113,6 +114,6 @@ fn read(mut entry: serde_json::Value) -> Option<(String, VerifyingKey)> {
         Some(_) => false,
     };
     let kid = jwk.common.key_id.clone().filter(|kid| !kid.is_empty())?;
-    let decoding = DecodingKey::from_jwk(&jwk).ok().filter(|_| named)?;
+    let decoding = DecodingKey::from_jwk(&jwk).ok().filter(|_| matches)?;
     Some((kid, VerifyingKey::new(algorithm, decoding)))
 }

@@ -1,4 +1,5 @@
-//! A key for signing or checking: bound to its name, its algorithm and one type of token.
+//! Keys for signing and verification. A signing key is bound to its id, its algorithm and one type
+//! of token.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,57 +11,63 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde_json::json;
 use thiserror::Error;
 
-use super::{Algorithm, TokenType};
+use super::algorithm::Algorithm;
+use super::token_type::TokenType;
 use crate::id::KeyId;
 use crate::secret::KeyMaterial;
 
-/// A key that can't be used.
+/// A key cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum KeyError {
-    /// Not a private key of the algorithm.
-    #[error("key {kid} is not a private key for {}", algorithm.word())]
+    /// The material is not a private key of the algorithm.
+    #[error("key {kid} is not a valid private key for {}", algorithm.as_str())]
     Unusable {
-        /// Which key.
+        /// The key's id.
         kid: KeyId,
-        /// What it should be good for.
+        /// The algorithm for which it was loaded.
         algorithm: Algorithm,
     },
-    /// Too short, or text that a person could have thought of (RFC 8725 §3.5).
-    #[error("key {kid} is too weak for {}: {why}", algorithm.word())]
+    /// The key is too short, or looks like a password (RFC 8725 §3.5).
+    #[error("key {kid} is too weak for {}: {reason}", algorithm.as_str())]
     Weak {
-        /// Which key.
+        /// The key's id.
         kid: KeyId,
-        /// What it should be good for.
+        /// The algorithm for which it was loaded.
         algorithm: Algorithm,
-        /// What is wrong with it.
-        why: &'static str,
+        /// The reason.
+        reason: &'static str,
     },
 }
 
-/// A private key, or a shared secret, with everything that a signature needs beside the claims.
+/// A private key or shared secret that signs tokens of one type.
 pub struct SigningKey {
     pub(super) kid: KeyId,
     pub(super) algorithm: Algorithm,
     pub(super) encoding: EncodingKey,
-    /// The encoded header with its dot: the same for every token of this key.
+    /// The encoded header and the dot after it, the same for every token of this key.
     pub(super) header: String,
-    /// Tells keys apart in the signers that each thread keeps.
+    /// Identifies the key in the signer caches of all threads.
     pub(super) serial: u64,
     verifying: VerifyingKey,
 }
 
-/// What checks signatures of one key.
+/// A public key or shared secret that verifies signatures.
 pub struct VerifyingKey {
     pub(super) algorithm: Algorithm,
     pub(super) decoding: DecodingKey,
 }
 
 impl SigningKey {
-    /// Makes a key of `material`: a PKCS#8 private key in PEM, or the bytes of a shared secret.
+    /// Loads a key from a PKCS#8 private key in PEM, or from the bytes of a shared secret.
     ///
     /// # Errors
-    /// [`KeyError`] when it isn't a key of that algorithm, or a weak one: RSA below 2048 bits, a
-    /// secret below 32 bytes or of the looks of a password.
+    /// [`KeyError`] when `material` is not a key for `algorithm`, or is weak: RSA below 2048 bits, a
+    /// secret below 32 bytes, or a secret that looks like a password.
+    ///
+    /// # Panics
+    /// When another crate enables the `rust_crypto` feature of `jsonwebtoken` as well and the
+    /// application has not called `jsonwebtoken::crypto::CryptoProvider::install_default`.
     pub fn new(
         kid: KeyId,
         token_type: TokenType,
@@ -69,59 +76,56 @@ impl SigningKey {
     ) -> Result<Self, KeyError> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         let unusable = || KeyError::Unusable { kid: kid.clone(), algorithm };
-        let weak = |why| KeyError::Weak { kid: kid.clone(), algorithm, why };
-        let encoding = encoding_key(algorithm, material).ok_or_else(unusable)?;
+        let weak = |reason| KeyError::Weak { kid: kid.clone(), algorithm, reason };
         if algorithm.is_symmetric() {
             check_secret(material.expose()).map_err(weak)?;
         }
-        let decoding = match public_jwk(&encoding, algorithm) {
-            _ if algorithm.is_symmetric() => DecodingKey::from_secret(material.expose()),
-            Some(jwk) => {
-                check_modulus(&jwk).map_err(weak)?;
-                DecodingKey::from_jwk(&jwk).map_err(|_| unusable())?
-            }
-            None => return Err(unusable()),
+        let encoding = encoding_key(algorithm, material).ok_or_else(unusable)?;
+        let decoding = if algorithm.is_symmetric() {
+            DecodingKey::from_secret(material.expose())
+        } else {
+            let jwk = public_jwk(&encoding, algorithm).ok_or_else(unusable)?;
+            check_modulus(&jwk).map_err(weak)?;
+            DecodingKey::from_jwk(&jwk)
         };
         Ok(Self {
-            header: header(token_type.word(), algorithm, &kid),
+            header: encoded_header(token_type.typ(), algorithm, &kid),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
-            verifying: VerifyingKey { algorithm, decoding },
+            verifying: VerifyingKey { algorithm, decoding: decoding.map_err(|_| unusable())? },
             kid,
             algorithm,
             encoding,
         })
     }
 
-    /// Its name.
+    /// The key's id.
     #[must_use]
     pub const fn kid(&self) -> &KeyId {
         &self.kid
     }
 
-    /// What it signs with.
+    /// The algorithm with which the key signs.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// What checks its signatures.
+    /// The key that verifies its signatures.
     #[must_use]
-    pub const fn verifying(&self) -> &VerifyingKey {
+    pub const fn verifying_key(&self) -> &VerifyingKey {
         &self.verifying
     }
 
-    /// Its public half as a JWK; `None` for a shared secret, which nobody publishes.
+    /// The public key as a JWK; `None` for a shared secret.
     pub(super) fn public_jwk(&self) -> Option<Jwk> {
-        if self.algorithm.is_symmetric() {
-            return None;
-        }
-        public_jwk(&self.encoding, self.algorithm)
+        let jwk = || public_jwk(&self.encoding, self.algorithm);
+        (!self.algorithm.is_symmetric()).then(jwk)?
     }
 }
 
-/// The encoded header of a token of `typ`, with its dot.
-pub(super) fn header(typ: &str, algorithm: Algorithm, kid: &KeyId) -> String {
-    let header = json!({ "typ": typ, "alg": algorithm.word(), "kid": kid });
+/// The encoded header of a token, and the dot after it.
+pub(super) fn encoded_header(typ: &str, algorithm: Algorithm, kid: &KeyId) -> String {
+    let header = json!({ "typ": typ, "alg": algorithm.as_str(), "kid": kid });
     URL_SAFE_NO_PAD.encode(header.to_string()) + "."
 }
 
@@ -131,16 +135,16 @@ fn encoding_key(algorithm: Algorithm, material: &KeyMaterial) -> Option<Encoding
         Algorithm::EdDsa => EncodingKey::from_ed_pem(bytes).ok(),
         Algorithm::Es256 => EncodingKey::from_ec_pem(bytes).ok(),
         Algorithm::Rs256 => EncodingKey::from_rsa_pem(bytes).ok(),
-        Algorithm::Hs256 => Some(EncodingKey::from_secret(bytes)),
+        Algorithm::Hs256 => EncodingKey::from_secret(bytes).ok(),
     }
 }
 
 fn public_jwk(encoding: &EncodingKey, algorithm: Algorithm) -> Option<Jwk> {
-    Jwk::from_encoding_key(encoding, algorithm.into()).ok()
+    Jwk::from_encoding_key(encoding, engine_algorithm(algorithm)).ok()
 }
 
-/// RFC 7518 §3.2: at least as long as the hash. Text that a person can type is refused although
-/// it may be long: one random secret in 10^13 looks like it.
+/// A secret must be at least as long as the hash (RFC 7518 §3.2). Printable text is rejected at any
+/// length, because it is probably a password; a random secret is printable once in 10^13 times.
 fn check_secret(secret: &[u8]) -> Result<(), &'static str> {
     let mut distinct = [false; 256];
     for byte in secret {
@@ -159,7 +163,7 @@ fn check_secret(secret: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// RFC 7518 §3.3: 2048 bits or more.
+/// RSA keys must have 2048 bits or more (RFC 7518 §3.3).
 fn check_modulus(jwk: &Jwk) -> Result<(), &'static str> {
     let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { return Ok(()) };
     let modulus = URL_SAFE_NO_PAD.decode(&rsa.n).unwrap_or_default();
@@ -172,33 +176,32 @@ impl VerifyingKey {
         Self { algorithm, decoding }
     }
 
-    /// The one algorithm it checks.
+    /// The only algorithm that the key verifies.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 }
 
-impl From<Algorithm> for jsonwebtoken::Algorithm {
-    fn from(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::EdDsa => Self::EdDSA,
-            Algorithm::Es256 => Self::ES256,
-            Algorithm::Rs256 => Self::RS256,
-            Algorithm::Hs256 => Self::HS256,
-        }
+/// The algorithm in the terms of `jsonwebtoken`, which must not appear in the public interface.
+pub(super) const fn engine_algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
+    match algorithm {
+        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
+        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
     }
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({}, {}, …)", self.kid, self.algorithm.word())
+        write!(f, "SigningKey({}, {}, …)", self.kid, self.algorithm.as_str())
     }
 }
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifyingKey({}, …)", self.algorithm.word())
+        write!(f, "VerifyingKey({}, …)", self.algorithm.as_str())
     }
 }
 
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn weak_secrets_are_refused() {
+    fn weak_secrets_are_rejected() {
         let random: Vec<u8> = (0..32).map(|n: u8| n.wrapping_mul(151).wrapping_add(7)).collect();
         assert!(secret(&random).is_ok());
         let weak = |bytes: &[u8]| matches!(secret(bytes), Err(KeyError::Weak { .. }));
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_of_the_algorithm_is_refused() {
+    fn malformed_keys_are_rejected() {
         for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
             let material = KeyMaterial::new(b"-----BEGIN PRIVATE KEY-----\nAAAA\n".to_vec());
             let key =

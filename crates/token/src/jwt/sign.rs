@@ -1,6 +1,6 @@
-//! Signing: claims to a compact token.
+//! Signing: from claims to a compact token.
 //!
-//! The private key is parsed once per thread, not once per token, which halves the cost of an
+//! Each thread parses a private key once instead of once per token, which halves the cost of an
 //! Ed25519 signature. The header is encoded once per key.
 
 use std::cell::RefCell;
@@ -13,16 +13,16 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::STATUS_LIST;
-use super::key::{SigningKey, header};
+use super::key::{SigningKey, encoded_header, engine_algorithm};
+use super::token_type::STATUS_LIST_TYP;
 use crate::claims::{AccessClaims, RefreshClaims};
 use crate::secret::{AccessToken, RefreshToken};
 use crate::status::{PackedList, StatusListClaims};
 
-/// A token that could not be signed: the key was checked when it was loaded, so this is an exhausted
-/// machine or a broken library.
+/// Signing failed. Keys are checked when they are loaded, so the cause is a failure of the
+/// cryptographic library, for example for lack of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the token could not be signed")]
+#[error("failed to sign the token")]
 pub struct SignError;
 
 impl SigningKey {
@@ -34,17 +34,17 @@ impl SigningKey {
         self.sign(claims).map(AccessToken::new)
     }
 
-    /// Signs whatever `claims` says as a token of the key's type: for tests that need claims which
-    /// no issuer would write.
+    /// Signs arbitrary claims as a token of the key's type. For tests only.
     ///
     /// # Errors
-    /// [`SignError`] when `claims` is no JSON or the cryptographic library fails.
-    pub fn sign_anything<T: Serialize>(&self, claims: &T) -> Result<AccessToken, SignError> {
+    /// [`SignError`] when `claims` cannot be serialized or the cryptographic library fails.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn sign_unchecked<T: Serialize>(&self, claims: &T) -> Result<AccessToken, SignError> {
         self.sign(claims).map(AccessToken::new)
     }
 
-    /// Signs `claims` as a refresh token. The same claims give the same token: the algorithm is
-    /// deterministic and the order of the claims is fixed.
+    /// Signs `claims` as a refresh token. Equal claims give equal tokens: HMAC is deterministic and
+    /// the order of the claims is fixed.
     ///
     /// # Errors
     /// [`SignError`] when the cryptographic library fails.
@@ -52,8 +52,8 @@ impl SigningKey {
         self.sign(claims).map(RefreshToken::new)
     }
 
-    /// Signs `claims` as a status list (draft-ietf-oauth-status-list-20 §5.1). Rare, so its header is
-    /// encoded anew each time.
+    /// Signs `claims` as a status list (draft-ietf-oauth-status-list-20 §5.1). Lists are signed
+    /// rarely, so the header is encoded on each call.
     ///
     /// # Errors
     /// [`SignError`] when the cryptographic library fails.
@@ -61,16 +61,21 @@ impl SigningKey {
         &self,
         claims: &StatusListClaims<&PackedList>,
     ) -> Result<String, SignError> {
-        self.sign_under(&header(STATUS_LIST, self.algorithm, &self.kid), claims)
+        let header = encoded_header(STATUS_LIST_TYP, self.algorithm, &self.kid);
+        self.sign_with_header(&header, claims)
     }
 
     fn sign<T: Serialize>(&self, claims: &T) -> Result<String, SignError> {
-        self.sign_under(&self.header, claims)
+        self.sign_with_header(&self.header, claims)
     }
 
-    fn sign_under<T: Serialize>(&self, header: &str, claims: &T) -> Result<String, SignError> {
+    fn sign_with_header<T: Serialize>(
+        &self,
+        header: &str,
+        claims: &T,
+    ) -> Result<String, SignError> {
         let claims = serde_json::to_vec(claims).map_err(|_| SignError)?;
-        // Claims grow by a third; the longest usual signature (RSA 2048) takes 342 characters.
+        // Base64 grows the claims by a third; an RSA-2048 signature takes 342 characters.
         let mut token = String::with_capacity(header.len() + claims.len() * 4 / 3 + 350);
         token.push_str(header);
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
@@ -81,17 +86,18 @@ impl SigningKey {
     }
 
     fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        /// More keys than any ring has in use; what is left of dropped keys goes with the rest.
-        const MOST: usize = 16;
+        /// More keys than an issuer uses at a time. A full cache is cleared, which also drops the
+        /// signers of keys that no longer exist.
+        const MAX_SIGNERS: usize = 16;
         thread_local! {
             static SIGNERS: RefCell<HashMap<u64, Box<dyn JwtSigner>>> = RefCell::default();
         }
         SIGNERS.with_borrow_mut(|signers| {
             if !signers.contains_key(&self.serial) {
-                let signer =
-                    (DEFAULT_PROVIDER.signer_factory)(&self.algorithm.into(), &self.encoding)
-                        .map_err(|_| SignError)?;
-                if signers.len() >= MOST {
+                let algorithm = engine_algorithm(self.algorithm);
+                let signer = (DEFAULT_PROVIDER.signer_factory)(&algorithm, &self.encoding)
+                    .map_err(|_| SignError)?;
+                if signers.len() >= MAX_SIGNERS {
                     signers.clear();
                 }
                 signers.insert(self.serial, signer);

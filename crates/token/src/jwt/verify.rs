@@ -1,7 +1,9 @@
-//! Checking: a compact token to claims, or the reason why not.
+//! Verification: from a compact token to its claims, or the reason for rejection.
 //!
-//! The order is that of RFC 8725: what it claims to be, whose key, the signature, and only then
-//! what it says. Nothing in the header is believed but the name of the key.
+//! The order follows RFC 8725: type, key, signature, and only then the claims. The header is
+//! trusted for nothing but the id of the key.
+
+use std::ops::Deref;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,122 +12,128 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::json;
-use super::key::VerifyingKey;
-use super::{
-    Algorithm, MAX_STATUS_LIST_BYTES, MAX_TOKEN_BYTES, STATUS_LIST, TokenError, TokenType,
-    Verified, is_named,
+use super::key::{VerifyingKey, engine_algorithm};
+use super::token_type::{
+    MAX_STATUS_LIST_BYTES, MAX_TOKEN_BYTES, STATUS_LIST_TYP, TokenType, typ_matches,
 };
 use crate::claims::{AccessClaims, Audiences, BearerClaims, RefreshClaims};
+use crate::error::TokenError;
 use crate::id::{Audience, Issuer, KeyId};
+use crate::json::{self, ClaimReader};
 use crate::status::StatusListClaims;
 use crate::time::{Leeway, Timestamp, expired};
 
-/// Where the checking finds keys: in memory, by name.
-pub trait Keys {
-    /// The key of that name, if it is good for the tokens in question.
-    fn verifying(&self, kid: &KeyId) -> Option<&VerifyingKey>;
+/// Claims of a verified token. Only verification creates this type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    /// Unwraps the claims.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.0
+    }
 }
 
-/// What makes an access token good.
+impl<T> Deref for Verified<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A source of keys for verification, in memory.
+pub trait Keys {
+    /// Returns the key with id `kid`, if tokens of the expected type may be signed with it.
+    fn verifying_key(&self, kid: &KeyId) -> Option<&VerifyingKey>;
+}
+
+/// The rules for access tokens.
 #[derive(Clone, Debug)]
 pub struct AccessCheck {
-    /// Who must have issued it.
+    /// The expected issuer.
     pub issuer: Issuer,
-    /// One of these must be in its `aud`.
+    /// The accepted audiences: one of them must be in `aud`.
     pub audiences: Vec<Audience>,
-    /// How far the checker's clock may be behind.
+    /// The tolerated clock difference.
     pub leeway: Leeway,
 }
 
 impl AccessCheck {
-    /// Checks `token` at `now`: form, type, key, signature, issuer, audience, `nbf`, `exp`.
-    /// `iat` is never a reason to refuse.
+    /// Verifies an access token of this system at `now`: form, type, key, signature, claims,
+    /// issuer, audience, `nbf` and `exp`. `iat` is never a reason for rejection.
     ///
     /// # Errors
-    /// The first rule that it breaks.
+    /// The first rule that the token breaks.
     pub fn check(
         &self,
         token: &str,
         keys: &(impl Keys + ?Sized),
         now: Timestamp,
     ) -> Result<Verified<AccessClaims>, TokenError> {
-        let claims: AccessClaims = verified_claims(token, ACCESS, own(keys))?;
-        self.judge(&claims.iss, &claims.aud)?;
-        self.judge_time(claims.nbf, claims.exp, now)?;
+        let claims = AccessClaims::read(verified_claims(token, ACCESS, by_key_id(keys))?)?;
+        self.check_parties(&claims.iss, &claims.aud)?;
+        check_times(claims.nbf, claims.exp, self.leeway, now)?;
         Ok(Verified(claims))
     }
 
-    /// Checks `token` by the same rules, whoever issued it: only the names that RFC 9068 leaves to
-    /// the issuer, of keys, clients and sessions, may have any form.
+    /// Verifies an access token of any issuer by the same rules. The ids of keys, clients and
+    /// sessions may have any form, since RFC 9068 leaves it to the issuer.
     ///
-    /// `find` gives the key of a name, which it may compare and nothing else, or says why it
-    /// doesn't. The `status` is for the caller to read and judge: [`BearerClaims::status_claim`].
+    /// `find_key` returns the key for a `kid`, which it must only compare, or the reason for
+    /// rejection. The caller is responsible for the `status`: see [`BearerClaims::status_claim`].
     ///
     /// # Errors
-    /// The first rule that it breaks; what isn't an `E` is [`TokenError::Claims`].
+    /// The first rule that the token breaks; [`TokenError::UnexpectedClaims`] if the additional
+    /// claims cannot be read as an `E`.
     pub fn check_bearer<'k, E: DeserializeOwned>(
         &self,
         token: &str,
-        find: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
+        find_key: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
         now: Timestamp,
     ) -> Result<Verified<BearerClaims<E>>, TokenError> {
-        let claims: BearerClaims<E> = verified_claims(token, ACCESS, find)?;
-        self.judge(&claims.iss, &claims.aud)?;
-        self.judge_time(claims.nbf, claims.exp, now)?;
+        let claims = BearerClaims::read(verified_claims(token, ACCESS, find_key)?)?;
+        self.check_parties(&claims.iss, &claims.aud)?;
+        check_times(claims.nbf, claims.exp, self.leeway, now)?;
         Ok(Verified(claims))
     }
 
-    fn judge(&self, iss: &Issuer, aud: &Audiences) -> Result<(), TokenError> {
+    fn check_parties(&self, iss: &Issuer, aud: &Audiences) -> Result<(), TokenError> {
         if *iss != self.issuer {
-            return Err(TokenError::Issuer);
+            return Err(TokenError::WrongIssuer);
         }
-        if !self.audiences.iter().any(|name| aud.contains(name)) {
-            return Err(TokenError::Audience);
-        }
-        Ok(())
-    }
-
-    fn judge_time(
-        &self,
-        nbf: Option<Timestamp>,
-        exp: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), TokenError> {
-        if nbf.is_some_and(|nbf| now.plus(self.leeway.span()) < nbf) {
-            return Err(TokenError::NotYet);
-        }
-        if expired(exp, self.leeway, now) {
-            return Err(TokenError::Expired);
+        if !self.audiences.iter().any(|audience| aud.contains(audience)) {
+            return Err(TokenError::WrongAudience);
         }
         Ok(())
     }
 }
 
-/// What makes a status list good (draft-ietf-oauth-status-list-20 §8.3).
+/// The rules for status lists (draft-ietf-oauth-status-list-20 §8.3).
 #[derive(Clone, Copy, Debug)]
 pub struct StatusListCheck<'a> {
-    /// Where the list was found: its `sub`.
+    /// The URL from which the list was fetched, which must be its `sub`.
     pub uri: &'a str,
-    /// How far the checker's clock may be behind.
+    /// The tolerated clock difference.
     pub leeway: Leeway,
 }
 
 impl StatusListCheck<'_> {
-    /// Checks form, type, key, signature, `sub` and `exp` of `token`, and unpacks the list. `find`
-    /// as in [`AccessCheck::check_bearer`].
+    /// Verifies a status list at `now`: form, type, key, signature, claims, `sub` and `exp`; and
+    /// unpacks it. `find_key` as in [`AccessCheck::check_bearer`].
     ///
     /// # Errors
-    /// The first rule that it breaks.
+    /// The first rule that the list breaks.
     pub fn check<'k>(
         &self,
         token: &str,
-        find: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
+        find_key: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
         now: Timestamp,
     ) -> Result<Verified<StatusListClaims>, TokenError> {
-        let claims: StatusListClaims = verified_claims(token, STATUS, find)?;
+        let claims = StatusListClaims::read(verified_claims(token, STATUS_LIST, find_key)?)?;
         if claims.sub != self.uri {
-            return Err(TokenError::Subject);
+            return Err(TokenError::WrongSubject);
         }
         if claims.exp.is_some_and(|exp| expired(exp, self.leeway, now)) {
             return Err(TokenError::Expired);
@@ -134,135 +142,165 @@ impl StatusListCheck<'_> {
     }
 }
 
-/// Looks among keys whose names have this system's form; a name of another form is malformed.
-fn own<'k>(
-    keys: &'k (impl Keys + ?Sized),
-) -> impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError> {
-    |kid| {
-        let kid = KeyId::new(kid).map_err(|_| TokenError::Malformed)?;
-        keys.verifying(&kid).ok_or(TokenError::UnknownKey)
-    }
-}
-
-/// What makes a refresh token one of this issuer's. Whether it may still be used, its `exp`
-/// included, is for the caller to decide by the record of the session.
+/// The rules for refresh tokens. The record of the session decides whether the token may still be
+/// used, including its `exp`.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshCheck<'a> {
-    /// Who must have issued it, for itself.
+    /// The issuer, which is also the audience.
     pub issuer: &'a Issuer,
 }
 
 impl RefreshCheck<'_> {
-    /// Checks form, type, key, signature, issuer and audience of `token`.
+    /// Verifies a refresh token at `now`: form, type, key, signature, claims, issuer, audience and
+    /// `nbf`.
     ///
     /// # Errors
-    /// The first rule that it breaks; never [`TokenError::Expired`].
+    /// The first rule that the token breaks; never [`TokenError::Expired`].
     pub fn check(
         &self,
         token: &str,
         keys: &(impl Keys + ?Sized),
+        now: Timestamp,
     ) -> Result<Verified<RefreshClaims>, TokenError> {
-        let claims: RefreshClaims = verified_claims(token, REFRESH, own(keys))?;
+        let mut reader = verified_claims(token, REFRESH, by_key_id(keys))?;
+        let claims = RefreshClaims::read(&mut reader)?;
         if claims.iss != *self.issuer {
-            return Err(TokenError::Issuer);
+            return Err(TokenError::WrongIssuer);
         }
         if claims.aud != Audience::from(self.issuer) {
-            return Err(TokenError::Audience);
+            return Err(TokenError::WrongAudience);
         }
+        // This system never sets `nbf`, but the rule holds for any token (RFC 7519 §4.1.5).
+        check_not_before(reader.optional("nbf")?, Leeway::NONE, now)?;
         Ok(Verified(claims))
     }
 }
 
-/// The header members that mean something here. `jku`, `jwk`, `x5u` and their like are ignored
+fn check_times(
+    nbf: Option<Timestamp>,
+    exp: Timestamp,
+    leeway: Leeway,
+    now: Timestamp,
+) -> Result<(), TokenError> {
+    check_not_before(nbf, leeway, now)?;
+    if expired(exp, leeway, now) { Err(TokenError::Expired) } else { Ok(()) }
+}
+
+fn check_not_before(
+    nbf: Option<Timestamp>,
+    leeway: Leeway,
+    now: Timestamp,
+) -> Result<(), TokenError> {
+    let early = nbf.is_some_and(|nbf| now.plus(leeway.span()) < nbf);
+    if early { Err(TokenError::NotYetValid) } else { Ok(()) }
+}
+
+/// Finds keys whose ids have the form of this system; any other `kid` is malformed.
+fn by_key_id<'k>(
+    keys: &'k (impl Keys + ?Sized),
+) -> impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError> {
+    |kid| {
+        let kid = KeyId::new(kid).map_err(|_| TokenError::Malformed)?;
+        keys.verifying_key(&kid).ok_or(TokenError::UnknownKey)
+    }
+}
+
+/// The header members that are used. Others, such as `jku`, `jwk` and `x5u`, are ignored
 /// (RFC 8725 §3.10).
 #[derive(Debug, Deserialize)]
 struct Header {
     alg: String,
     typ: Option<String>,
     kid: Option<String>,
-    /// Whether there is one, `null` included.
-    #[serde(default, deserialize_with = "is_there")]
+    /// Whether the member is present, even as `null`.
+    #[serde(default, deserialize_with = "is_present")]
     crit: bool,
 }
 
-fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 struct Parts<'a> {
     header: Header,
-    claims: Vec<u8>,
+    payload: Vec<u8>,
     signature: Vec<u8>,
     message: &'a [u8],
 }
 
-/// What a token must be before anything in it is read: its `typ`, and how long it may be.
+/// What is required of a token before its claims are read.
 #[derive(Clone, Copy)]
-struct Kind(&'static str, usize);
+struct Envelope {
+    typ: &'static str,
+    max_bytes: usize,
+}
 
-const ACCESS: Kind = Kind(TokenType::Access.word(), MAX_TOKEN_BYTES);
-const REFRESH: Kind = Kind(TokenType::Refresh.word(), MAX_TOKEN_BYTES);
-const STATUS: Kind = Kind(STATUS_LIST, MAX_STATUS_LIST_BYTES);
+const ACCESS: Envelope = Envelope { typ: TokenType::Access.typ(), max_bytes: MAX_TOKEN_BYTES };
+const REFRESH: Envelope = Envelope { typ: TokenType::Refresh.typ(), max_bytes: MAX_TOKEN_BYTES };
+const STATUS_LIST: Envelope = Envelope { typ: STATUS_LIST_TYP, max_bytes: MAX_STATUS_LIST_BYTES };
 
-fn parts(token: &str, most: usize) -> Result<Parts<'_>, TokenError> {
-    if token.len() > most {
+fn parts(token: &str, max_bytes: usize) -> Result<Parts<'_>, TokenError> {
+    if token.len() > max_bytes {
         return Err(TokenError::TooLong);
     }
     let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-    let (header, claims) = message.split_once('.').ok_or(TokenError::Malformed)?;
-    // The engine refuses padding, foreign characters (a third dot too) and stray trailing bits.
-    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed);
+    let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
+    let header = json::object(&decode(header)?).ok_or(TokenError::Malformed)?;
     Ok(Parts {
-        header: json::object(&decode(header)?).ok_or(TokenError::Malformed)?,
-        claims: decode(claims)?,
+        header: serde_json::from_value(Value::Object(header)).map_err(|_| TokenError::Malformed)?,
+        payload: decode(payload)?,
         signature: decode(signature)?,
         message: message.as_bytes(),
     })
 }
 
-fn verified_claims<'k, T: DeserializeOwned>(
-    token: &str,
-    Kind(word, most): Kind,
-    find: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
-) -> Result<T, TokenError> {
-    let Parts { header, claims, signature, message } = parts(token, most)?;
-    if header.crit {
-        return Err(TokenError::Critical);
-    }
-    if !header.typ.is_some_and(|typ| is_named(&typ, word)) {
-        return Err(TokenError::Type);
-    }
-    let kid = header.kid.ok_or(TokenError::UnknownKey)?;
-    let key = find(&kid)?;
-    if Algorithm::from_word(&header.alg) != Some(key.algorithm) {
-        return Err(TokenError::Algorithm);
-    }
-    (DEFAULT_PROVIDER.verifier_factory)(&key.algorithm.into(), &key.decoding)
-        .map_err(|_| TokenError::Signature)?
-        .verify(message, &signature)
-        .map_err(|_| TokenError::Signature)?;
-    json::object(&claims).ok_or(TokenError::Claims)
+/// Rejects padding, other alphabets (and so a third dot) and stray trailing bits.
+fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }
 
-/// A token taken apart for a person to look at. Nothing in it is proven.
+fn verified_claims<'k>(
+    token: &str,
+    envelope: Envelope,
+    find_key: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
+) -> Result<ClaimReader, TokenError> {
+    let Parts { header, payload, signature, message } = parts(token, envelope.max_bytes)?;
+    if header.crit {
+        return Err(TokenError::CriticalHeader);
+    }
+    if !header.typ.is_some_and(|typ| typ_matches(&typ, envelope.typ)) {
+        return Err(TokenError::WrongType);
+    }
+    let kid = header.kid.ok_or(TokenError::UnknownKey)?;
+    let key = find_key(&kid)?;
+    if header.alg.parse() != Ok(key.algorithm) {
+        return Err(TokenError::WrongAlgorithm);
+    }
+    (DEFAULT_PROVIDER.verifier_factory)(&engine_algorithm(key.algorithm), &key.decoding)
+        .map_err(|_| TokenError::InvalidSignature)?
+        .verify(message, &signature)
+        .map_err(|_| TokenError::InvalidSignature)?;
+    ClaimReader::new(&payload)
+}
+
+/// The content of a token, decoded but not verified.
 #[derive(Clone, Debug)]
 pub struct Unverified {
-    /// The header as it stands.
+    /// The members of the header.
     pub header: Map<String, Value>,
-    /// The claims as they stand.
+    /// The claims.
     pub claims: Map<String, Value>,
 }
 
-/// Takes `token` apart without checking anything about it.
+/// Decodes `token` without verifying it, for display and diagnosis only.
 ///
 /// # Errors
 /// [`TokenError::TooLong`] and [`TokenError::Malformed`].
 pub fn inspect(token: &str) -> Result<Unverified, TokenError> {
-    let Parts { claims, message, .. } = parts(token, MAX_TOKEN_BYTES)?;
-    let header = message.split(|byte| *byte == b'.').next().unwrap_or_default();
-    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenError::Malformed)?;
+    let Parts { payload, .. } = parts(token, MAX_TOKEN_BYTES)?;
+    let (header, _) = token.split_once('.').ok_or(TokenError::Malformed)?;
     let read = |part: &[u8]| json::object(part).ok_or(TokenError::Malformed);
-    Ok(Unverified { header: read(&header)?, claims: read(&claims)? })
+    Ok(Unverified { header: read(&decode(header)?)?, claims: read(&payload)? })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The list itself: entries of one, two, four or eight bits, packed and compressed (§4).
+//! The entries of a status list: one, two, four or eight bits each, compressed with ZLIB (§4).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,19 +11,19 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-/// The longest list that is unpacked: 64 million entries of one bit.
-pub const MAX_INFLATED_BYTES: usize = 8 << 20;
+/// Maximum size of an unpacked list: 64 million entries of one bit.
+pub const MAX_UNPACKED_BYTES: usize = 8 << 20;
 
-/// What an entry says (§7.1).
+/// The value of an entry (§7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// 0x00: nothing is wrong.
+    /// 0x00: the token is valid.
     Valid,
-    /// 0x01: worth nothing, for good.
+    /// 0x01: the token is revoked for good.
     Invalid,
-    /// 0x02: worth nothing for now.
+    /// 0x02: the token is temporarily invalid.
     Suspended,
-    /// A meaning of the issuer's own, or none.
+    /// A value defined by the issuer, or undefined.
     Other(u8),
 }
 
@@ -38,21 +38,22 @@ impl From<u8> for Status {
     }
 }
 
-/// A text that is no status list.
+/// The `status_list` claim cannot be unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum InvalidList {
-    /// Entries have 1, 2, 4 or 8 bits.
-    #[error("the entries of the status list have no possible size")]
+#[non_exhaustive]
+pub enum UnpackError {
+    /// The size of an entry is not 1, 2, 4 or 8 bits.
+    #[error("the entries of the status list have an invalid size")]
     Bits,
-    /// Not base64url of ZLIB data, or not all of it.
-    #[error("the status list can't be unpacked")]
-    Packing,
-    /// More than [`MAX_INFLATED_BYTES`].
+    /// The list is not the base64url encoding of complete ZLIB data.
+    #[error("the status list is not valid compressed data")]
+    Compression,
+    /// The list is longer than [`MAX_UNPACKED_BYTES`].
     #[error("the status list is too long")]
     TooLong,
 }
 
-/// The entries of a status list, unpacked.
+/// The unpacked entries of a status list.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StatusList {
     bits: u8,
@@ -66,34 +67,35 @@ impl std::fmt::Debug for StatusList {
 }
 
 impl StatusList {
-    /// A list of `entries` entries of one bit, of which `invalid` are set; others there are none.
+    /// A list of `entries` entries of one bit, of which those in `invalid` are set. Indices past the
+    /// end are ignored.
     #[must_use]
     pub fn new(entries: u32, invalid: impl IntoIterator<Item = u32>) -> Self {
         let length = usize::try_from(entries.div_ceil(8)).unwrap_or(usize::MAX);
         let mut bytes = vec![0_u8; length];
         for entry in invalid {
-            let place = usize::try_from(entry / 8).unwrap_or(usize::MAX);
-            if let Some(byte) = bytes.get_mut(place) {
+            let position = usize::try_from(entry / 8).unwrap_or(usize::MAX);
+            if let Some(byte) = bytes.get_mut(position) {
                 *byte |= 1 << (entry % 8);
             }
         }
         Self { bits: 1, bytes }
     }
 
-    /// How many entries there are.
+    /// Number of entries.
     #[must_use]
     pub const fn len(&self) -> u64 {
-        // A usize fits, and eight times the longest list too.
+        // Neither the cast nor the product can overflow: lists are at most `MAX_UNPACKED_BYTES` long.
         self.bytes.len() as u64 * 8 / self.bits as u64
     }
 
-    /// Whether there are none.
+    /// Whether the list has no entries.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// What entry `idx` says; `None` past the end. The lowest bits of a byte are its first entry.
+    /// The value of entry `idx`; `None` past the end. The lowest bits of a byte are its first entry.
     #[must_use]
     pub fn status(&self, idx: u64) -> Option<Status> {
         let bit = idx.checked_mul(self.bits.into())?;
@@ -102,14 +104,14 @@ impl StatusList {
         Some(Status::from((byte >> (bit % 8)) & mask))
     }
 
-    /// ZLIB data in base64url.
+    /// Compresses the list.
     #[must_use]
     pub fn packed(&self) -> PackedList {
         PackedList { bits: self.bits, lst: URL_SAFE_NO_PAD.encode(deflated(&self.bytes)) }
     }
 }
 
-/// The `status_list` claim of a list's token (§4.2).
+/// A compressed list: the `status_list` claim of its token (§4.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PackedList {
     bits: u8,
@@ -117,30 +119,30 @@ pub struct PackedList {
 }
 
 impl PackedList {
-    /// The entries.
+    /// Decompresses the list, up to [`MAX_UNPACKED_BYTES`].
     ///
     /// # Errors
-    /// [`InvalidList`]. Never unpacks more than [`MAX_INFLATED_BYTES`].
-    pub fn unpacked(&self) -> Result<StatusList, InvalidList> {
+    /// [`UnpackError`] when the list is malformed or too long.
+    pub fn unpacked(&self) -> Result<StatusList, UnpackError> {
         if ![1, 2, 4, 8].contains(&self.bits) {
-            return Err(InvalidList::Bits);
+            return Err(UnpackError::Bits);
         }
-        let packed = URL_SAFE_NO_PAD.decode(&self.lst).map_err(|_| InvalidList::Packing)?;
-        match decompress_to_vec_zlib_with_limit(&packed, MAX_INFLATED_BYTES) {
+        let packed = URL_SAFE_NO_PAD.decode(&self.lst).map_err(|_| UnpackError::Compression)?;
+        match decompress_to_vec_zlib_with_limit(&packed, MAX_UNPACKED_BYTES) {
             Ok(bytes) => Ok(StatusList { bits: self.bits, bytes }),
-            Err(error) if error.status == TINFLStatus::HasMoreOutput => Err(InvalidList::TooLong),
-            Err(_) => Err(InvalidList::Packing),
+            Err(error) if error.status == TINFLStatus::HasMoreOutput => Err(UnpackError::TooLong),
+            Err(_) => Err(UnpackError::Compression),
         }
     }
 }
 
-/// Runs of zeros are all that can be compressed here, so nothing else is looked for: a few percent
-/// longer than the best compression there is, in a fiftieth of its time.
+/// Compresses with run-length encoding only. Lists consist mostly of runs of zeros, so the result
+/// is a few percent longer than with full matching, but takes a fiftieth of the time.
 fn deflated(bytes: &[u8]) -> Vec<u8> {
     const ZLIB: i32 = 15;
     let flags = create_comp_flags_from_zip_params(9, ZLIB, CompressionStrategy::RLE.into());
     let mut deflated = Vec::new();
-    // Taking in all that comes doesn't fail.
+    // The output callback accepts everything, so compression cannot fail.
     let _ = compress_to_output(
         &mut CompressorOxide::new(flags),
         bytes,
@@ -154,14 +156,14 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl Serialize for StatusList {
-    /// Packs it, as [`StatusList::packed`].
+    /// Compresses the list, as [`StatusList::packed`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.packed().serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for StatusList {
-    /// Unpacks it, as [`PackedList::unpacked`].
+    /// Decompresses the list, as [`PackedList::unpacked`].
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Wire {
@@ -177,7 +179,7 @@ impl<'de> Deserialize<'de> for StatusList {
 mod tests {
     use super::*;
 
-    fn unpacked(bits: u8, lst: &str) -> Result<StatusList, InvalidList> {
+    fn unpacked(bits: u8, lst: &str) -> Result<StatusList, UnpackError> {
         PackedList { bits, lst: lst.to_owned() }.unpacked()
     }
 
@@ -194,7 +196,7 @@ mod tests {
 
     /// §4.1, §4.2.
     #[test]
-    fn the_examples_of_the_draft_are_read() {
+    fn the_examples_of_the_draft_can_be_unpacked() {
         let one = unpacked(1, "eNrbuRgAAhcBXQ").unwrap();
         assert_eq!(one.bytes, [0xb9, 0xa3]);
         assert_eq!(values(&one), [1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1]);
@@ -205,27 +207,27 @@ mod tests {
 
     /// Appendix C.1 to C.3: lists of 2^20 entries.
     #[test]
-    fn the_test_vectors_of_the_draft_are_read() {
-        let places: [usize; 11] =
+    fn the_test_vectors_of_the_draft_can_be_unpacked() {
+        let positions: [usize; 11] =
             [0, 1993, 25460, 159495, 495669, 554353, 645645, 723232, 854545, 934534, 1000345];
-        is_read(1, VECTOR_1, &places.map(|place| (place, 1)));
-        let two = places.into_iter().zip([1, 2, 1, 3, 1, 1, 2, 1, 1, 2, 3]);
-        is_read(2, VECTOR_2, &two.collect::<Vec<_>>());
+        check_vector(1, VECTOR_1, &positions.map(|position| (position, 1)));
+        let two = positions.into_iter().zip([1, 2, 1, 3, 1, 1, 2, 1, 1, 2, 3]);
+        check_vector(2, VECTOR_2, &two.collect::<Vec<_>>());
         let four = [
             0, 1993, 35460, 459495, 595669, 754353, 845645, 923232, 924445, 934534, 1004534,
             1000345, 1030203, 1030204, 1030205,
         ];
-        is_read(4, VECTOR_4, &four.into_iter().zip(1..).collect::<Vec<_>>());
-        let places = places.map(|place| u32::try_from(place).unwrap());
-        assert_eq!(unpacked(1, VECTOR_1).unwrap(), StatusList::new(1 << 20, places));
+        check_vector(4, VECTOR_4, &four.into_iter().zip(1..).collect::<Vec<_>>());
+        let positions = positions.map(|position| u32::try_from(position).unwrap());
+        assert_eq!(unpacked(1, VECTOR_1).unwrap(), StatusList::new(1 << 20, positions));
     }
 
-    fn is_read(bits: u8, lst: &str, entries: &[(usize, u8)]) {
-        let mut wanted = vec![0; 1 << 20];
-        for (place, value) in entries {
-            wanted[*place] = *value;
+    fn check_vector(bits: u8, lst: &str, entries: &[(usize, u8)]) {
+        let mut expected = vec![0; 1 << 20];
+        for (position, value) in entries {
+            expected[*position] = *value;
         }
-        assert!(values(&unpacked(bits, lst).unwrap()) == wanted, "{bits}");
+        assert!(values(&unpacked(bits, lst).unwrap()) == expected, "{bits}");
     }
 
     const VECTOR_1: &str = "\
@@ -253,7 +255,7 @@ mod tests {
         AAAAAAAAAAAAAAAAAAAAAAAABx3AoAgLpVAQAAAAAAAAAAAAAAwM89rwMAAAAAAAAAAAjsA9xMBMA";
 
     #[test]
-    fn what_was_packed_is_unpacked_to_the_same() {
+    fn packing_round_trips() {
         for entries in [0, 1, 8, 9, 1 << 20] {
             let list = StatusList::new(entries, (0..entries).filter(|entry| entry % 7 == 0));
             assert_eq!(list.packed().unpacked(), Ok(list));
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_past_the_end_are_none_and_set_nothing() {
+    fn entries_past_the_end_are_ignored() {
         let list = StatusList::new(8, [8, u32::MAX]);
         assert_eq!(values(&list), [0; 8]);
         for idx in [8, u64::MAX / 2, u64::MAX] {
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn larger_entries_have_values_of_the_issuers_own() {
+    fn larger_entries_may_have_values_defined_by_the_issuer() {
         let packed = |bytes: &[u8]| StatusList { bits: 1, bytes: bytes.to_vec() }.packed().lst;
         assert_eq!(values(&unpacked(4, &packed(&[0x21])).unwrap()), [1, 2]);
         let eight = unpacked(8, &packed(&[0, 1, 2, 0xff])).unwrap();
@@ -279,21 +281,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn malformed_lists_are_rejected() {
         for bits in [0, 3, 5, 9, 255] {
-            assert_eq!(unpacked(bits, "eNrbuRgAAhcBXQ"), Err(InvalidList::Bits));
+            assert_eq!(unpacked(bits, "eNrbuRgAAhcBXQ"), Err(UnpackError::Bits));
         }
         for lst in ["!", "eNrbuRgAAhcBXQ==", "eNrbuRgA", "AAAA", "eNrbuRgAAhcBXR"] {
-            assert_eq!(unpacked(1, lst), Err(InvalidList::Packing), "{lst}");
+            assert_eq!(unpacked(1, lst), Err(UnpackError::Compression), "{lst}");
         }
     }
 
     #[test]
-    fn a_bomb_is_not_unpacked() {
-        let bomb = StatusList { bits: 1, bytes: vec![0; MAX_INFLATED_BYTES + 1] }.packed();
+    fn a_decompression_bomb_is_rejected() {
+        let bomb = StatusList { bits: 1, bytes: vec![0; MAX_UNPACKED_BYTES + 1] }.packed();
         assert!(bomb.lst.len() < 20_000);
-        assert_eq!(bomb.unpacked(), Err(InvalidList::TooLong));
-        let most = StatusList { bits: 1, bytes: vec![0; MAX_INFLATED_BYTES] }.packed();
-        assert!(most.unpacked().is_ok());
+        assert_eq!(bomb.unpacked(), Err(UnpackError::TooLong));
+        let largest = StatusList { bits: 1, bytes: vec![0; MAX_UNPACKED_BYTES] }.packed();
+        assert!(largest.unpacked().is_ok());
     }
 }

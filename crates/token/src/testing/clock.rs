@@ -1,11 +1,11 @@
-//! A clock that stands still until it is moved.
+//! A clock that a test moves by hand.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::time::{Clock, Timestamp};
 
-/// Time as a test wants it: it moves by [`advance`](ManualClock::advance) alone, and never back.
+/// A clock that shows the same time until it is moved, and never goes back.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
@@ -16,20 +16,20 @@ impl ManualClock {
         Self(AtomicI64::new(start.millis()))
     }
 
-    /// Lets `span` pass and gives the time it is then. Spans below a millisecond are lost.
+    /// Moves the clock forward by `span`, in whole milliseconds, and returns the new time.
     pub fn advance(&self, span: Duration) -> Timestamp {
-        let step = |millis| Some(Timestamp::from_millis(millis).plus(span).millis());
-        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step);
+        let later = |millis| Some(Timestamp::from_millis(millis).plus(span).millis());
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
         self.now()
     }
 
-    /// Lets time pass until `instant`.
+    /// Moves the clock forward to `instant`.
     ///
     /// # Panics
-    /// When it is past `instant` already: time doesn't go back, and a test that thinks so is wrong.
+    /// When the clock is already past `instant`.
     pub fn advance_to(&self, instant: Timestamp) {
         let before = self.0.fetch_max(instant.millis(), Ordering::SeqCst);
-        assert!(before <= instant.millis(), "the clock is past {instant:?} and won't go back");
+        assert!(before <= instant.millis(), "the clock is past {instant:?} and cannot go back");
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_passes_only_by_hand() {
+    fn the_clock_moves_only_by_hand() {
         let clock = ManualClock::default();
         let start = clock.now();
         assert_eq!(clock.now(), start);
@@ -62,8 +62,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "won't go back")]
-    fn time_never_goes_back() {
+    #[should_panic(expected = "cannot go back")]
+    fn the_clock_never_goes_back() {
         let clock = ManualClock::default();
         clock.advance_to(clock.now().minus(Duration::from_millis(1)));
     }

@@ -1,15 +1,15 @@
-//! Randomness that can be had again.
+//! Reproducible randomness.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::random::Random;
 
-/// The same bytes in the same order for the same seed. Anybody can predict them.
+/// A generator that returns the same bytes for the same seed. Its output is predictable.
 #[derive(Debug)]
 pub struct SeededRandom(AtomicU64);
 
 impl SeededRandom {
-    /// A source that starts at `seed`.
+    /// A generator that starts at `seed`.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(AtomicU64::new(seed))
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_seeds_give_equal_bytes_and_no_two_draws_are_alike() {
+    fn equal_seeds_return_equal_bytes_and_every_draw_differs() {
         let (one, same, other) = (SeededRandom::new(1), SeededRandom::new(1), SeededRandom::new(2));
         let first = bytes(&one);
         assert_eq!(first, bytes(&same));

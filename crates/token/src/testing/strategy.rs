@@ -27,24 +27,24 @@ pub fn lifetime() -> impl Strategy<Value = Lifetime> {
     (1..=100 * 365 * 86_400_u64).prop_filter_map("in range", Lifetime::from_seconds)
 }
 
-/// Generations: mostly small ones, some of any size.
+/// Generations: mostly small, some of any size.
 pub fn generation() -> impl Strategy<Value = Generation> {
-    prop_oneof![4 => 1..1000_u64, 1 => 1..=Generation::LAST.number()]
+    prop_oneof![4 => 1..1000_u64, 1 => 1..=Generation::MAX.number()]
         .prop_filter_map("in range", Generation::new)
 }
 
-/// Sessions' names.
+/// Session ids.
 pub fn session_id() -> impl Strategy<Value = SessionId> {
     any::<[u8; 16]>().prop_map(SessionId::from_bytes)
 }
 
-/// Subjects: UUID-like ones, and texts in any script.
+/// Subjects: UUID-like, or text in any script.
 pub fn subject() -> impl Strategy<Value = Subject> {
     prop_oneof!["[0-9a-f]{8}-[0-9a-f]{27}", "[\\PC]{1,60}"]
         .prop_filter_map("a subject", |text| Subject::new(text).ok())
 }
 
-/// Clients' names.
+/// Client ids.
 pub fn client_id() -> impl Strategy<Value = ClientId> {
     "[A-Za-z0-9._-]{1,64}".prop_filter_map("a client id", |text| ClientId::new(text).ok())
 }
@@ -69,7 +69,7 @@ pub fn scope() -> impl Strategy<Value = Scope> {
     })
 }
 
-/// Extra claims: any JSON but floating-point numbers, under names that aren't reserved.
+/// Extra claims: any JSON except floating-point numbers, under names that are not reserved.
 pub fn extra_claims() -> impl Strategy<Value = ExtraClaims> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -88,12 +88,12 @@ pub fn extra_claims() -> impl Strategy<Value = ExtraClaims> {
     vec(("x_[a-z\\PC]{0,8}", value), 0..4).prop_map(|members| members.into_iter().collect())
 }
 
-/// Places in the status lists.
+/// Status list indices.
 pub fn status_index() -> impl Strategy<Value = StatusIndex> {
     any::<u32>().prop_map(StatusIndex::from_number)
 }
 
-/// Claims of refresh tokens.
+/// Refresh token claims.
 pub fn refresh_claims() -> impl Strategy<Value = RefreshClaims> {
     (issuer(), subject(), session_id(), generation(), client_id(), second(), second()).prop_map(
         |(iss, sub, sid, generation, client_id, iat, exp)| RefreshClaims {
@@ -109,7 +109,7 @@ pub fn refresh_claims() -> impl Strategy<Value = RefreshClaims> {
     )
 }
 
-/// Claims of access tokens.
+/// Access token claims.
 pub fn access_claims() -> impl Strategy<Value = AccessClaims> {
     let audiences = prop_oneof![
         audience().prop_map(Audiences::One),

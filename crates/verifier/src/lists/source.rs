@@ -102,7 +102,7 @@ impl ListSource {
     }
 
     fn has_key(&self, kid: &str) -> bool {
-        self.keys().is_some_and(|keys| keys.named(kid).is_some())
+        self.keys().is_some_and(|keys| keys.get(kid).is_some())
     }
 
     /// Rejects a `list` that would undo revocations in the cached one.

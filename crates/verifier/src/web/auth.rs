@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquaware_token::claims::{BearerClaims, InvalidScope, Scope};
+use aquaware_token::claims::{BearerClaims, Scope, ScopeError};
 use aquaware_token::jwt::{TokenError, Verified};
 use serde::de::DeserializeOwned;
 
@@ -58,7 +58,7 @@ impl BearerAuth {
     ///
     /// # Errors
     /// If `scope` is not a list of scope tokens.
-    pub fn require_scope(self, scope: &str) -> Result<Self, InvalidScope> {
+    pub fn require_scope(self, scope: &str) -> Result<Self, ScopeError> {
         Ok(Self { scope: Scope::parse(scope)?, ..self })
     }
 
@@ -171,7 +171,7 @@ impl Bearer {
     /// # Errors
     /// A rejection with 401 `invalid_token`, to be returned by the handler.
     pub fn extra_as<T: DeserializeOwned>(&self) -> Result<T, Rejection> {
-        let invalid = VerifyError::Token(TokenError::Claims);
+        let invalid = VerifyError::Token(TokenError::UnexpectedClaims);
         self.claims.extra_as().map_err(|_| Rejection::new(invalid, &self.style))
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aquaware_token::claims::MissingScope;
+use aquaware_token::claims::InsufficientScopeError;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -34,8 +34,8 @@ pub enum RejectionKind {
     NotConfigured,
 }
 
-impl From<MissingScope> for RejectionKind {
-    fn from(missing: MissingScope) -> Self {
+impl From<InsufficientScopeError> for RejectionKind {
+    fn from(missing: InsufficientScopeError) -> Self {
         Self::Token(missing.into())
     }
 }
@@ -123,7 +123,7 @@ impl Rejection {
             (500.., _) => None,
             // A request without a token gets no error code (RFC 6750 §3.1).
             (_, RejectionKind::MissingToken) => Some(challenge),
-            (_, RejectionKind::Token(VerifyError::Scope(MissingScope { needed }))) => {
+            (_, RejectionKind::Token(VerifyError::Scope(InsufficientScopeError { needed }))) => {
                 Some(format!("{challenge}, error=\"insufficient_scope\", scope=\"{needed}\""))
             }
             _ => Some(format!(
@@ -205,7 +205,7 @@ mod tests {
         let invalid = |description| {
             Some(format!(", error=\"invalid_token\", error_description=\"{description}\""))
         };
-        let missing = MissingScope { needed: Scope::parse("b a").unwrap() };
+        let missing = InsufficientScopeError { needed: Scope::parse("b a").unwrap() };
         let expected = [
             (rejection(RejectionKind::MissingToken), 401, "missing_token", Some(String::new())),
             (

@@ -122,7 +122,8 @@ fn a_malformed_status_claim_is_rejected_unless_status_is_ignored() {
     ] {
         let token = issuer.token().claim("status", malformed.clone()).sign();
         let error = strict.verify(&token).unwrap_err();
-        assert_eq!(error, VerifyError::Token(TokenError::Claims), "{malformed}");
+        let expected = TokenError::MalformedClaim { claim: "status" };
+        assert_eq!(error, VerifyError::Token(expected), "{malformed}");
         let claims = ignoring.verify(&token).unwrap();
         assert_eq!(claims.status, Some(malformed), "unchanged");
         assert!(claims.status_claim().is_err());
@@ -138,8 +139,8 @@ async fn the_status_is_checked_after_the_token() {
     let verifier = site.verifier().await;
     for (token, expected) in [
         (issuer.token().expired(), TokenError::Expired.into()),
-        (issuer.token().audience("another"), TokenError::Audience.into()),
-        (issuer.token().issuer("https://other.test"), TokenError::Issuer.into()),
+        (issuer.token().audience("another"), TokenError::WrongAudience.into()),
+        (issuer.token().issuer("https://other.test"), TokenError::WrongIssuer.into()),
         (issuer.token().claim("cnf", json!({ "jkt": "a" })), VerifyError::BoundToken),
     ] {
         let result = verifier.verify(&token.status(1).sign());
@@ -199,8 +200,8 @@ fn a_verifier_with_a_fixed_key_set_uses_the_given_status_lists() {
 
     for (list, error) in [
         (stranger.status_list().sign(), TokenError::UnknownKey),
-        (issuer.status_list().uri(other).sign(), TokenError::Subject),
-        (issuer.token().sign(), TokenError::Type),
+        (issuer.status_list().uri(other).sign(), TokenError::WrongSubject),
+        (issuer.token().sign(), TokenError::WrongType),
         (issuer.status_list().expires_at(Some(issuer.clock().now())).sign(), TokenError::Expired),
     ] {
         let started = builder().leeway(Duration::ZERO).status_list(STATUS_LIST, list);

@@ -42,14 +42,14 @@ async fn an_invalid_status_list_keeps_the_current_one_and_is_reported() {
     let forged = format!("{message}.{}", long(&issuer).rsplit('.').next().unwrap());
     let list = json!({ "bits": 1, "lst": "eNrbuRgAAhcBXQ" });
     for (token, error) in [
-        (all_valid().uri("https://issuer.test/status-lists/1").sign(), TokenError::Subject),
+        (all_valid().uri("https://issuer.test/status-lists/1").sign(), TokenError::WrongSubject),
         (
             issuer.token().claim("sub", STATUS_LIST).claim("status_list", list).sign(),
-            TokenError::Type,
+            TokenError::WrongType,
         ),
         (all_valid().expires_at(Some(site.now())).sign(), TokenError::Expired),
         (other.status_list().sign(), TokenError::UnknownKey),
-        (forged, TokenError::Signature),
+        (forged, TokenError::InvalidSignature),
         ("<html>".to_owned(), TokenError::Malformed),
         ("\u{fffd}".to_owned(), TokenError::Malformed),
         (String::new(), TokenError::Malformed),
@@ -349,6 +349,6 @@ async fn lists_signed_with_a_disallowed_algorithm_are_rejected() {
     site.aggregate(&[STATUS_LIST]);
     let only = site.builder().algorithms([Algorithm::EdDsa]).discover().await.unwrap();
     assert_eq!(only.verify(&listed(&issuer, 1)).unwrap_err(), VerifyError::NoStatusList);
-    assert_eq!(problem(&only), TokenError::Algorithm.to_string());
+    assert_eq!(problem(&only), TokenError::WrongAlgorithm.to_string());
     assert!(site.verifier().await.verify(&listed(&issuer, 1)).is_ok());
 }

@@ -64,7 +64,7 @@ fn an_expired_or_foreign_token_reaches_no_store() {
     let granted = world.open();
     world.wire.calls();
     let refused = |token: &str| world.refresh(token, None).map(|_| ()).unwrap_err();
-    assert!(matches!(refused(granted.access.expose()), RefreshError::Token(TokenError::Type)));
+    assert!(matches!(refused(granted.access.expose()), RefreshError::Token(TokenError::WrongType)));
     assert!(matches!(refused("garbage"), RefreshError::Token(TokenError::Malformed)));
     world.advance(30 * DAY);
     assert!(matches!(refused(&token_of(&granted)), RefreshError::Expired));

@@ -69,7 +69,7 @@ fn check(
     let snapshot = sessions.context(now).snapshot;
     let keys = snapshot.ring().checking(TokenType::Access, now);
     let find = |kid: &str| -> Result<&VerifyingKey, TokenError> {
-        keys.verifying(&kid.parse().unwrap()).ok_or(TokenError::UnknownKey)
+        keys.verifying_key(&kid.parse().unwrap()).ok_or(TokenError::UnknownKey)
     };
     let check = StatusListCheck { uri, leeway: Leeway::NONE };
     check.check(token, find, now).map(|claims| claims.into_inner().status_list)
@@ -225,18 +225,18 @@ fn nothing_else_passes_for_a_list_and_a_list_for_nothing_else() {
     let uri = ListId::default().uri(&fixture::issuer());
     let refused =
         |token: &str, uri: &str, now| check(&world.sessions, token, uri, now).unwrap_err();
-    assert_eq!(refused(granted.access.expose(), &uri, now), TokenError::Type);
-    assert_eq!(refused(&token_of(&granted), &uri, now), TokenError::Type);
+    assert_eq!(refused(granted.access.expose(), &uri, now), TokenError::WrongType);
+    assert_eq!(refused(&token_of(&granted), &uri, now), TokenError::WrongType);
     let other = ListId::new(1).unwrap().uri(&fixture::issuer());
-    assert_eq!(refused(signed.token(), &other, now), TokenError::Subject);
+    assert_eq!(refused(signed.token(), &other, now), TokenError::WrongSubject);
     let end = now.plus(Spans::LIFETIME);
     assert_eq!(refused(signed.token(), &uri, end), TokenError::Expired);
     assert!(check(&world.sessions, signed.token(), &uri, end.minus(SECOND)).is_ok());
     let tampered = signed.token().replacen('.', ".A", 1);
     assert!(check(&world.sessions, &tampered, &uri, now).is_err());
     let snapshot = world.context().snapshot;
-    assert_eq!(snapshot.check_access(signed.token(), now), Err(TokenError::Type));
-    assert_eq!(snapshot.check_refresh(signed.token(), now), Err(TokenError::Type));
+    assert_eq!(snapshot.check_access(signed.token(), now), Err(TokenError::WrongType));
+    assert_eq!(snapshot.check_refresh(signed.token(), now), Err(TokenError::WrongType));
 }
 
 #[test]

@@ -214,7 +214,7 @@ mod tests {
             },
             created_at: Timestamp::from_millis(1),
             ends_at: Timestamp::from_millis(i64::MAX),
-            generation: Generation::LAST,
+            generation: Generation::MAX,
             issued_at: Timestamp::from_millis(-3),
             expires_at: Timestamp::from_millis(4),
             last_used_at: Timestamp::from_millis(5),

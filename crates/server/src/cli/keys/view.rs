@@ -37,7 +37,7 @@ pub(super) fn as_json((record, phase): &(&KeyRecord, Phase)) -> Json {
     json!({
         "kid": record.kid.as_str(),
         "type": type_name(record.token_type),
-        "algorithm": record.algorithm.word(),
+        "algorithm": record.algorithm.as_str(),
         "phase": phase_name(*phase),
         "created_at": record.created_at.to_rfc3339(),
         "active_from": record.active_from.map(Timestamp::to_rfc3339),
@@ -51,7 +51,7 @@ pub(super) fn list_text(keys: &[(&KeyRecord, Phase)], now: Timestamp) -> String 
         table.row([
             record.kid.to_string(),
             type_name(record.token_type).to_owned(),
-            record.algorithm.word().to_owned(),
+            record.algorithm.as_str().to_owned(),
             phase_name(*phase).to_owned(),
             record.created_at.to_rfc3339(),
             record.active_from.map_or_else(|| "-".to_owned(), Timestamp::to_rfc3339),
@@ -106,8 +106,8 @@ impl Warnings {
             self.0.push(format!(
                 "the algorithm changes from {} to {}; restart every server or send it SIGHUP now, \
                  because a server that starts with the old configuration switches back",
-                from.word(),
-                to.word()
+                from.as_str(),
+                to.as_str()
             ));
         }
     }

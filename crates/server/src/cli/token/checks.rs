@@ -54,25 +54,24 @@ const RULES: [&str; 9] =
 /// The rule behind an error.
 const fn rule_of(error: TokenError) -> &'static str {
     match error {
-        TokenError::TooLong | TokenError::Malformed | TokenError::Critical => "form",
-        TokenError::Type => "type",
+        TokenError::TooLong | TokenError::Malformed | TokenError::CriticalHeader => "form",
+        TokenError::WrongType => "type",
         TokenError::UnknownKey => "key",
-        TokenError::Algorithm => "algorithm",
-        TokenError::Signature => "signature",
-        // The latter is for status lists, which are none of the kinds asked about.
-        TokenError::Claims | TokenError::Subject => "claims",
-        TokenError::Issuer => "issuer",
-        TokenError::Audience => "audience",
-        TokenError::Expired | TokenError::NotYet => "expiry",
+        TokenError::WrongAlgorithm => "algorithm",
+        TokenError::InvalidSignature => "signature",
+        TokenError::WrongIssuer => "issuer",
+        TokenError::WrongAudience => "audience",
+        TokenError::Expired | TokenError::NotYetValid => "expiry",
+        _ => "claims",
     }
 }
 
 /// Asks the core about `token`, as either kind.
 pub(super) fn by_its_own(token: &str, snapshot: &Snapshot, now: Timestamp) -> Verdict {
     let access = snapshot.check_access(token, now).map(Proven::Access);
-    let (kind, outcome) = if matches!(access, Err(TokenError::Type)) {
+    let (kind, outcome) = if matches!(access, Err(TokenError::WrongType)) {
         let refresh = snapshot.check_refresh(token, now).map(Proven::Refresh);
-        let kind = (!matches!(refresh, Err(TokenError::Type))).then_some(TokenType::Refresh);
+        let kind = (!matches!(refresh, Err(TokenError::WrongType))).then_some(TokenType::Refresh);
         (kind, refresh)
     } else {
         let formless = access.as_ref().is_err_and(|error| rule_of(*error) == "form");

@@ -34,7 +34,7 @@ pub(in crate::demo) fn check_offline(stage: &mut Stage<'_>, laptop: &Tokens) -> 
 fn check(stage: &Stage<'_>, set: &Answer, token: &str) -> Result<(), TokenError> {
     let json = set.body.as_ref().map(Value::to_string).unwrap_or_default();
     let keys = KeySet::from_json(json.as_bytes()).unwrap_or_default();
-    let issuer = Issuer::new(stage.world().base()).map_err(|_| TokenError::Issuer)?;
+    let issuer = Issuer::new(stage.world().base()).map_err(|_| TokenError::WrongIssuer)?;
     let audiences = vec![Audience::from(&issuer)];
     let check = AccessCheck { issuer, audiences, leeway: Leeway::NONE };
     check.check(token, &keys, stage.world().now()).map(|_| ())

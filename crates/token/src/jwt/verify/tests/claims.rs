@@ -42,17 +42,19 @@ fn refresh_with(name: &str, json: &str) -> Result<RefreshClaims, TokenError> {
 #[test]
 fn a_missing_claim_is_missed() {
     let mint = Mint::of(Algorithm::EdDsa);
-    for name in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"] {
+    for claim in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"] {
         let mut claims = access_json();
-        claims.remove(name).unwrap();
+        claims.remove(claim).unwrap();
         let token = access_token(&json_bytes(&claims));
-        assert_eq!(mint.check_access(&token), Err(TokenError::Claims), "{name}");
+        assert_eq!(mint.check_access(&token), Err(TokenError::MissingClaim { claim }));
     }
-    for name in refresh_json().keys() {
+    let required = ["iss", "aud", "sub", "sid", "gen", "client_id", "iat", "exp"];
+    assert_eq!(required.len(), refresh_json().len());
+    for claim in required {
         let mut claims = refresh_json();
-        claims.remove(name).unwrap();
+        claims.remove(claim).unwrap();
         let token = refresh_token(&json_bytes(&claims));
-        assert_eq!(mint.check_refresh(&token), Err(TokenError::Claims), "{name}");
+        assert_eq!(mint.check_refresh(&token), Err(TokenError::MissingClaim { claim }));
     }
 }
 
@@ -71,7 +73,7 @@ fn optional_claims_may_be_missing() {
 /// CVE-2026-25537: a time of the wrong type was taken for no time.
 #[test]
 fn a_time_of_the_wrong_type_is_a_refusal_and_not_an_absence() {
-    const WRONG: [&str; 14] = [
+    const WRONG: [&str; 13] = [
         "\"1790000300\"",
         "\"123\"",
         "\"\"",
@@ -85,16 +87,18 @@ fn a_time_of_the_wrong_type_is_a_refusal_and_not_an_absence() {
         "18446744073709551615",
         "9223372036854775807",
         "253402300800",
-        "1e400",
     ];
     for json in WRONG {
         for name in ["exp", "iat", "nbf", "auth_time"] {
-            assert_eq!(access_with(name, json), Err(TokenError::Claims), "{name}: {json}");
+            assert_eq!(access_with(name, json), Err(malformed(name)), "{name}: {json}");
         }
-        for name in ["exp", "iat"] {
-            assert_eq!(refresh_with(name, json), Err(TokenError::Claims), "{name}: {json}");
+        for name in ["exp", "iat", "nbf"] {
+            assert_eq!(refresh_with(name, json), Err(malformed(name)), "{name}: {json}");
         }
     }
+    // Outside the range of a float: the payload is not valid JSON.
+    assert_eq!(access_with("exp", "1e400"), Err(TokenError::MalformedClaims));
+    assert_eq!(refresh_with("exp", "1e400"), Err(TokenError::MalformedClaims));
 }
 
 #[test]
@@ -143,9 +147,17 @@ fn the_token_is_born_at_its_nbf_less_the_leeway() {
         let leeway = Leeway::new(Duration::from_secs(seconds)).unwrap();
         let birth = nbf.minus(leeway.span());
         let at = |now| mint.check_access_at(token.expose(), leeway, now).map(|_| ());
-        assert_eq!(at(birth.minus(Duration::from_millis(1))), Err(TokenError::NotYet));
+        assert_eq!(at(birth.minus(Duration::from_millis(1))), Err(TokenError::NotYetValid));
         assert_eq!(at(birth), Ok(()), "{seconds}");
     }
+}
+
+/// RFC 7519 §4.1.5. Only a holder of the secret can make such a token.
+#[test]
+fn a_refresh_token_is_rejected_before_its_nbf() {
+    let (now, later) = (NOW.seconds().to_string(), (NOW.seconds() + 1).to_string());
+    assert_eq!(refresh_with("nbf", &now), Ok(refresh_claims()));
+    assert_eq!(refresh_with("nbf", &later), Err(TokenError::NotYetValid));
 }
 
 /// Two servers' clocks differ (lessons: "issued in the future").
@@ -172,13 +184,13 @@ fn the_issuer_is_compared_byte_by_byte() {
         "https://auth.example.com/prod1%20",
     ] {
         let json = format!("{other:?}");
-        assert_eq!(access_with("iss", &json), Err(TokenError::Issuer), "{other}");
-        assert_eq!(refresh_with("iss", &json), Err(TokenError::Issuer), "{other}");
+        assert_eq!(access_with("iss", &json), Err(TokenError::WrongIssuer), "{other}");
+        assert_eq!(refresh_with("iss", &json), Err(TokenError::WrongIssuer), "{other}");
     }
     let own = fixture::issuer();
     for wrong in [&format!("[\"{own}\"]"), "5", "null", "{}", "\"\"", "\"auth.example.com\""] {
-        assert_eq!(access_with("iss", wrong), Err(TokenError::Claims), "{wrong}");
-        assert_eq!(refresh_with("iss", wrong), Err(TokenError::Claims), "{wrong}");
+        assert_eq!(access_with("iss", wrong), Err(malformed("iss")), "{wrong}");
+        assert_eq!(refresh_with("iss", wrong), Err(malformed("iss")), "{wrong}");
     }
 }
 
@@ -192,13 +204,13 @@ fn one_of_the_audiences_must_be_mine() {
     for foreign in
         [other, "[\"https://api.example\"]", "[]", &format!("{own}x").replace("\"x", "x\"")]
     {
-        assert_eq!(access_with("aud", foreign), Err(TokenError::Audience), "{foreign}");
+        assert_eq!(access_with("aud", foreign), Err(TokenError::WrongAudience), "{foreign}");
     }
     for wrong in ["5", "null", "true", "{}", "\"\"", &format!("[{own},5]"), &format!("[[{own}]]")] {
-        assert_eq!(access_with("aud", wrong), Err(TokenError::Claims), "{wrong}");
+        assert_eq!(access_with("aud", wrong), Err(malformed("aud")), "{wrong}");
     }
-    assert_eq!(refresh_with("aud", other), Err(TokenError::Audience));
-    assert_eq!(refresh_with("aud", &format!("[{own}]")), Err(TokenError::Claims));
+    assert_eq!(refresh_with("aud", other), Err(TokenError::WrongAudience));
+    assert_eq!(refresh_with("aud", &format!("[{own}]")), Err(malformed("aud")));
 }
 
 #[test]
@@ -218,13 +230,13 @@ fn names_and_numbers_of_the_wrong_type_are_refused() {
         ("scope", "[\"read\"]"),
         ("scope", "\"a\\\\b\""),
     ] {
-        assert_eq!(access_with(name, wrong), Err(TokenError::Claims), "{name}: {wrong}");
+        assert_eq!(access_with(name, wrong), Err(malformed(name)), "{name}: {wrong}");
     }
     for wrong in ["\"1\"", "0", "-1", "1.5", "null", "9007199254740992", "18446744073709551616"] {
-        assert_eq!(refresh_with("gen", wrong), Err(TokenError::Claims), "{wrong}");
+        assert_eq!(refresh_with("gen", wrong), Err(malformed("gen")), "{wrong}");
     }
     for wrong in ["\"short\"", "null", "\"////////////////////==\""] {
-        assert_eq!(refresh_with("sid", wrong), Err(TokenError::Claims), "{wrong}");
+        assert_eq!(refresh_with("sid", wrong), Err(malformed("sid")), "{wrong}");
     }
 }
 
@@ -243,10 +255,10 @@ fn no_claim_may_stand_twice() {
             [format!("{{{twice},{}", &good[1..]), good.replace('}', &format!(",{twice}}}"))]
         {
             let token = access_token(claims.as_bytes());
-            assert_eq!(mint.check_access(&token), Err(TokenError::Claims), "{claims}");
+            assert_eq!(mint.check_access(&token), Err(TokenError::MalformedClaims), "{claims}");
         }
     }
     let good = serde_json::to_string(&refresh_json()).unwrap();
     let token = refresh_token(format!("{{\"gen\":99,{}", &good[1..]).as_bytes());
-    assert_eq!(mint.check_refresh(&token), Err(TokenError::Claims));
+    assert_eq!(mint.check_refresh(&token), Err(TokenError::MalformedClaims));
 }
