@@ -1,7 +1,7 @@
-//! Checking, tried with good tokens of every algorithm and with every kind of bad one.
+//! Verification of valid tokens of every algorithm and of every kind of invalid one.
 //!
-//! Bad tokens are forged with the issuer's own key wherever the rule under test isn't about
-//! signatures: a token that fails for two reasons proves neither.
+//! Invalid tokens are signed with the issuer's own key unless the test is about signatures: a token
+//! that breaks two rules proves neither.
 
 use std::sync::LazyLock;
 
@@ -22,15 +22,15 @@ mod signature;
 mod vectors;
 mod wire;
 
-/// An issuer with keys of one algorithm, and what is needed to forge its tokens.
-struct Mint {
-    /// The private half of the active key for access tokens.
+/// An issuer with keys of one algorithm, which also signs arbitrary headers and claims.
+struct TestIssuer {
+    /// The private key that signs access tokens.
     material: KeyMaterial,
     access: [SigningKey; 2],
     refresh: [SigningKey; 2],
 }
 
-impl Mint {
+impl TestIssuer {
     /// Two keys of each type: the first one signs, and both are published.
     fn new(algorithm: Algorithm) -> Self {
         let random = SeededRandom::new(7);
@@ -42,24 +42,24 @@ impl Mint {
         Self { material, access, refresh }
     }
 
-    /// Made once for all tests: an RSA key takes its time.
+    /// Shared by all tests, because generating an RSA key is slow.
     fn of(algorithm: Algorithm) -> &'static Self {
-        static MINTS: [LazyLock<Mint>; 4] = [
-            LazyLock::new(|| Mint::new(Algorithm::EdDsa)),
-            LazyLock::new(|| Mint::new(Algorithm::Es256)),
-            LazyLock::new(|| Mint::new(Algorithm::Rs256)),
-            LazyLock::new(|| Mint::new(Algorithm::Hs256)),
+        static ISSUERS: [LazyLock<TestIssuer>; 4] = [
+            LazyLock::new(|| TestIssuer::new(Algorithm::EdDsa)),
+            LazyLock::new(|| TestIssuer::new(Algorithm::Es256)),
+            LazyLock::new(|| TestIssuer::new(Algorithm::Rs256)),
+            LazyLock::new(|| TestIssuer::new(Algorithm::Hs256)),
         ];
-        let place = Algorithm::ALL.iter().position(|known| *known == algorithm);
-        &MINTS[place.unwrap()]
+        let position = Algorithm::ALL.iter().position(|known| *known == algorithm);
+        &ISSUERS[position.unwrap()]
     }
 
     fn key(&self, token_type: TokenType) -> &SigningKey {
         &self.keys(token_type).0[0]
     }
 
-    fn keys(&self, token_type: TokenType) -> KeysOf<'_> {
-        KeysOf(match token_type {
+    fn keys(&self, token_type: TokenType) -> KeysByType<'_> {
+        KeysByType(match token_type {
             TokenType::Access => &self.access,
             TokenType::Refresh => &self.refresh,
         })
@@ -69,7 +69,7 @@ impl Mint {
         self.key(token_type).kid().as_str()
     }
 
-    /// The header of a good token, as JSON to be spoilt.
+    /// The header of a valid token, as JSON for a test to change.
     fn header(&self, token_type: TokenType) -> Map<String, Value> {
         let key = self.key(token_type);
         let header =
@@ -77,7 +77,7 @@ impl Mint {
         header.as_object().unwrap().clone()
     }
 
-    /// A token with exactly these bytes in header and claims, and a good signature over them.
+    /// A token with exactly these bytes as header and claims, and a valid signature.
     fn forge(&self, token_type: TokenType, header: &[u8], claims: &[u8]) -> String {
         forge(self.key(token_type), header, claims)
     }
@@ -110,9 +110,9 @@ impl Mint {
     }
 }
 
-struct KeysOf<'a>(&'a [SigningKey]);
+struct KeysByType<'a>(&'a [SigningKey]);
 
-impl Keys for KeysOf<'_> {
+impl Keys for KeysByType<'_> {
     fn verifying_key(&self, kid: &KeyId) -> Option<&VerifyingKey> {
         self.0.iter().find(|key| key.kid() == kid).map(SigningKey::verifying_key)
     }
@@ -182,32 +182,32 @@ fn refresh_claims() -> RefreshClaims {
 }
 
 #[test]
-fn every_algorithm_signs_what_its_ring_accepts() {
+fn every_algorithm_verifies_its_own_signatures() {
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
-        assert_eq!(mint.check_access(&mint.access()), Ok(access_claims()), "{algorithm:?}");
-        assert_eq!(mint.check_refresh(&mint.refresh()), Ok(refresh_claims()), "{algorithm:?}");
+        let issuer = TestIssuer::of(algorithm);
+        assert_eq!(issuer.check_access(&issuer.access()), Ok(access_claims()), "{algorithm:?}");
+        assert_eq!(issuer.check_refresh(&issuer.refresh()), Ok(refresh_claims()), "{algorithm:?}");
     }
 }
 
 #[test]
-fn forged_with_the_real_key_and_nothing_spoilt_a_token_is_good() {
+fn an_unaltered_forgery_with_the_real_key_is_accepted() {
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
+        let issuer = TestIssuer::of(algorithm);
         let claims = serde_json::to_vec(&access_claims()).unwrap();
-        let header = json_bytes(&mint.header(TokenType::Access));
-        let token = mint.forge(TokenType::Access, &header, &claims);
-        assert_eq!(mint.check_access(&token), Ok(access_claims()), "{algorithm:?}");
+        let header = json_bytes(&issuer.header(TokenType::Access));
+        let token = issuer.forge(TokenType::Access, &header, &claims);
+        assert_eq!(issuer.check_access(&token), Ok(access_claims()), "{algorithm:?}");
     }
 }
 
 #[test]
-fn inspecting_shows_what_is_there_and_believes_nothing() {
-    let mint = Mint::of(Algorithm::EdDsa);
-    let token = mint.access();
+fn inspection_decodes_without_verifying() {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let token = issuer.access();
     let (message, _) = token.rsplit_once('.').unwrap();
     let shown = inspect(&format!("{message}.AAAA")).unwrap();
-    assert_eq!(shown.header, mint.header(TokenType::Access));
+    assert_eq!(shown.header, issuer.header(TokenType::Access));
     assert_eq!(Value::Object(shown.claims), serde_json::to_value(access_claims()).unwrap());
     assert_eq!(inspect("a.b").unwrap_err(), TokenError::Malformed);
     assert_eq!(inspect(&"a".repeat(MAX_TOKEN_BYTES + 1)).unwrap_err(), TokenError::TooLong);

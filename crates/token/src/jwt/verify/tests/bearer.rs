@@ -1,4 +1,4 @@
-//! The check for tokens of any issuer: foreign names pass, and not one rule is softer.
+//! Tokens of any issuer: ids may have any form, and every other rule is enforced.
 
 use std::cell::Cell;
 
@@ -20,19 +20,22 @@ fn foreign_claims() -> Value {
     claims
 }
 
-/// What the check says of these claims under this header, signed with the key that is found.
+/// Verifies a token with this header and these claims, signed with the key that is looked up.
 fn outcome<E: DeserializeOwned>(
     header: &Value,
     claims: &Value,
     now: Timestamp,
 ) -> Result<BearerClaims<E>, TokenError> {
-    let mint = Mint::of(Algorithm::EdDsa);
-    let token =
-        mint.forge(TokenType::Access, header.to_string().as_bytes(), claims.to_string().as_bytes());
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let token = issuer.forge(
+        TokenType::Access,
+        header.to_string().as_bytes(),
+        claims.to_string().as_bytes(),
+    );
     let check =
         AccessCheck { issuer: fixture::issuer(), audiences: audiences(), leeway: Leeway::NONE };
     let find = |kid: &str| match kid {
-        FOREIGN_KID => Ok(mint.key(TokenType::Access).verifying_key()),
+        FOREIGN_KID => Ok(issuer.key(TokenType::Access).verifying_key()),
         _ => Err(TokenError::UnknownKey),
     };
     check.check_bearer(&token, find, now).map(Verified::into_inner)
@@ -43,7 +46,7 @@ fn header() -> Value {
 }
 
 #[test]
-fn names_of_another_issuer_may_have_any_form() {
+fn ids_of_another_issuer_may_have_any_form() {
     let claims = outcome::<Map<String, Value>>(&header(), &foreign_claims(), NOW).unwrap();
     assert!(claims.client_id.starts_with("https://client.example"));
     assert_eq!(claims.sid.as_deref(), Some("08a5019c-17e1-4977-8f42-65a12843ea02"));
@@ -52,16 +55,16 @@ fn names_of_another_issuer_may_have_any_form() {
 }
 
 #[test]
-fn other_claims_are_read_as_the_type_that_was_asked_for() {
+fn additional_claims_are_read_as_the_requested_type() {
     let claims = outcome::<Tenant>(&header(), &foreign_claims(), NOW).unwrap();
     assert_eq!(claims.extra, Tenant { tenant: 7 });
-    let mut bad = foreign_claims();
-    bad["tenant"] = json!("seven");
-    assert_eq!(outcome::<Tenant>(&header(), &bad, NOW), Err(TokenError::UnexpectedClaims));
+    let mut invalid = foreign_claims();
+    invalid["tenant"] = json!("seven");
+    assert_eq!(outcome::<Tenant>(&header(), &invalid, NOW), Err(TokenError::UnexpectedClaims));
 }
 
 #[test]
-fn a_status_is_read_by_who_asks_for_it() {
+fn a_status_is_parsed_only_on_request() {
     let read = |status: Value| {
         let mut claims = foreign_claims();
         claims["status"] = status.clone();
@@ -82,8 +85,8 @@ fn a_status_is_read_by_who_asks_for_it() {
 }
 
 #[test]
-fn not_one_rule_is_softer() {
-    let refused = |header: &Value, claims: &Value, now| {
+fn every_other_rule_is_enforced() {
+    let rejection = |header: &Value, claims: &Value, now| {
         outcome::<Map<String, Value>>(header, claims, now).unwrap_err()
     };
     let changed = |of: &Value, name: &str, value: Value| {
@@ -102,7 +105,7 @@ fn not_one_rule_is_softer() {
         ("kid", json!(7), TokenError::Malformed),
         ("crit", json!(["exp"]), TokenError::CriticalHeader),
     ] {
-        assert_eq!(refused(&changed(&header, name, value), &claims, NOW), error, "{name}");
+        assert_eq!(rejection(&changed(&header, name, value), &claims, NOW), error, "{name}");
     }
     for (name, value, error) in [
         ("iss", json!("https://auth.example.com/prod1/"), TokenError::WrongIssuer),
@@ -115,18 +118,18 @@ fn not_one_rule_is_softer() {
         ("sid", json!(null), malformed("sid")),
         ("scope", json!(["read"]), malformed("scope")),
     ] {
-        assert_eq!(refused(&header, &changed(&claims, name, value), NOW), error, "{name}");
+        assert_eq!(rejection(&header, &changed(&claims, name, value), NOW), error, "{name}");
     }
     for claim in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"] {
         let mut short = claims.clone();
         short.as_object_mut().unwrap().remove(claim);
-        assert_eq!(refused(&header, &short, NOW), TokenError::MissingClaim { claim });
+        assert_eq!(rejection(&header, &short, NOW), TokenError::MissingClaim { claim });
     }
 }
 
 #[test]
-fn what_the_finder_says_of_a_key_is_the_answer() {
-    let mint = Mint::of(Algorithm::EdDsa);
+fn the_error_of_the_key_lookup_is_returned() {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
     let check =
         AccessCheck { issuer: fixture::issuer(), audiences: audiences(), leeway: Leeway::NONE };
     let asked = Cell::new(0);
@@ -134,10 +137,10 @@ fn what_the_finder_says_of_a_key_is_the_answer() {
         asked.set(asked.get() + 1);
         Err(TokenError::WrongAlgorithm)
     };
-    let token = mint.access();
-    let refused = check.check_bearer::<Map<String, Value>>(&token, find, NOW).unwrap_err();
-    assert_eq!((refused, asked.get()), (TokenError::WrongAlgorithm, 1));
-    let nameless = mint.forge(TokenType::Access, br#"{"typ":"at+jwt","alg":"EdDSA"}"#, b"{}");
-    let refused = check.check_bearer::<Map<String, Value>>(&nameless, find, NOW).unwrap_err();
-    assert_eq!((refused, asked.get()), (TokenError::UnknownKey, 1), "nothing to ask for");
+    let token = issuer.access();
+    let rejection = check.check_bearer::<Map<String, Value>>(&token, find, NOW).unwrap_err();
+    assert_eq!((rejection, asked.get()), (TokenError::WrongAlgorithm, 1));
+    let nameless = issuer.forge(TokenType::Access, br#"{"typ":"at+jwt","alg":"EdDSA"}"#, b"{}");
+    let rejection = check.check_bearer::<Map<String, Value>>(&nameless, find, NOW).unwrap_err();
+    assert_eq!((rejection, asked.get()), (TokenError::UnknownKey, 1), "there is no id to look up");
 }

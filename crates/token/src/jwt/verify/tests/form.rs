@@ -2,33 +2,33 @@
 
 use super::*;
 
-fn refused(token: &str) -> TokenError {
-    let mint = Mint::of(Algorithm::EdDsa);
-    let access = mint.check_access(token).expect_err(token);
-    // The same form is asked of a refresh token.
-    assert_eq!(mint.check_refresh(token).expect_err(token), access, "{token}");
+fn rejection(token: &str) -> TokenError {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let access = issuer.check_access(token).expect_err(token);
+    // Refresh tokens must have the same form.
+    assert_eq!(issuer.check_refresh(token).expect_err(token), access, "{token}");
     access
 }
 
 #[test]
-fn a_token_cut_off_anywhere_is_refused() {
+fn a_truncated_token_is_rejected() {
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
-        let (access, refresh) = (mint.access(), mint.refresh());
+        let issuer = TestIssuer::of(algorithm);
+        let (access, refresh) = (issuer.access(), issuer.refresh());
         for length in 0..access.len() {
-            assert!(mint.check_access(&access[..length]).is_err(), "{algorithm:?}, {length}");
+            assert!(issuer.check_access(&access[..length]).is_err(), "{algorithm:?}, {length}");
         }
         for length in 0..refresh.len() {
-            assert!(mint.check_refresh(&refresh[..length]).is_err(), "{algorithm:?}, {length}");
+            assert!(issuer.check_refresh(&refresh[..length]).is_err(), "{algorithm:?}, {length}");
         }
     }
 }
 
 #[test]
-fn anything_but_three_parts_is_refused() {
-    let token = Mint::of(Algorithm::EdDsa).access();
+fn anything_but_three_parts_is_rejected() {
+    let token = TestIssuer::of(Algorithm::EdDsa).access();
     let [header, claims, signature] = parts_of(&token);
-    for bad in [
+    for invalid in [
         String::new(),
         ".".to_owned(),
         "..".to_owned(),
@@ -42,22 +42,22 @@ fn anything_but_three_parts_is_refused() {
         format!("{header}.{claims}.{signature}.{header}.{claims}"),
         format!(".{claims}.{signature}"),
     ] {
-        assert_eq!(refused(&bad), TokenError::Malformed, "{bad}");
+        assert_eq!(rejection(&invalid), TokenError::Malformed, "{invalid}");
     }
-    // Nothing in the middle is well-formed base64url of nothing, but not what was signed.
-    let mint = Mint::of(Algorithm::EdDsa);
+    // An empty part is valid base64url, but it is not what was signed.
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
     assert_eq!(
-        mint.check_access(&format!("{header}..{signature}")),
+        issuer.check_access(&format!("{header}..{signature}")),
         Err(TokenError::InvalidSignature)
     );
 }
 
 #[test]
-fn only_canonical_base64url_is_read() {
-    let token = Mint::of(Algorithm::EdDsa).access();
-    for place in 0..3 {
-        let part = parts_of(&token)[place];
-        for bad in [
+fn only_canonical_base64url_is_accepted() {
+    let token = TestIssuer::of(Algorithm::EdDsa).access();
+    for position in 0..3 {
+        let part = parts_of(&token)[position];
+        for invalid in [
             format!("{part}="),
             format!("{part}=="),
             format!("{part}\n"),
@@ -69,33 +69,33 @@ fn only_canonical_base64url_is_read() {
             format!("{} {}", &part[..4], &part[4..]),
         ] {
             let mut parts = parts_of(&token);
-            parts[place] = &bad;
-            assert_eq!(refused(&parts.join(".")), TokenError::Malformed, "{bad:?}");
+            parts[position] = &invalid;
+            assert_eq!(rejection(&parts.join(".")), TokenError::Malformed, "{invalid:?}");
         }
     }
 }
 
 #[test]
-fn stray_trailing_bits_are_refused() {
+fn stray_trailing_bits_are_rejected() {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
-        let token = mint.access();
+        let issuer = TestIssuer::of(algorithm);
+        let token = issuer.access();
         let [_, _, signature] = parts_of(&token);
         if signature.len().is_multiple_of(4) {
             continue;
         }
-        // The last character has bits that mean nothing: with one of them set it decodes to the
-        // same signature in a careless reader.
+        // The last character has unused bits. With one of them set, a lenient decoder would return
+        // the same signature.
         let last = ALPHABET.iter().position(|b| Some(b) == token.as_bytes().last()).unwrap();
         let other = char::from(ALPHABET[last + 1]);
         let respelt = format!("{}{other}", &token[..token.len() - 1]);
-        assert_eq!(mint.check_access(&respelt), Err(TokenError::Malformed), "{algorithm:?}");
+        assert_eq!(issuer.check_access(&respelt), Err(TokenError::Malformed), "{algorithm:?}");
     }
 }
 
 #[test]
-fn what_is_too_long_is_not_looked_at() {
+fn long_tokens_are_rejected_before_parsing() {
     let megabyte = 1 << 20;
     for long in [
         "a".repeat(MAX_TOKEN_BYTES + 1),
@@ -104,17 +104,17 @@ fn what_is_too_long_is_not_looked_at() {
         format!("{}.", "A".repeat(megabyte / 2)).repeat(2),
         "é".repeat(megabyte / 2),
     ] {
-        assert_eq!(refused(&long), TokenError::TooLong);
+        assert_eq!(rejection(&long), TokenError::TooLong);
     }
 }
 
 #[test]
-fn the_longest_token_is_still_good_and_one_byte_more_is_not() {
-    let mint = Mint::of(Algorithm::EdDsa);
+fn the_maximum_length_is_accepted_and_one_byte_more_is_rejected() {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
     let of_length = |wanted: usize| {
-        // Blanks in the header make up for what base64 can't do in steps of one.
+        // Base64 cannot produce every length, so blanks in the header fill the gaps.
         (0..4).find_map(|blanks| {
-            let header = json_bytes(&mint.header(TokenType::Access));
+            let header = json_bytes(&issuer.header(TokenType::Access));
             let header = [header, b" ".repeat(blanks)].concat();
             (5600..6200).find_map(|length| {
                 let mut claims = access_claims();
@@ -122,51 +122,51 @@ fn the_longest_token_is_still_good_and_one_byte_more_is_not() {
                 let claims = serde_json::to_vec(&claims).unwrap();
                 let length = |bytes: usize| (bytes * 4).div_ceil(3);
                 (length(header.len()) + length(claims.len()) + 88 == wanted)
-                    .then(|| mint.forge(TokenType::Access, &header, &claims))
+                    .then(|| issuer.forge(TokenType::Access, &header, &claims))
             })
         })
     };
     let longest = of_length(MAX_TOKEN_BYTES).unwrap();
     assert_eq!(longest.len(), MAX_TOKEN_BYTES);
-    assert!(mint.check_access(&longest).is_ok());
+    assert!(issuer.check_access(&longest).is_ok());
     let longer = of_length(MAX_TOKEN_BYTES + 1).unwrap();
-    assert_eq!(mint.check_access(&longer), Err(TokenError::TooLong));
+    assert_eq!(issuer.check_access(&longer), Err(TokenError::TooLong));
 }
 
 #[test]
-fn a_header_that_is_no_json_object_is_refused() {
-    let mint = Mint::of(Algorithm::EdDsa);
-    let good = json_bytes(&mint.header(TokenType::Access));
+fn a_header_other_than_a_json_object_is_rejected() {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let valid = json_bytes(&issuer.header(TokenType::Access));
     let claims = serde_json::to_vec(&access_claims()).unwrap();
-    for bad in not_one_object(&good) {
-        let token = mint.forge(TokenType::Access, &bad, &claims);
+    for invalid in not_an_object(&valid) {
+        let token = issuer.forge(TokenType::Access, &invalid, &claims);
         assert_eq!(
-            mint.check_access(&token),
+            issuer.check_access(&token),
             Err(TokenError::Malformed),
             "{}",
-            String::from_utf8_lossy(&bad).chars().take(100).collect::<String>()
+            String::from_utf8_lossy(&invalid).chars().take(100).collect::<String>()
         );
     }
 }
 
 #[test]
-fn claims_that_are_no_json_object_are_refused() {
-    let mint = Mint::of(Algorithm::EdDsa);
-    let header = json_bytes(&mint.header(TokenType::Access));
-    for bad in not_one_object(&serde_json::to_vec(&access_claims()).unwrap()) {
-        let token = mint.forge(TokenType::Access, &header, &bad);
+fn claims_other_than_a_json_object_are_rejected() {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let header = json_bytes(&issuer.header(TokenType::Access));
+    for invalid in not_an_object(&serde_json::to_vec(&access_claims()).unwrap()) {
+        let token = issuer.forge(TokenType::Access, &header, &invalid);
         assert_eq!(
-            mint.check_access(&token),
+            issuer.check_access(&token),
             Err(TokenError::MalformedClaims),
             "{}",
-            String::from_utf8_lossy(&bad).chars().take(100).collect::<String>()
+            String::from_utf8_lossy(&invalid).chars().take(100).collect::<String>()
         );
     }
 }
 
-/// What can be done to the JSON of an object so that it is none any more.
-fn not_one_object(good: &[u8]) -> Vec<Vec<u8>> {
-    let inside = &good[1..good.len() - 1];
+/// Variants of `valid` that are not JSON objects with unique names.
+fn not_an_object(valid: &[u8]) -> Vec<Vec<u8>> {
+    let inside = &valid[1..valid.len() - 1];
     let with = |before: &[u8], after: &[u8]| [b"{", before, inside, after, b"}"].concat();
     let deep = "[".repeat(2000) + &"]".repeat(2000);
     vec![
@@ -174,11 +174,11 @@ fn not_one_object(good: &[u8]) -> Vec<Vec<u8>> {
         b"null".to_vec(),
         b"[]".to_vec(),
         b"\"text\"".to_vec(),
-        [b"[", good, b"]"].concat(),
-        [good, good].concat(),
-        [good, b"\0"].concat(),
-        [b"\xef\xbb\xbf", good].concat(),
-        good[..good.len() - 1].to_vec(),
+        [b"[", valid, b"]"].concat(),
+        [valid, valid].concat(),
+        [valid, b"\0"].concat(),
+        [b"\xef\xbb\xbf", valid].concat(),
+        valid[..valid.len() - 1].to_vec(),
         with(b"", b","),
         with(b"\"x\":\"\xff\",", b""),
         with(b"\"x\":\"\xed\xa0\x80\",", b""),
@@ -189,7 +189,7 @@ fn not_one_object(good: &[u8]) -> Vec<Vec<u8>> {
         with(b"'x':1,", b""),
         with(b"", format!(",\"x\":{deep}").as_bytes()),
         with(b"", b"//"),
-        good.iter().flat_map(|byte| [*byte, 0]).collect(),
+        valid.iter().flat_map(|byte| [*byte, 0]).collect(),
     ]
 }
 

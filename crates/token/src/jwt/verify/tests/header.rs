@@ -1,56 +1,56 @@
-//! The header: nothing in it is believed but the name of the key (RFC 8725 §3.1, §3.2, §3.10–12).
+//! The header: only the id of the key is used (RFC 8725 §3.1, §3.2, §3.10–12).
 
 use super::*;
 
 /// A token whose header has `changes` made to it, signed with the real key.
-fn with_header(mint: &Mint, token_type: TokenType, changes: Value) -> String {
-    let mut header = mint.header(token_type);
+fn with_header(issuer: &TestIssuer, token_type: TokenType, changes: Value) -> String {
+    let mut header = issuer.header(token_type);
     for (name, value) in changes.as_object().unwrap() {
         header.insert(name.clone(), value.clone());
     }
-    forge_with(mint, token_type, &json_bytes(&header))
+    forge_with(issuer, token_type, &json_bytes(&header))
 }
 
-fn without(mint: &Mint, token_type: TokenType, name: &str) -> String {
-    let mut header = mint.header(token_type);
+fn without(issuer: &TestIssuer, token_type: TokenType, name: &str) -> String {
+    let mut header = issuer.header(token_type);
     header.remove(name).unwrap();
-    forge_with(mint, token_type, &json_bytes(&header))
+    forge_with(issuer, token_type, &json_bytes(&header))
 }
 
-fn forge_with(mint: &Mint, token_type: TokenType, header: &[u8]) -> String {
+fn forge_with(issuer: &TestIssuer, token_type: TokenType, header: &[u8]) -> String {
     let claims = match token_type {
         TokenType::Access => serde_json::to_vec(&access_claims()),
         TokenType::Refresh => serde_json::to_vec(&refresh_claims()),
     };
-    mint.forge(token_type, header, &claims.unwrap())
+    issuer.forge(token_type, header, &claims.unwrap())
 }
 
 fn access_outcome(algorithm: Algorithm, changes: Value) -> Result<AccessClaims, TokenError> {
-    let mint = Mint::of(algorithm);
-    mint.check_access(&with_header(mint, TokenType::Access, changes))
+    let issuer = TestIssuer::of(algorithm);
+    issuer.check_access(&with_header(issuer, TokenType::Access, changes))
 }
 
 fn refresh_outcome(changes: Value) -> Result<RefreshClaims, TokenError> {
-    let mint = Mint::of(Algorithm::EdDsa);
-    mint.check_refresh(&with_header(mint, TokenType::Refresh, changes))
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    issuer.check_refresh(&with_header(issuer, TokenType::Refresh, changes))
 }
 
 #[test]
-fn no_spelling_of_none_is_an_algorithm() {
+fn no_spelling_of_none_is_accepted_as_an_algorithm() {
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
+        let issuer = TestIssuer::of(algorithm);
         for none in ["none", "None", "nOnE", "NONE", "", " none", "null"] {
-            let signed = with_header(mint, TokenType::Access, json!({ "alg": none }));
-            assert_eq!(mint.check_access(&signed), Err(TokenError::WrongAlgorithm), "{none}");
+            let signed = with_header(issuer, TokenType::Access, json!({ "alg": none }));
+            assert_eq!(issuer.check_access(&signed), Err(TokenError::WrongAlgorithm), "{none}");
             let (message, _) = signed.rsplit_once('.').unwrap();
             let unsigned = format!("{message}.");
-            assert_eq!(mint.check_access(&unsigned), Err(TokenError::WrongAlgorithm), "{none}");
+            assert_eq!(issuer.check_access(&unsigned), Err(TokenError::WrongAlgorithm), "{none}");
         }
     }
 }
 
 #[test]
-fn an_algorithm_is_its_keys_or_none() {
+fn only_the_algorithm_of_the_key_is_accepted() {
     const WORDS: [&str; 14] = [
         "EdDSA", "Ed25519", "ES256", "RS256", "HS256", "ES384", "ES512", "ES256K", "RS384",
         "RS512", "PS256", "HS384", "HS512", "Ed448",
@@ -72,27 +72,27 @@ fn an_algorithm_is_its_keys_or_none() {
             let outcome = access_outcome(algorithm, json!({ "alg": odd }));
             assert_eq!(outcome, Err(TokenError::Malformed), "{odd}");
         }
-        let mint = Mint::of(algorithm);
-        let missing = without(mint, TokenType::Access, "alg");
-        assert_eq!(mint.check_access(&missing), Err(TokenError::Malformed));
+        let issuer = TestIssuer::of(algorithm);
+        let missing = without(issuer, TokenType::Access, "alg");
+        assert_eq!(issuer.check_access(&missing), Err(TokenError::Malformed));
     }
 }
 
-/// The attack of 2015: the public key, which everybody has, as the secret of an HMAC.
+/// An attack published in 2015: the public key serves as the secret of an HMAC.
 #[test]
-fn a_public_key_is_no_secret() {
+fn a_public_key_is_never_used_as_an_hmac_secret() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
-        let mint = Mint::of(algorithm);
-        let jwk = mint.key(TokenType::Access).public_jwk().unwrap();
+        let issuer = TestIssuer::of(algorithm);
+        let jwk = issuer.key(TokenType::Access).public_jwk().unwrap();
         let jwk = serde_json::to_value(&jwk).unwrap();
         let raw = |name: &str| jwk.get(name).map(|v| URL_SAFE_NO_PAD.decode(v.as_str().unwrap()));
         let mut secrets: Vec<Vec<u8>> =
             ["x", "y", "n", "e"].iter().filter_map(|name| raw(name)).map(Result::unwrap).collect();
-        // The private PEM too, which nobody has: even then it is another family.
-        secrets.push(mint.material.expose().to_vec());
+        // Even the private key must not work: the algorithm is of another family.
+        secrets.push(issuer.material.expose().to_vec());
         secrets.push(jwk.to_string().into_bytes());
         secrets.push(vec![]);
-        let mut header = mint.header(TokenType::Access);
+        let mut header = issuer.header(TokenType::Access);
         header.insert("alg".to_owned(), "HS256".into());
         let claims = serde_json::to_vec(&access_claims()).unwrap();
         let message = format!("{}.{}", encode(&json_bytes(&header)), encode(&claims));
@@ -100,13 +100,17 @@ fn a_public_key_is_no_secret() {
             let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &secret);
             let signature = aws_lc_rs::hmac::sign(&key, message.as_bytes());
             let token = format!("{message}.{}", encode(signature.as_ref()));
-            assert_eq!(mint.check_access(&token), Err(TokenError::WrongAlgorithm), "{algorithm:?}");
+            assert_eq!(
+                issuer.check_access(&token),
+                Err(TokenError::WrongAlgorithm),
+                "{algorithm:?}"
+            );
         }
     }
 }
 
 #[test]
-fn each_type_is_named_and_none_passes_for_another() {
+fn each_type_is_explicit_and_never_accepted_as_another() {
     for typ in ["at+jwt", "application/at+jwt", "AT+JWT", "Application/At+Jwt"] {
         assert!(access_outcome(Algorithm::EdDsa, json!({ "typ": typ })).is_ok(), "{typ}");
         assert_eq!(refresh_outcome(json!({ "typ": typ })), Err(TokenError::WrongType), "{typ}");
@@ -142,41 +146,49 @@ fn each_type_is_named_and_none_passes_for_another() {
         let outcome = access_outcome(Algorithm::EdDsa, json!({ "typ": odd }));
         assert_eq!(outcome, Err(TokenError::Malformed), "{odd}");
     }
-    let mint = Mint::of(Algorithm::EdDsa);
-    let untyped = without(mint, TokenType::Access, "typ");
-    assert_eq!(mint.check_access(&untyped), Err(TokenError::WrongType));
-    let untyped = without(mint, TokenType::Refresh, "typ");
-    assert_eq!(mint.check_refresh(&untyped), Err(TokenError::WrongType));
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let untyped = without(issuer, TokenType::Access, "typ");
+    assert_eq!(issuer.check_access(&untyped), Err(TokenError::WrongType));
+    let untyped = without(issuer, TokenType::Refresh, "typ");
+    assert_eq!(issuer.check_refresh(&untyped), Err(TokenError::WrongType));
 }
 
 #[test]
-fn a_whole_token_of_one_type_is_never_one_of_the_other() {
+fn a_token_of_one_type_is_never_accepted_as_the_other() {
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
-        assert_eq!(mint.check_refresh(&mint.access()), Err(TokenError::WrongType), "{algorithm:?}");
-        assert_eq!(mint.check_access(&mint.refresh()), Err(TokenError::WrongType), "{algorithm:?}");
+        let issuer = TestIssuer::of(algorithm);
+        assert_eq!(
+            issuer.check_refresh(&issuer.access()),
+            Err(TokenError::WrongType),
+            "{algorithm:?}"
+        );
+        assert_eq!(
+            issuer.check_access(&issuer.refresh()),
+            Err(TokenError::WrongType),
+            "{algorithm:?}"
+        );
     }
 }
 
-/// The `typ` is the bearer's word; the key's type is the issuer's.
+/// The bearer controls the `typ`; the issuer controls the type of the key.
 #[test]
-fn a_key_of_one_type_never_vouches_for_the_other() {
-    // With HS256 for both, the algorithm doesn't tell the keys apart.
-    let mint = Mint::of(Algorithm::Hs256);
-    let refresh_key = mint.key(TokenType::Refresh);
+fn a_key_for_one_type_never_verifies_the_other() {
+    // With HS256 for both types, the algorithm does not distinguish the keys.
+    let issuer = TestIssuer::of(Algorithm::Hs256);
+    let refresh_key = issuer.key(TokenType::Refresh);
     let header = json!({ "typ": "at+jwt", "alg": "HS256", "kid": refresh_key.kid() });
     let claims = serde_json::to_vec(&access_claims()).unwrap();
     let token = forge(refresh_key, header.to_string().as_bytes(), &claims);
-    assert_eq!(mint.check_access(&token), Err(TokenError::UnknownKey));
-    let access_key = mint.key(TokenType::Access);
+    assert_eq!(issuer.check_access(&token), Err(TokenError::UnknownKey));
+    let access_key = issuer.key(TokenType::Access);
     let header = json!({ "typ": "rt+jwt", "alg": "HS256", "kid": access_key.kid() });
     let claims = serde_json::to_vec(&refresh_claims()).unwrap();
     let token = forge(access_key, header.to_string().as_bytes(), &claims);
-    assert_eq!(mint.check_refresh(&token), Err(TokenError::UnknownKey));
+    assert_eq!(issuer.check_refresh(&token), Err(TokenError::UnknownKey));
 }
 
 #[test]
-fn nothing_critical_is_understood() {
+fn critical_extensions_are_rejected() {
     for crit in [
         json!(["b64"]),
         json!(["exp"]),
@@ -194,12 +206,12 @@ fn nothing_critical_is_understood() {
     }
 }
 
-/// RFC 8725 §3.10: addresses and keys in a header are the bearer's, whatever they say.
+/// The bearer controls URLs and keys in the header (RFC 8725 §3.10).
 #[test]
 fn keys_and_addresses_in_the_header_are_ignored() {
-    let own = Mint::new(Algorithm::EdDsa);
-    let stranger = signing_key(TokenType::Access, Algorithm::EdDsa, &SeededRandom::new(99));
-    let jwk = serde_json::to_value(stranger.public_jwk().unwrap()).unwrap();
+    let own = TestIssuer::new(Algorithm::EdDsa);
+    let foreign_key = signing_key(TokenType::Access, Algorithm::EdDsa, &SeededRandom::new(99));
+    let jwk = serde_json::to_value(foreign_key.public_jwk().unwrap()).unwrap();
     let changes = json!({
         "jwk": jwk,
         "jku": "https://attacker.example/jwks.json",
@@ -209,24 +221,24 @@ fn keys_and_addresses_in_the_header_are_ignored() {
         "b64": false,
         "zip": "DEF",
     });
-    // The real key's signature stays good, the embedded key's is worth nothing.
-    let good = with_header(&own, TokenType::Access, changes.clone());
-    assert_eq!(own.check_access(&good), Ok(access_claims()));
+    // The signature of the real key is valid, that of the embedded key is not.
+    let valid = with_header(&own, TokenType::Access, changes.clone());
+    assert_eq!(own.check_access(&valid), Ok(access_claims()));
     let mut header = own.header(TokenType::Access);
     header.extend(changes.as_object().unwrap().clone());
     let claims = serde_json::to_vec(&access_claims()).unwrap();
-    let bad = forge(&stranger, &json_bytes(&header), &claims);
-    assert_eq!(own.check_access(&bad), Err(TokenError::InvalidSignature));
+    let invalid = forge(&foreign_key, &json_bytes(&header), &claims);
+    assert_eq!(own.check_access(&invalid), Err(TokenError::InvalidSignature));
 }
 
 #[test]
-fn a_key_is_named_or_nothing_is_checked() {
+fn a_token_without_a_known_key_id_is_rejected() {
     let outcome = |kid: Value| access_outcome(Algorithm::EdDsa, json!({ "kid": kid }));
     assert_eq!(outcome(json!("unknown1")), Err(TokenError::UnknownKey));
     assert_eq!(outcome(json!(null)), Err(TokenError::UnknownKey));
-    let mint = Mint::of(Algorithm::EdDsa);
-    let unnamed = without(mint, TokenType::Access, "kid");
-    assert_eq!(mint.check_access(&unnamed), Err(TokenError::UnknownKey));
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let unnamed = without(issuer, TokenType::Access, "kid");
+    assert_eq!(issuer.check_access(&unnamed), Err(TokenError::UnknownKey));
     let long = "a".repeat(65);
     for odd in [
         "",
@@ -242,17 +254,17 @@ fn a_key_is_named_or_nothing_is_checked() {
     ] {
         assert_eq!(outcome(json!(odd)), Err(TokenError::Malformed), "{odd}");
     }
-    for odd in [json!(1), json!([mint.kid(TokenType::Access)]), json!({}), json!(true)] {
+    for odd in [json!(1), json!([issuer.kid(TokenType::Access)]), json!({}), json!(true)] {
         assert_eq!(outcome(odd.clone()), Err(TokenError::Malformed), "{odd}");
     }
 }
 
 #[test]
-fn no_header_name_may_stand_twice() {
-    let mint = Mint::of(Algorithm::EdDsa);
-    let kid = mint.kid(TokenType::Access);
-    let good = String::from_utf8(json_bytes(&mint.header(TokenType::Access))).unwrap();
-    for twice in [
+fn duplicate_header_members_are_rejected() {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let kid = issuer.kid(TokenType::Access);
+    let valid = String::from_utf8(json_bytes(&issuer.header(TokenType::Access))).unwrap();
+    for duplicate in [
         r#""alg":"EdDSA""#.to_owned(),
         r#""alg":"none""#.to_owned(),
         r#""\u0061lg":"none""#.to_owned(),
@@ -260,11 +272,12 @@ fn no_header_name_may_stand_twice() {
         format!(r#""kid":"{kid}""#),
         r#""x":1,"x":1"#.to_owned(),
     ] {
-        for header in
-            [format!("{{{twice},{}", &good[1..]), good.replace('}', &format!(",{twice}}}"))]
-        {
-            let token = forge_with(mint, TokenType::Access, header.as_bytes());
-            assert_eq!(mint.check_access(&token), Err(TokenError::Malformed), "{header}");
+        for header in [
+            format!("{{{duplicate},{}", &valid[1..]),
+            valid.replace('}', &format!(",{duplicate}}}")),
+        ] {
+            let token = forge_with(issuer, TokenType::Access, header.as_bytes());
+            assert_eq!(issuer.check_access(&token), Err(TokenError::Malformed), "{header}");
         }
     }
 }

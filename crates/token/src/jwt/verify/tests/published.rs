@@ -1,4 +1,4 @@
-//! The key set: what is published is enough to check, and nothing more (RFC 7517 §4, §5).
+//! The published key set: sufficient for verification, and nothing more (RFC 7517 §4, §5).
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use crate::jwt::KeySet;
 
 const ASYMMETRIC: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
 
-fn published(mint: &Mint) -> Value {
-    json!({ "keys": mint.access.iter().filter_map(PublicKey::of).collect::<Vec<_>>() })
+fn published(issuer: &TestIssuer) -> Value {
+    json!({ "keys": issuer.access.iter().filter_map(PublicKey::of).collect::<Vec<_>>() })
 }
 
 fn key_set(json: &Value) -> KeySet {
@@ -23,31 +23,31 @@ fn check(token: &str, keys: &KeySet) -> Result<AccessClaims, TokenError> {
 }
 
 #[test]
-fn whoever_has_the_key_set_can_check() {
+fn the_key_set_is_sufficient_for_verification() {
     for algorithm in ASYMMETRIC {
-        let mint = Mint::of(algorithm);
-        let keys = key_set(&published(mint));
-        assert_eq!(check(&mint.access(), &keys), Ok(access_claims()), "{algorithm:?}");
-        // Nobody outside can check, let alone make, a refresh token.
+        let issuer = TestIssuer::of(algorithm);
+        let keys = key_set(&published(issuer));
+        assert_eq!(check(&issuer.access(), &keys), Ok(access_claims()), "{algorithm:?}");
+        // Only the issuer can verify or sign a refresh token.
         let refresh = RefreshCheck { issuer: &fixture::issuer() };
-        assert_eq!(refresh.check(&mint.refresh(), &keys, NOW), Err(TokenError::UnknownKey));
+        assert_eq!(refresh.check(&issuer.refresh(), &keys, NOW), Err(TokenError::UnknownKey));
     }
 }
 
 #[test]
-fn entries_have_their_public_members_and_no_others() {
+fn entries_contain_only_their_public_members() {
     for (algorithm, members) in [
         (Algorithm::EdDsa, "alg crv kid kty use x"),
         (Algorithm::Es256, "alg crv kid kty use x y"),
         (Algorithm::Rs256, "alg e kid kty n use"),
     ] {
-        let mint = Mint::of(algorithm);
-        let set = published(mint);
+        let issuer = TestIssuer::of(algorithm);
+        let set = published(issuer);
         let entries = set["keys"].as_array().unwrap();
         assert_eq!(entries.len(), 2, "the active and the next key");
         let kids: BTreeSet<&str> = entries.iter().map(|key| key["kid"].as_str().unwrap()).collect();
         assert_eq!(kids.len(), 2);
-        assert!(kids.contains(mint.kid(TokenType::Access)));
+        assert!(kids.contains(issuer.kid(TokenType::Access)));
         for entry in entries {
             let names: Vec<&str> = entry
                 .as_object()
@@ -65,21 +65,21 @@ fn entries_have_their_public_members_and_no_others() {
 
 #[test]
 fn a_shared_secret_is_never_published() {
-    let mint = Mint::of(Algorithm::Hs256);
-    assert_eq!(published(mint), json!({ "keys": [] }));
+    let issuer = TestIssuer::of(Algorithm::Hs256);
+    assert_eq!(published(issuer), json!({ "keys": [] }));
     for algorithm in ASYMMETRIC {
-        let text = published(Mint::of(algorithm)).to_string();
-        assert!(!text.contains(Mint::of(algorithm).kid(TokenType::Refresh)));
+        let text = published(TestIssuer::of(algorithm)).to_string();
+        assert!(!text.contains(TestIssuer::of(algorithm).kid(TokenType::Refresh)));
     }
 }
 
-/// RFC 7517 §5: what isn't understood is passed over.
+/// RFC 7517 §5.
 #[test]
-fn entries_that_mean_nothing_here_are_passed_over() {
-    let mint = Mint::of(Algorithm::EdDsa);
-    let good = published(mint);
+fn unsupported_entries_are_ignored() {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let valid = published(issuer);
     let entry = |changes: Value| {
-        let mut entry = good["keys"][0].clone();
+        let mut entry = valid["keys"][0].clone();
         entry.as_object_mut().unwrap().insert("kid".to_owned(), "other".into());
         for (name, value) in changes.as_object().unwrap() {
             entry.as_object_mut().unwrap().insert(name.clone(), value.clone());
@@ -101,7 +101,7 @@ fn entries_that_mean_nothing_here_are_passed_over() {
         json!({ "x": "not base64url!" }),
         json!({ "x": null }),
     ] {
-        let set = json!({ "keys": [entry(odd.clone()), good["keys"][0], null, 5, "text", {}] });
+        let set = json!({ "keys": [entry(odd.clone()), valid["keys"][0], null, 5, "text", {}] });
         let keys = key_set(&set);
         assert_eq!(keys.len(), 1, "{odd}");
     }
@@ -114,8 +114,8 @@ fn entries_that_mean_nothing_here_are_passed_over() {
 }
 
 #[test]
-fn a_name_that_stands_twice_names_nothing() {
-    let set = published(Mint::of(Algorithm::EdDsa));
+fn entries_that_share_an_id_are_ignored() {
+    let set = published(TestIssuer::of(Algorithm::EdDsa));
     let (one, other) = (&set["keys"][0], &set["keys"][1]);
     for twins in [json!([one, one, other]), json!([one, one, one, other])] {
         assert_eq!(key_set(&json!({ "keys": twins })).len(), 1);
@@ -123,25 +123,27 @@ fn a_name_that_stands_twice_names_nothing() {
 }
 
 #[test]
-fn an_entry_without_use_or_alg_is_good_for_its_type() {
-    let mint = Mint::of(Algorithm::EdDsa);
-    let mut set = published(mint);
+fn an_entry_without_use_or_alg_is_accepted() {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    let mut set = published(issuer);
     for entry in set["keys"].as_array_mut().unwrap() {
         entry.as_object_mut().unwrap().remove("use");
         entry.as_object_mut().unwrap().remove("alg");
     }
-    assert_eq!(check(&mint.access(), &key_set(&set)), Ok(access_claims()));
-    // RFC 9864's name for the same algorithm.
+    assert_eq!(check(&issuer.access(), &key_set(&set)), Ok(access_claims()));
+    // The newer name of the same algorithm (RFC 9864).
     for entry in set["keys"].as_array_mut().unwrap() {
         entry.as_object_mut().unwrap().insert("alg".to_owned(), "Ed25519".into());
     }
-    assert_eq!(check(&mint.access(), &key_set(&set)), Ok(access_claims()));
+    assert_eq!(check(&issuer.access(), &key_set(&set)), Ok(access_claims()));
 }
 
 #[test]
-fn what_is_no_key_set_is_an_error() {
-    for bad in ["", "null", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[]", "\u{feff}{\"keys\":[]}"] {
-        assert!(KeySet::from_json(bad.as_bytes()).is_err(), "{bad}");
+fn malformed_key_sets_are_rejected() {
+    for invalid in
+        ["", "null", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[]", "\u{feff}{\"keys\":[]}"]
+    {
+        assert!(KeySet::from_json(invalid.as_bytes()).is_err(), "{invalid}");
     }
     assert!(KeySet::from_json(b"{\"keys\":[]}").unwrap().is_empty());
 }

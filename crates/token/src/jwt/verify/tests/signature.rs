@@ -1,13 +1,13 @@
-//! The signature: of this key, over these bytes, or the token is nobody's.
+//! The signature: it must be made with this key over these bytes.
 
 use super::form::parts_of;
 use super::*;
 
 #[test]
-fn no_bit_of_a_signature_may_flip() {
+fn a_flipped_bit_invalidates_the_signature() {
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
-        let token = mint.access();
+        let issuer = TestIssuer::of(algorithm);
+        let token = issuer.access();
         let (message, signature) = token.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         for bit in 0..signature.len() * 8 {
@@ -15,7 +15,7 @@ fn no_bit_of_a_signature_may_flip() {
             flipped[bit / 8] ^= 1 << (bit % 8);
             let token = format!("{message}.{}", encode(&flipped));
             assert_eq!(
-                mint.check_access(&token),
+                issuer.check_access(&token),
                 Err(TokenError::InvalidSignature),
                 "{algorithm:?}, bit {bit}"
             );
@@ -24,20 +24,20 @@ fn no_bit_of_a_signature_may_flip() {
 }
 
 #[test]
-fn a_signature_of_another_length_is_refused() {
+fn a_signature_of_another_length_is_rejected() {
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
-        let token = mint.access();
+        let issuer = TestIssuer::of(algorithm);
+        let token = issuer.access();
         let (message, signature) = token.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         let longer = [&signature[..], &[0]].concat();
-        let twice = [&signature[..], &signature[..]].concat();
+        let duplicate = [&signature[..], &signature[..]].concat();
         let zeros = vec![0; signature.len()];
         let first_half = &signature[..signature.len() / 2];
-        for bad in [&[][..], &[0], first_half, &longer, &twice, &zeros] {
-            let token = format!("{message}.{}", encode(bad));
+        for invalid in [&[][..], &[0], first_half, &longer, &duplicate, &zeros] {
+            let token = format!("{message}.{}", encode(invalid));
             assert_eq!(
-                mint.check_access(&token),
+                issuer.check_access(&token),
                 Err(TokenError::InvalidSignature),
                 "{algorithm:?}"
             );
@@ -46,28 +46,28 @@ fn a_signature_of_another_length_is_refused() {
 }
 
 #[test]
-fn a_signature_of_another_key_is_refused() {
+fn a_signature_of_another_key_is_rejected() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Hs256] {
-        let mint = Mint::of(algorithm);
-        let stranger = signing_key(TokenType::Access, algorithm, &SeededRandom::new(1234));
-        // Under the name of the real key.
-        let header = json_bytes(&mint.header(TokenType::Access));
+        let issuer = TestIssuer::of(algorithm);
+        let foreign_key = signing_key(TokenType::Access, algorithm, &SeededRandom::new(1234));
+        // Under the id of the real key.
+        let header = json_bytes(&issuer.header(TokenType::Access));
         let claims = serde_json::to_vec(&access_claims()).unwrap();
-        let token = forge(&stranger, &header, &claims);
-        assert_eq!(mint.check_access(&token), Err(TokenError::InvalidSignature), "{algorithm:?}");
+        let token = forge(&foreign_key, &header, &claims);
+        assert_eq!(issuer.check_access(&token), Err(TokenError::InvalidSignature), "{algorithm:?}");
     }
 }
 
 #[test]
-fn the_next_keys_signature_under_the_active_keys_name_is_refused() {
+fn a_signature_of_the_next_key_under_the_id_of_the_active_key_is_rejected() {
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
-        let next = &mint.access[1];
-        let header = json_bytes(&mint.header(TokenType::Access));
+        let issuer = TestIssuer::of(algorithm);
+        let next = &issuer.access[1];
+        let header = json_bytes(&issuer.header(TokenType::Access));
         let claims = serde_json::to_vec(&access_claims()).unwrap();
         let token = forge(next, &header, &claims);
-        assert_eq!(mint.check_access(&token), Err(TokenError::InvalidSignature), "{algorithm:?}");
-        // Under its own name it is good already: verifiers learn of it before it signs.
+        assert_eq!(issuer.check_access(&token), Err(TokenError::InvalidSignature), "{algorithm:?}");
+        // Under its own id it is valid: keys are published before they sign.
         let own = forge(
             next,
             json!({ "typ": "at+jwt", "alg": algorithm.as_str(), "kid": next.kid() })
@@ -75,18 +75,18 @@ fn the_next_keys_signature_under_the_active_keys_name_is_refused() {
                 .as_bytes(),
             &claims,
         );
-        assert!(mint.check_access(&own).is_ok(), "{algorithm:?}");
+        assert!(issuer.check_access(&own).is_ok(), "{algorithm:?}");
     }
 }
 
 #[test]
-fn parts_of_good_tokens_make_no_good_token() {
+fn parts_of_valid_tokens_cannot_be_recombined() {
     for &algorithm in Algorithm::ALL {
-        let mint = Mint::of(algorithm);
-        let one = mint.access();
+        let issuer = TestIssuer::of(algorithm);
+        let one = issuer.access();
         let mut claims = access_claims();
         claims.sub = fixture::subject(2);
-        let two = mint.key(TokenType::Access).sign_access(&claims).unwrap();
+        let two = issuer.key(TokenType::Access).sign_access(&claims).unwrap();
         let [header, mine, my_signature] = parts_of(&one);
         let [_, theirs, their_signature] = parts_of(two.expose());
         for spliced in [
@@ -94,7 +94,7 @@ fn parts_of_good_tokens_make_no_good_token() {
             format!("{header}.{mine}.{their_signature}"),
         ] {
             assert_eq!(
-                mint.check_access(&spliced),
+                issuer.check_access(&spliced),
                 Err(TokenError::InvalidSignature),
                 "{algorithm:?}"
             );
@@ -102,13 +102,14 @@ fn parts_of_good_tokens_make_no_good_token() {
     }
 }
 
-/// RFC 8725 §3.2 warns of random nonces; for refresh tokens it must also be the same token again.
+/// Refresh tokens must be reproducible; RFC 8725 §3.2 also warns against random nonces.
 #[test]
-fn the_same_claims_are_the_same_refresh_token() {
-    let mint = Mint::of(Algorithm::EdDsa);
-    assert_eq!(mint.refresh(), mint.refresh());
-    let elsewhere = std::thread::spawn(|| Mint::of(Algorithm::EdDsa).refresh()).join().unwrap();
-    assert_eq!(elsewhere, mint.refresh());
-    // Another replica reads the same record.
-    assert_eq!(Mint::new(Algorithm::EdDsa).refresh(), mint.refresh());
+fn equal_claims_give_equal_refresh_tokens() {
+    let issuer = TestIssuer::of(Algorithm::EdDsa);
+    assert_eq!(issuer.refresh(), issuer.refresh());
+    let elsewhere =
+        std::thread::spawn(|| TestIssuer::of(Algorithm::EdDsa).refresh()).join().unwrap();
+    assert_eq!(elsewhere, issuer.refresh());
+    // Another replica has the same keys.
+    assert_eq!(TestIssuer::new(Algorithm::EdDsa).refresh(), issuer.refresh());
 }

@@ -1,24 +1,24 @@
-//! Any claims, there and back; any damage, refused.
+//! Generated claims round-trip, and damaged tokens are rejected.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::testing::strategy;
 
-/// What a stranger's bytes may be: anything, or nearly a token.
+/// A position, the kind of change, and a byte for it.
 fn damage() -> impl Strategy<Value = (usize, u8, u8)> {
     (any::<usize>(), 0..4_u8, any::<u8>())
 }
 
-/// One byte of `token` replaced, taken away, put in or doubled.
-fn damaged(token: &str, (place, how, byte): (usize, u8, u8)) -> String {
+/// `token` with one byte replaced, removed, inserted or repeated.
+fn damaged(token: &str, (position, how, byte): (usize, u8, u8)) -> String {
     let mut bytes = token.as_bytes().to_vec();
-    let place = place % bytes.len();
+    let position = position % bytes.len();
     match how {
-        0 => bytes[place] = byte % 128,
-        1 => drop(bytes.remove(place)),
-        2 => bytes.insert(place, byte % 128),
-        _ => bytes.insert(place, bytes[place]),
+        0 => bytes[position] = byte % 128,
+        1 => drop(bytes.remove(position)),
+        2 => bytes.insert(position, byte % 128),
+        _ => bytes.insert(position, bytes[position]),
     }
     String::from_utf8(bytes).unwrap()
 }
@@ -27,16 +27,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn access_claims_survive_the_wire(claims in strategy::access_claims()) {
-        let mint = Mint::of(Algorithm::EdDsa);
-        let token = mint.key(TokenType::Access).sign_access(&claims).unwrap();
+    fn access_claims_round_trip(claims in strategy::access_claims()) {
+        let issuer = TestIssuer::of(Algorithm::EdDsa);
+        let token = issuer.key(TokenType::Access).sign_access(&claims).unwrap();
         prop_assume!(token.expose().len() <= MAX_TOKEN_BYTES);
         let audiences = match &claims.aud {
             crate::claims::Audiences::One(one) => vec![one.clone()],
             crate::claims::Audiences::Many(many) => vec![many.last().unwrap().clone()],
         };
         let check = AccessCheck { issuer: claims.iss.clone(), audiences, leeway: Leeway::NONE };
-        let keys = mint.keys(TokenType::Access);
+        let keys = issuer.keys(TokenType::Access);
         let alive = claims.nbf.unwrap_or(Timestamp::from_seconds(0));
         let outcome = check.check(token.expose(), &keys, alive).map(Verified::into_inner);
         if claims.exp <= alive {
@@ -47,39 +47,39 @@ proptest! {
     }
 
     #[test]
-    fn refresh_claims_survive_the_wire(claims in strategy::refresh_claims()) {
-        let mint = Mint::of(Algorithm::EdDsa);
-        let token = mint.key(TokenType::Refresh).sign_refresh(&claims).unwrap();
-        let keys = mint.keys(TokenType::Refresh);
+    fn refresh_claims_round_trip(claims in strategy::refresh_claims()) {
+        let issuer = TestIssuer::of(Algorithm::EdDsa);
+        let token = issuer.key(TokenType::Refresh).sign_refresh(&claims).unwrap();
+        let keys = issuer.keys(TokenType::Refresh);
         let outcome = RefreshCheck { issuer: &claims.iss }.check(token.expose(), &keys, NOW);
         prop_assert_eq!(outcome.map(Verified::into_inner), Ok(claims));
     }
 
     #[test]
-    fn a_damaged_token_is_refused(what in damage(), which in 0..4_usize) {
-        let mint = Mint::of(Algorithm::ALL[which]);
-        let (access, refresh) = (mint.access(), mint.refresh());
-        let spoilt = damaged(&access, what);
-        prop_assert!(spoilt == access || mint.check_access(&spoilt).is_err(), "{}", spoilt);
-        let spoilt = damaged(&refresh, what);
-        prop_assert!(spoilt == refresh || mint.check_refresh(&spoilt).is_err(), "{}", spoilt);
+    fn a_damaged_token_is_rejected(what in damage(), which in 0..4_usize) {
+        let issuer = TestIssuer::of(Algorithm::ALL[which]);
+        let (access, refresh) = (issuer.access(), issuer.refresh());
+        let changed = damaged(&access, what);
+        prop_assert!(changed == access || issuer.check_access(&changed).is_err(), "{}", changed);
+        let changed = damaged(&refresh, what);
+        prop_assert!(changed == refresh || issuer.check_refresh(&changed).is_err(), "{}", changed);
     }
 
     #[test]
-    fn no_text_is_a_token(text in "\\PC*", parts in "[A-Za-z0-9_-]{0,40}(\\.[A-Za-z0-9_-]{0,40}){2}") {
-        let mint = Mint::of(Algorithm::EdDsa);
+    fn arbitrary_text_is_rejected(text in "\\PC*", parts in "[A-Za-z0-9_-]{0,40}(\\.[A-Za-z0-9_-]{0,40}){2}") {
+        let issuer = TestIssuer::of(Algorithm::EdDsa);
         for text in [text, parts] {
-            prop_assert!(mint.check_access(&text).is_err());
-            prop_assert!(mint.check_refresh(&text).is_err());
+            prop_assert!(issuer.check_access(&text).is_err());
+            prop_assert!(issuer.check_refresh(&text).is_err());
             let _ = inspect(&text);
         }
     }
 
     #[test]
-    fn no_json_under_a_good_signature_breaks_the_check(extra in strategy::extra_claims()) {
-        let mint = Mint::of(Algorithm::EdDsa);
-        let header = json_bytes(&mint.header(TokenType::Access));
-        let token = mint.forge(TokenType::Access, &header, &json_bytes(&extra));
-        prop_assert_eq!(mint.check_access(&token), Err(TokenError::MissingClaim { claim: "iss" }));
+    fn arbitrary_signed_claims_are_rejected_without_a_panic(extra in strategy::extra_claims()) {
+        let issuer = TestIssuer::of(Algorithm::EdDsa);
+        let header = json_bytes(&issuer.header(TokenType::Access));
+        let token = issuer.forge(TokenType::Access, &header, &json_bytes(&extra));
+        prop_assert_eq!(issuer.check_access(&token), Err(TokenError::MissingClaim { claim: "iss" }));
     }
 }
