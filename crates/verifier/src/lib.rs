@@ -1,3 +1,5 @@
+//! Verifies JWT access tokens locally, with keys and status lists fetched in the background.
+//!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

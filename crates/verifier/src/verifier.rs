@@ -99,8 +99,8 @@ impl Verifier {
     /// the fetch that is in flight or about to begin, and checks again.
     ///
     /// Waits for at most `up_to`, and not at all if the cooldown forbids a fetch in that time. For
-    /// issuers that sign with a key as soon as they publish it. Requests with made-up key
-    /// ids wait as well, so `up_to` should be about a second.
+    /// issuers that sign with a key as soon as they publish it. Requests with made-up key ids wait
+    /// as well, so `up_to` should be about a second.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
@@ -159,8 +159,8 @@ impl Verifier {
         }
     }
 
-    /// Fetches the keys now, regardless of the cooldown and after any fetch in flight: for
-    /// use after the issuer has dropped a key. Does nothing for a fixed key set.
+    /// Fetches the keys now, regardless of the cooldown and after any fetch in flight: for use after
+    /// the issuer has dropped a key. Does nothing for a fixed key set.
     ///
     /// # Errors
     /// If the keys could not be fetched. The current keys stay in use.
@@ -179,7 +179,16 @@ impl Verifier {
         match source {
             Source::Fixed { keys, lists } => {
                 let status = lists.as_ref().map(|lists| lists.health(rules.check.leeway, now));
-                fixed_health(keys, status.unwrap_or(StatusHealth::EMPTY))
+                Health {
+                    ready: true,
+                    keys: keys.len(),
+                    confirmed_at: None,
+                    age: None,
+                    stale: false,
+                    failures: 0,
+                    last_error: None,
+                    status: status.unwrap_or(StatusHealth::EMPTY),
+                }
             }
             Source::Live(live) => live.health(rules, now),
         }
@@ -296,17 +305,4 @@ fn status_reference<E>(claims: &BearerClaims<E>) -> Result<Option<StatusReferenc
 /// replaced since.
 fn is_same(wanted: &Arc<ListEntry>, counted: Option<&Arc<ListEntry>>) -> bool {
     counted.is_some_and(|counted| Arc::ptr_eq(wanted, counted))
-}
-
-fn fixed_health(keys: &KeySet, status: StatusHealth) -> Health {
-    Health {
-        ready: true,
-        keys: keys.len(),
-        confirmed_at: None,
-        age: None,
-        stale: false,
-        failures: 0,
-        last_error: None,
-        status,
-    }
 }

@@ -126,10 +126,12 @@ impl Rejection {
             (_, RejectionKind::Token(VerifyError::Scope(InsufficientScopeError { needed }))) => {
                 Some(format!("{challenge}, error=\"insufficient_scope\", scope=\"{needed}\""))
             }
-            _ => Some(format!(
-                "{challenge}, error=\"{}\", error_description=\"{kind}\"",
-                self.code()
-            )),
+            _ => {
+                // A description must not contain double quotes (RFC 6750 §3), which surround the
+                // names of claims in errors.
+                let (error, description) = (self.code(), kind.to_string().replace('"', "'"));
+                Some(format!("{challenge}, error=\"{error}\", error_description=\"{description}\""))
+            }
         }
     }
 
@@ -229,6 +231,12 @@ mod tests {
                 401,
                 "invalid_token",
                 invalid("the token has expired"),
+            ),
+            (
+                rejection(VerifyError::Token(TokenError::MissingClaim { claim: "jti" })),
+                401,
+                "invalid_token",
+                invalid("the token has no claim 'jti'"),
             ),
             (
                 rejection(VerifyError::UnknownKey),

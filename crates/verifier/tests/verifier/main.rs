@@ -12,7 +12,6 @@
 
 mod caches;
 mod client;
-mod dependencies;
 mod examples;
 mod flood;
 mod http;
