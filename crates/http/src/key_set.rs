@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use aquaware_core::jwt::PublicKey;
+use aquaware_core::jwt::PublicKeySet;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
 
 use crate::document::Document;
 use crate::error_code::ErrorCode;
@@ -19,18 +18,13 @@ pub(crate) const MAX_AGE: u32 = 300;
 /// signs.
 pub const KEY_SET_MAX_AGE: Duration = Duration::from_secs(MAX_AGE as u64);
 
-#[derive(Serialize)]
-struct KeySet {
-    keys: Vec<PublicKey>,
-}
-
 /// Returns the key set, or 304 if the client already has it.
 pub(crate) async fn key_set(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let context = state.context();
-    let set = KeySet { keys: context.snapshot.ring().published(context.now).collect() };
+    let set = PublicKeySet { keys: context.snapshot.ring().published(context.now).collect() };
     let body = serde_json::to_vec(&set).map_err(|_| Problem::from(ErrorCode::InternalError))?;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
     let document = Document {

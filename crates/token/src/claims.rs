@@ -214,7 +214,7 @@ pub struct RefreshClaims {
     pub iss: Issuer,
     /// The audience: always the issuer itself.
     pub aud: Audience,
-    /// The user to whom the session belongs.
+    /// The user of the session.
     pub sub: Subject,
     /// The session.
     pub sid: SessionId,

@@ -15,7 +15,7 @@ mod verify;
 
 pub use self::algorithm::{Algorithm, AlgorithmError};
 pub use self::generate::{KeyGenerationError, generate_key};
-pub use self::jwk::{KeySet, PublicKey};
+pub use self::jwk::{KeySet, PublicKey, PublicKeySet};
 pub use self::key::{KeyError, SigningKey, VerifyingKey};
 pub use self::sign::SignError;
 pub use self::token_type::{MAX_STATUS_LIST_BYTES, MAX_TOKEN_BYTES, TokenType};

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aquaware_core::id::{ClientId, Issuer, Subject};
-use aquaware_core::jwt::{Algorithm, PublicKey, TokenError};
+use aquaware_core::jwt::{Algorithm, PublicKeySet, TokenError};
 use aquaware_core::keys::KeyRing;
 use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
 use aquaware_core::random::SystemRandom;
@@ -33,7 +33,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
@@ -247,16 +247,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-#[derive(Serialize)]
-struct KeySet {
-    keys: Vec<PublicKey>,
-}
-
 /// What other services check this one's tokens with, by `aquaware-verifier` for instance.
 async fn key_set(State(service): State<Arc<Service>>) -> Response {
     let context = service.context();
     let keys = context.snapshot.ring().published(context.now).collect();
-    ([(CACHE_CONTROL, "public, max-age=300")], Json(KeySet { keys })).into_response()
+    ([(CACHE_CONTROL, "public, max-age=300")], Json(PublicKeySet { keys })).into_response()
 }
 
 /// The answer that the app expects, which no cache may keep.

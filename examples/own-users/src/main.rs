@@ -12,26 +12,14 @@
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use aquaware_core::time::{Clock, Timestamp};
+use aquaware_core::time::SystemClock;
 use own_users::users::{User, Users};
 use own_users::{Service, router};
 use tokio::net::TcpListener;
 
 const ISSUER: &str = "http://127.0.0.1:8083";
-
-/// The system's clock: the one place that asks what time it is.
-#[derive(Debug)]
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        #[allow(clippy::disallowed_methods, reason = "this is the clock that the tests replace")]
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(0).plus(since)
-    }
-}
 
 /// Stands for the team's mail server.
 #[allow(clippy::print_stderr, reason = "the person who tries it reads it there")]

@@ -27,6 +27,13 @@ impl PublicKey {
     }
 }
 
+/// A JWK Set for publication (RFC 7517 §5).
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PublicKeySet {
+    /// The keys of the issuer.
+    pub keys: Vec<PublicKey>,
+}
+
 /// Verification keys from a published JWK Set. The ids of the keys may have any form.
 #[derive(Debug, Default)]
 pub struct KeySet(HashMap<String, VerifyingKey>);

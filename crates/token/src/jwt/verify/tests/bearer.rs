@@ -109,7 +109,7 @@ fn every_other_rule_is_enforced() {
     }
     for (name, value, error) in [
         ("iss", json!("https://auth.example.com/prod1/"), TokenError::WrongIssuer),
-        ("aud", json!("somebody else"), TokenError::WrongAudience),
+        ("aud", json!("another service"), TokenError::WrongAudience),
         ("nbf", json!(NOW.seconds() + 1), TokenError::NotYetValid),
         ("exp", json!(NOW.seconds()), TokenError::Expired),
         ("exp", json!(NOW.seconds().to_string()), malformed("exp")),

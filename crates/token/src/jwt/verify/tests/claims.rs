@@ -248,7 +248,7 @@ fn duplicate_claims_are_rejected() {
         r#""exp":1790000300"#,
         r#""exp":1990000000"#,
         r#""\u0065xp":1990000000"#,
-        r#""sub":"somebody else""#,
+        r#""sub":"another user""#,
         r#""x":1,"x":2"#,
     ] {
         for claims in [
