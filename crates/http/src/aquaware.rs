@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
 use crate::builder::{BuildError, Builder};
-use crate::middleware::public_middleware;
+use crate::middleware::{Chain, cors, request_middleware};
 use crate::problem::Problem;
 use crate::route::endpoint;
 use crate::state::State;
@@ -73,7 +73,8 @@ impl Aquaware {
         S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
         B: MessageBody + 'static,
     {
-        public_middleware(self.state.proxies.clone(), &self.state.allow_origins)
+        let cors = cors(self.state.allow_origins.iter().map(String::as_str));
+        Chain::new(cors, request_middleware(self.state.proxies.clone()))
     }
 
     /// The sessions behind the routes.
@@ -97,7 +98,7 @@ impl Aquaware {
         self.state.limiter.log_in(self.state.client(request).address)
     }
 
-    /// Opens a session for a user whom the application has authenticated, and returns the token
+    /// Opens a session for a user that the application has authenticated, and returns the token
     /// response: the refresh token is in the body or in the cookie, as the profile of the client
     /// says. The address and user agent of the session are taken from the request if `session` has
     /// none.

@@ -114,16 +114,16 @@ impl Builder {
         self
     }
 
-    /// Web origins, besides the issuer's own, whose pages may call with credentials and use the
-    /// refresh cookie, such as `https://app.example.com`.
+    /// Web origins, besides the issuer's own, that may call with credentials and use the refresh
+    /// cookie, such as `https://app.example.com`.
     #[must_use]
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.allow_origins = origins.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Addresses and networks of reverse proxies whose `X-Forwarded-For` is trusted, such as
-    /// `10.0.0.0/8`. By default none is.
+    /// Addresses and networks of trusted reverse proxies, such as `10.0.0.0/8`: the client's address
+    /// is taken from their `X-Forwarded-For`.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.trusted_proxies = proxies.into_iter().map(Into::into).collect();

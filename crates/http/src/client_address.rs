@@ -20,7 +20,7 @@ pub(crate) struct Client {
     pub(crate) https: Option<bool>,
 }
 
-/// The networks whose forwarding headers are trusted.
+/// The networks with trusted forwarding headers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies(Vec<IpNet>);
 

@@ -42,7 +42,7 @@ pub enum ErrorCode {
     InsufficientScope,
     /// The refresh cookie was sent by a page of another origin.
     CrossSite,
-    /// There is no resource at this path.
+    /// No resource exists at this path.
     NotFound,
     /// The resource does not support this method.
     MethodNotAllowed,
@@ -153,25 +153,16 @@ impl ErrorCode {
 
     /// The reason phrase of the status in RFC 9110 §15, as the type `about:blank` requires
     /// (RFC 9457 §4.2.1).
-    pub(crate) const fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self.status() {
-            StatusCode::BAD_REQUEST => "Bad Request",
-            StatusCode::UNAUTHORIZED => "Unauthorized",
-            StatusCode::FORBIDDEN => "Forbidden",
-            StatusCode::NOT_FOUND => "Not Found",
-            StatusCode::METHOD_NOT_ALLOWED => "Method Not Allowed",
-            StatusCode::NOT_ACCEPTABLE => "Not Acceptable",
-            StatusCode::CONFLICT => "Conflict",
+            // The HTTP library still uses the phrases of RFC 7231.
             StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => "Unsupported Media Type",
             StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
-            StatusCode::TOO_MANY_REQUESTS => "Too Many Requests",
-            StatusCode::SERVICE_UNAVAILABLE => "Service Unavailable",
-            _ => "Internal Server Error",
+            status => status.canonical_reason().unwrap_or_default(),
         }
     }
 
-    /// The detail of problems whose handler gives no other.
+    /// The default detail of problems with this code.
     pub(crate) const fn detail(self) -> &'static str {
         match self {
             Self::InvalidRequest => "The request is malformed.",

@@ -13,11 +13,10 @@ use aquaware_core::service::{
 };
 use aquaware_core::store::StoreError;
 
-use crate::body::oauth::FormError;
 use crate::error_chain::chain;
 use crate::error_code::ErrorCode;
 use crate::login::LoginRejection;
-use crate::oauth::{OauthError, OauthErrorCode};
+use crate::oauth_error::{OauthError, OauthErrorCode};
 use crate::problem::{FieldError, Problem};
 
 /// When a client may retry after a store failure.
@@ -136,17 +135,6 @@ impl From<PasswordError> for Problem {
             PasswordError::Weak(why) => weak("new_password", &why),
             PasswordError::Overloaded(overloaded) => overloaded.into(),
             PasswordError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<FormError> for OauthError {
-    fn from(error: FormError) -> Self {
-        match error {
-            FormError::Problem(problem) => Self::Problem(problem),
-            FormError::InvalidRequest(description) => {
-                Self::Code(OauthErrorCode::InvalidRequest, description)
-            }
         }
     }
 }

@@ -26,6 +26,7 @@ mod limits;
 mod login;
 mod middleware;
 mod oauth;
+mod oauth_error;
 mod origin;
 mod problem;
 mod request_limit;

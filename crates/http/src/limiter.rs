@@ -23,7 +23,7 @@ pub(crate) struct Limiter {
     counted: Mutex<HashMap<SessionId, Generation>>,
 }
 
-/// The number of sessions whose last counted generation is remembered.
+/// The number of sessions for which the last counted generation is remembered.
 const MAX_COUNTED: usize = 100_000;
 
 impl Limiter {

@@ -68,7 +68,7 @@ pub(crate) async fn log_in(
     Ok(granted)
 }
 
-/// Opens a session for a user whom the application authenticated: [`Aquaware::open_session`].
+/// Opens a session for a user that the application authenticated: [`Aquaware::open_session`].
 ///
 /// [`Aquaware::open_session`]: crate::Aquaware::open_session
 pub(crate) async fn open_session(

@@ -23,8 +23,8 @@ use actix_web::{Error, HttpMessage as _, HttpResponse};
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use self::chain::Chain;
-use self::cors::cors;
+pub(crate) use self::chain::Chain;
+pub(crate) use self::cors::cors;
 use self::request_id::RequestId;
 use crate::client_address::TrustedProxies;
 use crate::error_code::ErrorCode;
@@ -45,27 +45,9 @@ where
     request_middleware(TrustedProxies::default())
 }
 
-/// [`request_middleware`] around CORS for `allow_origins`.
-pub(crate) fn public_middleware<S, B>(
-    proxies: TrustedProxies,
-    allow_origins: &[String],
-) -> impl Transform<
-    S,
-    ServiceRequest,
-    Response = ServiceResponse<BoxBody>,
-    Error = Error,
-    InitError = (),
-> + use<S, B>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    Chain::new(cors(allow_origins.iter().map(String::as_str)), request_middleware(proxies))
-}
-
 /// Stores the [`RequestId`] and the [`Client`](crate::client_address::Client) in the extensions of
 /// the request, and runs its handler in a span with the id.
-fn request_middleware<S, B>(
+pub(crate) fn request_middleware<S, B>(
     proxies: TrustedProxies,
 ) -> impl Transform<
     S,

@@ -2,7 +2,6 @@
 //! 2.0 clients, over the same use cases as `/auth/*`.
 
 mod client;
-mod error;
 mod introspect;
 mod metadata;
 mod revoke;
@@ -11,7 +10,6 @@ mod token;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-pub(crate) use self::error::{OauthError, OauthErrorCode};
 use crate::route::endpoint;
 
 /// Mounts the resources.

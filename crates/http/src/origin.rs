@@ -74,7 +74,7 @@ pub(crate) fn is_origin(text: &str) -> bool {
     Origin::parse(text).is_some()
 }
 
-/// The origins whose pages may use the refresh cookie.
+/// The origins from which pages may use the refresh cookie.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowedOrigins {
     origins: Vec<Origin>,

@@ -111,8 +111,8 @@ impl<K: Hash + Eq + Clone, C: Clock> Inner<K, C> {
         }
     }
 
-    /// Drops keys whose budget is full again, once in a while. At most `max_keys` keys are added
-    /// between two sweeps, so there are never more than twice as many plus the shared slots.
+    /// Drops keys with a full budget, once in a while. At most `max_keys` keys are added between two
+    /// sweeps, so there are never more than twice as many plus the shared slots.
     fn sweep_if_due(&self) {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if calls < self.sweep_at.load(Ordering::Relaxed) {

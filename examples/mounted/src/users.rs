@@ -1,4 +1,4 @@
-//! The application's user table and its way of authenticating users. It stands for whatever a team
+//! The application's user table and its way of authenticating users. It represents what a team
 //! already has, and knows nothing about sessions or tokens.
 
 /// A row of the table.

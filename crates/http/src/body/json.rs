@@ -1,4 +1,4 @@
-//! JSON bodies: one object whose values are strings or `null`.
+//! JSON bodies: one object of strings and `null`s.
 //!
 //! Other values are skipped without being built, so deep nesting costs nothing; their type is kept
 //! for the error message. Names are kept in order with duplicates, which a map would silently drop.

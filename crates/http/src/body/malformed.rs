@@ -8,7 +8,7 @@ use crate::problem::{FieldError, Problem};
 /// The most fields a body may have.
 const MAX_FIELDS: usize = 64;
 
-/// A body that cannot be parsed as its media type, or whose field names are invalid.
+/// A body that cannot be parsed as its media type, or has invalid field names.
 #[derive(Debug)]
 pub(super) struct Malformed {
     pub(super) detail: Cow<'static, str>,

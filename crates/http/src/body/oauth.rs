@@ -1,7 +1,7 @@
 //! The parameters of a request to `/oauth2/*`: one URL-encoded form (RFC 6749, appendix B).
 //!
 //! Repeated parameters are rejected, empty ones count as omitted, and unknown ones are ignored
-//! (RFC 6749 §3.2). Errors are reported as RFC 6749 §5.2 requires, hence the separate error type.
+//! (RFC 6749 §3.2).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,36 +16,30 @@ use super::media::Media;
 use super::read::{TIMEOUT, Text, read_whole};
 use super::urlencoded;
 use crate::error_code::ErrorCode;
+use crate::oauth_error::{OauthError, OauthErrorCode};
 use crate::problem::Problem;
 
-/// Why an OAuth request could not be read.
-#[derive(Debug)]
-pub(crate) enum FormError {
-    /// An error without a code in RFC 6749: 413 and 415.
-    Problem(Problem),
-    /// `invalid_request`, with a description in the characters of RFC 6749 §5.2.
-    InvalidRequest(String),
-}
-
-impl From<Problem> for FormError {
-    fn from(problem: Problem) -> Self {
-        match problem.code() {
-            ErrorCode::InvalidRequest => {
-                Self::InvalidRequest("The body could not be read.".to_owned())
-            }
-            _ => Self::Problem(problem),
-        }
+impl From<Malformed> for OauthError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Code(
+            OauthErrorCode::InvalidRequest,
+            match malformed.errors.first() {
+                Some(error) if is_describable(&error.field) => {
+                    format!("The parameter {} {}.", error.field, error.message)
+                }
+                _ => "A parameter is malformed or given more than once.".to_owned(),
+            },
+        )
     }
 }
 
-impl From<Malformed> for FormError {
-    fn from(malformed: Malformed) -> Self {
-        Self::InvalidRequest(match malformed.errors.first() {
-            Some(error) if is_describable(&error.field) => {
-                format!("The parameter {} {}.", error.field, error.message)
-            }
-            _ => "A parameter is malformed or given more than once.".to_owned(),
-        })
+/// Errors of reading the body, of which RFC 6749 has a code only for 400.
+fn unreadable(problem: Problem) -> OauthError {
+    match problem.code() {
+        ErrorCode::InvalidRequest => {
+            OauthError::new(OauthErrorCode::InvalidRequest, "The body could not be read.")
+        }
+        _ => problem.into(),
     }
 }
 
@@ -62,17 +56,17 @@ impl OauthForm {
     /// Reads the body of `request`.
     ///
     /// # Errors
-    /// [`FormError::Problem`] for other media types (415) and more than 16 KiB (413),
-    /// [`FormError::InvalidRequest`] for malformed bodies and repeated parameters.
+    /// 413 above 16 KiB, 415 for other media types, and `invalid_request` for malformed bodies and
+    /// repeated parameters.
     pub(crate) async fn read(
         request: &HttpRequest,
         payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-    ) -> Result<Self, FormError> {
-        let media = Media::of(request.headers())?;
-        let whole = read_whole(request, payload, TIMEOUT).await?;
+    ) -> Result<Self, OauthError> {
+        let media = Media::of(request.headers()).map_err(unreadable)?;
+        let whole = read_whole(request, payload, TIMEOUT).await.map_err(unreadable)?;
         let is_form = media == Media::Urlencoded || media == Media::Unnamed && whole.is_empty();
         if !is_form {
-            return Err(FormError::Problem(Problem::from(ErrorCode::UnsupportedMediaType)));
+            return Err(Problem::from(ErrorCode::UnsupportedMediaType).into());
         }
         let pairs = urlencoded::parse(&whole)?;
         Malformed::check_names(pairs.iter().map(|(name, _)| name.as_str()))?;
@@ -104,7 +98,7 @@ mod tests {
     use super::*;
     use crate::body::read::MAX_BODY;
 
-    async fn read(media: &str, body: impl Into<Bytes>) -> Result<OauthForm, FormError> {
+    async fn read(media: &str, body: impl Into<Bytes>) -> Result<OauthForm, OauthError> {
         let (request, payload) = TestRequest::post()
             .insert_header((header::CONTENT_TYPE, media))
             .set_payload(body.into())
@@ -131,7 +125,10 @@ mod tests {
             ("a=%ff", "The parameter a is not valid percent-encoded UTF-8."),
         ] {
             let error = read(FORM, body).await.unwrap_err();
-            assert!(matches!(error, FormError::InvalidRequest(text) if text == expected), "{body}");
+            assert!(
+                matches!(error, OauthError::Code(OauthErrorCode::InvalidRequest, text) if text == expected),
+                "{body}"
+            );
         }
     }
 
@@ -140,11 +137,13 @@ mod tests {
         for media in ["application/json", "multipart/form-data; boundary=x", "text/plain"] {
             let error = read(media, "a=1").await.unwrap_err();
             assert!(
-                matches!(error, FormError::Problem(it) if it.code() == ErrorCode::UnsupportedMediaType)
+                matches!(error, OauthError::Problem(it) if it.code() == ErrorCode::UnsupportedMediaType)
             );
         }
         let error = read(FORM, "a".repeat(MAX_BODY + 1)).await.unwrap_err();
-        assert!(matches!(error, FormError::Problem(it) if it.code() == ErrorCode::PayloadTooLarge));
+        assert!(
+            matches!(error, OauthError::Problem(it) if it.code() == ErrorCode::PayloadTooLarge)
+        );
     }
 
     #[actix_web::test]

@@ -10,9 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::error::{OauthError, OauthErrorCode};
 use crate::body::oauth::OauthForm;
 use crate::body::{Text, query_has};
+use crate::oauth_error::{OauthError, OauthErrorCode};
 
 /// The credentials in the request, if it names a client.
 ///

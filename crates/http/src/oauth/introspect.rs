@@ -8,9 +8,9 @@ use aquaware_core::time::Timestamp;
 use serde::Serialize;
 
 use super::client;
-use super::error::OauthError;
 use crate::bearer;
 use crate::body::oauth::OauthForm;
+use crate::oauth_error::OauthError;
 use crate::problem::Problem;
 use crate::state::State;
 

@@ -23,7 +23,7 @@ struct Metadata<'a> {
     jwks_uri: String,
     revocation_endpoint: String,
     introspection_endpoint: String,
-    /// Required (RFC 8414 §2); empty, because there is no authorization endpoint.
+    /// Required (RFC 8414 §2); empty without an authorization endpoint.
     response_types_supported: [&'static str; 0],
     grant_types_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::service::RevokeError;
 
 use super::client;
-use super::error::{OauthError, OauthErrorCode};
 use crate::body::oauth::OauthForm;
+use crate::oauth_error::{OauthError, OauthErrorCode};
 use crate::state::State;
 
 /// Ends the session of an access or refresh token. `token_type_hint` is ignored, because the token

@@ -6,9 +6,9 @@ use aquaware_core::policy::Grant;
 use aquaware_core::service::{Credentials, LogIn, Presenter, RefreshRequest, RequestContext};
 
 use super::client;
-use super::error::{OauthError, OauthErrorCode};
 use crate::body::oauth::OauthForm;
 use crate::login;
+use crate::oauth_error::{OauthError, OauthErrorCode};
 use crate::state::{State, retry_key};
 use crate::token_response;
 

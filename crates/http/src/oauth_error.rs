@@ -139,7 +139,6 @@ mod tests {
     use aquaware_core::store::StoreError;
 
     use super::*;
-    use crate::body::oauth::FormError;
     use crate::error_code::ErrorCode;
     use crate::login::LoginRejection;
     use crate::problem::PROBLEM_JSON;
@@ -235,7 +234,6 @@ mod tests {
         )
         .await;
         has_code(OauthError::missing("token"), "invalid_request").await;
-        has_code(FormError::InvalidRequest("No.".to_owned()), "invalid_request").await;
     }
 
     #[actix_web::test]
@@ -253,7 +251,7 @@ mod tests {
         is_problem(corrupt, 500, "internal_error").await;
         let limited = Problem::from(ErrorCode::RateLimited);
         is_problem(LoginRejection::Problem(limited), 429, "rate_limited").await;
-        let large = FormError::Problem(Problem::from(ErrorCode::PayloadTooLarge));
+        let large = Problem::from(ErrorCode::PayloadTooLarge);
         is_problem(large, 413, "payload_too_large").await;
     }
 }
