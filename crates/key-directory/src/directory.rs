@@ -82,16 +82,16 @@ impl KeyDirectory {
         self.update(keys, self.algorithm, now)
     }
 
-    /// Loads all keys like [`KeyDirectory::load`], but keeps the algorithm of the key that signs:
-    /// replicas whose configurations differ during a deployment would otherwise take turns.
+    /// Loads all keys like [`KeyDirectory::load`], but keeps the algorithm of the key that signs.
+    /// Otherwise replicas with different configurations would take turns during a deployment.
     pub(crate) fn reload(&self, now: Timestamp) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
         let keys = LockedKeys::create(&self.path)?;
         let algorithm = self.current_algorithm(&keys, now);
         self.update(keys, algorithm, now)
     }
 
-    /// Removes the keys whose last token expired more than 30 days ago according to `ring`, and
-    /// returns their ids. Does nothing in a read-only directory.
+    /// Removes keys once all tokens that they signed have been expired for 30 days according to
+    /// `ring`, and returns their ids. Does nothing in a read-only directory.
     ///
     /// Call this about once an hour, but not in the first day of a process: a machine that starts
     /// with a clock far ahead would otherwise remove keys that are still needed.
@@ -144,7 +144,7 @@ impl KeyDirectory {
         Ok(keys.into_records())
     }
 
-    /// The keys whose activation is to be announced now.
+    /// The next keys with the instants at which they become active, if a rotation is due.
     fn due(&self, records: &[KeyRecord], now: Timestamp) -> Vec<KeyRecord> {
         let Some(every) = self.rotate_every else { return Vec::new() };
         // Every replica reloads at least once before an announced key signs.
@@ -346,7 +346,7 @@ mod tests {
         assert_eq!(load_eddsa(&path).unwrap().len(), 4, "with write access it is created");
     }
 
-    /// A directory whose first keys of both types were replaced by others at `NOW`.
+    /// Replaces the first keys of both types at `NOW`, and returns their ids.
     fn rotated_at_now(directory: &KeyDirectory) -> Vec<KeyId> {
         directory.load(NOW.minus(DAY)).unwrap();
         let mut keys = LockedKeys::create(directory.path()).unwrap();

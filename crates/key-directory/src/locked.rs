@@ -53,7 +53,7 @@ impl LockedKeys {
         Self::lock(directory)
     }
 
-    /// Locks `directory` and reads its keys; `None` if there is no such directory yet.
+    /// Locks `directory` and reads its keys; `None` if the directory does not exist yet.
     ///
     /// # Errors
     /// As [`LockedKeys::create`].
@@ -123,7 +123,7 @@ impl LockedKeys {
         Ok(turn)
     }
 
-    /// Removes a compromised key for good; `None` if there is no such key. If it is the active
+    /// Removes a compromised key permanently; `None` if the key does not exist. If it is the active
     /// key, its successor signs from `now` on.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ impl LockedKeys {
         records.iter().try_for_each(|record| self.write(record.clone()))
     }
 
-    /// Removes a key and its file for good.
+    /// Removes a key and its file permanently.
     ///
     /// # Errors
     /// [`KeyDirectoryError::Io`] or [`KeyDirectoryError::ReadOnly`].

@@ -1,4 +1,4 @@
-//! An error with everything behind it, on one line: for a log or a terminal, never for a client.
+//! An error with its causes on one line, for logs and terminals. Clients never see causes.
 
 use std::error::Error;
 use std::fmt::Write as _;

@@ -1,13 +1,14 @@
-//! The composition: the only file that knows every part. From a checked configuration to a running
-//! server, and down again.
+//! Builds a running server from a checked configuration, and shuts it down again.
 
-mod administration;
+mod error;
 mod maintenance;
 mod parts;
 mod running;
 mod stores;
 
-pub(crate) use self::administration::{Administration, administer, issuer};
-pub(crate) use self::parts::StartError;
-pub(crate) use self::running::{Running, serve, start};
-pub(crate) use self::stores::{StoreLook, look_at_stores, migrate_stores};
+pub(crate) use self::error::StartError;
+pub(crate) use self::parts::{UseCases, snapshot, use_cases_for_commands};
+pub(crate) use self::running::serve;
+#[cfg(feature = "demo")]
+pub(crate) use self::running::{Running, start};
+pub(crate) use self::stores::{StoreReport, check_stores, migrate_stores};

@@ -1,7 +1,7 @@
-//! The configuration: what was typed ([`raw`]) becomes what is meant ([`checked`]).
+//! The configuration, from the file and the environment ([`raw`]) to checked values ([`checked`]).
 //!
-//! [`load`] is the only way in. It takes the environment as an argument, reads the file, and gives
-//! either a configuration in which nothing is left to check, or every mistake in it at once.
+//! [`load`] is the only entry point. It receives the environment as an argument, reads the file, and
+//! returns either a fully checked configuration or all errors at once.
 
 mod checked;
 mod parse;
@@ -13,7 +13,6 @@ mod secret;
 mod show;
 mod source;
 mod types;
-mod unavailable;
 mod value;
 
 use std::io::ErrorKind;
@@ -30,37 +29,37 @@ use self::raw::Raw;
 pub(crate) use self::source::Environment;
 use self::source::{FILE_VARIABLE, Source};
 
-/// The file that is read where none is named, if it is there.
-const USUAL_FILE: &str = "aquaware.toml";
+/// The file that is read by default, if it exists.
+const DEFAULT_FILE: &str = "aquaware.toml";
 
-/// Where a configuration comes from. Kept by a running server, to load it again on SIGHUP.
+/// The sources of a configuration. A running server keeps them, to reload on SIGHUP.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     /// `--config FILE`.
     pub(crate) file: Option<PathBuf>,
-    /// The variables.
+    /// The environment variables.
     pub(crate) environment: Environment,
-    /// Where relative paths start; empty for the working directory.
+    /// The base of relative paths; empty for the working directory.
     pub(crate) directory: PathBuf,
 }
 
-/// A configuration and what it was made from.
+/// A configuration and its sources.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
-    /// What is meant.
+    /// The checked configuration.
     pub(crate) config: Config,
-    /// The file that was read, as it was named.
+    /// The path of the file that was read, as given.
     pub(crate) file: Option<PathBuf>,
     raw: Raw,
 }
 
 impl Loaded {
-    /// The configuration in force as TOML, secrets masked, with the source of what is no default.
+    /// The effective configuration as TOML, with secrets masked and the sources of non-default values.
     pub(crate) fn toml(&self) -> String {
         show::toml(&self.raw)
     }
 
-    /// The same in JSON.
+    /// The effective configuration as JSON.
     pub(crate) fn json(&self) -> Json {
         show::json(&self.raw)
     }
@@ -69,8 +68,8 @@ impl Loaded {
 /// Reads and checks the configuration.
 ///
 /// # Errors
-/// Every mistake there is. Where the file can't be read to its end, those of the variables are
-/// told with it, while the rest of the file isn't judged.
+/// All errors. If the file cannot be parsed, only errors in environment variables are reported with
+/// it: other errors could be consequences.
 pub(crate) fn load(request: &Request) -> Result<Loaded, Problems> {
     let mut raw = Raw::new();
     let file = read_file(request, &mut raw);
@@ -88,16 +87,19 @@ pub(crate) fn load(request: &Request) -> Result<Loaded, Problems> {
     Err(Problems(in_order(problems)))
 }
 
-/// The file that was read, if there is one.
+/// Reads the file, if there is one, and returns its path.
 fn read_file(request: &Request, raw: &mut Raw) -> Option<PathBuf> {
     let variable = request.environment.file().filter(|_| request.file.is_none());
     if variable.is_some_and(|value| value.is_empty()) {
         let source = Source::Variable(FILE_VARIABLE.to_owned());
-        raw.add_unusable_file(Problem::at(source, "names no file; name one or unset it"));
+        raw.add_unusable_file(Problem::at(
+            source,
+            "is empty; set it to the path of a file or unset it",
+        ));
         return None;
     }
     let named = request.file.clone().or_else(|| variable.map(PathBuf::from));
-    let path = named.clone().unwrap_or_else(|| PathBuf::from(USUAL_FILE));
+    let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     let shown = path.display().to_string();
     match std::fs::read(request.directory.join(&path)) {
         Ok(bytes) => raw.add_file(&shown, &bytes),
@@ -109,19 +111,19 @@ fn read_file(request: &Request, raw: &mut Raw) -> Option<PathBuf> {
                 String::new()
             };
             let source = Source::File { path: shown, line: 0 };
-            raw.add_unusable_file(Problem::at(source, format!("can't be read{named}: {error}")));
+            raw.add_unusable_file(Problem::at(source, format!("cannot be read{named}: {error}")));
         }
     }
     Some(path)
 }
 
-/// Those of the file by line, then those of the variables by name.
+/// Errors in the file by line, then errors in variables by name.
 fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
-    problems.sort_by(|a, b| place(a).cmp(&place(b)));
+    problems.sort_by(|a, b| rank(a).cmp(&rank(b)));
     problems
 }
 
-fn place(problem: &Problem) -> (u8, usize, &str) {
+fn rank(problem: &Problem) -> (u8, usize, &str) {
     match &problem.source {
         Source::Default => (0, 0, ""),
         Source::File { line, .. } => (1, *line, ""),

@@ -1,61 +1,58 @@
-//! `aquaware demo`: the life of a session, walked over real HTTP against a server of its own.
+//! `aquaware demo`: a complete session over real HTTP, against a temporary server.
 //!
-//! The order of the journey stands here, and the beginning and the end of its server. What each
-//! step does is in [`steps`], how it is told in [`tell`]. Nothing of the machine's own
-//! configuration or data is read or touched.
+//! Neither the configuration nor any data of this machine is read or changed.
 
 mod client;
-mod launch;
-mod shown;
-mod stage;
+mod redact;
+mod report;
 mod steps;
-mod tell;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::Path;
 
-use tempfile::TempDir;
 use thiserror::Error;
 
-use self::client::{Http, World};
-use self::launch::{LaunchError, launch};
-use self::stage::{Stage, Stop};
-use self::steps::{account, device, ending, keys, renewal, theft};
-use self::tell::{Lines, Tally, Teller, Text};
+use self::client::Client;
+use self::report::{Format, Report};
+use self::steps::{ACCESS_LIFETIME, Demo, RETRY_WINDOW, StepError};
+use crate::compose::{Running, StartError, start};
+use crate::config::{Problems, Request, load};
 
-/// Why the demo didn't end well.
+/// Why the demo failed.
 #[derive(Debug, Error)]
 pub(crate) enum DemoError {
-    /// There is nowhere to put the server's data, or it couldn't be removed again.
-    #[error("can't make or remove the demo's temporary directory")]
+    #[error("failed to create or remove the temporary directory of the demo")]
     Directory(#[source] io::Error),
-    /// The server didn't start.
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    /// What happens couldn't be told.
-    #[error("can't write the demo's output")]
-    Output(#[source] io::Error),
-    /// The journey was walked and told, and not everything went as it should.
-    #[error("{0} of the demo's expectations not met")]
-    Unmet(usize),
+    #[error("the configuration of the demo is invalid; this is a bug")]
+    Configuration(#[from] Problems),
+    #[error("failed to start the server of the demo")]
+    Start(#[from] StartError),
+    #[error("failed to write the output of the demo")]
+    Output(#[from] io::Error),
+    #[error("{0} checks of the demo failed")]
+    Failed(usize),
 }
 
-/// Walks the whole journey and tells it on standard output: as text, or with `json` as one JSON
-/// object a step. Blocks for some seconds; must not be called from an async runtime.
+/// Runs the demo and prints it on standard output, as text or as one JSON object per step. Blocks
+/// for some seconds; must not be called from an async runtime.
 ///
 /// # Errors
-/// Whenever not every step went as it should, or not all of it could be told. The server is
-/// stopped and its directory removed in any case.
+/// [`DemoError`]. The server is stopped and its directory removed in any case.
 pub(crate) fn run(json: bool) -> Result<(), DemoError> {
     let output = io::stdout();
     let colours = output.is_terminal() && !no_color();
     let mut output = BufWriter::new(output.lock());
-    let tally = if json {
-        run_told_by(&mut Lines::new(&mut output))
-    } else {
-        run_told_by(&mut Text::new(&mut output, colours))
-    }?;
-    output.flush().map_err(DemoError::Output)?;
-    if tally.unmet() == 0 { Ok(()) } else { Err(DemoError::Unmet(tally.unmet())) }
+    let directory = tempfile::Builder::new().prefix("aquaware-demo-").tempdir();
+    let directory = directory.map_err(DemoError::Directory)?;
+    let server = start_server(directory.path())?;
+    let format = if json { Format::Json } else { Format::Text { colours } };
+    let failed = run_against(&format!("http://{}", server.public), &mut output, format);
+    server.stop();
+    directory.close().map_err(DemoError::Directory)?;
+    match failed? {
+        0 => Ok(()),
+        failed => Err(DemoError::Failed(failed)),
+    }
 }
 
 /// The convention of <https://no-color.org>: set, and not empty.
@@ -64,50 +61,84 @@ fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Starts the server, walks, and leaves nothing behind.
-fn run_told_by(teller: &mut dyn Teller) -> Result<Tally, DemoError> {
-    let directory = tempfile::Builder::new().prefix("aquaware-demo-").tempdir();
-    let directory = directory.map_err(DemoError::Directory)?;
-    let launched = launch(directory.path())?;
-    let walked = told_journey(&Http::new(format!("http://{}", launched.public())), teller);
-    launched.stop();
-    remove(directory)?;
-    walked.map_err(DemoError::Output)
+/// Runs all steps against the server at `base`; returns the number of failed checks.
+fn run_against(base: &str, output: &mut dyn Write, format: Format) -> io::Result<usize> {
+    let mut report = Report::new(output, format);
+    report.open(base)?;
+    let mut demo = Demo { client: Client::new(base.to_owned()), report: &mut report };
+    match demo.run() {
+        Ok(()) => {}
+        Err(StepError::Output(error)) => return Err(error),
+        Err(error) => {
+            report.check("the demo can continue", true.into(), error.to_string().into())?;
+        }
+    }
+    report.close()?;
+    Ok(report.failed())
 }
 
-fn remove(directory: TempDir) -> Result<(), DemoError> {
-    directory.close().map_err(DemoError::Directory)
-}
-
-/// Walks in `world` from end to end, whatever happens on the way.
-fn told_journey(world: &dyn World, teller: &mut dyn Teller) -> io::Result<Tally> {
-    teller.open(world.base())?;
-    let mut stage = Stage::new(world, teller);
-    let walked = journey(&mut stage);
-    stage.finish(walked)
-}
-
-/// The journey.
-fn journey(stage: &mut Stage<'_>) -> Result<(), Stop> {
-    let ann = account::sign_up(stage)?;
-    let laptop = account::log_in(stage, &ann)?;
-    account::ask(stage, &ann, &laptop)?;
-    keys::check_offline(stage, &laptop)?;
-    account::let_expire(stage, &laptop)?;
-
-    let laptop = renewal::refresh(stage, &laptop)?;
-    let laptop = renewal::retry(stage, &laptop)?;
-    let laptop = renewal::tabs(stage, &laptop)?;
-
-    let phone = theft::second_session(stage, &ann, &laptop)?;
-    let laptop = theft::steal(stage, &laptop)?;
-    let phone = theft::aftermath(stage, &laptop, &phone)?;
-
-    let controller = device::keep_one_token(stage, &ann)?;
-    let tablet = ending::list(stage, &ann)?;
-    ending::log_out(stage, &phone)?;
-    ending::log_out_everywhere(stage, &tablet, &controller)
+/// Starts a server with its data in `directory`, on free ports.
+fn start_server(directory: &Path) -> Result<Running, DemoError> {
+    let lifetime = format!("{}s", ACCESS_LIFETIME.as_secs());
+    let retry_window = format!("{}ms", RETRY_WINDOW.as_millis());
+    let settings = [
+        ("AQUAWARE_LISTEN__PUBLIC", "127.0.0.1:0"),
+        ("AQUAWARE_LISTEN__MANAGEMENT", "127.0.0.1:0"),
+        ("AQUAWARE_LISTEN__WORKERS", "2"),
+        ("AQUAWARE_LOG__LEVEL", "off"),
+        ("AQUAWARE_CLIENTS__WEB__ACCESS_LIFETIME", &lifetime),
+        ("AQUAWARE_CLIENTS__WEB__RETRY_WINDOW", &retry_window),
+        ("AQUAWARE_CLIENTS__APP__ACCESS_LIFETIME", "5m"),
+    ];
+    let environment = settings.into_iter().collect();
+    let request = Request { file: None, environment, directory: directory.to_owned() };
+    Ok(start(load(&request)?.config)?)
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::io::Read as _;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Runs the demo against a server that answers its first request with `response`.
+    fn printed(response: &'static str, format: Format) -> (usize, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let mut connection = listener.accept().unwrap().0;
+            let _ = connection.read(&mut [0; 4096]).unwrap();
+            connection.write_all(response.as_bytes()).unwrap();
+        });
+        let mut output = Vec::new();
+        let failed = run_against(&base, &mut output, format).unwrap();
+        server.join().unwrap();
+        (failed, String::from_utf8(output).unwrap())
+    }
+
+    const ERROR: &str = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+    #[test]
+    fn unexpected_responses_are_reported_and_the_demo_stops_when_it_cannot_continue() {
+        let (failed, text) = printed(ERROR, Format::Text { colours: false });
+        assert_eq!(failed, 3, "{text}");
+        assert!(text.contains("✗ 201: the account exists"), "{text}");
+        assert!(text.contains("✗ the demo can continue"), "{text}");
+        assert!(text.contains("3 of 4 checks failed"), "{text}");
+        assert!(!text.contains('\u{1b}') && !text.contains("nine snails"), "{text}");
+    }
+
+    #[test]
+    fn json_output_is_one_object_per_step() {
+        let (failed, text) = printed(ERROR, Format::Json);
+        assert_eq!(failed, 3, "{text}");
+        let steps: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(steps.len(), 2, "{text}");
+        assert_eq!(steps[0]["ok"], false);
+        assert_eq!(steps[0]["checks"][0]["expected"], 201);
+        assert!(!text.contains("nine snails"), "{text}");
+    }
+}

@@ -1,12 +1,12 @@
-//! The bundled server, `aquaware`: configuration, composition, command line.
+//! The server `aquaware`: configuration, composition and command line.
 //!
-//! Nothing happens here: the command line decides what the program does, and its answer is the
-//! exit status.
+//! The command line decides what the program does; see `cli`.
 
 mod causes;
 mod cli;
 mod compose;
 mod config;
+#[cfg(feature = "demo")]
 mod demo;
 mod telemetry;
 mod tls;

@@ -1,8 +1,8 @@
-//! Logs: what is written, in which of two forms, and where to.
+//! The log on standard output, as JSON or as text for people.
 //!
-//! The server's log goes to standard output, where whoever runs it expects the stream of events;
-//! commands keep standard output for their answer and log nothing. A JSON line is one flat object: the fields of the event and of the spans around it (`request_id`) stand side by
-//! side, so no log tool has to look into arrays.
+//! Only the server logs; commands use standard output for their result. A JSON line is one flat
+//! object with the fields of the event and of its spans (`request_id`), so log tools need not look
+//! into arrays.
 
 use std::fmt::{self, Debug};
 use std::io::{self, IsTerminal as _};
@@ -21,36 +21,34 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config::{Log, LogFormat};
 use aquaware_core::time::SystemClock;
 
-/// A log that can't be begun.
+/// Why the log could not be started.
 #[derive(Debug, Error)]
 pub(crate) enum TelemetryError {
-    /// The configuration lets no such level through.
-    #[error("log.level can't be understood")]
+    #[error("log.level is invalid")]
     Level(#[source] tracing_subscriber::filter::ParseError),
-    /// This process has one already.
-    #[error("the log has begun already")]
-    Twice(#[source] SetGlobalDefaultError),
+    #[error("the log was already started")]
+    AlreadyStarted(#[source] SetGlobalDefaultError),
 }
 
-/// Begins the log of this process, on standard output. `json` overrides a format of `auto`.
+/// Starts the log of this process. `json` overrides the format `auto`.
 ///
 /// # Errors
-/// When there is a log already.
+/// [`TelemetryError`].
 pub(crate) fn install(log: &Log, json: bool) -> Result<(), TelemetryError> {
-    let form = Form::of(log.format, json, io::stdout().is_terminal());
-    let subscriber = subscriber(log, form, io::stdout)?;
+    let format = LineFormat::of(log.format, json, io::stdout().is_terminal());
+    let subscriber = subscriber(log, format, io::stdout)?;
     log_panics();
-    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::Twice)
+    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::AlreadyStarted)
 }
 
-/// How lines look, now that the stream is known.
+/// The format of lines, with `auto` resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum LineFormat {
     Json,
     Human { colours: bool },
 }
 
-impl Form {
+impl LineFormat {
     const fn of(format: LogFormat, json: bool, terminal: bool) -> Self {
         match format {
             LogFormat::Json => Self::Json,
@@ -62,7 +60,7 @@ impl Form {
 
 fn subscriber<W>(
     log: &Log,
-    form: Form,
+    format: LineFormat,
     writer: W,
 ) -> Result<Box<dyn Subscriber + Send + Sync>, TelemetryError>
 where
@@ -71,22 +69,24 @@ where
     let filter =
         EnvFilter::builder().parse(directives(&log.level)).map_err(TelemetryError::Level)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    Ok(match form {
-        Form::Human { colours } => Box::new(lines.with_ansi(colours).finish()),
-        Form::Json => Box::new(lines.fmt_fields(JsonFields::new()).event_format(FlatJson).finish()),
+    Ok(match format {
+        LineFormat::Human { colours } => Box::new(lines.with_ansi(colours).finish()),
+        LineFormat::Json => {
+            Box::new(lines.fmt_fields(JsonFields::new()).event_format(FlatJson).finish())
+        }
     })
 }
 
-/// The level as asked for; the HTTP library's chatter about its own threads only if asked for.
+/// The configured level. Messages of the HTTP library about its threads are hidden by default.
 fn directives(level: &str) -> String {
     if level == "off" { level.to_owned() } else { format!("actix_server=warn,{level}") }
 }
 
-/// Where it happened, and no more: what a panic says may quote a secret.
+/// Logs only the location: the message of a panic may quote a secret.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "a thread panicked: this is a mistake in the program");
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "a thread panicked; this is a bug");
     }));
 }
 
@@ -123,7 +123,7 @@ where
     }
 }
 
-/// The fields of an event, with the types that JSON has.
+/// The fields of an event as JSON values.
 #[derive(Default)]
 struct Fields(Map<String, Json>);
 
@@ -179,29 +179,32 @@ mod tests {
         }
     }
 
-    fn logged(level: &str, form: Form, log: impl FnOnce()) -> Vec<String> {
+    fn logged(level: &str, format: LineFormat, log: impl FnOnce()) -> Vec<String> {
         let memory = Memory::default();
         let writer = memory.clone();
         let settings = Log { format: LogFormat::Auto, level: level.to_owned() };
-        let subscriber = subscriber(&settings, form, move || writer.clone()).unwrap();
+        let subscriber = subscriber(&settings, format, move || writer.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, log);
         let bytes = memory.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(ToOwned::to_owned).collect()
     }
 
     #[test]
-    fn auto_is_human_on_a_terminal_and_json_otherwise() {
+    fn auto_is_text_on_a_terminal_and_json_otherwise() {
         let colours = true;
-        assert_eq!(Form::of(LogFormat::Auto, false, true), Form::Human { colours });
-        assert_eq!(Form::of(LogFormat::Auto, false, false), Form::Json);
-        assert_eq!(Form::of(LogFormat::Auto, true, true), Form::Json);
-        assert_eq!(Form::of(LogFormat::Human, true, false), Form::Human { colours: false });
-        assert_eq!(Form::of(LogFormat::Json, false, true), Form::Json);
+        assert_eq!(LineFormat::of(LogFormat::Auto, false, true), LineFormat::Human { colours });
+        assert_eq!(LineFormat::of(LogFormat::Auto, false, false), LineFormat::Json);
+        assert_eq!(LineFormat::of(LogFormat::Auto, true, true), LineFormat::Json);
+        assert_eq!(
+            LineFormat::of(LogFormat::Human, true, false),
+            LineFormat::Human { colours: false }
+        );
+        assert_eq!(LineFormat::of(LogFormat::Json, false, true), LineFormat::Json);
     }
 
     #[test]
-    fn a_json_line_is_flat_and_has_the_fields_of_its_spans() {
-        let lines = logged("info", Form::Json, || {
+    fn a_json_line_is_flat_and_contains_the_fields_of_its_spans() {
+        let lines = logged("info", LineFormat::Json, || {
             let outer = tracing::info_span!("request", request_id = "r1", status = 0);
             let _outer = outer.enter();
             let _inner = tracing::info_span!("refresh", session = "s1").entered();
@@ -221,15 +224,18 @@ mod tests {
     }
 
     #[test]
-    fn the_level_filters_and_directives_name_modules() {
+    fn the_level_filters_lines_and_can_name_modules() {
         let log = || {
             tracing::debug!(target: "aquaware::http", "one");
             tracing::debug!(target: "other", "two");
             tracing::warn!(target: "other", "three");
         };
-        assert_eq!(logged("off", Form::Json, log).len(), 0);
-        assert_eq!(logged("warn", Form::Json, log).len(), 1);
-        assert_eq!(logged("debug", Form::Json, log).len(), 3);
-        assert_eq!(logged("info,aquaware=debug", Form::Human { colours: false }, log).len(), 2);
+        assert_eq!(logged("off", LineFormat::Json, log).len(), 0);
+        assert_eq!(logged("warn", LineFormat::Json, log).len(), 1);
+        assert_eq!(logged("debug", LineFormat::Json, log).len(), 3);
+        assert_eq!(
+            logged("info,aquaware=debug", LineFormat::Human { colours: false }, log).len(),
+            2
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! TLS of the public listener, from two PEM files.
+//! The TLS configuration of the public listener, read from two PEM files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,50 +9,38 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
-/// Why there can be no TLS with these files. Says which file; never what is in it.
+/// Why the TLS files cannot be used. Names the file and never quotes its content.
 #[derive(Debug, Error)]
 pub(crate) enum TlsError {
-    /// The certificate chain can't be read.
-    #[error("can't read the certificate chain {}", file.display())]
+    #[error("failed to read the certificate chain {}", file.display())]
     Certificate {
-        /// `listen.tls.certificate`.
         file: PathBuf,
-        /// What the reader says.
         #[source]
         source: pem::Error,
     },
-    /// The file has no certificate in it.
-    #[error("{} has no certificate in PEM form", .0.display())]
+    #[error("{} contains no certificate in PEM format", .0.display())]
     NoCertificate(PathBuf),
-    /// The private key can't be read.
-    #[error("can't read the private key {}", file.display())]
+    #[error("failed to read the private key {}", file.display())]
     Key {
-        /// `listen.tls.private_key`.
         file: PathBuf,
-        /// What the reader says.
         #[source]
         source: pem::Error,
     },
-    /// The file has no private key in it.
-    #[error("{} has no private key in PEM form (PKCS#8, PKCS#1 or SEC1)", .0.display())]
+    #[error("{} contains no private key in PEM format (PKCS#8, PKCS#1 or SEC1)", .0.display())]
     NoKey(PathBuf),
-    /// Both were read, and don't go together or can't be used.
-    #[error("can't use the certificate {} with the key {}", certificate.display(), key.display())]
+    #[error("the certificate {} cannot be used with the key {}", certificate.display(), key.display())]
     Unusable {
-        /// `listen.tls.certificate`.
         certificate: PathBuf,
-        /// `listen.tls.private_key`.
         key: PathBuf,
-        /// What the TLS library says.
         #[source]
         source: rustls::Error,
     },
 }
 
-/// The server's side of TLS 1.2 and 1.3 with this chain (leaf first) and its key.
+/// The configuration of a server for TLS 1.2 and 1.3 with this chain (leaf first) and key.
 ///
 /// # Errors
-/// [`TlsError`], naming the file to look at.
+/// [`TlsError`].
 pub(crate) fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let chain = read_chain(certificate)?;
     let private_key = read_key(key)?;
@@ -127,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_and_its_key_are_a_configuration() {
+    fn a_certificate_and_its_key_make_a_configuration() {
         let files = Files::new();
         assert!(server_config(&files.path("cert.pem"), &files.path("key.pem")).is_ok());
     }
 
     #[test]
-    fn whatever_is_wrong_with_a_file_names_it() {
+    fn every_error_names_the_file() {
         let files = Files::new();
         for (certificate, key, named) in [
             ("missing.pem", "key.pem", "missing.pem"),
@@ -153,15 +141,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_what_it_is_for_is_told_from_a_broken_one() {
+    fn an_empty_file_is_distinguished_from_a_malformed_one() {
         let files = Files::new();
-        assert!(files.error("key.pem", "key.pem").contains("has no certificate"));
-        assert!(files.error("cert.pem", "cert.pem").contains("has no private key"));
-        assert!(files.error("garbage.pem", "key.pem").starts_with("can't read the certificate"));
+        assert!(files.error("key.pem", "key.pem").contains("contains no certificate"));
+        assert!(files.error("cert.pem", "cert.pem").contains("contains no private key"));
+        assert!(
+            files.error("garbage.pem", "key.pem").starts_with("failed to read the certificate")
+        );
     }
 
     #[test]
-    fn no_error_shows_a_key() {
+    fn no_error_contains_a_key() {
         let files = Files::new();
         let error = server_config(&files.path("cert.pem"), &files.path("other.pem")).unwrap_err();
         let key = fs::read_to_string(files.path("other.pem")).unwrap();

@@ -101,10 +101,10 @@ fn invalid_additions_add_nothing() {
         setup.run_fed(&["accounts", "add", email, "--password-stdin"], password)
     };
     fed(&person.email.to_lowercase(), &person.password).is_rejected(1, "already");
-    fed("ann", &person.password).is_rejected(2, "no e-mail address");
+    fed("ann", &person.password).is_rejected(2, "not a valid e-mail address");
     fed("ann@example.com", "password").is_rejected(1, "guess");
     fed("ann@example.com", "short").is_rejected(1, "fewer than 8");
-    fed("ann@example.com", "").is_rejected(1, "no password");
+    fed("ann@example.com", "").is_rejected(1, "password is empty");
     fed("ann@example.com", "two\nlines").is_rejected(2, "one line");
     accounts(&setup, &["add", "ann@example.com"]).is_rejected(2, "--password-stdin");
     // Other users of the machine could read an argument.
@@ -117,12 +117,12 @@ fn a_password_is_prompted_for_twice_without_echo() {
     let setup = Setup::new();
     let (email, password) = ("ann@example.com", "seven blue snails");
     let add = ["accounts", "add", email];
-    let differ = [("New password", password), ("once more", "seven blue snakes")];
+    let differ = [("New password", password), ("Repeat the password", "seven blue snakes")];
     let (outcome, seen) = setup.run_at_terminal(&add, &differ);
     assert_eq!(outcome, Outcome::Exit(1), "{seen}");
     assert!(seen.contains("differ"), "{seen}");
-    let (outcome, seen) =
-        setup.run_at_terminal(&add, &[("New password", password), ("once more", password)]);
+    let (outcome, seen) = setup
+        .run_at_terminal(&add, &[("New password", password), ("Repeat the password", password)]);
     assert_eq!(outcome, Outcome::Exit(0), "{seen}");
     assert!(!seen.contains("snails") && seen.contains(email), "{seen}");
     let server = setup.start();

@@ -12,7 +12,8 @@ fn inspect(setup: &Setup, token: &str) -> Value {
     let text = setup.run_fed(&["token", "inspect"], &format!("  Bearer {token}\n"));
     text.is(i32::from(!accepted));
     no_signature(&text, token);
-    let verdict = if accepted { "it would be accepted" } else { "it would not be accepted (" };
+    let verdict =
+        if accepted { "the token would be accepted" } else { "the token would be rejected (" };
     assert!(text.stdout.contains(verdict), "{}", text.stdout);
     report
 }
@@ -33,10 +34,10 @@ fn check(report: &Value, rule: &str) -> Value {
 /// Asserts that the token is rejected by this rule, with a detail that contains these words.
 #[track_caller]
 fn refused(report: &Value, rule: &str, words: &[&str]) {
-    assert_eq!(report["refused_by"], rule, "{report:#}");
+    assert_eq!(report["rejected_by"], rule, "{report:#}");
     let detail = check(report, rule)["detail"].as_str().unwrap().to_owned();
     for word in words {
-        assert!(detail.contains(word), "{word:?} isn't told: {detail}");
+        assert!(detail.contains(word), "{word:?} is missing: {detail}");
     }
 }
 
@@ -48,18 +49,18 @@ fn valid_tokens_of_both_kinds_are_accepted_and_explained() {
     for (kind, token) in [("access", tokens.access.as_str()), ("refresh", tokens.refresh())] {
         let report = inspect(&setup, token);
         assert_eq!((&report["accepted"], &report["kind"]), (&json!(true), &json!(kind)));
-        assert_eq!(report["refused_by"], Value::Null);
+        assert_eq!(report["rejected_by"], Value::Null);
         let read = Jws::read(token);
         assert_eq!((&report["header"], &report["claims"]), (&read.header, &read.claims));
         let checks = report["checks"].as_array().unwrap();
-        assert!(checks.iter().all(|it| it["good"] == true), "{report:#}");
+        assert!(checks.iter().all(|it| it["passed"] == true), "{report:#}");
         assert!(check(&report, "key")["detail"].as_str().unwrap().ends_with("active"));
         assert!(check(&report, "expiry")["detail"].as_str().unwrap().contains(", in "));
         assert_eq!(report["session"]["id"], tokens.session);
         assert_eq!(report["session"]["state"], "live");
     }
     let report = inspect(&setup, tokens.refresh());
-    assert_eq!(report["session"]["standing"], "live");
+    assert_eq!(report["session"]["token_state"], "live");
     assert_eq!(report["session"]["token_generation"], 1);
     // Inspecting a token does not change its session.
     let next = server.client().refreshed(tokens.refresh(), None);
@@ -75,7 +76,7 @@ fn a_superseded_token_is_distinguished_from_the_live_one() {
     let second = client.refreshed(first.refresh(), None);
     let report = inspect(&setup, first.refresh());
     refused(&report, "generation", &["superseded by 2", "stolen"]);
-    assert_eq!(report["session"]["standing"], "superseded");
+    assert_eq!(report["session"]["token_state"], "superseded");
     assert_eq!(
         (&report["session"]["generation"], &report["session"]["token_generation"]),
         (&json!(2), &json!(1))
@@ -113,7 +114,7 @@ fn an_expired_token_is_reported_with_its_expiry() {
     for token in [tokens.access.as_str(), tokens.refresh()] {
         let report = inspect(&setup, token);
         refused(&report, "expiry", &["Z, "]);
-        assert_eq!(check(&report, "signature")["good"], true);
+        assert_eq!(check(&report, "signature")["passed"], true);
     }
 }
 
@@ -125,7 +126,7 @@ fn a_token_of_another_issuer_is_reported_with_the_difference() {
     let other = setup.clone().set("issuer", "https://other.example");
     let report = inspect(&other, &tokens.access);
     refused(&report, "issuer", &["login.aquarium.example", "https://other.example"]);
-    assert_eq!(check(&report, "expiry")["good"], Value::Null);
+    assert_eq!(check(&report, "expiry")["passed"], Value::Null);
 
     let stranger = Setup::new();
     let _ = stranger.clone().start().stop();
@@ -178,7 +179,7 @@ fn it_works_without_a_store_and_reports_that() {
         let report = inspect(&setup, token);
         assert_eq!(report["accepted"], true);
         assert!(report["notes"][0].as_str().unwrap().contains("memory:"), "{report}");
-        assert_eq!(check(&report, "session")["good"], Value::Null);
+        assert_eq!(check(&report, "session")["passed"], Value::Null);
     }
 }
 
@@ -201,6 +202,6 @@ fn tokens_are_not_accepted_as_arguments() {
     no_signature(&run, "eyJ.eyJ.signature");
     setup.run(&["token", "inspect"]).is_rejected(2, "no token on standard input");
     let (outcome, seen) =
-        setup.run_at_terminal(&["token", "inspect"], &[("paste the token", "garbage")]);
+        setup.run_at_terminal(&["token", "inspect"], &[("Paste the token", "garbage")]);
     assert_eq!(outcome, aquaware_tests::Outcome::Exit(1), "{seen}");
 }

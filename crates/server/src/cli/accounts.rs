@@ -1,44 +1,54 @@
-//! `aquaware accounts`: what an operator does to accounts. The rules are the core's; here it is
-//! called, and its answers are told.
+//! `aquaware accounts`: lists and changes accounts.
 
 mod claims;
 mod view;
 
 use aquaware_core::account::Account;
+use aquaware_core::id::Subject;
 use aquaware_core::password::Weakness;
-use aquaware_core::service::{Accounts, PasswordError, SignUp, SignUpError};
-use aquaware_core::session::ExtraClaims;
+use aquaware_core::service::{Accounts, PasswordError, RequestContext, SignUp, SignUpError};
 use serde_json::json;
 
 use self::claims::parse;
 use self::view::{as_json, details, list_text};
-use super::CommandError;
 use super::arguments::{AccountsCommand, PasswordSource};
-use super::dialogue::{Dialogue, failed, with_stores};
+use super::context::{Context, failed, with_stores};
+use super::error::CommandError;
 
-/// How many accounts are asked for at once.
-const PAGE: u32 = 500;
+/// The number of accounts that one query returns.
+const PAGE_SIZE: u32 = 500;
 
-/// Runs one of them.
+/// Runs the command.
 pub(super) fn run(
     command: AccountsCommand,
-    dialogue: &mut Dialogue<'_, '_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<(), CommandError> {
     match command {
         AccountsCommand::Add { email, first_name, last_name, password } => {
-            add(email, first_name, last_name, password, dialogue)
+            add(email, first_name, last_name, password, context)
         }
-        AccountsCommand::List { after, limit } => list(after.as_deref(), limit, dialogue),
-        AccountsCommand::Show { account } => show(&account, dialogue),
-        AccountsCommand::Disable { account } => disable(&account, dialogue),
-        AccountsCommand::Enable { account } => enable(&account, dialogue),
+        AccountsCommand::List { after, limit } => list(after.as_deref(), limit, context),
+        AccountsCommand::Show { account } => show(&account, context),
+        AccountsCommand::Disable { account } => {
+            let outcome = "disabled; its sessions have ended:";
+            change(&account, outcome, context, async |accounts, id, request| {
+                accounts.disable(request, id).await
+            })
+        }
+        AccountsCommand::Enable { account } => {
+            change(&account, "enabled:", context, async |accounts, id, _| accounts.enable(id).await)
+        }
         AccountsCommand::SetPassword { account, password } => {
-            set_password(&account, password, dialogue)
+            set_password(&account, password, context)
         }
         AccountsCommand::SetClaims { account, claims } => {
-            set_claims(&account, &parse(&claims)?, dialogue)
+            let claims = parse(&claims)?;
+            let outcome = "changed the claims, which sessions use from their next refresh on:";
+            change(&account, outcome, context, async |accounts, id, _| {
+                accounts.set_claims(id, &claims).await
+            })
         }
-        AccountsCommand::Delete { account, yes } => delete(&account, yes, dialogue),
+        AccountsCommand::Delete { account, yes } => delete(&account, yes, context),
     }
 }
 
@@ -47,37 +57,39 @@ fn add(
     first_name: Option<String>,
     last_name: Option<String>,
     from: PasswordSource,
-    dialogue: &mut Dialogue<'_, '_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
-    let password = dialogue.input.new_password(from)?;
-    let account = with_stores(&config, async |stores, context| {
-        let wish = SignUp { email: email.clone(), password, first_name, last_name };
-        stores.accounts.sign_up(&context, wish).await.map_err(|error| match error {
-            SignUpError::Email => CommandError::Usage(format!("{email:?} is no e-mail address")),
-            SignUpError::Taken => {
-                CommandError::Failed(format!("there is an account {email:?} already"))
+    let config = context.config_with_stores()?;
+    let password = context.input.new_password(from)?;
+    let account = with_stores(&config, async |stores, request| {
+        let account = SignUp { email: email.clone(), password, first_name, last_name };
+        stores.accounts.sign_up(&request, account).await.map_err(|error| match error {
+            SignUpError::Email => {
+                CommandError::Usage(format!("{email:?} is not a valid e-mail address"))
             }
-            SignUpError::Weak(why) => weak(&why),
+            SignUpError::Taken => {
+                CommandError::Failed(format!("the account {email:?} already exists"))
+            }
+            SignUpError::Weak(reasons) => weak(&reasons),
             other => failed(other),
         })
     })?;
-    done(&account, "added", dialogue)
+    print_account(&account, "created:", context)
 }
 
 fn list(
     after: Option<&str>,
     limit: Option<u32>,
-    dialogue: &mut Dialogue<'_, '_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
+    let config = context.config_with_stores()?;
     let after = after.map(view::login).transpose()?;
     let accounts = with_stores(&config, async |stores, _| {
         let (mut after, mut left) = (after, limit.unwrap_or(u32::MAX));
         let mut accounts: Vec<Account> = Vec::new();
         while left > 0 {
             let page =
-                stores.accounts.list(after.as_ref(), left.min(PAGE)).await.map_err(failed)?;
+                stores.accounts.list(after.as_ref(), left.min(PAGE_SIZE)).await.map_err(failed)?;
             let Some(last) = page.last() else { break };
             after = Some(last.login.clone());
             left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
@@ -86,117 +98,91 @@ fn list(
         Ok(accounts)
     })?;
     let json = json!({ "accounts": accounts.iter().map(as_json).collect::<Vec<_>>() });
-    dialogue.answer(&json, &list_text(&accounts))
+    context.print(&json, &list_text(&accounts))
 }
 
-fn show(name: &str, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
-    let (account, live) = with_stores(&config, async |stores, context| {
+fn show(name: &str, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
+    let config = context.config_with_stores()?;
+    let (account, live) = with_stores(&config, async |stores, request| {
         let account = find(&stores.accounts, name).await?;
-        let live = stores.sessions.list(&context, &account.id).await.map_err(failed)?.len();
+        let live = stores.sessions.list(&request, &account.id).await.map_err(failed)?.len();
         Ok((account, live))
     })?;
     let json = json!({ "account": as_json(&account), "live_sessions": live });
-    dialogue.answer(&json, &details(&account, live))
-}
-
-fn disable(name: &str, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
-    let account = with_stores(&config, async |stores, context| {
-        let account = find(&stores.accounts, name).await?;
-        let known = stores.accounts.disable(&context, &account.id).await.map_err(failed)?;
-        again(&stores.accounts, &account, known).await
-    })?;
-    done(&account, "disabled; its sessions have ended:", dialogue)
-}
-
-fn enable(name: &str, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
-    let account = with_stores(&config, async |stores, _| {
-        let account = find(&stores.accounts, name).await?;
-        let known = stores.accounts.enable(&account.id).await.map_err(failed)?;
-        again(&stores.accounts, &account, known).await
-    })?;
-    done(&account, "enabled", dialogue)
+    context.print(&json, &details(&account, live))
 }
 
 fn set_password(
     name: &str,
     from: PasswordSource,
-    dialogue: &mut Dialogue<'_, '_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
-    let input = &mut *dialogue.input;
-    let account = with_stores(&config, async |stores, context| {
-        // Looked for first: nobody types a password for nobody.
+    let config = context.config_with_stores()?;
+    let input = &mut *context.input;
+    let account = with_stores(&config, async |stores, request| {
+        // Before the prompt: the operator should not type a password for a missing account.
         let account = find(&stores.accounts, name).await?;
         let password = input.new_password(from)?;
-        let reset = stores.accounts.reset_password(&context, &account, &password).await;
+        let reset = stores.accounts.reset_password(&request, &account, &password).await;
         reset.map_err(|error| match error {
-            PasswordError::Weak(why) => weak(&why),
+            PasswordError::Weak(reasons) => weak(&reasons),
             PasswordError::Wrong => unknown(name),
             other => failed(other),
         })?;
         Ok(account)
     })?;
-    done(&account, "has a new password; its sessions have ended:", dialogue)
+    print_account(&account, "changed the password; the sessions have ended:", context)
 }
 
-fn set_claims(
-    name: &str,
-    claims: &ExtraClaims,
-    dialogue: &mut Dialogue<'_, '_>,
-) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
-    let account = with_stores(&config, async |stores, _| {
+fn delete(name: &str, yes: bool, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
+    let config = context.config_with_stores()?;
+    let account = with_stores(&config, async |stores, request| {
         let account = find(&stores.accounts, name).await?;
-        let known = stores.accounts.set_claims(&account.id, claims).await.map_err(failed)?;
-        again(&stores.accounts, &account, known).await
-    })?;
-    done(&account, "has these claims, in its sessions from their next refresh on:", dialogue)
-}
-
-fn delete(name: &str, yes: bool, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
-    let account = with_stores(&config, async |stores, context| {
-        let account = find(&stores.accounts, name).await?;
-        let what = format!("this deletes the account {} and can't be undone", account.email);
-        dialogue.confirm(&what, yes)?;
-        stores.accounts.delete(&context, &account.id).await.map_err(failed)?;
+        let what = format!("this deletes the account {} and cannot be undone", account.email);
+        context.confirm(&what, yes)?;
+        stores.accounts.delete(&request, &account.id).await.map_err(failed)?;
         Ok(account)
     })?;
     let text = format!("deleted {}; its sessions have ended", account.email);
-    dialogue.answer(&json!({ "deleted": as_json(&account) }), &text)
+    context.print(&json!({ "deleted": as_json(&account) }), &text)
 }
 
-fn done(
-    account: &Account,
-    what: &str,
-    dialogue: &mut Dialogue<'_, '_>,
+/// Changes an account by `operation`, which returns whether the account exists, and prints it.
+fn change<E: std::error::Error>(
+    name: &str,
+    outcome: &str,
+    context: &mut Context<'_, '_>,
+    operation: impl AsyncFnOnce(&Accounts, &Subject, &RequestContext) -> Result<bool, E>,
 ) -> Result<(), CommandError> {
-    let text = format!("{what}\n{}", list_text(std::slice::from_ref(account)));
-    dialogue.answer(&json!({ "account": as_json(account) }), &text)
+    let config = context.config_with_stores()?;
+    let account = with_stores(&config, async |stores, request| {
+        let account = find(&stores.accounts, name).await?;
+        if !operation(&stores.accounts, &account.id, &request).await.map_err(failed)? {
+            return Err(unknown(name));
+        }
+        find(&stores.accounts, account.id.as_str()).await
+    })?;
+    print_account(&account, outcome, context)
+}
+
+fn print_account(
+    account: &Account,
+    outcome: &str,
+    context: &mut Context<'_, '_>,
+) -> Result<(), CommandError> {
+    let text = format!("{outcome}\n{}", list_text(std::slice::from_ref(account)));
+    context.print(&json!({ "account": as_json(account) }), &text)
 }
 
 async fn find(accounts: &Accounts, name: &str) -> Result<Account, CommandError> {
     accounts.named(name).await.map_err(failed)?.ok_or_else(|| unknown(name))
 }
 
-/// The account after a change, unless it was deleted meanwhile.
-async fn again(
-    accounts: &Accounts,
-    account: &Account,
-    known: bool,
-) -> Result<Account, CommandError> {
-    let found = accounts.named(account.id.as_str()).await.map_err(failed)?;
-    found.filter(|_| known).ok_or_else(|| unknown(&account.email))
-}
-
 pub(super) fn unknown(name: &str) -> CommandError {
     CommandError::Failed(format!("there is no account {name:?}"))
 }
 
-fn weak(why: &[Weakness]) -> CommandError {
-    let reasons: Vec<String> = why.iter().map(ToString::to_string).collect();
+fn weak(reasons: &[Weakness]) -> CommandError {
+    let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
     CommandError::Failed(format!("the password is too weak: it {}", reasons.join(", and it ")))
 }

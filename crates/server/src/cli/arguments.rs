@@ -1,4 +1,4 @@
-//! What can be typed, and the help texts. Nothing is done here.
+//! The commands and options, with their help texts.
 
 mod accounts;
 mod keys;
@@ -17,123 +17,124 @@ pub(super) use self::sessions::SessionsCommand;
 pub(super) use self::store::StoreCommand;
 pub(super) use self::token::TokenCommand;
 
-/// A token and session server: log in once, stay logged in, be logged out when it matters.
+/// Issues and renews JWT access and refresh tokens.
 ///
-/// Users sign up and log in over HTTP and get two tokens: a short-lived access token for every
-/// request, and a long-lived refresh token that gets the next one. Without any configuration the
-/// server listens on this machine only, and keeps its data and its keys in the current directory.
+/// Users sign up and log in over HTTP and receive two tokens: a short-lived access token for every
+/// request, and a long-lived refresh token that renews it. Without any configuration, the server
+/// listens on this machine only and keeps its data and keys in the current directory.
 #[derive(Debug, Parser)]
 #[command(
     name = "aquaware",
     version,
-    after_help = "Try `aquaware demo` first: it shows the whole journey of a session.",
+    after_help = "Run `aquaware demo` to see a complete session.",
     after_long_help = AFTER_HELP
 )]
 pub(super) struct Arguments {
     /// Read the configuration from FILE
     ///
-    /// Without this option the file is the one that the variable AQUAWARE_CONFIG names, else
-    /// aquaware.toml in the current directory if there is one.
+    /// By default, the file named by the environment variable AQUAWARE_CONFIG, or aquaware.toml in
+    /// the current directory if it exists.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// Answer in JSON, for programs
+    /// Print JSON
     ///
-    /// Errors on standard error are JSON too. `serve` logs in JSON unless the configuration names
-    /// a format.
+    /// Errors on standard error are JSON too. `serve` logs JSON unless the configuration sets a
+    /// format.
     #[arg(long, global = true)]
     pub(super) json: bool,
 
-    /// What to do; `serve` if nothing is named
+    /// The command; `serve` by default
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
 
 const AFTER_HELP: &str = "\
 Configuration:
-  Every setting has a default, can stand in the file, and can be overridden by a variable:
-  AQUAWARE_ and the upper-cased path, levels joined by two underscores, as in
+  Every setting has a default; set it in the file or override it with an environment variable:
+  AQUAWARE_ and the path in upper case, with two underscores between levels, as in
     AQUAWARE_LISTEN__PUBLIC=0.0.0.0:8080
     AQUAWARE_CLIENTS__WEB__ACCESS_LIFETIME=1m
-  `aquaware config show` prints all of them.
+  `aquaware config show` prints all settings.
 
 Exit status:
-  0  done
-  1  failed
-  2  wrong use or wrong configuration
+  0  success
+  1  failure
+  2  invalid arguments or configuration
 
-Try `aquaware demo` first: it shows the whole journey of a session.";
+Run `aquaware demo` to see a complete session.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run the server (what `aquaware` alone does)
+    /// Run the server (the default command)
     ///
-    /// It serves until SIGTERM or SIGINT, then finishes what is in flight, 30 seconds at most, and
-    /// exits with 0. SIGHUP makes it read its keys and client profiles again. The log goes to
-    /// standard output.
+    /// Serves until SIGTERM or SIGINT, then finishes requests in flight for up to 30 seconds and
+    /// exits with 0. SIGHUP reloads keys and client profiles. The log is written to standard
+    /// output.
     Serve,
 
-    /// Show the whole journey of a session against a server of its own
+    /// Walk through a complete session, printing every step
     ///
-    /// Starts a server on free ports of this machine in a temporary directory and talks to it over
-    /// HTTP: sign up, log in, call with the access token, let it expire, refresh, lose an answer
-    /// and retry, steal a token and be found out, log out. Prints each request and answer. Exits
-    /// with 0 only if every step went as it should. Touches no configuration and no data.
+    /// Starts a temporary server on free ports of this machine and uses it over HTTP: signs up,
+    /// logs in, calls the API, lets the access token expire, refreshes, loses a response and
+    /// retries, steals a token and is detected, and logs out. Prints every request and response.
+    /// Exits with 0 only if every check passes. Reads no configuration and changes no data.
+    #[cfg(feature = "demo")]
     Demo,
 
     /// Add, list, disable or delete accounts; set passwords and claims
     ///
-    /// Works on the stores of the configuration, also while a server runs on them.
+    /// Uses the configured stores. A server may be running on them at the same time.
     Accounts {
-        /// What to do
+        /// The command
         #[command(subcommand)]
         command: AccountsCommand,
     },
 
     /// List or end sessions
     ///
-    /// Works on the stores of the configuration, also while a server runs on them.
+    /// Uses the configured stores. A server may be running on them at the same time.
     Sessions {
-        /// What to do
+        /// The command
         #[command(subcommand)]
         command: SessionsCommand,
     },
 
-    /// List, rotate or make the keys that sign tokens
+    /// List, rotate or generate the keys that sign tokens
     ///
-    /// Works on the key directory of the configuration. A running server follows within a minute,
-    /// or at once when it gets SIGHUP.
+    /// Uses the configured key directory. Running servers follow changes within a minute, or
+    /// immediately on SIGHUP.
     Keys {
-        /// What to do
+        /// The command
         #[command(subcommand)]
         command: KeysCommand,
     },
 
-    /// Bring the stores up to date, or tell what is wrong with them
+    /// Migrate the stores, or diagnose them
     Store {
-        /// What to do with them
+        /// The command
         #[command(subcommand)]
         command: StoreCommand,
     },
 
-    /// Look into a token
+    /// Inspect a token
     Token {
-        /// What to do
+        /// The command
         #[command(subcommand)]
         command: TokenCommand,
     },
 
     /// Check or show the configuration
     Config {
-        /// What to do with it
+        /// The command
         #[command(subcommand)]
         command: ConfigCommand,
     },
 
-    /// Make secrets for confidential clients
+    /// Generate secrets for confidential clients
     Clients {
-        /// What to make
+        /// The command
         #[command(subcommand)]
         command: ClientsCommand,
     },
@@ -144,25 +145,24 @@ pub(super) enum Command {
     /// `_aquaware` in a directory of `$fpath`. For fish: save it as
     /// `~/.config/fish/completions/aquaware.fish`.
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
 }
 
-/// What can be done with a configuration.
+/// The commands for the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Read and check the configuration as `serve` would, and say what is wrong
+    /// Check the configuration, and report all errors
     ///
-    /// Nothing is started, and neither stores nor keys are touched. All mistakes are told at once,
-    /// each with its key, its value, where it stands and what would be right; then the exit status
-    /// is 2.
+    /// Starts nothing and opens neither stores nor keys. Each error names the setting, its value,
+    /// where it was set, and what is expected. The exit status is 2 if there is an error.
     Check,
 
-    /// Print the configuration in force, defaults included, secrets masked
+    /// Print the effective configuration with defaults, secrets masked
     ///
-    /// In the form of a configuration file. A comment says where a value comes from that isn't the
-    /// default.
+    /// The output is a valid configuration file. Comments show where values other than defaults
+    /// were set.
     Show,
 }
 
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_definition_is_valid() {
         Arguments::command().debug_assert();
     }
 
@@ -195,12 +195,12 @@ mod tests {
     }
 }
 
-/// What can be made for clients.
+/// The commands for clients.
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientsCommand {
-    /// Make a secret and print it with its hash
+    /// Generate a secret and print it with its hash
     ///
-    /// The secret is for the client and is shown this once; the hash goes into the configuration,
-    /// as `secret_hash` of the client.
+    /// Give the secret to the client; it cannot be shown again. Put the hash into the
+    /// configuration as `secret_hash` of the client.
     Secret,
 }

@@ -1,4 +1,4 @@
-//! `aquaware clients`: what confidential clients need.
+//! `aquaware clients`: generates secrets for confidential clients.
 
 use aquaware_core::password::{HashCost, Worker};
 use aquaware_core::random::{Random as _, SystemRandom};
@@ -8,12 +8,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::CommandError;
 use super::arguments::ClientsCommand;
+use super::error::CommandError;
 use super::output::Output;
 use crate::config::{Request, load};
 
-/// Runs one of them.
+/// Runs the command.
 pub(super) fn run(
     command: ClientsCommand,
     request: &Request,
@@ -25,10 +25,10 @@ pub(super) fn run(
     }
 }
 
-/// 256 random bits, and their hash at the configured cost.
+/// Generates 256 random bits and their hash at the configured cost.
 fn secret(request: &Request, json: bool, output: &mut Output<'_>) -> Result<(), CommandError> {
     let argon2 = load(request)?.config.accounts.argon2;
-    let failed = |_| CommandError::Failed("the secret could not be hashed".to_owned());
+    let failed = |_| CommandError::Failed("failed to hash the secret".to_owned());
     let cost = HashCost::new(argon2.memory_kib, argon2.iterations, argon2.parallelism)
         .map_err(|error| CommandError::Failed(error.to_string()))?;
     let mut bytes = Zeroizing::new([0; 32]);
@@ -41,7 +41,7 @@ fn secret(request: &Request, json: bool, output: &mut Output<'_>) -> Result<(), 
         format!("{:#}\n", json!({ "secret": *secret, "secret_hash": hash.expose() }))
     } else {
         format!(
-            "secret, for the client (it is shown this once):\n  {}\n\n\
+            "secret for the client (it cannot be shown again):\n  {}\n\n\
              for the configuration:\n  secret_hash = \"{}\"\n",
             *secret,
             hash.expose()

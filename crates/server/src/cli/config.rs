@@ -1,17 +1,17 @@
-//! `aquaware config`: check it, show it.
+//! `aquaware config`: checks and prints the configuration.
 
 use serde_json::json;
 
-use super::CommandError;
 use super::arguments::ConfigCommand;
+use super::error::CommandError;
 use super::output::Output;
 use crate::config::{Request, load};
 
-/// Does `command` with the configuration that `request` names.
+/// Runs the command.
 ///
 /// # Errors
-/// The mistakes in it, which are the answer of `check` too: they go to standard error, so that
-/// standard output never holds half a configuration.
+/// An invalid configuration. Its errors are written to standard error, also by `check`, so that
+/// standard output never contains an invalid configuration.
 pub(super) fn run(
     command: ConfigCommand,
     request: &Request,
@@ -32,5 +32,5 @@ fn check(request: &Request, json: bool, output: &mut Output<'_>) -> Result<(), C
         return Ok(output.json(&json!({ "ok": true, "file": file }))?);
     }
     let file = file.unwrap_or_else(|| "no file".to_owned());
-    Ok(output.line(&format!("the configuration is good ({file}, and the environment)"))?)
+    Ok(output.line(&format!("the configuration is valid ({file} and the environment)"))?)
 }

@@ -12,38 +12,35 @@ use serde_json::{Value as Json, json};
 
 pub(super) use self::view::phase_name;
 use self::view::{Warnings, as_json, list_text, type_name};
-use super::CommandError;
 use super::arguments::{KeyType, KeysCommand};
-use super::dialogue::{Dialogue, failed};
-use crate::compose::issuer;
+use super::context::{Context, failed};
+use super::error::CommandError;
+use crate::compose::snapshot;
 use crate::config::Config;
 
 /// Runs a key command.
-pub(super) fn run(
-    command: KeysCommand,
-    dialogue: &mut Dialogue<'_, '_>,
-) -> Result<(), CommandError> {
+pub(super) fn run(command: KeysCommand, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
     match command {
-        KeysCommand::List => list(dialogue),
-        KeysCommand::Rotate { drop: Some(kid), yes, .. } => withdraw::run(&kid, yes, dialogue),
-        KeysCommand::Rotate { key_type, .. } => rotate(key_type, dialogue),
-        KeysCommand::Generate { key_type } => generate(key_type.into(), dialogue),
+        KeysCommand::List => list(context),
+        KeysCommand::Rotate { drop: Some(kid), yes, .. } => withdraw::run(&kid, yes, context),
+        KeysCommand::Rotate { key_type, .. } => rotate(key_type, context),
+        KeysCommand::Generate { key_type } => generate(key_type.into(), context),
     }
 }
 
-fn list(dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
-    let (config, now) = (dialogue.config()?, SystemClock.now());
+fn list(context: &mut Context<'_, '_>) -> Result<(), CommandError> {
+    let (config, now) = (context.config()?, SystemClock.now());
     let keys = LockedKeys::open(&config.keys.directory).map_err(failed)?;
     let records = keys.map(LockedKeys::into_records).unwrap_or_default();
     if records.is_empty() {
-        return dialogue.answer(&json!({ "keys": [] }), &no_keys(&config));
+        return context.print(&json!({ "keys": [] }), &no_keys(&config));
     }
     let (json, text) = describe(&config, &records, now)?;
-    dialogue.answer(&json!({ "keys": json }), &text)
+    context.print(&json!({ "keys": json }), &text)
 }
 
-fn rotate(key_type: Option<KeyType>, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
-    let config = dialogue.config()?;
+fn rotate(key_type: Option<KeyType>, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
+    let config = context.config()?;
     let mut keys = lock(&config)?;
     let now = SystemClock.now();
     let both = [KeyType::Access, KeyType::Refresh];
@@ -66,8 +63,8 @@ fn rotate(key_type: Option<KeyType>, dialogue: &mut Dialogue<'_, '_>) -> Result<
             format!("{} now signs {} tokens\n", turn.to, type_name(*token_type))
         })
         .collect();
-    warnings.print(dialogue);
-    dialogue.answer(&json, &format!("{}\n{table}\n{FOLLOWS}", lines.concat()))
+    warnings.print(context);
+    context.print(&json, &format!("{}\n{table}\n{FOLLOWS}", lines.concat()))
 }
 
 fn turn_json((token_type, turn): &(TokenType, Turn)) -> Json {
@@ -79,8 +76,8 @@ fn turn_json((token_type, turn): &(TokenType, Turn)) -> Json {
     })
 }
 
-fn generate(token_type: TokenType, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
-    let config = dialogue.config()?;
+fn generate(token_type: TokenType, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
+    let config = context.config()?;
     let mut keys = lock(&config)?;
     let now = SystemClock.now();
     let made = keys.generate(token_type, config.keys.algorithm, now).map_err(failed)?;
@@ -91,7 +88,7 @@ fn generate(token_type: TokenType, dialogue: &mut Dialogue<'_, '_>) -> Result<()
         made.algorithm.as_str(),
         type_name(token_type),
     );
-    dialogue.answer(&json!({ "made": made.kid.as_str(), "keys": listed }), &text)
+    context.print(&json!({ "made": made.kid.as_str(), "keys": listed }), &text)
 }
 
 /// What happens to running servers.
@@ -114,7 +111,7 @@ fn describe(
     records: &[KeyRecord],
     now: Timestamp,
 ) -> Result<(Vec<Json>, String), CommandError> {
-    let snapshot = issuer(config, records, now).map_err(failed)?;
+    let snapshot = snapshot(config, config.listen.public, records, now).map_err(failed)?;
     let mut sorted: Vec<&KeyRecord> = records.iter().collect();
     sorted.sort_by_key(|it| {
         let turn = (it.active_from.is_none(), it.active_from, it.created_at);

@@ -1,32 +1,32 @@
-//! Where answers and troubles are written: two streams, given as arguments.
+//! Standard output for results and standard error for errors, passed as arguments.
 
 use std::io::{self, ErrorKind, Write};
 
 use serde_json::{Value as Json, json};
 
-use super::CommandError;
+use super::error::CommandError;
 use crate::causes::chain;
 
-/// Standard output and standard error, or what stands for them in a test.
+/// Standard output and standard error, or buffers in tests.
 pub(super) struct Output<'a> {
-    answers: Box<dyn Write + 'a>,
-    troubles: Box<dyn Write + 'a>,
+    results: Box<dyn Write + 'a>,
+    errors: Box<dyn Write + 'a>,
 }
 
 impl<'a> Output<'a> {
-    /// The two streams of this process.
+    /// The streams of this process.
     pub(super) fn of_process() -> Self {
         Self::new(io::stdout(), io::stderr())
     }
 
-    /// Answers go to the first, troubles to the second.
-    pub(super) fn new(answers: impl Write + 'a, troubles: impl Write + 'a) -> Self {
-        Self { answers: Box::new(answers), troubles: Box::new(troubles) }
+    /// Answers go to the first, errors to the second.
+    pub(super) fn new(results: impl Write + 'a, errors: impl Write + 'a) -> Self {
+        Self { results: Box::new(results), errors: Box::new(errors) }
     }
 
-    /// Writes an answer. That nobody reads to its end (`| head`) is no failure.
+    /// Writes a part of the result. A reader that stops early (`| head`) is not an error.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written = self.answers.write_all(bytes).and_then(|()| self.answers.flush());
+        let written = self.results.write_all(bytes).and_then(|()| self.results.flush());
         written.or_else(
             |error| {
                 if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
@@ -34,42 +34,42 @@ impl<'a> Output<'a> {
         )
     }
 
-    /// Writes a line of an answer.
+    /// Writes a line of the result.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         self.bytes(format!("{text}\n").as_bytes())
     }
 
-    /// Writes an answer for programs.
+    /// Writes a result as JSON.
     pub(super) fn json(&mut self, value: &Json) -> io::Result<()> {
         self.line(&format!("{value:#}"))
     }
 
-    /// Tells a person something beside the answer, or asks.
+    /// Writes a warning or a prompt.
     pub(super) fn hint(&mut self, text: &str) {
-        // Nobody is left to tell when standard error is closed.
-        let _ = self.troubles.write_all(text.as_bytes()).and_then(|()| self.troubles.flush());
+        // A closed standard error cannot be reported anywhere.
+        let _ = self.errors.write_all(text.as_bytes()).and_then(|()| self.errors.flush());
     }
 
-    /// Tells what went wrong and gives the exit status for it.
+    /// Prints an error and returns its exit status.
     pub(super) fn error(&mut self, error: &CommandError, json: bool) -> u8 {
         let text = match error {
-            CommandError::Told => return error.status(),
+            CommandError::Negative => return error.status(),
             CommandError::Configuration(problems) if json => format!("{:#}", problems.json()),
             _ if json => {
                 format!("{:#}", json!({ "ok": false, "errors": [{ "message": chain(error) }] }))
             }
             _ => format!("aquaware: {}", chain(error)),
         };
-        // Nobody is left to tell when standard error is closed; the status says it all the same.
-        let _ = writeln!(self.troubles, "{text}");
+        // If standard error is closed, the exit status still reports the error.
+        let _ = writeln!(self.errors, "{text}");
         error.status()
     }
 
-    /// Prints help or what was wrong with the arguments, and gives the exit status for it.
+    /// Prints help or an error in the arguments, and returns the exit status.
     pub(super) fn usage(&mut self, error: &clap::Error) -> u8 {
         let text = error.render().to_string();
         let _ = if error.use_stderr() {
-            self.troubles.write_all(text.as_bytes())
+            self.errors.write_all(text.as_bytes())
         } else {
             self.bytes(text.as_bytes())
         };

@@ -1,49 +1,49 @@
-//! `aquaware sessions`: which there are, and ending one.
+//! `aquaware sessions`: lists and revokes sessions.
 
 use aquaware_core::id::SessionId;
 use aquaware_core::session::Session;
 use serde_json::{Value as Json, json};
 
-use super::CommandError;
 use super::accounts::unknown;
 use super::arguments::SessionsCommand;
-use super::dialogue::{Dialogue, failed, with_stores};
+use super::context::{Context, failed, with_stores};
+use super::error::CommandError;
 use super::table::Table;
 
-/// Runs one of them.
+/// Runs the command.
 pub(super) fn run(
     command: SessionsCommand,
-    dialogue: &mut Dialogue<'_, '_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<(), CommandError> {
     match command {
-        SessionsCommand::List { account } => list(&account, dialogue),
-        SessionsCommand::Revoke { id } => revoke(&id, dialogue),
+        SessionsCommand::List { account } => list(&account, context),
+        SessionsCommand::Revoke { id } => revoke(&id, context),
     }
 }
 
-fn list(name: &str, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
-    let sessions = with_stores(&config, async |stores, context| {
+fn list(name: &str, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
+    let config = context.config_with_stores()?;
+    let sessions = with_stores(&config, async |stores, request| {
         let account = stores.accounts.named(name).await.map_err(failed)?;
         let account = account.ok_or_else(|| unknown(name))?;
-        stores.sessions.list(&context, &account.id).await.map_err(failed)
+        stores.sessions.list(&request, &account.id).await.map_err(failed)
     })?;
     let json = json!({ "sessions": sessions.iter().map(as_json).collect::<Vec<_>>() });
-    dialogue.answer(&json, &list_text(&sessions))
+    context.print(&json, &list_text(&sessions))
 }
 
-fn revoke(id: &SessionId, dialogue: &mut Dialogue<'_, '_>) -> Result<(), CommandError> {
-    let config = dialogue.config_with_stores()?;
-    let (account, was_live) = with_stores(&config, async |stores, context| {
+fn revoke(id: &SessionId, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
+    let config = context.config_with_stores()?;
+    let (account, was_live) = with_stores(&config, async |stores, request| {
         let found = stores.session_store.find(id).await.map_err(failed)?;
         let session =
             found.ok_or_else(|| CommandError::Failed(format!("there is no session {id}")))?;
-        let ended = stores.sessions.end_of(&context, &session.subject, id).await.map_err(failed)?;
+        let ended = stores.sessions.end_of(&request, &session.subject, id).await.map_err(failed)?;
         Ok((session.subject, ended))
     })?;
     let json = json!({ "id": id, "account": account.as_str(), "was_live": was_live });
-    let text = if was_live { "ended" } else { "was over already:" };
-    dialogue.answer(&json, &format!("{text} {id}"))
+    let text = if was_live { "has ended" } else { "had already ended" };
+    context.print(&json, &format!("session {id} {text}"))
 }
 
 fn as_json(session: &Session) -> Json {
@@ -69,7 +69,7 @@ fn list_text(sessions: &[Session]) -> String {
     }
     let mut table =
         Table::new(["ID", "CLIENT", "CREATED", "LAST USED", "EXPIRES", "FROM", "DEVICE"]);
-    let told = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     for session in sessions {
         table.row([
             session.id.to_string(),
@@ -77,8 +77,8 @@ fn list_text(sessions: &[Session]) -> String {
             session.created_at.to_rfc3339(),
             session.last_used_at.to_rfc3339(),
             session.refresh_expiry().to_rfc3339(),
-            told(&session.device.ip),
-            told(&session.device.name),
+            or_dash(&session.device.ip),
+            or_dash(&session.device.name),
         ]);
     }
     table.text(0)

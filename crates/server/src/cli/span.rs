@@ -1,4 +1,4 @@
-//! Instants as a person says them: how long ago, how far ahead.
+//! Durations and relative instants in words.
 
 use aquaware_core::time::Timestamp;
 
@@ -28,7 +28,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
     #[test]
-    fn instants_are_told_in_words() {
+    fn instants_are_described_relative_to_now() {
         let at = |seconds: i64| relative(Timestamp::from_seconds(1_790_000_000 + seconds), NOW);
         assert_eq!(at(0), "now");
         assert_eq!(at(1), "in 1 second");

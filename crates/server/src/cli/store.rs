@@ -1,4 +1,4 @@
-//! `aquaware store`: bringing the stores up to date, and telling what is wrong with them.
+//! `aquaware store`: migrates and diagnoses the stores.
 
 use std::time::Duration;
 
@@ -6,136 +6,141 @@ use aquaware_core::store::StoreFacts;
 use aquaware_core::time::{Clock as _, Timestamp};
 use serde_json::{Value as Json, json};
 
-use super::CommandError;
 use super::arguments::StoreCommand;
-use super::dialogue::Dialogue;
-use crate::compose::{self, StoreLook};
+use super::context::Context;
+use super::error::CommandError;
+use crate::compose::{self, StoreReport};
 use crate::config::load;
 use aquaware_core::time::SystemClock;
 
-/// How far the clock of a store's host may be from this machine's before it is worth a word.
-const CLOCK_DIFFERENCE: Duration = Duration::from_secs(1);
+/// The maximum difference between the clock of a store and this machine without a warning.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(1);
 
-/// Runs one of them.
+/// Runs the command.
 pub(super) fn run(
     command: StoreCommand,
-    dialogue: &mut Dialogue<'_, '_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<(), CommandError> {
-    let config = load(dialogue.request)?.config;
-    let looks = match command {
+    let config = load(context.request)?.config;
+    let stores = match command {
         StoreCommand::Migrate => compose::migrate_stores(&config),
-        StoreCommand::Check => compose::look_at_stores(&config),
+        StoreCommand::Check => compose::check_stores(&config),
     };
-    let looks = looks.map_err(|error| CommandError::Failed(crate::causes::chain(&error)))?;
+    let stores = stores.map_err(|error| CommandError::Failed(crate::causes::chain(&error)))?;
     let now = SystemClock.now();
-    let reports: Vec<Report> = looks.into_iter().map(|look| Report::of(look, now)).collect();
-    let text = if dialogue.json {
+    let reports: Vec<Report> = stores.into_iter().map(|store| Report::of(store, now)).collect();
+    let text = if context.json {
         let stores: Vec<Json> = reports.iter().map(Report::json).collect();
         format!("{:#}\n", json!({ "stores": stores }))
     } else {
         reports.iter().map(Report::text).collect()
     };
-    dialogue.output.bytes(text.as_bytes())?;
-    if reports.iter().any(|report| report.has(Weight::Wrong)) {
-        return Err(CommandError::Told);
+    context.output.bytes(text.as_bytes())?;
+    if reports.iter().any(|report| report.has(Severity::Error)) {
+        return Err(CommandError::Negative);
     }
     Ok(())
 }
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Weight {
-    Good,
+enum Severity {
+    Ok,
     Warning,
-    Wrong,
+    Error,
 }
 
-impl Weight {
-    const fn word(self) -> &'static str {
+impl Severity {
+    const fn as_str(self) -> &'static str {
         match self {
-            Self::Good => "ok",
+            Self::Ok => "ok",
             Self::Warning => "warning",
-            Self::Wrong => "wrong",
+            Self::Error => "error",
         }
     }
 }
 
-/// What was found out about one store.
+/// The findings about one store.
 #[derive(Debug)]
 struct Report {
     settings: Vec<&'static str>,
-    findings: Vec<(Weight, String)>,
+    findings: Vec<(Severity, String)>,
 }
 
 impl Report {
-    fn of(look: StoreLook, now: Timestamp) -> Self {
-        let findings = match look.outcome {
+    fn of(store: StoreReport, now: Timestamp) -> Self {
+        let findings = match store.outcome {
             Ok(None) => {
-                vec![(Weight::Warning, "kept in memory: gone when the server ends".to_owned())]
+                vec![(
+                    Severity::Warning,
+                    "kept in memory, and lost when the server stops".to_owned(),
+                )]
             }
             Ok(Some(facts)) => findings(&facts, now),
-            Err(told) => vec![(Weight::Wrong, told)],
+            Err(error) => vec![(Severity::Error, error)],
         };
-        Self { settings: look.settings, findings }
+        Self { settings: store.settings, findings }
     }
 
-    fn has(&self, weight: Weight) -> bool {
-        self.findings.iter().any(|finding| finding.0 == weight)
+    fn has(&self, severity: Severity) -> bool {
+        self.findings.iter().any(|finding| finding.0 == severity)
     }
 
     fn text(&self) -> String {
-        let lines =
-            self.findings.iter().map(|(weight, told)| format!("  {:7}  {told}\n", weight.word()));
+        let lines = self
+            .findings
+            .iter()
+            .map(|(severity, text)| format!("  {:7}  {text}\n", severity.as_str()));
         format!("{}\n{}", self.settings.join(", "), lines.collect::<String>())
     }
 
     fn json(&self) -> Json {
         let findings = self.findings.iter();
         let findings: Vec<Json> = findings
-            .map(|(weight, told)| json!({ "weight": weight.word(), "text": told }))
+            .map(|(severity, text)| json!({ "severity": severity.as_str(), "text": text }))
             .collect();
-        json!({ "settings": self.settings, "ok": !self.has(Weight::Wrong), "findings": findings })
+        json!({ "settings": self.settings, "ok": !self.has(Severity::Error), "findings": findings })
     }
 }
 
-fn findings(facts: &StoreFacts, now: Timestamp) -> Vec<(Weight, String)> {
-    let mut found = vec![(Weight::Good, format!("{} {}, reachable", facts.engine, facts.version))];
+fn findings(facts: &StoreFacts, now: Timestamp) -> Vec<(Severity, String)> {
+    let mut found = vec![(Severity::Ok, format!("{} {}, reachable", facts.engine, facts.version))];
     found.push(match facts.migrated {
-        true => (Weight::Good, "migrated".to_owned()),
-        false => (Weight::Wrong, "not migrated: run `aquaware store migrate`".to_owned()),
+        true => (Severity::Ok, "migrated".to_owned()),
+        false => (Severity::Error, "not migrated; run `aquaware store migrate`".to_owned()),
     });
     if facts.read_only {
-        let told = "read-only: a replica, or a setting; the server needs one that takes writes";
-        found.push((Weight::Wrong, told.to_owned()));
+        let text = "read-only (a replica, or a setting), but the server needs to write";
+        found.push((Severity::Error, text.to_owned()));
     }
     if facts.encrypted == Some(false) {
-        let told = "the connection is not encrypted: fine on one machine, not over a network";
-        found.push((Weight::Warning, told.to_owned()));
+        let text = "the connection is not encrypted, which is safe only on one machine";
+        found.push((Severity::Warning, text.to_owned()));
     }
     found.extend(facts.durability.iter().map(|setting| {
-        let told = format!("{} = {}", setting.name, setting.value);
+        let text = format!("{} = {}", setting.name, setting.value);
         match setting.durable {
-            true => (Weight::Good, told),
-            false => (Weight::Warning, format!("{told}: a crash may lose what was acknowledged")),
+            true => (Severity::Ok, text),
+            false => (Severity::Warning, format!("{text}; a crash may lose acknowledged writes")),
         }
     }));
     if let Some(clock) = facts.clock {
         found.push(clock_difference(clock, now));
     }
     found.push((
-        Weight::Good,
+        Severity::Ok,
         format!("round trip {:.1} ms", facts.round_trip.as_secs_f64() * 1000.0),
     ));
     found
 }
 
-fn clock_difference(clock: Timestamp, now: Timestamp) -> (Weight, String) {
+fn clock_difference(clock: Timestamp, now: Timestamp) -> (Severity, String) {
     let millis = clock.millis().abs_diff(now.millis());
-    let told = format!("clock {millis} ms from this machine's");
-    if Duration::from_millis(millis) <= CLOCK_DIFFERENCE {
-        (Weight::Good, told)
+    let text = format!("clock differs by {millis} ms");
+    if Duration::from_millis(millis) <= MAX_CLOCK_DIFFERENCE {
+        (Severity::Ok, text)
     } else {
-        (Weight::Warning, format!("{told}: keep both in step, by NTP say"))
+        (Severity::Warning, format!("{text}; synchronize both clocks, for example with NTP"))
     }
 }
 
@@ -160,22 +165,22 @@ mod tests {
         }
     }
 
-    fn weights(facts: &StoreFacts) -> Vec<Weight> {
+    fn severities(facts: &StoreFacts) -> Vec<Severity> {
         findings(facts, NOW).into_iter().map(|finding| finding.0).collect()
     }
 
     #[test]
-    fn a_good_store_is_good_in_every_way() {
-        assert!(weights(&facts()).iter().all(|weight| *weight == Weight::Good));
+    fn a_healthy_store_has_no_findings_to_act_on() {
+        assert!(severities(&facts()).iter().all(|severity| *severity == Severity::Ok));
     }
 
     #[test]
-    fn what_keeps_a_server_from_working_is_wrong_and_the_unwise_a_warning() {
-        let wrong = |facts: StoreFacts| weights(&facts).contains(&Weight::Wrong);
+    fn unusable_stores_are_errors_and_risky_settings_are_warnings() {
+        let wrong = |facts: StoreFacts| severities(&facts).contains(&Severity::Error);
         assert!(wrong(StoreFacts { migrated: false, ..facts() }));
         assert!(wrong(StoreFacts { read_only: true, ..facts() }));
         let warned =
-            |facts: StoreFacts| weights(&facts).contains(&Weight::Warning) && !wrong(facts);
+            |facts: StoreFacts| severities(&facts).contains(&Severity::Warning) && !wrong(facts);
         assert!(warned(StoreFacts { encrypted: Some(false), ..facts() }));
         let off = Setting::new("fsync", "off".to_owned(), &["on"]);
         assert!(warned(StoreFacts { durability: vec![off], ..facts() }));

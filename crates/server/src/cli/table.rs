@@ -1,28 +1,28 @@
 //! Tables of plain text.
 
-/// Columns as wide as their longest cell, two spaces between them, a head above.
+/// Columns as wide as their longest cell, separated by two spaces.
 #[derive(Debug)]
 pub(super) struct Table<const N: usize> {
     rows: Vec<[String; N]>,
 }
 
 impl<const N: usize> Table<N> {
-    /// A table with this head and no rows.
-    pub(super) fn new(head: [&str; N]) -> Self {
-        Self { rows: vec![head.map(str::to_owned)] }
+    /// A table with this header and no rows.
+    pub(super) fn new(header: [&str; N]) -> Self {
+        Self { rows: vec![header.map(str::to_owned)] }
     }
 
-    /// A table of names and what stands behind them, without a head.
+    /// A table without a header.
     pub(super) const fn plain() -> Self {
         Self { rows: Vec::new() }
     }
 
-    /// Adds a row. What would move the cursor or break a line is left out of its cells.
+    /// Adds a row, without control characters: those could move the cursor or break a line.
     pub(super) fn row(&mut self, cells: [String; N]) {
         self.rows.push(cells.map(|cell| cell.chars().filter(|it| !it.is_control()).collect()));
     }
 
-    /// The text, each line indented by `indent` spaces.
+    /// The table as text, each line indented by `indent` spaces.
     pub(super) fn text(&self, indent: usize) -> String {
         let mut widths = [0; N];
         for row in &self.rows {
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cell_moves_the_cursor() {
+    fn control_characters_are_removed() {
         let mut table = Table::plain();
         table.row(["\u{1b}[2Ja\nb\u{7f}".to_owned()]);
         assert_eq!(table.text(0), "[2Jab\n");

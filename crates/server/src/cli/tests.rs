@@ -1,4 +1,4 @@
-//! The command line as its users see it: arguments in, two streams and an exit status out.
+//! The command line as users see it: arguments in, two streams and an exit status out.
 
 use std::path::Path;
 
@@ -6,17 +6,17 @@ use serde_json::Value as Json;
 
 use super::*;
 
-struct Answer {
+struct Finished {
     status: u8,
     output: String,
     error: String,
 }
 
-fn aquaware(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+fn aquaware(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
     fed(directory, arguments, variables, b"")
 }
 
-fn fed(directory: &Path, arguments: &[&str], variables: &[(&str, &str)], stdin: &[u8]) -> Answer {
+fn fed(directory: &Path, arguments: &[&str], variables: &[(&str, &str)], stdin: &[u8]) -> Finished {
     let (mut output, mut error) = (Vec::new(), Vec::new());
     let mut input = Input::of_bytes(stdin);
     let arguments = ["aquaware"].iter().chain(arguments).map(OsString::from);
@@ -25,7 +25,7 @@ fn fed(directory: &Path, arguments: &[&str], variables: &[(&str, &str)], stdin: 
     let status = run_with(arguments, environment, directory.to_owned(), &mut input, &mut streams);
     drop(streams);
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Answer { status, output: text(output), error: text(error) }
+    Finished { status, output: text(output), error: text(error) }
 }
 
 fn with_file(content: &str) -> tempfile::TempDir {
@@ -35,87 +35,87 @@ fn with_file(content: &str) -> tempfile::TempDir {
 }
 
 #[test]
-fn wrong_use_is_status_2_and_help_is_an_answer() {
+fn invalid_arguments_exit_with_2_and_help_with_0() {
     let here = with_file("");
-    for wrong in
+    for invalid in
         [&["--colour"][..], &["sing"], &["config"], &["completions", "tcsh"], &["serve", "x"]]
     {
-        let answer = aquaware(here.path(), wrong, &[]);
-        assert_eq!((answer.status, answer.output.as_str()), (2, ""), "{wrong:?}");
-        assert!(!answer.error.is_empty(), "{wrong:?}");
+        let finished = aquaware(here.path(), invalid, &[]);
+        assert_eq!((finished.status, finished.output.as_str()), (2, ""), "{invalid:?}");
+        assert!(!finished.error.is_empty(), "{invalid:?}");
     }
-    for good in
+    for valid in
         [&["--help"][..], &["-h"], &["--version"], &["serve", "--help"], &["help", "config"]]
     {
-        let answer = aquaware(here.path(), good, &[]);
-        assert_eq!((answer.status, answer.error.as_str()), (0, ""), "{good:?}");
-        assert!(!answer.output.is_empty(), "{good:?}");
+        let finished = aquaware(here.path(), valid, &[]);
+        assert_eq!((finished.status, finished.error.as_str()), (0, ""), "{valid:?}");
+        assert!(!finished.output.is_empty(), "{valid:?}");
     }
 }
 
 #[test]
-fn check_says_that_all_is_good_or_all_that_is_wrong() {
+fn check_reports_success_or_all_errors() {
     let here = with_file("log.level = 'off'");
-    let answer = aquaware(here.path(), &["config", "check"], &[]);
-    assert_eq!(answer.status, 0, "{}", answer.error);
-    assert!(answer.output.contains("aquaware.toml"), "{}", answer.output);
+    let finished = aquaware(here.path(), &["config", "check"], &[]);
+    assert_eq!(finished.status, 0, "{}", finished.error);
+    assert!(finished.output.contains("aquaware.toml"), "{}", finished.output);
 
     let here = with_file("log.level = 'loud'\nisuer = ''");
-    let answer = aquaware(here.path(), &["config", "check"], &[("AQUAWARE_X", "1")]);
-    assert_eq!((answer.status, answer.output.as_str()), (2, ""));
+    let finished = aquaware(here.path(), &["config", "check"], &[("AQUAWARE_X", "1")]);
+    assert_eq!((finished.status, finished.output.as_str()), (2, ""));
     assert!(
-        answer.error.starts_with("aquaware: 3 errors in the configuration\n"),
+        finished.error.starts_with("aquaware: 3 errors in the configuration\n"),
         "{}",
-        answer.error
+        finished.error
     );
-    assert_eq!(answer.error.lines().count(), 4, "{}", answer.error);
+    assert_eq!(finished.error.lines().count(), 4, "{}", finished.error);
 }
 
 #[test]
-fn check_speaks_json() {
+fn check_prints_json() {
     let here = with_file("log.level = 'loud'");
-    let answer = aquaware(here.path(), &["--json", "config", "check"], &[]);
-    assert_eq!(answer.status, 2);
-    let told: Json = serde_json::from_str(&answer.error).unwrap();
-    assert_eq!(told["ok"], false);
-    assert_eq!(told["errors"][0]["key"], "log.level");
-    assert_eq!(told["errors"][0]["source"], "aquaware.toml:1");
+    let finished = aquaware(here.path(), &["--json", "config", "check"], &[]);
+    assert_eq!(finished.status, 2);
+    let printed: Json = serde_json::from_str(&finished.error).unwrap();
+    assert_eq!(printed["ok"], false);
+    assert_eq!(printed["errors"][0]["key"], "log.level");
+    assert_eq!(printed["errors"][0]["source"], "aquaware.toml:1");
 
     let here = with_file("");
-    let answer = aquaware(here.path(), &["config", "check", "--json"], &[]);
-    assert_eq!(answer.status, 0);
-    assert_eq!(serde_json::from_str::<Json>(&answer.output).unwrap()["ok"], true);
+    let finished = aquaware(here.path(), &["config", "check", "--json"], &[]);
+    assert_eq!(finished.status, 0);
+    assert_eq!(serde_json::from_str::<Json>(&finished.output).unwrap()["ok"], true);
 }
 
 #[test]
 fn show_prints_toml_or_json() {
     let here = with_file("log.level = 'off'");
     let variables = [("AQUAWARE_LISTEN__WORKERS", "2")];
-    let answer = aquaware(here.path(), &["config", "show"], &variables);
-    assert_eq!(answer.status, 0, "{}", answer.error);
+    let finished = aquaware(here.path(), &["config", "show"], &variables);
+    assert_eq!(finished.status, 0, "{}", finished.error);
     let workers = "workers = 2 # environment variable AQUAWARE_LISTEN__WORKERS";
-    assert!(answer.output.contains(workers), "{}", answer.output);
-    let answer = aquaware(here.path(), &["config", "show", "--json"], &variables);
-    let shown: Json = serde_json::from_str(&answer.output).unwrap();
+    assert!(finished.output.contains(workers), "{}", finished.output);
+    let finished = aquaware(here.path(), &["config", "show", "--json"], &variables);
+    let shown: Json = serde_json::from_str(&finished.output).unwrap();
     assert_eq!(shown["configuration"]["log"]["level"], "off");
 }
 
 #[test]
-fn a_wrong_configuration_stops_the_server_before_it_starts() {
+fn an_invalid_configuration_prevents_the_server_from_starting() {
     let here = with_file("log.level = 'loud'");
     for arguments in [&[][..], &["serve"]] {
-        let answer = aquaware(here.path(), arguments, &[]);
-        assert_eq!((answer.status, answer.output.as_str()), (2, ""));
-        assert!(answer.error.contains("aquaware.toml:1: log.level"), "{}", answer.error);
+        let finished = aquaware(here.path(), arguments, &[]);
+        assert_eq!((finished.status, finished.output.as_str()), (2, ""));
+        assert!(finished.error.contains("aquaware.toml:1: log.level"), "{}", finished.error);
     }
 }
 
 #[test]
 fn completions_are_printed_for_every_shell() {
-    let here = with_file("isn't TOML, but nobody asks");
+    let here = with_file("not TOML, but never read");
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let answer = aquaware(here.path(), &["completions", shell], &[]);
-        assert_eq!(answer.status, 0, "{shell}");
-        assert!(answer.output.contains("aquaware"), "{shell}");
+        let finished = aquaware(here.path(), &["completions", shell], &[]);
+        assert_eq!(finished.status, 0, "{shell}");
+        assert!(finished.output.contains("aquaware"), "{shell}");
     }
 }

@@ -16,7 +16,8 @@ use aquaware_core::time::{Clock as _, SystemClock};
 use aquaware_key_directory::KeyFollower;
 use tokio::time::{interval, sleep};
 
-use super::parts::{self, StartError};
+use super::error::StartError;
+use super::parts;
 use crate::causes::chain;
 use crate::config::{Config, Request, load};
 
@@ -41,8 +42,8 @@ pub(super) struct Maintenance {
 }
 
 impl Maintenance {
-    /// The maintenance of a server with this configuration and these loaded keys, whose public
-    /// listener is bound to `public`.
+    /// The maintenance of a server with this configuration, these loaded keys, and this address of
+    /// the public listener.
     pub(super) fn new(
         config: Config,
         public: SocketAddr,
@@ -87,7 +88,7 @@ impl Maintenance {
     }
 
     fn replace_snapshot(&self, config: &Config, keys: &[KeyRecord]) -> Result<(), StartError> {
-        let snapshot = parts::snapshot_of(config, self.public, keys, SystemClock.now())?;
+        let snapshot = parts::snapshot(config, self.public, keys, SystemClock.now())?;
         self.sessions.replace_snapshot(Arc::new(snapshot));
         Ok(())
     }

@@ -1,71 +1,21 @@
-//! The parts of a server, made from its configuration: stores, keys, hashing, limits.
+//! The parts of a server, built from its configuration: stores, keys, use cases and routes.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aquaware_core::keys::{KeyRecord, KeyRing, RingError};
-use aquaware_core::password::{HashCost, InvalidCost};
+use aquaware_core::jwt::Algorithm;
+use aquaware_core::keys::{KeyRecord, KeyRing, missing};
+use aquaware_core::password::HashCost;
 use aquaware_core::random::{Random, SystemRandom};
 use aquaware_core::service::{Accounts, Sessions, Snapshot};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
-use aquaware_http::{Aquaware, BuildError, HashingPool, KEY_SET_MAX_AGE, PoolSize};
+use aquaware_http::{Aquaware, HashingPool, KEY_SET_MAX_AGE, PoolSize};
 use aquaware_key_directory::{KeyDirectory, KeyDirectoryError};
-use thiserror::Error;
 
-use super::stores::{self, StoreOpenError};
+use super::error::StartError;
+use super::stores;
 use crate::config::{self, Config, Origin, Signup};
-use crate::tls::TlsError;
-
-/// Why a server can't start.
-#[derive(Debug, Error)]
-pub(crate) enum StartError {
-    /// A listener can't have its address.
-    #[error("can't listen on {address} ({key})")]
-    Listen {
-        /// Which setting.
-        key: &'static str,
-        /// What it says.
-        address: SocketAddr,
-        /// What the operating system says.
-        #[source]
-        source: io::Error,
-    },
-    /// The data directory can't be made.
-    #[error("can't make the data directory {}", path.display())]
-    DataDirectory {
-        /// Which.
-        path: std::path::PathBuf,
-        /// What the operating system says.
-        #[source]
-        source: io::Error,
-    },
-    /// The address can't stand in an issuer.
-    #[error("the address {0} can't be an issuer: set issuer in the configuration")]
-    Issuer(SocketAddr),
-    /// The keys can't be used.
-    #[error(transparent)]
-    Keys(#[from] KeyDirectoryError),
-    /// The keys don't make a ring.
-    #[error(transparent)]
-    Ring(#[from] RingError),
-    /// A store can't be opened.
-    #[error(transparent)]
-    Store(#[from] StoreOpenError),
-    /// TLS can't be had with these files.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The routes can't be had with these settings.
-    #[error(transparent)]
-    Routes(#[from] BuildError),
-    /// The hashing can't be had.
-    #[error(transparent)]
-    HashCost(#[from] InvalidCost),
-    /// The operating system gives no thread, runtime or signal.
-    #[error("the operating system refuses a thread or a signal")]
-    System(#[source] io::Error),
-}
 
 /// The key directory of a configuration.
 pub(super) fn key_directory(config: &Config) -> KeyDirectory {
@@ -77,8 +27,11 @@ pub(super) fn key_directory(config: &Config) -> KeyDirectory {
     }
 }
 
-/// Policy and these keys.
-pub(super) fn snapshot_of(
+/// The policy and these keys.
+///
+/// # Errors
+/// [`StartError`] if the keys or the issuer are invalid.
+pub(crate) fn snapshot(
     config: &Config,
     public: SocketAddr,
     keys: &[KeyRecord],
@@ -89,13 +42,13 @@ pub(super) fn snapshot_of(
     Ok(Snapshot::new(policy, ring))
 }
 
-/// The routes of a server with these keys whose public listener is bound to `public`.
+/// The routes of a server with these keys and this address of the public listener.
 pub(super) async fn routes(
     config: &Config,
     public: SocketAddr,
     keys: &[KeyRecord],
 ) -> Result<Aquaware, StartError> {
-    let snapshot = snapshot_of(config, public, keys, SystemClock.now())?;
+    let snapshot = snapshot(config, public, keys, SystemClock.now())?;
     let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot).await?;
     Ok(Aquaware::builder(sessions)
         .password_hasher(hasher)
@@ -108,19 +61,34 @@ pub(super) async fn routes(
         .build()?)
 }
 
-/// What can be done with accounts and sessions, whoever asks for it.
-pub(super) struct UseCases {
-    /// Accounts, their passwords and their ends.
-    pub(super) accounts: Accounts,
-    /// Sessions.
-    pub(super) sessions: Arc<Sessions>,
-    /// Where the sessions are.
-    pub(super) session_store: Arc<dyn SessionStore>,
+/// The use cases of accounts and sessions.
+pub(crate) struct UseCases {
+    pub(crate) accounts: Accounts,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) session_store: Arc<dyn SessionStore>,
     hasher: Arc<HashingPool>,
 }
 
-/// Opens the stores and puts the use cases over them. `snapshot` is whose tokens they issue.
-pub(super) async fn use_cases(config: &Config, snapshot: Snapshot) -> Result<UseCases, StartError> {
+/// Opens the stores of `config` for a command. Servers may run on the same stores.
+///
+/// Commands issue no tokens, so this uses temporary keys in memory and works without a key
+/// directory.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) async fn use_cases_for_commands(
+    config: &Config,
+    now: Timestamp,
+) -> Result<UseCases, StartError> {
+    let directory = &config.data_dir;
+    std::fs::create_dir_all(directory).map_err(StartError::data_directory(directory))?;
+    let temporary = missing(&[], Algorithm::EdDsa, now, &SystemRandom)
+        .map_err(|_| KeyDirectoryError::Generate)?;
+    use_cases(config, snapshot(config, config.listen.public, &temporary, now)?).await
+}
+
+/// Opens the stores and builds the use cases over them.
+async fn use_cases(config: &Config, snapshot: Snapshot) -> Result<UseCases, StartError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let (session_store, account_store) = stores::open(&config.store).await?;
     let sessions =

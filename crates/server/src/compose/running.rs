@@ -1,4 +1,4 @@
-//! A server from its start to its end: listeners, signals, housekeeping.
+//! The running server: listeners, signals and shutdown.
 
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -12,25 +12,28 @@ use aquaware_core::time::{Clock as _, SystemClock};
 use aquaware_http::{management_middleware, not_found};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::error::StartError;
 use super::maintenance::Maintenance;
-use super::parts::{self, StartError};
+use super::parts;
 use crate::config::{Config, Loaded, Request};
 use crate::tls;
 
-/// How long requests in flight may take to finish once the server is told to stop.
-const LAST_REQUESTS: u64 = 30;
+/// How many seconds requests in flight have to finish after a signal to stop.
+const SHUTDOWN_SECONDS: u64 = 30;
 
-/// A server that serves on a thread of its own, until [`Running::stop`] or the end of the process.
+/// A server that runs on a separate thread until [`Running::stop`].
+#[cfg(feature = "demo")]
 #[derive(Debug)]
 pub(crate) struct Running {
-    /// Where the public paths are.
+    /// The address of the public listener.
     pub(crate) public: SocketAddr,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
 
+#[cfg(feature = "demo")]
 impl Running {
-    /// Finishes what is in flight and stops.
+    /// Finishes the requests in flight and stops.
     pub(crate) fn stop(mut self) {
         let _stopping = self.handle.stop(true);
         if let Some(thread) = self.thread.take() {
@@ -39,11 +42,11 @@ impl Running {
     }
 }
 
-/// Starts a server on a thread of its own and returns once it serves. For the demo, and for
-/// whoever embeds it.
+/// Starts a server on a separate thread and returns once it serves.
 ///
 /// # Errors
 /// [`StartError`].
+#[cfg(feature = "demo")]
 pub(crate) fn start(config: Config) -> Result<Running, StartError> {
     let (started, outcome) = mpsc::channel();
     let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
@@ -65,7 +68,7 @@ pub(crate) fn start(config: Config) -> Result<Running, StartError> {
     Ok(Running { public, handle, thread: Some(thread) })
 }
 
-/// Serves until SIGTERM or SIGINT. SIGHUP reads keys and client profiles again.
+/// Serves until SIGTERM or SIGINT. SIGHUP reloads keys and client profiles.
 ///
 /// # Errors
 /// [`StartError`].
@@ -103,16 +106,15 @@ struct Listening {
     maintenance: Rc<Maintenance>,
 }
 
-/// Binds both listeners and starts to serve. Inside an actix system.
+/// Binds both listeners and starts to serve. Must be called in an actix system.
 async fn listen(config: &Config) -> Result<Listening, StartError> {
-    let data_dir = &config.data_dir;
-    std::fs::create_dir_all(data_dir)
-        .map_err(|source| StartError::DataDirectory { path: data_dir.clone(), source })?;
+    let directory = &config.data_dir;
+    std::fs::create_dir_all(directory).map_err(StartError::data_directory(directory))?;
     let tls = match &config.listen.tls {
         Some(files) => Some(tls::server_config(&files.certificate, &files.private_key)?),
         None => None,
     };
-    // The issuer may follow from the address that the listener got, so both are bound first.
+    // Bound first, because the default issuer contains the port.
     let public_listener = bind("listen.public", config.listen.public)?;
     let management_listener = bind("listen.management", config.listen.management)?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(StartError::System);
@@ -129,7 +131,7 @@ async fn listen(config: &Config) -> Result<Listening, StartError> {
             .wrap(routes.middleware())
     })
     .workers(config.listen.workers.get())
-    .shutdown_timeout(LAST_REQUESTS)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
     .disable_signals();
     let server = match tls {
         Some(tls) => server.listen_rustls_0_23(public_listener, tls),
@@ -148,7 +150,7 @@ async fn listen(config: &Config) -> Result<Listening, StartError> {
     .disable_signals()
     .listen(management_listener)
     .map_err(StartError::System)?;
-    // The management server ends with the system, after the last public answer.
+    // The management server ends with the system, after the last public response.
     rt::spawn(management_server.run());
     let maintenance = Rc::new(Maintenance::new(config.clone(), public, sessions, &keys));
     rt::spawn(Rc::clone(&maintenance).follow_keys());

@@ -1,55 +1,29 @@
-//! The stores, opened as their URLs say: one store for both ports where both URLs are the same.
+//! Opens the stores. If both URLs are equal, one store serves sessions and accounts.
 
 use std::sync::Arc;
 
 use aquaware_core::store::{AccountStore, MemoryStore, SessionStore, StoreFacts};
-use aquaware_store_redis::{ConnectError, InvalidUrl, RedisOptions, RedisStore};
+use aquaware_store_redis::{RedisOptions, RedisStore};
 use aquaware_store_sql::{
-    MysqlOptions, MysqlStore, OpenError, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
+    MysqlOptions, MysqlStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
 };
-use thiserror::Error;
 
-use super::parts::StartError;
+use super::error::{OpenStoreError, StartError, StoreCause};
 use crate::causes::chain;
 use crate::config::{Config, Engine, StoreUrl, Stores};
 
-/// More threads than these don't make SQLite read faster.
-const MOST_READERS: usize = 16;
+/// More reader threads do not make SQLite faster.
+const MAX_READERS: usize = 16;
 
-/// A store that can't be opened.
-#[derive(Debug, Error)]
-#[error("can't open the store that {key} names")]
-pub(crate) struct StoreOpenError {
-    /// The setting with its URL.
-    key: &'static str,
-    /// Why.
-    #[source]
-    source: Cause,
-}
-
-/// Why a store can't be opened.
-#[derive(Debug, Error)]
-enum Cause {
-    /// An SQL store says so.
-    #[error(transparent)]
-    Sql(#[from] OpenError),
-    /// A Redis store says so.
-    #[error(transparent)]
-    Redis(#[from] ConnectError),
-    /// A URL that the store's crate doesn't take.
-    #[error(transparent)]
-    Url(#[from] InvalidUrl),
-}
-
-/// The two ports, filled.
+/// The session store and the account store.
 pub(super) type Ports = (Arc<dyn SessionStore>, Arc<dyn AccountStore>);
 
 /// Opens the session store and the account store.
 ///
 /// # Errors
-/// [`StoreOpenError`] of the first that can't be opened.
-pub(super) async fn open(stores: &Stores) -> Result<Ports, StoreOpenError> {
-    let named = |key| move |source| StoreOpenError { key, source };
+/// [`OpenStoreError`] for the first store that cannot be opened.
+pub(super) async fn open(stores: &Stores) -> Result<Ports, OpenStoreError> {
+    let named = |key| move |source| OpenStoreError { key, source };
     let (sessions, accounts) =
         open_one(&stores.sessions, stores).await.map_err(named("store.sessions"))?;
     if stores.sessions == stores.accounts {
@@ -60,7 +34,7 @@ pub(super) async fn open(stores: &Stores) -> Result<Ports, StoreOpenError> {
     Ok((sessions, accounts))
 }
 
-async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, Cause> {
+async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, StoreCause> {
     Ok(match Engines::open(url, stores).await? {
         Engines::Memory(store) => both(store),
         Engines::Sqlite(store) => both(store),
@@ -70,7 +44,7 @@ async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, Cause> {
     })
 }
 
-/// One store, as its engine has it.
+/// A store of any engine.
 enum Engines {
     Memory(MemoryStore),
     Sqlite(SqliteStore),
@@ -80,14 +54,14 @@ enum Engines {
 }
 
 impl Engines {
-    async fn open(url: &StoreUrl, stores: &Stores) -> Result<Self, Cause> {
+    async fn open(url: &StoreUrl, stores: &Stores) -> Result<Self, StoreCause> {
         let Stores { timeout, migrate, .. } = *stores;
         let pool_size = usize::try_from(stores.pool_size.get()).unwrap_or(usize::MAX);
         Ok(match url {
             StoreUrl::Memory => Self::Memory(MemoryStore::new()),
             StoreUrl::Sqlite(path) => {
                 // One connection writes, the others read.
-                let readers = (pool_size - 1).clamp(1, MOST_READERS);
+                let readers = (pool_size - 1).clamp(1, MAX_READERS);
                 let options = SqliteOptions::new(path);
                 let options = SqliteOptions { timeout, readers, migrate, ..options };
                 Self::Sqlite(SqliteStore::open(options)?)
@@ -116,50 +90,50 @@ fn both<S: SessionStore + AccountStore + 'static>(store: S) -> Ports {
     (store.clone(), store)
 }
 
-/// What was found where a store should be.
+/// The state of one store.
 #[derive(Debug)]
-pub(crate) struct StoreLook {
-    /// The settings that name it.
+pub(crate) struct StoreReport {
+    /// The settings that name this store.
     pub(crate) settings: Vec<&'static str>,
-    /// What it says of itself, nothing for one in memory, or why it can't be used.
+    /// What the store reports, `None` for a store in memory, or why it cannot be used.
     pub(crate) outcome: Result<Option<StoreFacts>, String>,
 }
 
-/// Looks at the stores as they are, changing nothing.
+/// Checks the stores without changing them.
 ///
 /// # Errors
-/// When the operating system gives no runtime.
-pub(crate) fn look_at_stores(config: &Config) -> Result<Vec<StoreLook>, StartError> {
-    look(&Stores { migrate: false, ..config.store.clone() })
+/// When the runtime cannot be started.
+pub(crate) fn check_stores(config: &Config) -> Result<Vec<StoreReport>, StartError> {
+    check(&Stores { migrate: false, ..config.store.clone() })
 }
 
-/// Brings the stores up to date, and looks at them.
+/// Migrates the stores and checks them.
 ///
 /// # Errors
-/// When the operating system gives no runtime, or the data directory can't be made.
-pub(crate) fn migrate_stores(config: &Config) -> Result<Vec<StoreLook>, StartError> {
-    let path = config.data_dir.clone();
-    std::fs::create_dir_all(&path).map_err(|source| StartError::DataDirectory { path, source })?;
-    look(&Stores { migrate: true, ..config.store.clone() })
+/// When the runtime cannot be started or the data directory cannot be created.
+pub(crate) fn migrate_stores(config: &Config) -> Result<Vec<StoreReport>, StartError> {
+    let directory = &config.data_dir;
+    std::fs::create_dir_all(directory).map_err(StartError::data_directory(directory))?;
+    check(&Stores { migrate: true, ..config.store.clone() })
 }
 
-fn look(stores: &Stores) -> Result<Vec<StoreLook>, StartError> {
+fn check(stores: &Stores) -> Result<Vec<StoreReport>, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::System)?;
     Ok(runtime.block_on(async {
         let both = vec!["store.sessions", "store.accounts"];
         if stores.sessions == stores.accounts {
-            return vec![look_at(both, &stores.sessions, stores).await];
+            return vec![check_one(both, &stores.sessions, stores).await];
         }
         vec![
-            look_at(vec!["store.sessions"], &stores.sessions, stores).await,
-            look_at(vec!["store.accounts"], &stores.accounts, stores).await,
+            check_one(vec!["store.sessions"], &stores.sessions, stores).await,
+            check_one(vec!["store.accounts"], &stores.accounts, stores).await,
         ]
     }))
 }
 
-async fn look_at(settings: Vec<&'static str>, url: &StoreUrl, stores: &Stores) -> StoreLook {
-    StoreLook { settings, outcome: facts(url, stores).await }
+async fn check_one(settings: Vec<&'static str>, url: &StoreUrl, stores: &Stores) -> StoreReport {
+    StoreReport { settings, outcome: facts(url, stores).await }
 }
 
 async fn facts(url: &StoreUrl, stores: &Stores) -> Result<Option<StoreFacts>, String> {

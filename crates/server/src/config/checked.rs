@@ -1,7 +1,7 @@
-//! The configuration without invalid states: whoever holds a [`Config`] needs to check nothing.
+//! The checked configuration: a [`Config`] contains no invalid values.
 //!
-//! Paths are joined with the data directory, zeros that mean "one per core" are counted, and
-//! "never" and "unlimited" are `None`.
+//! Paths are joined with the data directory, a zero that means "one per core" is replaced by the
+//! number of cores, and "never" and "unlimited" are `None`.
 
 mod clients;
 mod sections;
@@ -22,78 +22,78 @@ use super::raw::Raw;
 use super::reader::Reader;
 pub(crate) use super::types::{Engine, LogFormat, Origin, Signup, StoreUrl};
 
-/// Everything an operator decides.
+/// All settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     issuer: Option<Issuer>,
-    /// Where relative paths start. It may not exist yet.
+    /// The base of relative paths. It may not exist yet.
     pub(crate) data_dir: PathBuf,
-    /// The two listeners.
+    /// The listeners.
     pub(crate) listen: Listen,
-    /// Where sessions and accounts are kept.
+    /// The stores of sessions and accounts.
     pub(crate) store: Stores,
-    /// The keys that sign.
+    /// The signing keys.
     pub(crate) keys: Keys,
     /// Sign-up and passwords.
     pub(crate) accounts: Accounts,
     clients: Vec<ClientProfile>,
-    /// How often somebody may ask.
+    /// The request limits.
     pub(crate) limits: Limits,
-    /// Development on plain HTTP: cookies without `Secure` and without the prefix.
+    /// Cookies without `Secure` and without the prefix, for development over plain HTTP.
     pub(crate) insecure_cookies: bool,
-    /// The web origins that may call with credentials, the issuer's own aside.
+    /// The web origins that may send credentials, besides that of the issuer.
     pub(crate) allow_origins: Vec<Origin>,
-    /// What is logged, and how.
+    /// The log.
     pub(crate) log: Log,
 }
 
 /// `[listen]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Listen {
-    /// Port 0 means a free one.
+    /// The public address. Port 0 selects a free port.
     pub(crate) public: SocketAddr,
-    /// Differs from `public` where both ports are set.
+    /// The management address. Its port differs from that of `public` unless both are 0.
     pub(crate) management: SocketAddr,
-    /// Threads that serve requests.
+    /// The number of threads that serve requests.
     pub(crate) workers: NonZeroUsize,
-    /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
+    /// The proxies that may set `X-Forwarded-For` and `X-Forwarded-Proto`.
     pub(crate) trusted_proxies: Vec<IpNet>,
-    /// TLS of the public listener; plain HTTP without.
+    /// TLS of the public listener; `None` for plain HTTP.
     pub(crate) tls: Option<Tls>,
 }
 
-/// `[listen.tls]`: PEM files, which may not exist.
+/// `[listen.tls]`: PEM files. They may not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
     /// The certificate and its chain.
     pub(crate) certificate: PathBuf,
-    /// Its private key.
+    /// The private key.
     pub(crate) private_key: PathBuf,
 }
 
 /// `[store]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Stores {
-    /// Where sessions are.
+    /// The store of sessions.
     pub(crate) sessions: StoreUrl,
-    /// Where accounts are.
+    /// The store of accounts.
     pub(crate) accounts: StoreUrl,
-    /// Connections to each.
+    /// The number of connections to each store.
     pub(crate) pool_size: NonZeroU32,
-    /// The end of one operation, waiting for a connection included; never zero.
+    /// The deadline of an operation, including the wait for a connection; never zero.
     pub(crate) timeout: Duration,
-    /// Whether a start brings the tables up to date.
+    /// Whether the server migrates the tables when it starts.
     pub(crate) migrate: bool,
 }
 
 /// `[keys]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
-    /// Where the key files are. It may not exist yet.
+    /// The directory of the key files. It may not exist yet.
     pub(crate) directory: PathBuf,
-    /// How access tokens are signed.
+    /// The algorithm of access tokens.
     pub(crate) algorithm: Algorithm,
-    /// How long a key signs, at least an hour; `None` for rotation by hand.
+    /// How long a key signs, at least an hour; `None` for rotation by hand only.
     pub(crate) rotate_every: Option<Duration>,
 }
 
@@ -102,54 +102,53 @@ pub(crate) struct Keys {
 pub(crate) struct Accounts {
     /// Who may sign up.
     pub(crate) signup: Signup,
-    /// In characters: 8 to 128.
+    /// The minimum length in characters, from 8 to 128.
     pub(crate) password_min_length: usize,
-    /// How passwords are hashed.
+    /// The parameters of password hashing.
     pub(crate) argon2: Argon2,
 }
 
-/// `[accounts.argon2]`: within the ranges of the algorithm.
+/// `[accounts.argon2]`, within the ranges of the algorithm.
 #[derive(Clone, Debug)]
 pub(crate) struct Argon2 {
-    /// Memory of one hash, in KiB.
+    /// The memory of one hash in KiB.
     pub(crate) memory_kib: u32,
-    /// Passes over it.
+    /// The number of passes over the memory.
     pub(crate) iterations: u32,
-    /// Lanes.
+    /// The number of lanes.
     pub(crate) parallelism: u32,
-    /// Hashes at one time.
+    /// The maximum number of concurrent hashes.
     pub(crate) max_concurrent: NonZeroUsize,
-    /// Hashes waiting for their turn; beyond it the answer is 503.
+    /// The maximum number of queued hashes. Further requests receive 503.
     pub(crate) max_waiting: usize,
 }
 
 /// `[log]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
-    /// How lines look.
+    /// The format of lines.
     pub(crate) format: LogFormat,
-    /// A level or directives, which `tracing_subscriber::EnvFilter` understands.
+    /// A level or directives of `tracing_subscriber::EnvFilter`.
     pub(crate) level: String,
 }
 
 impl Config {
-    /// Who issues, when the public listener is bound to `bound`: the configured issuer, else that
-    /// address, `https` where the listener speaks TLS.
+    /// The configured issuer, otherwise the URL of the public listener at `bound`.
     pub(crate) fn issuer(&self, bound: SocketAddr) -> Option<Issuer> {
         let scheme = if self.listen.tls.is_some() { "https" } else { "http" };
         self.issuer.clone().or_else(|| Issuer::new(format!("{scheme}://{bound}")).ok())
     }
 
-    /// What decides what a token says, when the public listener is bound to `bound`.
+    /// The token policy of a server with the public listener at `bound`.
     ///
-    /// `None` never happens with the address of a bound listener: an IPv6 scope id is the one
-    /// thing that can't stand in a URL.
+    /// `None` only if no issuer is configured and the address has an IPv6 scope id, which a URL
+    /// cannot contain.
     pub(crate) fn policy(&self, bound: SocketAddr) -> Option<TokenPolicy> {
         Some(TokenPolicy::new(self.issuer(bound)?, self.clients.iter().cloned()))
     }
 }
 
-/// Checks what was typed. Relative data directories start at `directory`.
+/// Checks the raw values. A relative data directory starts at `directory`.
 pub(super) fn check(raw: &Raw, directory: &Path) -> Result<Config, Vec<Problem>> {
     let mut reader = Reader::new(raw, directory.to_owned());
     let config = sections::config(&mut reader, directory);

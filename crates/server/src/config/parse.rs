@@ -1,5 +1,5 @@
-//! From a typed value to a meant one, kind by kind. What can't be meant gets an [`Expected`] that
-//! says what would be right and never repeats the value.
+//! Parsers for each kind of value. An [`Expected`] describes valid values and never repeats the
+//! invalid one, which may be a secret.
 
 mod urls;
 
@@ -23,12 +23,12 @@ pub(super) use self::urls::{endpoint, issuer, origins, store};
 use super::problem::Expected;
 use super::value::Value;
 
-/// A value that was understood, or what would have been right.
+/// A parsed value, or a description of valid values.
 pub(super) type Parsed<T> = Result<T, Expected>;
 
 const DURATION: &str =
     "a duration with its unit, such as \"500ms\", \"10s\", \"5m\", \"12h\" or \"30d\"";
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 fn text(value: &Value, expected: impl Display) -> Parsed<&str> {
     value.text().ok_or_else(|| Expected::new(expected))
@@ -46,23 +46,23 @@ fn span(text: &str) -> Option<Duration> {
         "d" => 86_400_000,
         _ => return None,
     };
-    number.checked_mul(millis).map(Duration::from_millis).filter(|span| *span <= LONGEST)
+    number.checked_mul(millis).map(Duration::from_millis).filter(|span| *span <= MAX_DURATION)
 }
 
-/// A span of at most a hundred years, nothing included.
+/// A duration of at most a hundred years, possibly zero.
 pub(super) fn duration(value: &Value) -> Parsed<Duration> {
     value.text().and_then(span).ok_or_else(|| Expected::new(DURATION))
 }
 
-/// A span of at least a millisecond.
-pub(super) fn some_time(value: &Value) -> Parsed<Duration> {
+/// A duration of at least a millisecond.
+pub(super) fn positive_duration(value: &Value) -> Parsed<Duration> {
     duration(value)
         .ok()
         .filter(|span| !span.is_zero())
-        .ok_or_else(|| Expected::new(format_args!("{DURATION}, more than nothing")))
+        .ok_or_else(|| Expected::new(format_args!("{DURATION}, longer than zero")))
 }
 
-/// What a token's life is counted in.
+/// The lifetime of a token, in whole seconds.
 pub(super) fn lifetime(value: &Value) -> Parsed<Lifetime> {
     let whole = duration(value).ok().filter(|span| span.subsec_nanos() == 0);
     whole.and_then(|span| Lifetime::from_seconds(span.as_secs())).ok_or_else(|| {
@@ -70,7 +70,7 @@ pub(super) fn lifetime(value: &Value) -> Parsed<Lifetime> {
     })
 }
 
-/// A span of at least an hour, or none for "never".
+/// A duration of at least an hour; `None` for "never".
 pub(super) fn rotation(value: &Value) -> Parsed<Option<Duration>> {
     const HOUR: Duration = Duration::from_secs(3600);
     if value.text() == Some("never") {
@@ -81,7 +81,7 @@ pub(super) fn rotation(value: &Value) -> Parsed<Option<Duration>> {
     })
 }
 
-/// `COUNT/SPAN`, or none for "unlimited".
+/// `COUNT/DURATION`; `None` for "unlimited".
 pub(super) fn rate(value: &Value) -> Parsed<Option<Rate>> {
     let parse = |text: &str| {
         let (count, per) = text.split_once('/')?;
@@ -91,19 +91,19 @@ pub(super) fn rate(value: &Value) -> Parsed<Option<Rate>> {
     match value.text() {
         Some("unlimited") => Ok(None),
         text => text.and_then(parse).map(Some).ok_or_else(|| {
-            Expected::new("a count and a span, such as \"30/1m\", or \"unlimited\"")
+            Expected::new("a count and a duration, such as \"30/1m\", or \"unlimited\"")
         }),
     }
 }
 
-/// A whole number from `least` to `most`.
-pub(super) fn whole<T: TryFrom<i64>>(least: i64, most: i64) -> impl Fn(&Value) -> Parsed<T> {
+/// An integer from `min` to `max`.
+pub(super) fn whole<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Parsed<T> {
     move |value| {
         let number = match value {
-            Value::Integer(number) if (least..=most).contains(number) => T::try_from(*number).ok(),
+            Value::Integer(number) if (min..=max).contains(number) => T::try_from(*number).ok(),
             _ => None,
         };
-        number.ok_or_else(|| Expected::new(format_args!("a whole number from {least} to {most}")))
+        number.ok_or_else(|| Expected::new(format_args!("an integer from {min} to {max}")))
     }
 }
 
@@ -116,27 +116,27 @@ pub(super) fn boolean(value: &Value) -> Parsed<bool> {
     }
 }
 
-/// One of `words`.
-pub(super) fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Value) -> Parsed<T> {
+/// One of the named values.
+pub(super) fn one_of<T: Copy>(names: &[(&'static str, T)]) -> impl Fn(&Value) -> Parsed<T> {
     move |value| {
         let text = value.text();
-        let meant = words.iter().find(|(word, _)| Some(*word) == text);
-        meant.map(|(_, meaning)| *meaning).ok_or_else(|| Expected::new(one_of(words)))
+        let found = names.iter().find(|(name, _)| Some(*name) == text);
+        found.map(|(_, value)| *value).ok_or_else(|| Expected::new(choices(names)))
     }
 }
 
-fn one_of<T>(words: &[(&'static str, T)]) -> String {
-    let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-    format!("one of {}", words.join(", "))
+fn choices<T>(names: &[(&'static str, T)]) -> String {
+    let names: Vec<String> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    format!("one of {}", names.join(", "))
 }
 
-/// The name of an algorithm, spelled as JOSE spells it.
+/// The JOSE name of an algorithm.
 pub(super) fn algorithm(value: &Value) -> Parsed<Algorithm> {
     let names = Algorithm::ALL.iter().map(|algorithm| (algorithm.as_str(), *algorithm));
-    word(&names.collect::<Vec<_>>())(value)
+    one_of(&names.collect::<Vec<_>>())(value)
 }
 
-/// A list of what `item` reads. The items that it doesn't are named.
+/// A list of items. The error names each invalid item.
 pub(super) fn list<T>(
     item: impl Fn(&Value) -> Parsed<T>,
     what: &str,
@@ -145,22 +145,21 @@ pub(super) fn list<T>(
         let Value::List(items) = value else {
             return Err(Expected::new(format_args!("a list of {what}")));
         };
-        let mut wrong = Vec::new();
-        let mut good = Vec::new();
-        for typed in items {
-            match item(typed) {
-                Ok(meant) => good.push(meant),
-                Err(expected) => wrong.push(format!("{typed}: {expected}")),
+        let (mut parsed, mut errors) = (Vec::new(), Vec::new());
+        for value in items {
+            match item(value) {
+                Ok(item) => parsed.push(item),
+                Err(expected) => errors.push(format!("{value}: {expected}")),
             }
         }
-        if wrong.is_empty() { Ok(good) } else { Err(Expected(wrong.join("; ").into())) }
+        if errors.is_empty() { Ok(parsed) } else { Err(Expected(errors.join("; ").into())) }
     }
 }
 
 /// The grants of a client.
 pub(super) fn grants(value: &Value) -> Parsed<BTreeSet<Grant>> {
-    let words = Grant::ALL.map(|grant| (grant.as_str(), grant));
-    list(word(&words), "grants such as \"login\"")(value).map(BTreeSet::from_iter)
+    let names = Grant::ALL.map(|grant| (grant.as_str(), grant));
+    list(one_of(&names), "grants such as \"login\"")(value).map(BTreeSet::from_iter)
 }
 
 /// Scope tokens (RFC 6749 §3.3).
@@ -173,10 +172,10 @@ pub(super) fn scopes(value: &Value) -> Parsed<Scope> {
     };
     let tokens = list(token, "scope tokens such as \"read\"")(value)?;
     Scope::from_tokens(tokens.iter().map(String::as_str))
-        .map_err(|_| Expected::new("no more than 1024 bytes of scope tokens"))
+        .map_err(|_| Expected::new("at most 1024 bytes of scope tokens"))
 }
 
-/// Names of resource servers.
+/// The names of resource servers.
 pub(super) fn audiences(value: &Value) -> Parsed<Vec<Audience>> {
     let name = |value: &Value| {
         let expected = "1 to 255 bytes without control characters";
@@ -192,7 +191,7 @@ pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
     })
 }
 
-/// Networks; an address alone stands for itself.
+/// Networks. An address is a network of one address.
 pub(super) fn networks(value: &Value) -> Parsed<Vec<IpNet>> {
     let network = |value: &Value| {
         let address = |text: &str| text.parse::<IpAddr>().ok().map(IpNet::from);
@@ -204,7 +203,7 @@ pub(super) fn networks(value: &Value) -> Parsed<Vec<IpNet>> {
     list(network, "networks such as \"10.0.0.0/8\"")(value)
 }
 
-/// A path; a relative one starts at `base`.
+/// A path. A relative path starts at `base`.
 pub(super) fn path(base: &Path) -> impl Fn(&Value) -> Parsed<PathBuf> {
     move |value| {
         let text = value.text().filter(|text| !text.is_empty() && !text.contains('\0'));
@@ -212,9 +211,9 @@ pub(super) fn path(base: &Path) -> impl Fn(&Value) -> Parsed<PathBuf> {
     }
 }
 
-/// The hash of a client's secret; none where it is empty.
+/// The hash of a client secret; `None` if the value is empty.
 pub(super) fn secret_hash(value: &Value) -> Parsed<Option<PasswordHash>> {
-    let expected = "an argon2 hash in PHC form, which begins with $argon2id$, or file:PATH";
+    let expected = "an argon2 hash in PHC format, starting with $argon2id$, or file:PATH";
     match text(value, expected)? {
         "" => Ok(None),
         hash if hash.starts_with("$argon2id$v=19$") && hash.split('$').count() == 6 => {
@@ -224,15 +223,15 @@ pub(super) fn secret_hash(value: &Value) -> Parsed<Option<PasswordHash>> {
     }
 }
 
-/// What is logged: a level, or directives of `tracing`.
+/// A log level, or directives of `tracing`.
 pub(super) fn level(value: &Value) -> Parsed<String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    // A lone word that is no level would be taken for a module's name, and all of it be logged.
+    // `tracing` would take an unknown level for the name of a module and log everything in it.
     let known = |part: &str| part.contains(['=', '[']) || LEVELS.contains(&part);
-    let good = |text: &&str| {
+    let valid = |text: &&str| {
         text.split(',').all(known) && tracing_subscriber::EnvFilter::builder().parse(text).is_ok()
     };
-    value.text().filter(good).map(ToOwned::to_owned).ok_or_else(|| {
+    value.text().filter(valid).map(ToOwned::to_owned).ok_or_else(|| {
         Expected::new(
             "one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or directives \
              such as \"info,aquaware=debug\"",
@@ -248,14 +247,14 @@ mod tests {
         Value::Text(text.to_owned())
     }
 
-    pub(super) fn good<T>(parse: impl Fn(&Value) -> Parsed<T>, texts: &[&str]) -> Vec<T> {
+    pub(super) fn valid<T>(parse: impl Fn(&Value) -> Parsed<T>, texts: &[&str]) -> Vec<T> {
         texts
             .iter()
             .map(|text| parse(&typed(text)).unwrap_or_else(|e| panic!("{text}: {e}")))
             .collect()
     }
 
-    pub(super) fn bad<T>(parse: impl Fn(&Value) -> Parsed<T>, texts: &[&str]) {
+    pub(super) fn invalid<T>(parse: impl Fn(&Value) -> Parsed<T>, texts: &[&str]) {
         for text in texts {
             assert!(parse(&typed(text)).is_err(), "{text}");
         }
@@ -266,12 +265,12 @@ mod tests {
 
     #[test]
     fn durations_have_a_unit() {
-        let read = good(duration, &["500ms", "10s", "5m", "12h", "30d", "0s"]);
+        let read = valid(duration, &["500ms", "10s", "5m", "12h", "30d", "0s"]);
         assert_eq!(
             read.iter().map(Duration::as_millis).collect::<Vec<_>>(),
             [500, 10_000, 300_000, 43_200_000, 2_592_000_000, 0]
         );
-        bad(
+        invalid(
             duration,
             &[
                 "",
@@ -289,46 +288,43 @@ mod tests {
                 "five",
             ],
         );
-        bad(some_time, &["0ms", "0d"]);
+        invalid(positive_duration, &["0ms", "0d"]);
     }
 
     #[test]
     fn lifetimes_are_whole_seconds() {
-        assert_eq!(good(lifetime, &["2000ms"])[0].span(), Duration::from_secs(2));
-        bad(lifetime, &["0s", "500ms", "1500ms", "5"]);
+        assert_eq!(valid(lifetime, &["2000ms"])[0].span(), Duration::from_secs(2));
+        invalid(lifetime, &["0s", "500ms", "1500ms", "5"]);
     }
 
     #[test]
-    fn keys_rotate_hourly_at_most() {
+    fn keys_rotate_at_most_once_an_hour() {
         let hour = Some(Duration::from_secs(3600));
-        assert_eq!(good(rotation, &["never", "1h", "60m"]), [None, hour, hour]);
-        bad(rotation, &["59m", "0s", "always", ""]);
+        assert_eq!(valid(rotation, &["never", "1h", "60m"]), [None, hour, hour]);
+        invalid(rotation, &["59m", "0s", "always", ""]);
     }
 
     #[test]
-    fn rates_are_a_count_and_a_span() {
-        let read = good(rate, &["unlimited", "30/1m"]);
+    fn rates_are_a_count_and_a_duration() {
+        let read = valid(rate, &["unlimited", "30/1m"]);
         let per = Duration::from_secs(60);
         assert_eq!(read, [None, Some(Rate { count: NonZeroU32::new(30).unwrap(), per })]);
-        bad(rate, &["", "30", "0/1m", "30/0s", "30/m", "-1/1m", "30 / 1m", "4294967296/1m"]);
+        invalid(rate, &["", "30", "0/1m", "30/0s", "30/m", "-1/1m", "30 / 1m", "4294967296/1m"]);
     }
 
     #[test]
-    fn whole_numbers_keep_their_bounds() {
+    fn integers_are_within_their_bounds() {
         let parse = whole::<u32>(1, 10);
         assert_eq!(parse(&Value::Integer(10)), Ok(10));
         for value in [Value::Integer(0), Value::Integer(11), typed("5"), Value::Boolean(true)] {
-            assert_eq!(
-                parse(&value).unwrap_err().to_string(),
-                "expected a whole number from 1 to 10"
-            );
+            assert_eq!(parse(&value).unwrap_err().to_string(), "expected an integer from 1 to 10");
         }
     }
 
     #[test]
     fn addresses_are_ip_addresses_with_a_port() {
-        good(address, &["127.0.0.1:8080", "[::1]:0", "0.0.0.0:65535"]);
-        bad(
+        valid(address, &["127.0.0.1:8080", "[::1]:0", "0.0.0.0:65535"]);
+        invalid(
             address,
             &["", "8080", ":8080", "localhost:8080", "::1:8080x", "127.0.0.1", "1.2.3.4:65536"],
         );
@@ -342,34 +338,37 @@ mod tests {
             read.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["10.0.0.0/8", "::1/128", "fd00::/8"]
         );
-        let told =
+        let message =
             networks(&texts(&["10.0.0.0/8", "10.0.0.0/33", "proxy"])).unwrap_err().to_string();
-        assert!(told.contains("\"10.0.0.0/33\": ") && told.contains("\"proxy\": "), "{told}");
-        bad(networks, &["10.0.0.0/8"]);
+        assert!(
+            message.contains("\"10.0.0.0/33\": ") && message.contains("\"proxy\": "),
+            "{message}"
+        );
+        invalid(networks, &["10.0.0.0/8"]);
     }
 
     #[test]
     fn a_secret_hash_is_argon2_and_never_repeated() {
         let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$aGFzaA";
-        assert!(good(secret_hash, &[hash])[0].is_some());
-        assert!(good(secret_hash, &[""])[0].is_none());
-        bad(secret_hash, &["horse", "$argon2id$", "$argon2id$v=19$m=8", "$2b$12$abc"]);
+        assert!(valid(secret_hash, &[hash])[0].is_some());
+        assert!(valid(secret_hash, &[""])[0].is_none());
+        invalid(secret_hash, &["horse", "$argon2id$", "$argon2id$v=19$m=8", "$2b$12$abc"]);
         assert!(!secret_hash(&typed("horse")).unwrap_err().to_string().contains("horse"));
     }
 
     #[test]
-    fn levels_are_words_or_directives() {
-        good(level, &["off", "trace", "info,aquaware=debug", "warn,aquaware::http=trace"]);
-        bad(level, &["", "loud", "infoo", "info,,debug", "info,aquaware=loud"]);
+    fn levels_are_names_or_directives() {
+        valid(level, &["off", "trace", "info,aquaware=debug", "warn,aquaware::http=trace"]);
+        invalid(level, &["", "loud", "infoo", "info,,debug", "info,aquaware=loud"]);
     }
 
     #[test]
-    fn words_are_told_when_none_fits() {
-        let told = algorithm(&typed("eddsa")).unwrap_err().to_string();
-        assert_eq!(told, "expected one of \"EdDSA\", \"ES256\", \"RS256\", \"HS256\"");
+    fn errors_list_the_valid_names() {
+        let message = algorithm(&typed("eddsa")).unwrap_err().to_string();
+        assert_eq!(message, "expected one of \"EdDSA\", \"ES256\", \"RS256\", \"HS256\"");
         let list = Value::List(vec![typed("login"), typed("implicit")]);
-        let told = grants(&list).unwrap_err().to_string();
-        assert!(told.starts_with("\"implicit\": expected one of \"login\""), "{told}");
+        let message = grants(&list).unwrap_err().to_string();
+        assert!(message.starts_with("\"implicit\": expected one of \"login\""), "{message}");
     }
 
     #[test]

@@ -1,28 +1,29 @@
-//! What is wrong with a configuration: one sentence for each mistake, all of them together.
+//! The errors in a configuration, reported together.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Value as Json, json};
+use strsim::levenshtein;
 use thiserror::Error;
 
 use super::source::Source;
 
-/// One mistake: where it stands, what stands there, and what would be right.
+/// One error: its source, the value, and the expected values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// The key, as `listen.public`; none where a file or a variable as a whole is meant.
+    /// The key, such as `listen.public`; `None` for an error in a whole file or variable.
     pub(crate) key: Option<String>,
-    /// The value as it may be shown: secrets are masked already.
+    /// The value, with secrets masked.
     pub(crate) value: Option<String>,
-    /// Where it was typed.
+    /// Where the value was set.
     pub(crate) source: Source,
-    /// What is wrong, or what would be right.
+    /// The error, or the expected values.
     pub(crate) what: String,
 }
 
 impl Problem {
-    /// A mistake that isn't about one key's value.
+    /// An error that is not about the value of one key.
     pub(super) fn at(source: Source, what: impl Into<String>) -> Self {
         Self { key: None, value: None, source, what: what.into() }
     }
@@ -49,13 +50,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration, one line each; never empty.
+/// All errors in a configuration; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
-    /// The mistakes for a program to read: `{"ok": false, "errors": [{"key", "value", "source",
-    /// "message"}]}`.
+    /// The errors as JSON: `{"ok": false, "errors": [{"key", "value", "source", "message"}]}`.
     pub(crate) fn json(&self) -> Json {
         let errors: Vec<Json> = self.0.iter().map(Problem::json).collect();
         json!({ "ok": false, "errors": errors })
@@ -73,7 +73,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// What a value should have been. Never holds the value itself, which may be a secret.
+/// A description of valid values. Never contains the invalid value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub(super) struct Expected(pub(super) Cow<'static, str>);
@@ -85,36 +85,18 @@ impl Expected {
     }
 }
 
-/// The candidate most like `word`, if one is near enough to have been meant.
+/// The candidate that is most similar to `word`, if one is similar enough.
 pub(super) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let reach = (word.chars().count() / 3).max(1);
+    let max_distance = (word.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= reach)
+        .map(|candidate| (levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= max_distance)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance, case aside: how many letters to insert, drop or replace.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, letter) in from.to_lowercase().chars().enumerate() {
-        let mut next = Vec::with_capacity(row.len());
-        let mut left = line + 1;
-        next.push(left);
-        for (pair, other) in row.windows(2).zip(&to) {
-            let &[diagonal, above] = pair else { continue };
-            left = (diagonal + usize::from(letter != *other)).min(above + 1).min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -122,20 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distance_counts_letters() {
-        for (from, to, expected) in [
-            ("", "", 0),
-            ("abc", "abc", 0),
-            ("abc", "", 3),
-            ("kitten", "sitting", 3),
-            ("A", "a", 0),
-        ] {
-            assert_eq!(distance(from, to), expected, "{from} {to}");
-        }
-    }
-
-    #[test]
-    fn only_near_words_are_suggested() {
+    fn only_similar_words_are_suggested() {
         let words = ["public", "management", "workers"];
         assert_eq!(nearest("publik", words), Some("public"));
         assert_eq!(nearest("worker", words), Some("workers"));

@@ -1,7 +1,6 @@
-//! The configuration as typed by a person: values by key with their sources, nothing judged yet
-//! but whether the key exists.
+//! The raw configuration: values by key with their sources. Only the keys are checked here.
 //!
-//! The layers are the defaults of the schema, the file, and the variables; the later one wins.
+//! The file overrides the defaults of the schema, and environment variables override the file.
 
 mod environment;
 mod file;
@@ -13,55 +12,55 @@ use super::schema::{self, Key};
 use super::source::{Environment, Source};
 use super::value::Value;
 
-/// What somebody typed at one key.
+/// The value of one key.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) value: Value,
     pub(super) source: Source,
 }
 
-/// Everything that was typed, and the problems met while reading it.
+/// All values that were set, and the errors found while reading them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Raw {
     entries: BTreeMap<Key, Entry>,
     clients: BTreeMap<String, Source>,
     pub(super) problems: Vec<Problem>,
-    /// The file couldn't be read to its end, so what it would have said isn't known.
+    /// Whether the file could not be parsed, so that values may be missing.
     pub(super) incomplete: bool,
 }
 
 impl Raw {
-    /// Nothing but the defaults.
+    /// The defaults only.
     pub(super) fn new() -> Self {
         let clients = schema::BUILT_IN_CLIENTS.map(|id| (id.to_owned(), Source::Default));
         Self { clients: BTreeMap::from(clients), ..Self::default() }
     }
 
-    /// Adds what stands in the file `path`, whose content is `bytes`.
+    /// Adds the values of the file `path` with the content `bytes`.
     pub(super) fn add_file(&mut self, path: &str, bytes: &[u8]) {
         file::add(self, path, bytes);
     }
 
-    /// Adds what the variables say.
+    /// Adds the values of environment variables.
     pub(super) fn add_environment(&mut self, environment: &Environment) {
         environment::add(self, environment);
     }
 
-    /// Notes that the file can't be used at all.
+    /// Records that the file cannot be used.
     pub(super) fn add_unusable_file(&mut self, problem: Problem) {
         self.incomplete = true;
         self.problems.push(problem);
     }
 
-    /// The value in force at `key` and where it comes from; `None` where none is set by default.
+    /// The effective value of `key` and its source; `None` if it has neither a value nor a default.
     pub(super) fn effective(&self, key: &Key) -> Option<Entry> {
         self.entries.get(key).cloned().or_else(|| {
-            let value = Value::from_initial(key.setting()?.initial)?;
+            let value = Value::from_default(key.setting()?.default)?;
             Some(Entry { value, source: Source::Default })
         })
     }
 
-    /// Every client and where it is first named.
+    /// All clients and where each is first named.
     pub(super) fn clients(&self) -> impl Iterator<Item = (&str, &Source)> {
         self.clients.iter().map(|(id, source)| (id.as_str(), source))
     }

@@ -1,5 +1,4 @@
-//! Reads settings one by one, and goes on after a mistake: whoever configures gets all of them
-//! at once.
+//! Reads settings one by one and continues after errors, so that all errors are reported at once.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -9,31 +8,29 @@ use super::parse::Parsed;
 use super::problem::Problem;
 use super::raw::{Entry, Raw};
 use super::schema::{Key, Secrecy};
-use super::secret::{resolved, shown};
+use super::secret::{display, resolve};
 use super::source::Source;
-use super::unavailable;
 use super::value::Value;
 
-/// Turns typed values into meant ones and keeps the problems.
+/// Parses raw values and collects the errors.
 ///
-/// Every reading gives `None` after a problem, so that the caller reads everything first and
-/// gives up afterwards.
+/// A setting with an error is `None`, so that the caller can read all settings before it stops.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     raw: &'a Raw,
-    /// Where relative paths of secrets start.
+    /// The base of relative paths of secrets.
     pub(super) base: PathBuf,
     read: BTreeSet<Key>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from `raw`.
+    /// A reader of `raw`.
     pub(super) fn new(raw: &'a Raw, base: PathBuf) -> Self {
         Self { raw, base, read: BTreeSet::new(), problems: Vec::new() }
     }
 
-    /// The setting `path` as `parse` understands it.
+    /// Reads the setting `path`.
     pub(super) fn read<T>(
         &mut self,
         path: &'static str,
@@ -42,7 +39,7 @@ impl<'a> Reader<'a> {
         self.read_key(&Key::plain(path), parse)
     }
 
-    /// As [`Reader::read`], for any key.
+    /// Like [`Reader::read`], for any key.
     pub(super) fn read_key<T>(
         &mut self,
         key: &Key,
@@ -58,7 +55,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A setting that may be absent: `Some(None)` where it is, `None` after a problem.
+    /// Reads a setting that may be absent: `Some(None)` if it is, `None` after an error.
     pub(super) fn optional<T>(
         &mut self,
         key: &Key,
@@ -68,13 +65,13 @@ impl<'a> Reader<'a> {
         let Some(Entry { value, source }) = self.raw.effective(key) else {
             return Some(None);
         };
-        let asked = resolved(&value, secrecy(key), &self.base);
-        match asked.and_then(|asked| parse(&asked).map(|meant| (asked, meant))) {
-            Ok((asked, meant)) => {
-                for what in unavailable::check(&key.pattern(), &asked) {
-                    self.report(key, source.clone(), Some(&value), what.to_owned());
+        let resolved = resolve(&value, secrecy(key), &self.base);
+        match resolved.and_then(|resolved| parse(&resolved).map(|parsed| (resolved, parsed))) {
+            Ok((resolved, parsed)) => {
+                if let Some(what) = unavailable(key, &resolved) {
+                    self.report(key, source, Some(&value), what.to_owned());
                 }
-                Some(Some(meant))
+                Some(Some(parsed))
             }
             Err(expected) => {
                 self.report(key, source, Some(&value), expected.to_string());
@@ -83,38 +80,44 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes that what stands at `key` can't be, for a reason that lies elsewhere.
+    /// Reports that the value of `key` conflicts with another setting.
     pub(super) fn conflict(&mut self, key: &Key, what: impl Display) {
         let entry = self.raw.effective(key);
         let (value, source) = entry.map_or((None, Source::Default), |e| (Some(e.value), e.source));
         self.report(key, source, value.as_ref(), what.to_string());
     }
 
-    /// Notes that a table can't be what it is called.
-    pub(super) fn misnamed(&mut self, table: String, source: Source, what: impl Display) {
+    /// Reports that the name of a table is invalid.
+    pub(super) fn invalid_table(&mut self, table: String, source: Source, what: impl Display) {
         let problem = Problem { key: Some(table), value: None, source, what: what.to_string() };
         self.problems.push(problem);
     }
 
-    /// Whether somebody typed a value at `key`.
-    pub(super) fn is_typed(&self, key: &Key) -> bool {
+    /// Whether `key` was set explicitly.
+    pub(super) fn is_set(&self, key: &Key) -> bool {
         self.raw.effective(key).is_some_and(|entry| entry.source != Source::Default)
     }
 
-    /// Every client and where it is first named.
+    /// All clients and where each is first named.
     pub(super) fn clients(&self) -> impl Iterator<Item = (&'a str, &'a Source)> + use<'a> {
         self.raw.clients()
     }
 
-    /// What was wrong, and which keys were read.
+    /// The errors, and the keys that were read.
     pub(super) fn finish(self) -> (Vec<Problem>, BTreeSet<Key>) {
         (self.problems, self.read)
     }
 
     fn report(&mut self, key: &Key, source: Source, value: Option<&Value>, what: String) {
-        let value = value.map(|value| shown(value, secrecy(key)));
+        let value = value.map(|value| display(value, secrecy(key)));
         self.problems.push(Problem { key: Some(key.to_string()), value, source, what });
     }
+}
+
+/// Why a valid value is rejected: it enables something that is not implemented yet.
+fn unavailable(key: &Key, value: &Value) -> Option<&'static str> {
+    let traces = key.to_string() == "telemetry.otlp_endpoint" && value.text() != Some("");
+    traces.then_some("traces are not available yet; set \"\"")
 }
 
 fn secrecy(key: &Key) -> Secrecy {

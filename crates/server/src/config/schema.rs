@@ -1,20 +1,21 @@
-//! Every setting there is: its key, its default as it would be typed, and how secret it is.
+//! All settings: key, default and secrecy.
 //!
-//! One table serves the file, the environment, the check, `config show` and the suggestions for
-//! misspelled keys, so none of them can know a key that the others don't.
+//! The file, the environment, the checks, `config show` and the suggestions for misspelled keys all
+//! use this table, so they cannot disagree about the keys.
 
 use std::fmt;
 
+use self::DefaultValue::{Absent, Boolean, Integer, List, Text};
 use super::source::PREFIX;
 
-/// A default, as somebody would type it. It also says which type a variable is read as.
+/// The default of a setting. It also determines the type of the setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Initial {
-    /// Nothing: the setting is a text that may be left out.
+pub(crate) enum DefaultValue {
+    /// No default: the setting is an optional string.
     Absent,
     /// A string.
     Text(&'static str),
-    /// A whole number.
+    /// An integer.
     Integer(i64),
     /// `true` or `false`.
     Boolean(bool),
@@ -22,122 +23,95 @@ pub(crate) enum Initial {
     List(&'static [&'static str]),
 }
 
-/// How much of a value may be shown, and whether it may come from a file of its own.
+/// Whether a value may be displayed, and whether `file:PATH` is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Secrecy {
-    /// All of it.
+    /// The value is displayed.
     Open,
-    /// All but a password within; `file:PATH` is read.
+    /// The value is displayed without passwords in it; `file:PATH` is allowed.
     Url,
-    /// Nothing; `file:PATH` is read.
+    /// The value is never displayed; `file:PATH` is allowed.
     Secret,
 }
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
-    /// Its path, or its name within the table of a client.
+    /// The path, or the name within the table of a client.
     pub(crate) path: &'static str,
-    /// Its default.
-    pub(crate) initial: Initial,
-    /// How secret it is.
+    /// The default.
+    pub(crate) default: DefaultValue,
+    /// The secrecy.
     pub(crate) secrecy: Secrecy,
 }
 
-const fn open(path: &'static str, initial: Initial) -> Setting {
-    Setting { path, initial, secrecy: Secrecy::Open }
+const fn open(path: &'static str, default: DefaultValue) -> Setting {
+    Setting { path, default, secrecy: Secrecy::Open }
 }
 
-const fn absent(path: &'static str) -> Setting {
-    open(path, Initial::Absent)
+const fn url(path: &'static str, default: &'static str) -> Setting {
+    Setting { path, default: Text(default), secrecy: Secrecy::Url }
 }
 
-const fn text(path: &'static str, initial: &'static str) -> Setting {
-    open(path, Initial::Text(initial))
-}
-
-const fn whole(path: &'static str, initial: i64) -> Setting {
-    open(path, Initial::Integer(initial))
-}
-
-const fn flag(path: &'static str) -> Setting {
-    open(path, Initial::Boolean(false))
-}
-
-const fn on(path: &'static str) -> Setting {
-    open(path, Initial::Boolean(true))
-}
-
-const fn list(path: &'static str, initial: &'static [&'static str]) -> Setting {
-    open(path, Initial::List(initial))
-}
-
-const fn url(path: &'static str, initial: &'static str) -> Setting {
-    Setting { path, initial: Initial::Text(initial), secrecy: Secrecy::Url }
-}
-
-const fn secret(path: &'static str) -> Setting {
-    Setting { path, initial: Initial::Text(""), secrecy: Secrecy::Secret }
-}
-
-/// The settings outside `[clients]`, in the order in which they are shown.
+/// The settings outside `[clients]`, in display order.
 pub(super) const SETTINGS: &[Setting] = &[
-    absent("issuer"),
-    text("data_dir", "."),
-    text("listen.public", "127.0.0.1:8080"),
-    text("listen.management", "127.0.0.1:9090"),
-    whole("listen.workers", 0),
-    list("listen.trusted_proxies", &[]),
-    absent("listen.tls.certificate"),
-    absent("listen.tls.private_key"),
+    open("issuer", Absent),
+    open("data_dir", Text(".")),
+    open("listen.public", Text("127.0.0.1:8080")),
+    open("listen.management", Text("127.0.0.1:9090")),
+    open("listen.workers", Integer(0)),
+    open("listen.trusted_proxies", List(&[])),
+    open("listen.tls.certificate", Absent),
+    open("listen.tls.private_key", Absent),
     url("store.sessions", "sqlite:aquaware.db"),
     url("store.accounts", "sqlite:aquaware.db"),
-    whole("store.pool_size", 16),
-    text("store.timeout", "2s"),
-    on("store.migrate"),
-    text("keys.directory", "keys"),
-    text("keys.algorithm", "EdDSA"),
-    text("keys.rotate_every", "90d"),
-    text("accounts.signup", "open"),
-    whole("accounts.password_min_length", 8),
-    whole("accounts.argon2.memory_kib", 19456),
-    whole("accounts.argon2.iterations", 2),
-    whole("accounts.argon2.parallelism", 1),
-    whole("accounts.argon2.max_concurrent", 0),
-    whole("accounts.argon2.max_waiting", 256),
-    text("limits.login_per_address", "30/1m"),
-    text("limits.signup_per_address", "10/1h"),
-    text("limits.refresh_per_session", "60/1m"),
-    text("limits.failed_logins_per_account", "10/15m"),
-    flag("cookies.insecure"),
-    list("cors.allow_origins", &[]),
-    text("log.format", "auto"),
-    text("log.level", "info"),
+    open("store.pool_size", Integer(16)),
+    open("store.timeout", Text("2s")),
+    open("store.migrate", Boolean(true)),
+    open("keys.directory", Text("keys")),
+    open("keys.algorithm", Text("EdDSA")),
+    open("keys.rotate_every", Text("90d")),
+    open("accounts.signup", Text("open")),
+    open("accounts.password_min_length", Integer(8)),
+    open("accounts.argon2.memory_kib", Integer(19456)),
+    open("accounts.argon2.iterations", Integer(2)),
+    open("accounts.argon2.parallelism", Integer(1)),
+    open("accounts.argon2.max_concurrent", Integer(0)),
+    open("accounts.argon2.max_waiting", Integer(256)),
+    open("limits.login_per_address", Text("30/1m")),
+    open("limits.signup_per_address", Text("10/1h")),
+    open("limits.refresh_per_session", Text("60/1m")),
+    open("limits.failed_logins_per_account", Text("10/15m")),
+    open("cookies.insecure", Boolean(false)),
+    open("cors.allow_origins", List(&[])),
+    open("log.format", Text("auto")),
+    open("log.level", Text("info")),
     url("telemetry.otlp_endpoint", ""),
 ];
 
-/// The settings of one client, with the defaults of `web`, which are those of any other client too.
+/// The settings of a client, with the defaults of all clients except `device`.
 pub(super) const CLIENT_SETTINGS: &[Setting] = &[
-    text("access_lifetime", "5m"),
-    text("refresh_lifetime", "30d"),
-    text("session_lifetime", "365d"),
-    text("rotation", "always"),
-    text("retry_window", "30s"),
-    text("refresh_transport", "body"),
-    list("audience", &[]),
-    list("scopes", &[]),
-    list("grants", &["login", "refresh_token"]),
-    secret("secret_hash"),
-    flag("status"),
+    open("access_lifetime", Text("5m")),
+    open("refresh_lifetime", Text("30d")),
+    open("session_lifetime", Text("365d")),
+    open("rotation", Text("always")),
+    open("retry_window", Text("30s")),
+    open("refresh_transport", Text("body")),
+    open("audience", List(&[])),
+    open("scopes", List(&[])),
+    open("grants", List(&["login", "refresh_token"])),
+    Setting { path: "secret_hash", default: Text(""), secrecy: Secrecy::Secret },
+    open("status", Boolean(false)),
 ];
 
-/// What `device` does otherwise.
-const DEVICE_SETTINGS: &[Setting] = &[text("rotation", "never"), text("refresh_lifetime", "365d")];
+/// The settings of `device` that have other defaults.
+const DEVICE_SETTINGS: &[Setting] =
+    &[open("rotation", Text("never")), open("refresh_lifetime", Text("365d"))];
 
-/// The clients that exist without being configured.
+/// The clients that exist without configuration.
 pub(super) const BUILT_IN_CLIENTS: [&str; 2] = ["web", "device"];
 
-/// The name of one setting, be it of the server or of one client.
+/// The key of a setting of the server or of a client.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     client: Option<String>,
@@ -155,7 +129,7 @@ impl Key {
         Self { client: Some(client.to_owned()), path: name }
     }
 
-    /// The client it belongs to, if it is one's.
+    /// The client that the setting belongs to, if any.
     pub(super) fn client(&self) -> Option<&str> {
         self.client.as_deref()
     }
@@ -171,7 +145,7 @@ impl Key {
         self.path.rsplit('.').next().unwrap_or(self.path)
     }
 
-    /// What the table says about it.
+    /// The definition of the setting.
     pub(super) fn setting(&self) -> Option<&'static Setting> {
         let (settings, special) = match self.client.as_deref() {
             None => (SETTINGS, None),
@@ -181,13 +155,7 @@ impl Key {
         special.or_else(|| find(settings, self.path))
     }
 
-    /// The key as a pattern: `clients.*.rotation` for every client's.
-    pub(super) fn pattern(&self) -> String {
-        let table = if self.client.is_some() { "clients.*." } else { "" };
-        format!("{table}{}", self.path)
-    }
-
-    /// The variable that overrides it.
+    /// The environment variable that overrides the setting.
     pub(super) fn variable(&self) -> String {
         let path = self.path.to_ascii_uppercase().replace('.', "__");
         match &self.client {
@@ -206,7 +174,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// A key as TOML writes it: quoted where it must be.
+/// A part of a key in TOML, quoted if necessary.
 pub(super) fn key_part(name: &str) -> String {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     if !name.is_empty() && name.bytes().all(bare) {
@@ -216,7 +184,7 @@ pub(super) fn key_part(name: &str) -> String {
     }
 }
 
-/// A client's id as it is spelled within the name of a variable.
+/// A client id within the name of an environment variable.
 pub(super) fn client_in_variable(id: &str) -> String {
     id.to_ascii_uppercase().replace(['-', '.'], "_")
 }
@@ -231,7 +199,7 @@ pub(super) fn is_table(path: &str) -> bool {
     path == "clients" || SETTINGS.iter().any(|setting| below(setting.path, path).is_some())
 }
 
-/// The names that may stand in the table `path`; the empty path is the top.
+/// The names in the table `path`; the empty path is the root.
 pub(super) fn children(path: &str) -> Vec<&'static str> {
     let mut names: Vec<&'static str> = SETTINGS
         .iter()
@@ -245,7 +213,7 @@ pub(super) fn children(path: &str) -> Vec<&'static str> {
     names
 }
 
-/// Where else a setting called `name` lives, for those who put it into the wrong table.
+/// The path of a setting called `name` in another table.
 pub(super) fn elsewhere(name: &str) -> Option<String> {
     let last = |path: &'static str| path.rsplit('.').next() == Some(name);
     let plain = SETTINGS.iter().find(|setting| last(setting.path));
@@ -262,18 +230,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_and_variables_are_spelled_alike() {
+    fn keys_correspond_to_variables() {
         let key = Key::plain("listen.tls.certificate");
         assert_eq!(key.to_string(), "listen.tls.certificate");
         assert_eq!(key.variable(), "AQUAWARE_LISTEN__TLS__CERTIFICATE");
         let key = Key::of_client("my-app.eu", "rotation");
         assert_eq!(key.to_string(), "clients.\"my-app.eu\".rotation");
         assert_eq!(key.variable(), "AQUAWARE_CLIENTS__MY_APP_EU__ROTATION");
-        assert_eq!(key.pattern(), "clients.*.rotation");
     }
 
     #[test]
-    fn tables_know_what_may_stand_in_them() {
+    fn tables_know_their_settings() {
         assert_eq!(children("keys"), ["directory", "algorithm", "rotate_every"]);
         assert!(children("").contains(&"clients") && children("").contains(&"issuer"));
         assert!(children("listen").contains(&"tls"));
@@ -281,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_in_the_wrong_table_is_found_again() {
+    fn a_setting_in_the_wrong_table_is_found() {
         assert_eq!(elsewhere("pool_size").as_deref(), Some("store.pool_size"));
         assert_eq!(elsewhere("rotation").as_deref(), Some("clients.CLIENT.rotation"));
         assert_eq!(elsewhere("colour"), None);

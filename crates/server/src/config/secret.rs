@@ -1,4 +1,4 @@
-//! Values that may not be shown, and values that stand in a file of their own.
+//! Masks secret values, and reads values from files of their own.
 
 use std::fmt;
 use std::path::Path;
@@ -9,24 +9,24 @@ use super::problem::Expected;
 use super::schema::Secrecy;
 use super::value::Value;
 
-/// What stands in place of a secret.
+/// Replaces a secret.
 const MASK: &str = "***";
-/// What a value begins with that stands in a file of its own.
-const FILE: &str = "file:";
-/// Words that make the value of a URL's parameter worth hiding.
-const TELLING: [&str; 5] = ["pass", "secret", "token", "auth", "key"];
+/// The prefix of a value that names a file with the actual value.
+const FILE_PREFIX: &str = "file:";
+/// Parameters of URLs are masked if their name contains one of these.
+const SECRET_WORDS: [&str; 5] = ["pass", "secret", "token", "auth", "key"];
 
-/// A text that is never formatted and leaves nothing in memory.
+/// Text that is never formatted and is zeroized on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// Takes charge of `text`.
+    /// Wraps `text`.
     pub(super) fn new(text: &str) -> Self {
         Self(Zeroizing::new(text.to_owned()))
     }
 
-    /// The text itself: for the connection it opens, never for a log.
+    /// The text, for opening a connection. Never log it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -38,28 +38,29 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// `value` as it may be shown.
+/// `value` with secrets masked.
 pub(super) fn masked(value: &Value, secrecy: Secrecy) -> Value {
     match (secrecy, value) {
         (Secrecy::Open, value) => value.clone(),
-        (_, Value::Text(text)) if text.is_empty() || text.starts_with(FILE) => value.clone(),
+        (_, Value::Text(text)) if text.is_empty() || text.starts_with(FILE_PREFIX) => value.clone(),
         (Secrecy::Url, Value::Text(text)) => Value::Text(masked_url(text)),
         _ => Value::Text(MASK.to_owned()),
     }
 }
 
-/// `value` as TOML writes it, as far as it may be shown.
-pub(super) fn shown(value: &Value, secrecy: Secrecy) -> String {
+/// `value` in TOML, with secrets masked.
+pub(super) fn display(value: &Value, secrecy: Secrecy) -> String {
     masked(value, secrecy).to_string()
 }
 
-/// Hides more rather than less: a password may hold any character, and the URL may be a broken one.
+/// Masks too much rather than too little: a password may contain any character, and the URL may be
+/// malformed.
 fn masked_url(url: &str) -> String {
     if url.starts_with("sqlite:") || url.starts_with("memory:") {
         return url.to_owned();
     }
     let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
-    // A password with a question mark in it leaves its end, and the host, in the "query".
+    // If the password contains a question mark, its end and the host are in the "query".
     let (url, query) = match query {
         Some(query) if query.contains('@') => (masked_user(url, true), MASK.to_owned()),
         Some(query) => (masked_user(url, false), masked_query(query)),
@@ -69,7 +70,7 @@ fn masked_url(url: &str) -> String {
 }
 
 fn masked_user(url: &str, cut: bool) -> String {
-    let start = url.find("://").map_or(0, |place| place + 3);
+    let start = url.find("://").map_or(0, |index| index + 3);
     let (scheme, rest) = url.split_at(start);
     let (user, host) = match rest.rsplit_once('@') {
         _ if cut => (rest, ""),
@@ -83,7 +84,7 @@ fn masked_user(url: &str, cut: bool) -> String {
 
 fn masked_query(query: &str) -> String {
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _)) if TELLING.iter().any(|word| name.to_lowercase().contains(word)) => {
+        Some((name, _)) if SECRET_WORDS.iter().any(|word| name.to_lowercase().contains(word)) => {
             format!("{name}={MASK}")
         }
         _ => pair.to_owned(),
@@ -91,24 +92,23 @@ fn masked_query(query: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// The value itself, or what stands in the file it names, without one trailing line break.
-///
-/// A relative path starts at `base`.
-pub(super) fn resolved(value: &Value, secrecy: Secrecy, base: &Path) -> Result<Value, Expected> {
-    let named = value.text().and_then(|text| text.strip_prefix(FILE));
+/// The value itself, or the content of the file that it names, without one trailing line break. A
+/// relative path starts at `base`.
+pub(super) fn resolve(value: &Value, secrecy: Secrecy, base: &Path) -> Result<Value, Expected> {
+    let named = value.text().and_then(|text| text.strip_prefix(FILE_PREFIX));
     let Some(path) = named.filter(|_| secrecy != Secrecy::Open) else {
         return Ok(value.clone());
     };
     let path = base.join(path);
-    let wrong = |what: &dyn fmt::Display| {
-        let what = format!("can't use the file {}: {what}", path.display());
+    let failed = |what: &dyn fmt::Display| {
+        let what = format!("cannot read the file {}: {what}", path.display());
         Expected(what.into())
     };
-    let text = std::fs::read_to_string(&path).map_err(|error| wrong(&error))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() {
-        return Err(wrong(&"it is empty"));
+        return Err(failed(&"it is empty"));
     }
     Ok(Value::Text(line.to_owned()))
 }
@@ -135,21 +135,21 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_hidden_whatever_its_type_but_the_file_it_stands_in_is_not() {
-        assert_eq!(shown(&Value::Text("horse".to_owned()), Secrecy::Secret), "\"***\"");
-        assert_eq!(shown(&Value::Integer(12_345), Secrecy::Secret), "\"***\"");
-        assert_eq!(shown(&Value::Integer(12_345), Secrecy::Url), "\"***\"");
-        assert_eq!(shown(&Value::Text("file:/a".to_owned()), Secrecy::Secret), "\"file:/a\"");
-        assert_eq!(shown(&Value::Text(String::new()), Secrecy::Secret), "\"\"");
+    fn a_secret_of_any_type_is_masked_but_not_the_path_of_its_file() {
+        assert_eq!(display(&Value::Text("horse".to_owned()), Secrecy::Secret), "\"***\"");
+        assert_eq!(display(&Value::Integer(12_345), Secrecy::Secret), "\"***\"");
+        assert_eq!(display(&Value::Integer(12_345), Secrecy::Url), "\"***\"");
+        assert_eq!(display(&Value::Text("file:/a".to_owned()), Secrecy::Secret), "\"file:/a\"");
+        assert_eq!(display(&Value::Text(String::new()), Secrecy::Secret), "\"\"");
     }
 
     #[test]
-    fn a_mounted_secret_loses_one_line_break() {
+    fn one_line_break_at_the_end_of_a_secret_file_is_removed() {
         let directory = tempfile::tempdir().unwrap();
         let read = |content: &[u8]| {
             std::fs::write(directory.path().join("secret"), content).unwrap();
             let value = Value::Text("file:secret".to_owned());
-            resolved(&value, Secrecy::Secret, directory.path())
+            resolve(&value, Secrecy::Secret, directory.path())
         };
         for (content, expected) in
             [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a ")]
@@ -168,11 +168,11 @@ mod tests {
     #[test]
     fn an_open_value_is_never_a_file() {
         let value = Value::Text("file:/etc/passwd".to_owned());
-        assert!(resolved(&value, Secrecy::Open, Path::new("/")) == Ok(value));
+        assert!(resolve(&value, Secrecy::Open, Path::new("/")) == Ok(value));
     }
 
     #[test]
-    fn a_secret_text_is_never_formatted() {
+    fn secret_text_is_never_formatted() {
         assert!(!format!("{:?}", SecretText::new("horse")).contains("horse"));
     }
 }

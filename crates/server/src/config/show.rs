@@ -1,7 +1,7 @@
-//! The configuration in force, written down: as TOML that could be typed, or as JSON.
+//! Prints the effective configuration as TOML or JSON.
 //!
-//! Values stand as they were typed, secrets masked, so what is shown can be compared with what is
-//! in the file.
+//! Values are printed as they were written, with secrets masked, so that the output can be compared
+//! with the file.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::secret::masked;
 use super::source::Source;
 use super::value::Value;
 
-/// TOML, with the source of each value that isn't the default as a comment.
+/// The configuration as TOML, with the sources of non-default values as comments.
 pub(super) fn toml(raw: &Raw) -> String {
     let mut text = String::new();
     let mut table = String::new();
@@ -22,7 +22,7 @@ pub(super) fn toml(raw: &Raw) -> String {
             let _ = write!(text, "\n[{parent}]\n");
             table = parent;
         }
-        let _ = match shown(raw, &key) {
+        let _ = match masked_entry(raw, &key) {
             Some((value, Source::Default)) => writeln!(text, "{} = {value}", key.name()),
             Some((value, source)) => writeln!(text, "{} = {value} # {source}", key.name()),
             None => writeln!(text, "# {} is not set", key.name()),
@@ -31,13 +31,13 @@ pub(super) fn toml(raw: &Raw) -> String {
     text
 }
 
-/// `{"configuration": {…}, "sources": {"listen.public": "aquaware.toml:12"}}`; what isn't set is
-/// null, and what isn't among the sources is a default.
+/// The configuration as JSON: `{"configuration": {…}, "sources": {"listen.public":
+/// "aquaware.toml:12"}}`. Missing values are null; values without a source are defaults.
 pub(super) fn json(raw: &Raw) -> Json {
     let mut configuration = Map::new();
     let mut sources = Map::new();
     for (key, _) in keys(raw) {
-        let value = shown(raw, &key).map_or(Json::Null, |(value, source)| {
+        let value = masked_entry(raw, &key).map_or(Json::Null, |(value, source)| {
             if source != Source::Default {
                 sources.insert(key.to_string(), source.to_string().into());
             }
@@ -48,7 +48,7 @@ pub(super) fn json(raw: &Raw) -> Json {
     json!({ "configuration": configuration, "sources": sources })
 }
 
-/// Every key and the table it stands in, in the order of the schema.
+/// All keys with their tables, in the order of the schema.
 fn keys(raw: &Raw) -> Vec<(Key, String)> {
     let plain = SETTINGS.iter().map(|setting| Key::plain(setting.path));
     let clients = raw.clients().flat_map(|(id, _)| {
@@ -63,7 +63,7 @@ fn table(key: &Key) -> String {
     parents.iter().map(|part| key_part(part)).collect::<Vec<_>>().join(".")
 }
 
-fn shown(raw: &Raw, key: &Key) -> Option<(Value, Source)> {
+fn masked_entry(raw: &Raw, key: &Key) -> Option<(Value, Source)> {
     let Entry { value, source } = raw.effective(key)?;
     let secrecy = key.setting().map_or(Secrecy::Secret, |setting| setting.secrecy);
     Some((masked(&value, secrecy), source))
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_can_be_typed_again() {
+    fn the_output_is_a_valid_configuration_file() {
         let file = "issuer = 'https://a \\ \"b'\n[clients.'my.app']\nscopes = ['a', 'b']";
         let once = toml(&raw(file));
         assert!(once.contains("[clients.\"my.app\"]"), "{once}");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_no_default_has_a_source() {
+    fn only_non_default_values_have_a_source() {
         let text = toml(&raw("[log]\nlevel = 'off'"));
         assert!(text.contains("\nlevel = \"off\" # a.toml:2\n"), "{text}");
         assert!(text.contains("\nformat = \"auto\"\n"), "{text}");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_masked_in_both_forms() {
+    fn secrets_are_masked_in_both_formats() {
         let file = "store.sessions = 'redis://ann:horse@db'\nclients.web.secret_hash = 'horse'";
         let raw = raw(file);
         let (toml, json) = (toml(&raw), json(&raw));

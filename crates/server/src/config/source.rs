@@ -1,29 +1,29 @@
-//! Where a value was typed, and the environment as one argument.
+//! The sources of values, and the environment variables as an argument.
 //!
-//! The process environment is read once, at the outermost place. Everything behind it takes the
-//! pairs as they are, so a test passes its own.
+//! The environment of the process is read once, at the entry point. Everything else receives it as
+//! an argument, so that tests can pass their own.
 
 use std::ffi::OsString;
 use std::fmt;
 
-/// The variable that names the configuration file.
+/// The variable with the path of the configuration file.
 pub(crate) const FILE_VARIABLE: &str = "AQUAWARE_CONFIG";
-/// What every other variable of this program begins with.
+/// The prefix of all other variables of this program.
 pub(crate) const PREFIX: &str = "AQUAWARE_";
 
-/// Where a value comes from, as an error or `config show` names it.
+/// The source of a value, as displayed in errors and by `config show`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Nobody typed it.
+    /// The value is a default.
     Default,
-    /// A line of the file, counted from 1; 0 stands for the file as a whole.
+    /// A line of the file, starting with 1; 0 is the whole file.
     File {
-        /// The file as it was named.
+        /// The path of the file, as given.
         path: String,
         /// The line.
         line: usize,
     },
-    /// A variable, as it is spelled in the environment.
+    /// An environment variable, by its name.
     Variable(String),
 }
 
@@ -38,12 +38,12 @@ impl fmt::Display for Source {
     }
 }
 
-/// The variables of a process. Their values may be secrets, so they are never formatted.
+/// The environment variables of a process. They may be secrets and are never formatted.
 #[derive(Clone, Default)]
 pub(crate) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
-    /// The variables of this process, as they are now.
+    /// The current environment of this process.
     #[allow(clippy::disallowed_methods, reason = "this is where the environment is read")]
     pub(crate) fn of_process() -> Self {
         Self(std::env::vars_os().collect())
@@ -54,17 +54,17 @@ impl Environment {
         self.0.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, value)| value)
     }
 
-    /// The variables that speak to this program, [`FILE_VARIABLE`] aside, in order of name.
-    pub(super) fn ours(&self) -> Vec<(String, Option<&str>)> {
-        let mut ours: Vec<_> = self
+    /// The variables of this program except [`FILE_VARIABLE`], ordered by name.
+    pub(super) fn variables(&self) -> Vec<(String, Option<&str>)> {
+        let mut variables: Vec<_> = self
             .0
             .iter()
             .filter(|(name, _)| name != FILE_VARIABLE)
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_str()))
             .filter(|(name, _)| name.to_ascii_uppercase().starts_with(PREFIX))
             .collect();
-        ours.sort();
-        ours
+        variables.sort();
+        variables
     }
 }
 
@@ -85,14 +85,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_variables_of_this_program_are_looked_at() {
+    fn other_variables_are_ignored() {
         let environment = Environment::from_iter([
             ("PATH", "/bin"),
             ("AQUAWARE_LOG__LEVEL", "debug"),
             ("AQUAWARE_CONFIG", "a.toml"),
             ("aquaware_issuer", "x"),
         ]);
-        let names: Vec<_> = environment.ours().into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = environment.variables().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["AQUAWARE_LOG__LEVEL", "aquaware_issuer"]);
         assert_eq!(environment.file().unwrap(), "a.toml");
     }

@@ -1,5 +1,4 @@
-//! The configuration as a whole: where it comes from, what the documentation says of it, and every
-//! kind of mistake with what is told about it.
+//! The configuration as a whole: its sources, its documentation, and every kind of error.
 
 use std::path::Path;
 
@@ -14,14 +13,14 @@ fn request(directory: &Path, variables: &[(&str, &str)]) -> Request {
 
 fn with_file(content: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join(USUAL_FILE), content).unwrap();
+    std::fs::write(directory.path().join(DEFAULT_FILE), content).unwrap();
     directory
 }
 
 fn problems(file: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let directory = with_file(file);
-    let told = load(&request(directory.path(), variables)).unwrap_err();
-    told.0.iter().map(ToString::to_string).collect()
+    let errors = load(&request(directory.path(), variables)).unwrap_err();
+    errors.0.iter().map(ToString::to_string).collect()
 }
 
 fn loaded(file: &str, variables: &[(&str, &str)]) -> Config {
@@ -41,7 +40,7 @@ fn sample() -> &'static str {
 fn the_sample_of_the_documentation_is_the_default_configuration() {
     let directory = with_file(sample());
     let written = load(&request(directory.path(), &[])).unwrap_or_else(|e| panic!("{e}"));
-    std::fs::remove_file(directory.path().join(USUAL_FILE)).unwrap();
+    std::fs::remove_file(directory.path().join(DEFAULT_FILE)).unwrap();
     let default = load(&request(directory.path(), &[])).unwrap();
     assert_eq!(format!("{:#?}", written.config), format!("{:#?}", default.config));
     assert_eq!(default.file, None);
@@ -54,7 +53,10 @@ fn the_sample_of_the_documentation_names_every_setting() {
     assert_eq!(raw.problems, []);
     let typed = |key: schema::Key| {
         let entry = raw.effective(&key);
-        assert!(entry.is_some_and(|e| e.source != Source::Default), "{key} isn't in the sample");
+        assert!(
+            entry.is_some_and(|e| e.source != Source::Default),
+            "{key} is missing in the sample"
+        );
     };
     schema::SETTINGS.iter().for_each(|setting| typed(schema::Key::plain(setting.path)));
     let of_web = schema::CLIENT_SETTINGS.iter().map(|s| schema::Key::of_client("web", s.path));
@@ -62,7 +64,7 @@ fn the_sample_of_the_documentation_names_every_setting() {
 }
 
 #[test]
-fn what_the_sample_leaves_out_is_good_too_and_says_what_the_default_is() {
+fn the_commented_lines_of_the_sample_are_valid() {
     let config = loaded(&uncommented(), &[]);
     assert!(config.listen.tls.is_some());
     let bound = config.listen.public;
@@ -94,7 +96,7 @@ fn the_documentation_names_every_setting_and_its_variable() {
 }
 
 #[test]
-fn the_file_is_the_named_one_else_the_variables_else_the_usual_one() {
+fn the_option_overrides_the_variable_and_the_variable_the_default_file() {
     let directory = with_file("log.level = 'off'");
     std::fs::write(directory.path().join("one.toml"), "log.level = 'warn'").unwrap();
     std::fs::write(directory.path().join("two.toml"), "log.level = 'debug'").unwrap();
@@ -111,18 +113,18 @@ fn the_file_is_the_named_one_else_the_variables_else_the_usual_one() {
 }
 
 #[test]
-fn a_named_file_that_cannot_be_read_is_an_error() {
+fn a_named_file_must_be_readable() {
     let directory = tempfile::tempdir().unwrap();
-    let told = |file: Option<&str>, variables: &[(&str, &str)]| {
+    let errors = |file: Option<&str>, variables: &[(&str, &str)]| {
         let request =
             Request { file: file.map(PathBuf::from), ..request(directory.path(), variables) };
         load(&request).unwrap_err().to_string()
     };
-    assert!(told(Some("gone.toml"), &[]).contains("gone.toml: can't be read: "));
-    let named = told(None, &[(FILE_VARIABLE, "gone.toml")]);
-    assert!(named.contains("gone.toml: can't be read (named by AQUAWARE_CONFIG): "), "{named}");
-    assert!(told(None, &[(FILE_VARIABLE, "")]).contains("variable AQUAWARE_CONFIG: names no file"));
-    assert!(told(Some("."), &[]).contains(".: can't be read: "));
+    assert!(errors(Some("gone.toml"), &[]).contains("gone.toml: cannot be read: "));
+    let named = errors(None, &[(FILE_VARIABLE, "gone.toml")]);
+    assert!(named.contains("gone.toml: cannot be read (named by AQUAWARE_CONFIG): "), "{named}");
+    assert!(errors(None, &[(FILE_VARIABLE, "")]).contains("variable AQUAWARE_CONFIG: is empty"));
+    assert!(errors(Some("."), &[]).contains(".: cannot be read: "));
 }
 
 #[test]
@@ -141,7 +143,7 @@ fn relative_paths_start_at_the_data_directory() {
 }
 
 #[test]
-fn every_kind_of_variable_is_understood() {
+fn variables_of_every_type_are_parsed() {
     let config = loaded(
         "",
         &[
@@ -170,8 +172,8 @@ fn every_kind_of_variable_is_understood() {
     assert_eq!(web.access_lifetime.seconds(), 60);
 }
 
-/// One mistake each: what is typed, the key and the value as told, and a piece of the remedy.
-const MISTAKES: &[(&str, &str, &str)] = &[
+/// One error each: the line, the reported key and value, and a part of the expected values.
+const ERRORS: &[(&str, &str, &str)] = &[
     ("issuer = 'auth.example.com'", "issuer = \"auth.example.com\"", "an http or https URL"),
     ("issuer = 'https://a?b'", "issuer = \"https://a?b\"", "without query"),
     ("data_dir = ''", "data_dir = \"\"", "a path"),
@@ -180,12 +182,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "listen.management = '127.0.0.1:8080'",
         "listen.management = \"127.0.0.1:8080\"",
-        "another port than that of listen.public",
+        "a port other than that of listen.public",
     ),
     (
         "listen.public = '0.0.0.0:9090'",
         "listen.public = \"0.0.0.0:9090\"",
-        "another port than that of listen.management",
+        "a port other than that of listen.management",
     ),
     ("listen.workers = -1", "listen.workers = -1", "from 0 to 1024"),
     (
@@ -193,7 +195,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "listen.workers = 99999999999999999999",
         "from 0 to 1024",
     ),
-    ("listen.workers = 1.5", "listen.workers = 1.5", "a whole number"),
+    ("listen.workers = 1.5", "listen.workers = 1.5", "an integer"),
     (
         "listen.trusted_proxies = '10.0.0.0/8'",
         "listen.trusted_proxies = \"10.0.0.0/8\"",
@@ -207,12 +209,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "listen.tls.certificate = 'c'",
         "listen.tls.certificate = \"c\"",
-        "listen.tls.private_key beside it",
+        "requires listen.tls.private_key",
     ),
     (
         "listen.tls.private_key = 'k'",
         "listen.tls.private_key = \"k\"",
-        "listen.tls.certificate beside it",
+        "requires listen.tls.certificate",
     ),
     (
         "store.sessions = 'aquaware.db'",
@@ -222,7 +224,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("store.sessions = 'sqlite::memory:'", "store.sessions = \"sqlite::memory:\"", "\"memory:\""),
     ("store.pool_size = 0", "store.pool_size = 0", "from 1 to 10000"),
     ("store.timeout = 5", "store.timeout = 5", "\"10s\""),
-    ("store.timeout = '0s'", "store.timeout = \"0s\"", "more than nothing"),
+    ("store.timeout = '0s'", "store.timeout = \"0s\"", "longer than zero"),
     ("keys.directory = []", "keys.directory = []", "a path"),
     (
         "keys.algorithm = 'none'",
@@ -276,7 +278,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "clients.web.secret_hash = 'file:/nowhere/secret'",
         "clients.web.secret_hash = \"file:/nowhere/secret\"",
-        "can't use the file /nowhere/secret",
+        "cannot read the file /nowhere/secret",
     ),
     ("clients.web.status = 'no'", "clients.web.status = \"no\"", "true or false"),
     ("clients.'a b' = {}", "clients.\"a b\"", "1 to 64 letters"),
@@ -301,76 +303,77 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn every_mistake_is_told_with_source_key_value_and_remedy() {
-    for (typed, key, remedy) in MISTAKES {
-        let told = problems(&format!("\n{typed}"), &[]);
-        assert_eq!(told.len(), 1, "{typed}: {told:?}");
-        assert!(told[0].starts_with(&format!("aquaware.toml:2: {key}: ")), "{typed}: {told:?}");
-        assert!(told[0].contains(remedy), "{typed}: {told:?}");
-        assert!(!told[0].contains("horse"), "{typed}: {told:?}");
+fn every_error_names_source_key_value_and_expected_values() {
+    for (typed, key, remedy) in ERRORS {
+        let errors = problems(&format!("\n{typed}"), &[]);
+        assert_eq!(errors.len(), 1, "{typed}: {errors:?}");
+        assert!(errors[0].starts_with(&format!("aquaware.toml:2: {key}: ")), "{typed}: {errors:?}");
+        assert!(errors[0].contains(remedy), "{typed}: {errors:?}");
+        assert!(!errors[0].contains("horse"), "{typed}: {errors:?}");
     }
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
-    // Each key once, and no combination whose other half is broken by another line.
+fn all_errors_are_reported_at_once() {
+    // Each key once, and no combination that another line would change.
     let mut seen = std::collections::BTreeSet::new();
     let alone = |typed: &&str| {
         let combination = ["{", ".tls.", "parallelism", "max_concurrent"];
         !combination.iter().any(|word| typed.contains(word))
             && seen.insert(typed.split(" = ").next().unwrap().to_owned())
     };
-    let file: Vec<&str> = MISTAKES.iter().map(|(typed, ..)| *typed).filter(alone).collect();
+    let file: Vec<&str> = ERRORS.iter().map(|(typed, ..)| *typed).filter(alone).collect();
     let variables = [("AQUAWARE_X", "1"), ("AQUAWARE_CLIENTS__DEVICE__ROTATION", "x")];
-    let told = problems(&file.join("\n"), &variables);
+    let errors = problems(&file.join("\n"), &variables);
     assert!(file.len() > 30);
-    assert_eq!(told.len(), file.len() + 2, "{told:#?}");
+    assert_eq!(errors.len(), file.len() + 2, "{errors:#?}");
 }
 
 #[test]
-fn combinations_are_judged_beside_other_mistakes() {
+fn combinations_are_checked_despite_other_errors() {
     let file = "clients.web = { retry_window = '2h', rotation = 'x' }\n\
                 accounts.argon2 = { memory_kib = 8, parallelism = 2, iterations = 0 }";
     assert_eq!(problems(file, &[]).len(), 4);
 }
 
 #[test]
-fn status_lists_and_shared_secrets_do_not_go_together() {
-    let told = problems("keys.algorithm = 'HS256'\nclients.web.status = true", &[]);
+fn status_lists_require_asymmetric_keys() {
+    let errors = problems("keys.algorithm = 'HS256'\nclients.web.status = true", &[]);
     let expected = "expected false with keys.algorithm = \"HS256\"";
-    assert!(told.iter().any(|line| line.contains(expected)), "{told:?}");
+    assert!(errors.iter().any(|line| line.contains(expected)), "{errors:?}");
 }
 
 #[test]
-fn status_lists_and_access_tokens_of_more_than_a_day_do_not_go_together() {
+fn status_lists_require_access_tokens_of_at_most_a_day() {
     let with = |lifetime: &str| {
         format!("clients.web = {{ status = true, access_lifetime = '{lifetime}' }}")
     };
     loaded(&with("24h"), &[]);
-    let told = problems(&with("25h"), &[]);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("clients.web.access_lifetime"), "{told:?}");
+    let errors = problems(&with("25h"), &[]);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("clients.web.access_lifetime"), "{errors:?}");
 }
 
 #[test]
-fn a_wrong_variable_is_named_as_the_source() {
-    let told = problems("", &[("AQUAWARE_LISTEN__PUBLIC", "x"), ("AQUAWARE_LISTEN__WORKERS", "")]);
-    assert_eq!(told.len(), 2, "{told:?}");
+fn an_invalid_variable_is_named_as_the_source() {
+    let errors =
+        problems("", &[("AQUAWARE_LISTEN__PUBLIC", "x"), ("AQUAWARE_LISTEN__WORKERS", "")]);
+    assert_eq!(errors.len(), 2, "{errors:?}");
     let start = "environment variable AQUAWARE_LISTEN__PUBLIC: listen.public = \"x\": expected";
-    assert!(told[0].starts_with(start), "{told:?}");
+    assert!(errors[0].starts_with(start), "{errors:?}");
 }
 
 #[test]
-fn beside_a_broken_file_the_mistakes_of_variables_are_told_and_no_false_ones() {
+fn a_malformed_file_does_not_hide_errors_in_variables_or_cause_others() {
     let file = "[listen]\nmanagement = '127.0.0.1:8080\npublic = 'x'\n";
-    let told = problems(file, &[("AQUAWARE_LOG__LEVEL", "loud"), ("AQUAWARE_X", "1")]);
-    assert!(told[0].starts_with("aquaware.toml:2: isn't TOML: "), "{told:?}");
-    let other: Vec<_> = told.iter().filter(|line| !line.contains("isn't TOML")).collect();
-    assert_eq!(other.len(), 2, "{told:?}");
+    let errors = problems(file, &[("AQUAWARE_LOG__LEVEL", "loud"), ("AQUAWARE_X", "1")]);
+    assert!(errors[0].starts_with("aquaware.toml:2: is not valid TOML: "), "{errors:?}");
+    let other: Vec<_> = errors.iter().filter(|line| !line.contains("is not valid TOML")).collect();
+    assert_eq!(other.len(), 2, "{errors:?}");
 }
 
 #[test]
-fn a_mounted_file_is_looked_for_in_the_data_directory() {
+fn secret_files_are_relative_to_the_data_directory() {
     let directory = with_file("data_dir = 'data'\nstore.sessions = 'file:url'");
     std::fs::create_dir(directory.path().join("data")).unwrap();
     std::fs::write(directory.path().join("data/url"), "memory:").unwrap();
@@ -379,13 +382,13 @@ fn a_mounted_file_is_looked_for_in_the_data_directory() {
 }
 
 #[test]
-fn a_store_url_may_stand_in_a_mounted_file() {
+fn a_store_url_may_be_in_a_secret_file() {
     let directory = with_file("store.sessions = 'file:url'\nstore.accounts = 'file:other'");
     std::fs::write(directory.path().join("url"), "memory:\n").unwrap();
     std::fs::write(directory.path().join("other"), "gopher://:horse@db\n").unwrap();
-    let told = load(&request(directory.path(), &[])).unwrap_err().to_string();
+    let errors = load(&request(directory.path(), &[])).unwrap_err().to_string();
     let expected = "store.accounts = \"file:other\"";
-    assert!(told.contains(expected) && !told.contains("horse"), "{told}");
+    assert!(errors.contains(expected) && !errors.contains("horse"), "{errors}");
     std::fs::write(directory.path().join("other"), "memory:").unwrap();
     let config = load(&request(directory.path(), &[])).unwrap().config;
     assert_eq!(

@@ -1,44 +1,44 @@
-//! The kinds of value that are this program's own: rates, origins, addresses of stores, words.
+//! The types of values that only this program has: origins, store URLs and named options.
 
 use std::path::PathBuf;
 
 use super::secret::SecretText;
 
-/// A web origin exactly as a browser sends it: `scheme://host[:port]`, lower case, no default port.
+/// A web origin as browsers send it: `scheme://host[:port]` in lower case, without a default port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin(pub(super) String);
 
 impl Origin {
-    /// The text that an `Origin` header must be equal to.
+    /// The value of the `Origin` header.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Where a store is.
+/// The location of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoreUrl {
-    /// In this process, gone when it ends.
+    /// In the memory of this process.
     Memory,
-    /// In this SQLite file; relative paths are resolved already.
+    /// An SQLite file. The path is not relative to the data directory any more.
     Sqlite(PathBuf),
-    /// In a server.
+    /// A server.
     Server(Engine, SecretText),
 }
 
-/// The kinds of server that keep sessions or accounts.
+/// The kinds of store servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// PostgreSQL and what speaks its protocol.
+    /// PostgreSQL and compatible servers.
     Postgres,
     /// MySQL and MariaDB.
     Mysql,
-    /// Redis and Valkey: single, Cluster or Sentinel, plain or TLS, as the scheme says.
+    /// Redis and Valkey. The scheme selects a single server, Cluster or Sentinel, and TLS.
     Redis,
 }
 
 impl Engine {
-    /// The schemes of URLs and the engines they name.
+    /// The URL schemes and their engines.
     pub(super) const SCHEMES: [(&'static str, Self); 10] = [
         ("postgres", Self::Postgres),
         ("postgresql", Self::Postgres),
@@ -56,19 +56,19 @@ impl Engine {
 /// Who may sign up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signup {
-    /// Everybody.
+    /// Everyone.
     Open,
-    /// Nobody: accounts are made by the operator.
+    /// Only the operator creates accounts.
     Closed,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
-    /// Human on a terminal, JSON otherwise.
+    /// Text on a terminal, otherwise JSON.
     Auto,
-    /// For people.
+    /// Text for people.
     Human,
-    /// One flat JSON object a line.
+    /// One flat JSON object per line.
     Json,
 }

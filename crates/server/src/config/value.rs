@@ -1,24 +1,24 @@
-//! A value as it was typed, before anybody knows whether it is a good one.
+//! A raw value of a setting, not checked yet.
 
 use std::fmt;
 
 use serde_json::Value as Json;
 use toml::de::{DeTable, DeValue};
 
-use super::schema::Initial;
+use super::schema::DefaultValue;
 
-/// What stands at a key.
+/// The value of a key.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     /// A string.
     Text(String),
-    /// A whole number that fits 64 bits.
+    /// An integer of 64 bits.
     Integer(i64),
     /// `true` or `false`.
     Boolean(bool),
     /// A list.
     List(Vec<Self>),
-    /// What no setting takes: a table, a date, a fraction, a number without end.
+    /// A value of a type that no setting has: a table, a date, a fraction or a huge number.
     Other(String),
 }
 
@@ -28,7 +28,7 @@ impl Value {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// What stands in the file.
+    /// A value in the file.
     pub(super) fn from_toml(value: &DeValue<'_>) -> Self {
         match value {
             DeValue::String(text) => Self::Text(text.to_string()),
@@ -44,32 +44,32 @@ impl Value {
         }
     }
 
-    /// What a variable says, read as a value of the same type as `initial`. What doesn't fit stays
-    /// a text, for the check to complain about.
-    pub(super) fn from_variable(text: &str, initial: Initial) -> Self {
-        let typed = match initial {
-            Initial::Absent | Initial::Text(_) => None,
-            Initial::Integer(_) => text.trim().parse().ok().map(Self::Integer),
-            Initial::Boolean(_) => text.trim().parse().ok().map(Self::Boolean),
-            Initial::List(_) => list(text.trim()),
+    /// The value of an environment variable, parsed as the type of `default`. Text that does not fit
+    /// remains text, which the checks reject.
+    pub(super) fn from_variable(text: &str, default: DefaultValue) -> Self {
+        let typed = match default {
+            DefaultValue::Absent | DefaultValue::Text(_) => None,
+            DefaultValue::Integer(_) => text.trim().parse().ok().map(Self::Integer),
+            DefaultValue::Boolean(_) => text.trim().parse().ok().map(Self::Boolean),
+            DefaultValue::List(_) => list(text.trim()),
         };
         typed.unwrap_or_else(|| Self::Text(text.to_owned()))
     }
 
-    /// The default of a setting; none where there is nothing to write down.
-    pub(super) fn from_initial(initial: Initial) -> Option<Self> {
-        match initial {
-            Initial::Absent => None,
-            Initial::Text(text) => Some(Self::Text(text.to_owned())),
-            Initial::Integer(number) => Some(Self::Integer(number)),
-            Initial::Boolean(boolean) => Some(Self::Boolean(boolean)),
-            Initial::List(items) => {
+    /// The default of a setting, if it has one.
+    pub(super) fn from_default(default: DefaultValue) -> Option<Self> {
+        match default {
+            DefaultValue::Absent => None,
+            DefaultValue::Text(text) => Some(Self::Text(text.to_owned())),
+            DefaultValue::Integer(number) => Some(Self::Integer(number)),
+            DefaultValue::Boolean(boolean) => Some(Self::Boolean(boolean)),
+            DefaultValue::List(items) => {
                 Some(Self::List(items.iter().map(|item| Self::Text((*item).to_owned())).collect()))
             }
         }
     }
 
-    /// The value in JSON.
+    /// The value as JSON.
     pub(super) fn json(&self) -> Json {
         match self {
             Self::Text(text) | Self::Other(text) => Json::from(text.as_str()),
@@ -84,7 +84,7 @@ fn describe(table: &DeTable<'_>) -> String {
     if table.is_empty() { "{}".to_owned() } else { "{ … }".to_owned() }
 }
 
-/// `[…]` as TOML writes it, else items separated by commas; nothing at all is the empty list.
+/// A TOML array, or items separated by commas. Empty text is the empty list.
 fn list(text: &str) -> Option<Value> {
     if text.starts_with('[') {
         let parsed = DeValue::parse(text).ok()?;
@@ -94,7 +94,7 @@ fn list(text: &str) -> Option<Value> {
     Some(Value::List(items.map(|item| Value::Text(item.to_owned())).collect()))
 }
 
-/// As TOML writes it. Whoever prints a value masks it first: [`super::secret::shown`].
+/// The value in TOML, with secrets: use [`super::secret::display`] to print it.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -110,7 +110,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// A value may be a secret: only its type is told.
+/// Only the type, because the value may be a secret.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -123,8 +123,8 @@ impl fmt::Debug for Value {
     }
 }
 
-/// `text` as a basic string of TOML: JSON's escapes are all among TOML's, DEL is the one character
-/// that JSON leaves as it is and TOML doesn't.
+/// `text` as a basic string of TOML. The escapes of JSON are valid in TOML; only DEL must be escaped
+/// in addition.
 pub(super) fn quoted(text: &str) -> String {
     Json::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
@@ -134,28 +134,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_takes_the_type_of_its_setting() {
+    fn a_variable_has_the_type_of_its_setting() {
         let texts = |items: &[&str]| {
             Value::List(items.iter().map(|item| Value::Text((*item).to_owned())).collect())
         };
-        let list = Initial::List(&[]);
-        for (text, initial, expected) in [
-            ("2", Initial::Integer(0), Value::Integer(2)),
-            ("two", Initial::Integer(0), Value::Text("two".to_owned())),
-            ("true", Initial::Boolean(false), Value::Boolean(true)),
-            ("yes", Initial::Boolean(false), Value::Text("yes".to_owned())),
-            ("true", Initial::Text(""), Value::Text("true".to_owned())),
+        let list = DefaultValue::List(&[]);
+        for (text, default, expected) in [
+            ("2", DefaultValue::Integer(0), Value::Integer(2)),
+            ("two", DefaultValue::Integer(0), Value::Text("two".to_owned())),
+            ("true", DefaultValue::Boolean(false), Value::Boolean(true)),
+            ("yes", DefaultValue::Boolean(false), Value::Text("yes".to_owned())),
+            ("true", DefaultValue::Text(""), Value::Text("true".to_owned())),
             ("a, b,c", list, texts(&["a", "b", "c"])),
             ("", list, texts(&[])),
             (" [\"a,b\", 'c'] ", list, texts(&["a,b", "c"])),
             ("[a", list, Value::Text("[a".to_owned())),
         ] {
-            assert!(Value::from_variable(text, initial) == expected, "{text}");
+            assert!(Value::from_variable(text, default) == expected, "{text}");
         }
     }
 
     #[test]
-    fn a_string_is_written_so_that_toml_reads_it_back() {
+    fn a_quoted_string_can_be_parsed_as_toml() {
         for text in ["plain", "a \"b\" \\ c", "line\nbreak\ttab", "\u{7f}\u{0}\u{1b}", "Größe"] {
             let quoted = quoted(text);
             let parsed = DeValue::parse(&quoted).unwrap();

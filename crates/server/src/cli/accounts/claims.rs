@@ -1,29 +1,29 @@
-//! Claims as they are typed: a JSON object, or NAME=VALUE pairs.
+//! Claims from the command line: a JSON object or NAME=VALUE pairs.
 
 use aquaware_core::claims::check_extra;
 use aquaware_core::session::ExtraClaims;
 use serde_json::{Map, Value};
 
-use crate::cli::CommandError;
+use crate::cli::error::CommandError;
 
-/// The claims that `arguments` say, checked to be such that an account may have them.
+/// Parses and checks the claims in `arguments`.
 ///
 /// # Errors
-/// What is neither form, a name said twice, and what the core refuses.
+/// Malformed arguments, duplicate names, and reserved claims.
 pub(super) fn parse(arguments: &[String]) -> Result<ExtraClaims, CommandError> {
     let claims = match arguments {
         [one] if one.trim_start().starts_with('{') => object(one)?,
-        pairs => each(pairs)?,
+        pairs => from_pairs(pairs)?,
     };
     check_extra(claims).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, CommandError> {
     serde_json::from_str(text)
-        .map_err(|error| CommandError::Usage(format!("the claims are no JSON object: {error}")))
+        .map_err(|error| CommandError::Usage(format!("the claims are not a JSON object: {error}")))
 }
 
-fn each(pairs: &[String]) -> Result<Map<String, Value>, CommandError> {
+fn from_pairs(pairs: &[String]) -> Result<Map<String, Value>, CommandError> {
     let mut claims = Map::new();
     for pair in pairs {
         let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
@@ -32,7 +32,7 @@ fn each(pairs: &[String]) -> Result<Map<String, Value>, CommandError> {
         };
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
         if claims.insert(name.to_owned(), value).is_some() {
-            return Err(CommandError::Usage(format!("the claim {name:?} is there twice")));
+            return Err(CommandError::Usage(format!("the claim {name:?} is given twice")));
         }
     }
     Ok(claims)
@@ -50,13 +50,13 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_taken_as_it_is() {
+    fn an_object_is_used_unchanged() {
         assert_eq!(parsed(&[r#" {"roles": ["admin"]}"#]), Ok(json!({ "roles": ["admin"] })));
         assert_eq!(parsed(&["{}"]), Ok(json!({})));
     }
 
     #[test]
-    fn values_are_json_where_they_can_be() {
+    fn values_are_json_or_strings() {
         let pairs = ["plan=gold", "tanks=3", "vip=true", "roles=[\"a\"]", "note=a=b", "empty="];
         let expected = json!({
             "plan": "gold", "tanks": 3, "vip": true, "roles": ["a"], "note": "a=b", "empty": "",
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_claim_is_refused_by_name() {
+    fn invalid_claims_are_rejected_with_their_name() {
         for (bad, named) in [
             (&["gold"][..], "gold"),
             (&["=gold"], "=gold"),

@@ -1,13 +1,13 @@
-//! How an account is shown. Its password hash never is.
+//! How accounts are displayed, without password hashes.
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::time::Timestamp;
 use serde_json::{Value as Json, json};
 
-use crate::cli::CommandError;
+use crate::cli::error::CommandError;
 use crate::cli::table::Table;
 
-/// For a program.
+/// An account as JSON.
 pub(super) fn as_json(account: &Account) -> Json {
     json!({
         "id": account.id.as_str(),
@@ -20,7 +20,7 @@ pub(super) fn as_json(account: &Account) -> Json {
     })
 }
 
-/// For a person, one line each.
+/// Accounts as a table.
 pub(super) fn list_text(accounts: &[Account]) -> String {
     if accounts.is_empty() {
         return "no accounts".to_owned();
@@ -40,7 +40,7 @@ pub(super) fn list_text(accounts: &[Account]) -> String {
     table.text(0)
 }
 
-/// For a person, everything there is.
+/// All details of an account.
 pub(super) fn details(account: &Account, live_sessions: usize) -> String {
     let mut table = Table::plain();
     let disabled = account.disabled_at.map(Timestamp::to_rfc3339);
@@ -63,9 +63,10 @@ fn claims(account: &Account) -> String {
     serde_json::to_string(&account.claims).unwrap_or_default()
 }
 
-/// The address in the form in which accounts are ordered.
+/// The normalized address, by which accounts are ordered.
 pub(super) fn login(email: &str) -> Result<Login, CommandError> {
-    Login::new(email).map_err(|_| CommandError::Usage(format!("{email:?} is no e-mail address")))
+    Login::new(email)
+        .map_err(|_| CommandError::Usage(format!("{email:?} is not a valid e-mail address")))
 }
 
 #[cfg(test)]
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn no_form_shows_the_hash_or_moves_the_cursor() {
+    fn output_has_neither_password_hashes_nor_control_characters() {
         let account = account();
         let text = list_text(std::slice::from_ref(&account)) + &details(&account, 1);
         let json = as_json(&account);

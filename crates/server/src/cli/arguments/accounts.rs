@@ -1,16 +1,16 @@
-//! `aquaware accounts`, as it is typed.
+//! The arguments of `aquaware accounts`.
 
 use clap::{Args, Subcommand};
 
-/// What can be done with accounts. They are named by e-mail address or id.
+/// The commands for accounts. An account is given by e-mail address or id.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum AccountsCommand {
-    /// Make an account
+    /// Create an account
     ///
-    /// Works although sign-up is closed. The password is asked for, twice, and isn't shown.
+    /// Also possible if sign-up is closed. Prompts for the password twice and does not show it.
     #[command(after_help = "Example: aquaware accounts add ann@example.com --first-name Ann")]
     Add {
-        /// The e-mail address to log in with
+        /// The e-mail address used to log in
         email: String,
         /// The given name
         #[arg(long, value_name = "NAME")]
@@ -18,87 +18,86 @@ pub(in crate::cli) enum AccountsCommand {
         /// The family name
         #[arg(long, value_name = "NAME")]
         last_name: Option<String>,
-        /// Where the password comes from
+        /// The source of the password
         #[command(flatten)]
         password: PasswordSource,
     },
 
-    /// List accounts in the order of their addresses
+    /// List accounts, ordered by e-mail address
     List {
-        /// Begin after this address, as the last page ended
+        /// Start after this address, the last one of the previous page
         #[arg(long, value_name = "EMAIL")]
         after: Option<String>,
-        /// Print no more than these
+        /// The maximum number of accounts to print
         #[arg(long, value_name = "COUNT")]
         limit: Option<u32>,
     },
 
     /// Show one account
     Show {
-        /// Its e-mail address or id
+        /// The e-mail address or id
         account: String,
     },
 
-    /// Lock an account out: its sessions end at once, and it can't log in
+    /// Disable an account: its sessions end, and it cannot log in
     ///
-    /// Access tokens that are out already are refused at once by the server itself, and by others
-    /// when they expire.
+    /// The server rejects its access tokens immediately. Other services accept them until they
+    /// expire or, if they read status lists, for some seconds.
     Disable {
-        /// Its e-mail address or id
+        /// The e-mail address or id
         account: String,
     },
 
-    /// Let a disabled account log in again
+    /// Allow a disabled account to log in again
     ///
-    /// Its sessions stay ended.
+    /// Sessions that have ended do not come back.
     Enable {
-        /// Its e-mail address or id
+        /// The e-mail address or id
         account: String,
     },
 
-    /// Set a new password without knowing the old one
+    /// Set a new password without the old one
     ///
-    /// Every session of the account ends. The password is asked for, twice, and isn't shown.
+    /// Ends every session of the account. Prompts for the password twice and does not show it.
     SetPassword {
-        /// Its e-mail address or id
+        /// The e-mail address or id
         account: String,
-        /// Where the password comes from
+        /// The source of the password
         #[command(flatten)]
         password: PasswordSource,
     },
 
-    /// Replace the extra claims that go into the account's access tokens
+    /// Replace the extra claims in the account's access tokens
     ///
-    /// The claims given here are all there are afterwards; `{}` takes the last one away. Sessions
-    /// have them from their next refresh on. The names that tokens use themselves (sub, exp, scope
-    /// and so on) can't be taken.
+    /// Replaces all extra claims; `{}` removes them. Sessions use the new claims from their next
+    /// refresh on. Names of standard claims (sub, exp, scope and others) are reserved.
     #[command(after_help = "Examples:
   aquaware accounts set-claims ann@example.com '{\"roles\": [\"admin\"]}'
   aquaware accounts set-claims ann@example.com plan=gold tanks=3 'roles=[\"admin\"]'")]
     SetClaims {
-        /// Its e-mail address or id
+        /// The e-mail address or id
         account: String,
-        /// A JSON object, or NAME=VALUE pairs; a VALUE that is JSON is taken as such, else as text
+        /// A JSON object or NAME=VALUE pairs; a VALUE that is not valid JSON is a string
         #[arg(required = true, value_name = "CLAIMS")]
         claims: Vec<String>,
     },
 
     /// Delete an account and end its sessions
     ///
-    /// It can't be undone. The address is free again; the id is never used again.
+    /// This cannot be undone. The address becomes available again; the id is never reused.
     Delete {
-        /// Its e-mail address or id
+        /// The e-mail address or id
         account: String,
-        /// Don't ask whether it is meant
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// How a password is given. Never as an argument: others on the machine can read those.
+/// The source of a password. Never an argument: other users of the machine can read arguments.
 #[derive(Clone, Copy, Debug, Args)]
 pub(in crate::cli) struct PasswordSource {
-    /// Read the password from standard input, one line, instead of asking
+    /// Read the password from standard input, as one line, instead of prompting
     #[arg(long)]
     pub(in crate::cli) password_stdin: bool,
 }

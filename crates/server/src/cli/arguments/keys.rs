@@ -1,52 +1,52 @@
-//! `aquaware keys`, as it is typed.
+//! The arguments of `aquaware keys`.
 
 use aquaware_core::id::KeyId;
 use aquaware_core::jwt::TokenType;
 use clap::{Subcommand, ValueEnum};
 
-/// What can be done with keys. None of it prints one.
+/// The commands for keys. None of them prints a key.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KeysCommand {
-    /// List the keys and where they stand
+    /// List the keys and their phases
     ///
-    /// A key is `next` (published, not signing yet), then `active` (it signs), then `retiring`
-    /// (published, no longer signing, as long as a token that it signed may live), then `gone`.
+    /// A key is first `next` (published, not signing yet), then `active` (signing), then `retiring`
+    /// (published, until the last token that it signed has expired), then `gone`.
     List,
 
-    /// Make the next key the active one, at once
+    /// Activate the next key immediately
     ///
-    /// The key so far retires: what it signed stays good. A new next key is made. Whoever checks
-    /// tokens offline has to know a key before it signs, so let five minutes pass between two
-    /// rotations; the rotation on schedule does that by itself.
+    /// The active key retires, and the tokens that it signed stay valid. A new next key is
+    /// generated. Services that verify tokens offline must know a key before it signs, so wait five
+    /// minutes between two rotations. Scheduled rotations do so automatically.
     ///
-    /// With --drop a key that others may have is taken away instead: what it signed is refused from
-    /// then on. For access tokens clients need a refresh; where it signed refresh tokens, their
-    /// users have to log in again.
+    /// With --drop, a compromised key is removed instead, and the tokens that it signed are
+    /// rejected. After an access key was removed, clients have to refresh; after a refresh key was
+    /// removed, users have to log in again.
     Rotate {
-        /// Rotate the key of these tokens alone
+        /// Rotate only the key for these tokens
         #[arg(long = "type", value_name = "TYPE", value_enum)]
         key_type: Option<KeyType>,
-        /// Take the key KID away, in an emergency
+        /// Remove the compromised key KID
         #[arg(long, value_name = "KID", conflicts_with = "key_type", allow_hyphen_values = true)]
         drop: Option<KeyId>,
-        /// Don't ask whether --drop is meant
+        /// Do not ask for confirmation of --drop
         #[arg(long, requires = "drop")]
         yes: bool,
     },
 
-    /// Make one more next key
+    /// Generate another next key
     ///
-    /// For a change of keys.algorithm without a gap: with the new algorithm in the configuration,
-    /// make the key, wait five minutes for others to learn it, then restart the server or send it
-    /// SIGHUP: the key is active at once.
+    /// To change keys.algorithm without rejected tokens: set the new algorithm in the
+    /// configuration, generate the key, wait five minutes until other services know it, then
+    /// restart the server or send SIGHUP, which activates the key.
     Generate {
-        /// What the key is to sign
+        /// The tokens that the key signs
         #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "access")]
         key_type: KeyType,
     },
 }
 
-/// What a key signs.
+/// The tokens that a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum KeyType {
     /// Access tokens

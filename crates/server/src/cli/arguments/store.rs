@@ -1,20 +1,21 @@
-//! `aquaware store`, as it is typed.
+//! The arguments of `aquaware store`.
 
 use clap::Subcommand;
 
-/// What can be done with the stores of sessions and accounts.
+/// The commands for the stores of sessions and accounts.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum StoreCommand {
-    /// Bring the tables of the SQL stores up to date
+    /// Migrate the tables of SQL stores
     ///
-    /// A server does so by itself when it starts, unless store.migrate is false. It is safe while
-    /// servers run, of the release before too, and while several do it at once.
+    /// A server does this automatically when it starts, unless store.migrate is false. It is safe
+    /// while servers run, including servers of the previous release, and while several migrate at
+    /// once.
     Migrate,
 
-    /// Tell what is wrong with the stores
+    /// Diagnose the stores
     ///
-    /// Whether each is reachable, of which version, migrated, writable and durable, how far its
-    /// clock is from this machine's, and how long a question takes. Exits with 1 if something keeps
-    /// a server from working; what is merely unwise is a warning.
+    /// Reports whether each store is reachable, migrated, writable and durable, its version, how far
+    /// its clock differs from this machine's, and how long a round trip takes. Exits with 1 if
+    /// something prevents a server from working; risky settings are warnings.
     Check,
 }

@@ -1,27 +1,27 @@
-//! `aquaware token`, as it is typed.
+//! The arguments of `aquaware token`.
 
 use std::ffi::OsString;
 
 use clap::Subcommand;
 
-/// What can be done with a token.
+/// The commands for tokens.
 #[derive(Clone, Debug, Subcommand)]
 pub(in crate::cli) enum TokenCommand {
-    /// Say what a token is, and why it would or wouldn't be accepted
+    /// Explain a token, and why it would be accepted or rejected
     ///
-    /// Reads the token from standard input, so that it doesn't end up in the list of processes or
-    /// in the history of the shell. Holds it against the configuration: its keys, issuer and
-    /// audiences, the clock, and the session in the store. Nothing is used up or changed, and the
-    /// signature is never printed. The exit status is 0 if the token would be accepted, else 1.
+    /// Reads the token from standard input, so that it appears neither in the list of processes nor
+    /// in the shell history. Checks it against the keys, issuer and audiences of the configuration,
+    /// the clock, and the session in the store. Changes nothing and never prints the signature. The
+    /// exit status is 0 if the token would be accepted, otherwise 1.
     #[command(after_help = "Example: aquaware token inspect < token.txt")]
     Inspect {
-        /// Taken so that it can be refused without being repeated.
+        /// Accepted by the parser so that an error can be reported without printing the token.
         #[arg(hide = true)]
         misplaced: Vec<Misplaced>,
     },
 }
 
-/// An argument where none belongs. What it was isn't kept: most likely a token.
+/// An unexpected argument. Its value is discarded, because it is probably a token.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cli) struct Misplaced;
 

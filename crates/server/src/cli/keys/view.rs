@@ -10,7 +10,7 @@ use aquaware_http::KEY_SET_MAX_AGE;
 use aquaware_key_directory::RELOAD_EVERY;
 use serde_json::{Value as Json, json};
 
-use crate::cli::dialogue::Dialogue;
+use crate::cli::context::Context;
 use crate::cli::span::{length, relative};
 use crate::cli::table::Table;
 
@@ -118,9 +118,9 @@ impl Warnings {
     }
 
     /// Prints the warnings; JSON output contains them in the result instead.
-    pub(super) fn print(&self, dialogue: &mut Dialogue<'_, '_>) {
-        for warning in self.0.iter().filter(|_| !dialogue.json) {
-            dialogue.output.hint(&format!("warning: {warning}\n"));
+    pub(super) fn print(&self, context: &mut Context<'_, '_>) {
+        for warning in self.0.iter().filter(|_| !context.json) {
+            context.output.hint(&format!("warning: {warning}\n"));
         }
     }
 }

@@ -9,25 +9,28 @@ use serde_json::json;
 
 use super::view::{Warnings, type_name};
 use super::{describe, lock};
-use crate::cli::CommandError;
-use crate::cli::dialogue::{Dialogue, failed};
-use crate::compose::issuer;
+use crate::cli::context::{Context, failed};
+use crate::cli::error::CommandError;
+use crate::compose::snapshot;
 
 /// Withdraws `kid`, after confirmation of the consequences.
 pub(super) fn run(
     kid: &KeyId,
     yes: bool,
-    dialogue: &mut Dialogue<'_, '_>,
+    context: &mut Context<'_, '_>,
 ) -> Result<(), CommandError> {
-    let config = dialogue.config()?;
+    let config = context.config()?;
     // The lock is released before the operator is asked: servers wait for it.
     let before = lock(&config)?.into_records();
     let token_type =
         before.iter().find(|it| it.kid == *kid).ok_or_else(|| unknown(kid))?.token_type;
     let now = SystemClock.now();
-    let phase = issuer(&config, &before, now).map_err(failed)?.ring().phase(kid, now);
+    let phase = snapshot(&config, config.listen.public, &before, now)
+        .map_err(failed)?
+        .ring()
+        .phase(kid, now);
     let cost = cost(token_type, phase.unwrap_or(Phase::Active));
-    dialogue.confirm(&format!("this removes the key {kid} permanently: {cost}"), yes)?;
+    context.confirm(&format!("this removes the key {kid} permanently: {cost}"), yes)?;
     let mut keys = lock(&config)?;
     let now = SystemClock.now();
     let withdrawal = keys
@@ -51,13 +54,13 @@ pub(super) fn run(
     let signs = successor.map_or_else(String::new, |kid| {
         format!("\n{kid} now signs {} tokens", type_name(token_type))
     });
-    warnings.print(dialogue);
+    warnings.print(context);
     let text = format!(
         "removed {kid}: {cost}{signs}\n\n{table}\n\
          send SIGHUP to every running server now; otherwise a server may use the old keys for up \
          to a minute"
     );
-    dialogue.answer(&json, &text)
+    context.print(&json, &text)
 }
 
 fn unknown(kid: &KeyId) -> CommandError {

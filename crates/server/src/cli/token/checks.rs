@@ -1,4 +1,4 @@
-//! What a token says by itself: the rules of the core in their order, and the first one it breaks.
+//! The checks without a store: the rules of the core in order, up to the first that fails.
 
 use aquaware_core::claims::{AccessClaims, RefreshClaims};
 use aquaware_core::id::KeyId;
@@ -10,48 +10,48 @@ use serde_json::{Map, Value};
 use crate::cli::keys::phase_name;
 use crate::cli::span::relative;
 
-/// One rule, and what came of it.
+/// A rule and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Check {
-    /// The rule's name.
+    /// The name of the rule.
     pub(super) rule: &'static str,
-    /// Whether it holds; `None` if it wasn't asked.
-    pub(super) good: Option<bool>,
-    /// Why, or what it is about.
+    /// Whether it passed; `None` if it was not checked.
+    pub(super) passed: Option<bool>,
+    /// The reason, or the checked value.
     pub(super) detail: String,
 }
 
 impl Check {
-    /// Whether the token breaks the rule.
-    pub(super) fn is_bad(&self) -> bool {
-        self.good == Some(false)
+    /// Whether the token failed the check.
+    pub(super) fn has_failed(&self) -> bool {
+        self.passed == Some(false)
     }
 }
 
-/// What a token proved to be.
+/// A token with a valid signature and valid claims.
 #[derive(Debug)]
-pub(super) enum Proven {
-    /// An access token, of a session or of a client by itself.
+pub(super) enum VerifiedToken {
+    /// An access token of a session or of a client.
     Access(Verified<AccessClaims>),
-    /// A refresh token, past its `exp` or not.
+    /// A refresh token, possibly expired.
     Refresh(Verified<RefreshClaims>),
 }
 
-/// What can be said without a store.
+/// The outcome of the checks without a store.
 #[derive(Debug)]
-pub(super) struct Verdict {
-    /// What it calls itself.
+pub(super) struct Outcome {
+    /// The kind that the token claims to be.
     pub(super) kind: Option<TokenType>,
-    /// The rules, in the order in which they are asked.
+    /// The checks in their order.
     pub(super) checks: Vec<Check>,
-    /// The claims, if none is broken.
-    pub(super) proven: Option<Proven>,
+    /// The claims, if all checks passed.
+    pub(super) verified: Option<VerifiedToken>,
 }
 
 const RULES: [&str; 9] =
     ["form", "type", "key", "algorithm", "signature", "claims", "issuer", "audience", "expiry"];
 
-/// The rule behind an error.
+/// The rule that an error belongs to.
 const fn rule_of(error: TokenError) -> &'static str {
     match error {
         TokenError::TooLong | TokenError::Malformed | TokenError::CriticalHeader => "form",
@@ -66,45 +66,47 @@ const fn rule_of(error: TokenError) -> &'static str {
     }
 }
 
-/// Asks the core about `token`, as either kind.
-pub(super) fn by_its_own(token: &str, snapshot: &Snapshot, now: Timestamp) -> Verdict {
-    let access = snapshot.check_access(token, now).map(Proven::Access);
+/// Checks `token` as an access token or as a refresh token.
+pub(super) fn check_offline(token: &str, snapshot: &Snapshot, now: Timestamp) -> Outcome {
+    let access = snapshot.check_access(token, now).map(VerifiedToken::Access);
     let (kind, outcome) = if matches!(access, Err(TokenError::WrongType)) {
-        let refresh = snapshot.check_refresh(token, now).map(Proven::Refresh);
+        let refresh = snapshot.check_refresh(token, now).map(VerifiedToken::Refresh);
         let kind = (!matches!(refresh, Err(TokenError::WrongType))).then_some(TokenType::Refresh);
         (kind, refresh)
     } else {
-        let formless = access.as_ref().is_err_and(|error| rule_of(*error) == "form");
-        ((!formless).then_some(TokenType::Access), access)
+        let malformed = access.as_ref().is_err_and(|error| rule_of(*error) == "form");
+        ((!malformed).then_some(TokenType::Access), access)
     };
-    let outcome = outcome.map_err(Broken::Rule).and_then(|proven| match proven {
-        Proven::Refresh(claims) if expired(claims.exp, Leeway::NONE, now) => Err(Broken::Late),
-        proven => Ok(proven),
+    let outcome = outcome.map_err(Failure::Rule).and_then(|token| match token {
+        VerifiedToken::Refresh(claims) if expired(claims.exp, Leeway::NONE, now) => {
+            Err(Failure::Expired)
+        }
+        token => Ok(token),
     });
-    let broken = outcome.as_ref().err().copied();
+    let failure = outcome.as_ref().err().copied();
     let facts = Facts::of(token, snapshot, now);
-    let checks = RULES.iter().map(|rule| facts.check(rule, broken)).collect();
-    Verdict { kind, checks, proven: outcome.ok() }
+    let checks = RULES.iter().map(|rule| facts.check(rule, failure)).collect();
+    Outcome { kind, checks, verified: outcome.ok() }
 }
 
-/// The first rule that a token breaks.
+/// The first check that a token fails.
 #[derive(Clone, Copy, Debug)]
-enum Broken {
+enum Failure {
     Rule(TokenError),
-    /// A refresh token past its `exp`, which the core tells when it is used.
-    Late,
+    /// An expired refresh token, which the core detects only when it is used.
+    Expired,
 }
 
-impl Broken {
+impl Failure {
     const fn rule(self) -> &'static str {
         match self {
             Self::Rule(error) => rule_of(error),
-            Self::Late => "expiry",
+            Self::Expired => "expiry",
         }
     }
 }
 
-/// What a token says of itself, proven or not, beside what this configuration is.
+/// The contents of a token, verified or not, and what they are compared with.
 struct Facts<'a> {
     header: Map<String, Value>,
     claims: Map<String, Value>,
@@ -119,40 +121,40 @@ impl<'a> Facts<'a> {
         Self { header, claims, snapshot, now }
     }
 
-    fn check(&self, rule: &'static str, broken: Option<Broken>) -> Check {
-        let place = |rule| RULES.iter().position(|it| *it == rule);
-        let good = match broken.map(|it| place(it.rule()).cmp(&place(rule))) {
+    fn check(&self, rule: &'static str, failure: Option<Failure>) -> Check {
+        let index = |rule| RULES.iter().position(|it| *it == rule);
+        let passed = match failure.map(|it| index(it.rule()).cmp(&index(rule))) {
             None | Some(std::cmp::Ordering::Greater) => Some(true),
             Some(std::cmp::Ordering::Equal) => Some(false),
             Some(std::cmp::Ordering::Less) => None,
         };
-        let fact = self.fact(rule, good);
-        let detail = match (good, broken) {
-            (Some(false), Some(Broken::Rule(error))) if fact.is_empty() => error.to_string(),
-            (Some(false), Some(Broken::Rule(error))) => format!("{error}: {fact}"),
+        let fact = self.fact(rule, passed);
+        let detail = match (passed, failure) {
+            (Some(false), Some(Failure::Rule(error))) if fact.is_empty() => error.to_string(),
+            (Some(false), Some(Failure::Rule(error))) => format!("{error}: {fact}"),
             _ => fact,
         };
-        Check { rule, good, detail }
+        Check { rule, passed, detail }
     }
 
-    fn fact(&self, rule: &str, good: Option<bool>) -> String {
+    fn fact(&self, rule: &str, passed: Option<bool>) -> String {
         let policy = self.snapshot.policy();
         match rule {
-            // It couldn't be taken apart.
+            // The token is malformed.
             _ if self.header.is_empty() => String::new(),
             "type" => text(self.header.get("typ")),
             "key" => self.key(),
             "algorithm" => text(self.header.get("alg")),
-            "issuer" if good == Some(false) => {
-                let ours = policy.issuer();
-                format!("it says {}, this configuration is {ours}", text(self.claims.get("iss")))
+            "issuer" if passed == Some(false) => {
+                let expected = policy.issuer();
+                format!("found {}, expected {expected}", text(self.claims.get("iss")))
             }
             "issuer" => text(self.claims.get("iss")),
-            "audience" if good == Some(false) => {
-                let ours: Vec<String> =
+            "audience" if passed == Some(false) => {
+                let expected: Vec<String> =
                     policy.audiences().iter().map(ToString::to_string).collect();
-                let theirs = text(self.claims.get("aud"));
-                format!("it says {theirs}, this configuration knows {}", ours.join(", "))
+                let found = text(self.claims.get("aud"));
+                format!("found {found}, expected {}", expected.join(", "))
             }
             "audience" => text(self.claims.get("aud")),
             "expiry" => self.expiry(),
@@ -162,19 +164,21 @@ impl<'a> Facts<'a> {
 
     fn key(&self) -> String {
         let kid = self.header.get("kid");
-        let Some(name) = kid.and_then(Value::as_str) else { return "it names none".to_owned() };
+        let Some(name) = kid.and_then(Value::as_str) else {
+            return "the token has no kid".to_owned();
+        };
         let phase = KeyId::new(name).ok().and_then(|it| self.snapshot.ring().phase(&it, self.now));
-        let told = text(kid);
+        let kid = text(kid);
         phase.map_or_else(
-            || format!("{told} is none of the keys here"),
-            |phase| format!("{told}, {}", phase_name(phase)),
+            || format!("{kid} is none of the keys of this configuration"),
+            |phase| format!("{kid}, {}", phase_name(phase)),
         )
     }
 
     fn expiry(&self) -> String {
         let instant = |claim| {
             let seconds = self.claims.get(claim).and_then(Value::as_f64)?;
-            // A claim that no calendar holds is told as it stands, above.
+            // Instants beyond the year 9999 are printed as numbers only.
             let known = (0.0..253_402_300_799.0).contains(&seconds);
             #[allow(clippy::cast_possible_truncation, reason = "the range is checked above")]
             known.then(|| Timestamp::from_seconds(seconds as i64))
@@ -188,10 +192,10 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// A member as it stands: texts without quotes.
+/// A member as text, strings without quotes.
 fn text(value: Option<&Value>) -> String {
     match value {
-        None => "nothing".to_owned(),
+        None => "no value".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     }

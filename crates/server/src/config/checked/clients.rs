@@ -1,4 +1,4 @@
-//! `[clients.ID]`: one profile each. The core says which profiles are possible.
+//! `[clients.ID]`: the client profiles. The core checks which combinations are valid.
 
 use aquaware_core::id::ClientId;
 use aquaware_core::jwt::Algorithm;
@@ -10,7 +10,7 @@ use super::super::reader::Reader;
 use super::super::schema::{self, Key};
 use super::super::value::Value;
 
-/// Every client's profile, in order of ids; `None` after any problem.
+/// The profiles of all clients, ordered by id; `None` after an error.
 pub(super) fn clients(
     reader: &mut Reader<'_>,
     algorithm: Option<Algorithm>,
@@ -25,14 +25,14 @@ fn profile(
     id: &str,
     algorithm: Option<Algorithm>,
 ) -> Option<ClientProfile> {
-    let name = client_id(reader, id);
+    let parsed_id = client_id(reader, id);
     let (settings, complete) = settings(reader, id);
     if settings.status && algorithm.is_some_and(Algorithm::is_symmetric) {
-        let what = "expected false with keys.algorithm = \"HS256\": no status list can be signed \
-                    for others with a shared secret";
+        let what = "expected false with keys.algorithm = \"HS256\": status lists signed with a \
+                    shared secret cannot be verified by other services";
         reader.conflict(&key(id, "status"), what);
     }
-    ClientProfile::new(name?, settings)
+    ClientProfile::new(parsed_id?, settings)
         .map_err(|errors| {
             for error in errors {
                 reader.conflict(&key(id, error.setting()), error);
@@ -43,57 +43,69 @@ fn profile(
 }
 
 fn client_id(reader: &mut Reader<'_>, id: &str) -> Option<ClientId> {
-    let name = ClientId::new(id).ok();
-    if name.is_none() {
+    let parsed = ClientId::new(id).ok();
+    if parsed.is_none() {
         let table = format!("clients.{}", schema::key_part(id));
         let (_, source) = reader.clients().find(|(known, _)| *known == id)?;
         let what = "expected a client id of 1 to 64 letters, digits, \".\", \"_\" and \"-\"";
-        reader.misnamed(table, source.clone(), what);
+        reader.invalid_table(table, source.clone(), what);
     }
-    name
+    parsed
 }
 
-/// The settings of `id`, and whether all of them were understood. Defaults stand in for the
-/// others, so that the combinations of the rest are judged all the same.
+/// The settings of `id`, and whether all of them are valid. Invalid settings are replaced by
+/// defaults, so that the combinations of the others are still checked.
 fn settings(reader: &mut Reader<'_>, id: &str) -> (ProfileSettings, bool) {
     let rotations = [("always", Rotation::Always), ("never", Rotation::Never)];
     let transports = [("body", Transport::Body), ("cookie", Transport::Cookie)];
-    let good = ProfileSettings::default();
-    let mut of = Of { reader, id, complete: true };
+    let default = ProfileSettings::default();
+    let mut client = ClientReader { reader, id, complete: true };
     let settings = ProfileSettings {
-        access_lifetime: of.read("access_lifetime", parse::lifetime, good.access_lifetime),
-        refresh_lifetime: of.read("refresh_lifetime", parse::lifetime, good.refresh_lifetime),
-        session_lifetime: of.read("session_lifetime", parse::lifetime, good.session_lifetime),
-        rotation: of.read("rotation", parse::word(&rotations), good.rotation),
-        retry_window: of.read("retry_window", parse::duration, good.retry_window),
-        transport: of.read("refresh_transport", parse::word(&transports), good.transport),
-        audience: of.read("audience", parse::audiences, good.audience),
-        scopes: of.read("scopes", parse::scopes, good.scopes),
-        grants: of.read("grants", parse::grants, good.grants),
-        // A hash that isn't understood is there, so nobody is told that it is missing.
-        secret: of.read("secret_hash", parse::secret_hash, Some(PasswordHash::new(String::new()))),
-        status: of.read("status", parse::boolean, good.status),
+        access_lifetime: client.read("access_lifetime", parse::lifetime, default.access_lifetime),
+        refresh_lifetime: client.read(
+            "refresh_lifetime",
+            parse::lifetime,
+            default.refresh_lifetime,
+        ),
+        session_lifetime: client.read(
+            "session_lifetime",
+            parse::lifetime,
+            default.session_lifetime,
+        ),
+        rotation: client.read("rotation", parse::one_of(&rotations), default.rotation),
+        retry_window: client.read("retry_window", parse::duration, default.retry_window),
+        transport: client.read("refresh_transport", parse::one_of(&transports), default.transport),
+        audience: client.read("audience", parse::audiences, default.audience),
+        scopes: client.read("scopes", parse::scopes, default.scopes),
+        grants: client.read("grants", parse::grants, default.grants),
+        // An invalid hash is not a missing one, so it must not cause a second error.
+        secret: client.read(
+            "secret_hash",
+            parse::secret_hash,
+            Some(PasswordHash::new(String::new())),
+        ),
+        status: client.read("status", parse::boolean, default.status),
     };
-    (settings, of.complete)
+    (settings, client.complete)
 }
 
-/// The settings of one client.
-struct Of<'a, 'r> {
+/// Reads the settings of one client.
+struct ClientReader<'a, 'r> {
     reader: &'a mut Reader<'r>,
     id: &'a str,
     complete: bool,
 }
 
-impl Of<'_, '_> {
+impl ClientReader<'_, '_> {
     fn read<T>(
         &mut self,
         name: &'static str,
         parse: impl FnOnce(&Value) -> Parsed<T>,
-        otherwise: T,
+        default: T,
     ) -> T {
-        let meant = self.reader.read_key(&key(self.id, name), parse);
-        self.complete &= meant.is_some();
-        meant.unwrap_or(otherwise)
+        let value = self.reader.read_key(&key(self.id, name), parse);
+        self.complete &= value.is_some();
+        value.unwrap_or(default)
     }
 }
 
@@ -132,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_with_a_mistake_is_no_profile() {
+    fn a_profile_with_an_error_is_rejected() {
         let mut raw = Raw::new();
         raw.add_file("a.toml", b"clients.web.rotation = 'x'");
         let mut reader = Reader::new(&raw, std::path::PathBuf::new());

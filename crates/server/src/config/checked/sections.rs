@@ -1,4 +1,4 @@
-//! Section by section from typed to checked, and the combinations that can't be.
+//! Checks the sections one by one, and combinations of settings.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -11,10 +11,10 @@ use super::super::types::{LogFormat, Signup};
 use super::clients::clients;
 use super::{Accounts, Argon2, Config, Keys, Limits, Listen, Log, Stores, Tls};
 
-/// The most that all password hashes at one time may take.
-const MOST_HASHING_MEMORY_KIB: u64 = 8 * 1024 * 1024;
+/// The maximum memory of all concurrent password hashes.
+const MAX_HASHING_MEMORY_KIB: u64 = 8 * 1024 * 1024;
 
-/// Everything; `None` after any problem that leaves a hole.
+/// All sections; `None` if a value is missing or invalid.
 pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config> {
     let data_dir = reader.read("data_dir", parse::path(directory));
     let base = data_dir.clone().unwrap_or_else(|| directory.to_owned());
@@ -29,7 +29,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     let insecure_cookies = reader.read("cookies.insecure", parse::boolean);
     let allow_origins = reader.read("cors.allow_origins", parse::origins);
     let log = log(reader);
-    // Read to be judged; nothing is done with it yet.
+    // Checked, but not used yet.
     reader.read("telemetry.otlp_endpoint", parse::endpoint);
     Some(Config {
         issuer: issuer?,
@@ -56,12 +56,12 @@ fn listen(reader: &mut Reader<'_>, base: &Path) -> Option<Listen> {
         && overlap(public, management)
     {
         let other = Key::plain("listen.management");
-        let (key, other) = if reader.is_typed(&other) {
+        let (key, other) = if reader.is_set(&other) {
             (other, format!("listen.public, {public}"))
         } else {
             (Key::plain("listen.public"), format!("listen.management, {management}"))
         };
-        reader.conflict(&key, format_args!("expected another port than that of {other}"));
+        reader.conflict(&key, format_args!("expected a port other than that of {other}"));
     }
     Some(Listen {
         public: public?,
@@ -72,10 +72,10 @@ fn listen(reader: &mut Reader<'_>, base: &Path) -> Option<Listen> {
     })
 }
 
-/// Whether two listeners would want the same port of the same interface.
+/// Whether two listeners would use the same port of the same interface.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || everywhere)
+    let unspecified = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || unspecified)
 }
 
 fn tls(reader: &mut Reader<'_>, base: &Path) -> Option<Option<Tls>> {
@@ -90,11 +90,11 @@ fn tls(reader: &mut Reader<'_>, base: &Path) -> Option<Option<Tls>> {
         (Some(certificate), Some(private_key)) => Some(Some(Tls { certificate, private_key })),
         (None, None) => Some(None),
         (Some(_), None) => {
-            reader.conflict(&certificate_key, "expected listen.tls.private_key beside it");
+            reader.conflict(&certificate_key, "requires listen.tls.private_key");
             None
         }
         (None, Some(_)) => {
-            reader.conflict(&private_key_key, "expected listen.tls.certificate beside it");
+            reader.conflict(&private_key_key, "requires listen.tls.certificate");
             None
         }
     }
@@ -104,7 +104,7 @@ fn stores(reader: &mut Reader<'_>, base: &Path) -> Option<Stores> {
     let sessions = reader.read("store.sessions", parse::store(base));
     let accounts = reader.read("store.accounts", parse::store(base));
     let pool_size = reader.read("store.pool_size", parse::whole::<u32>(1, 10_000));
-    let timeout = reader.read("store.timeout", parse::some_time);
+    let timeout = reader.read("store.timeout", parse::positive_duration);
     let migrate = reader.read("store.migrate", parse::boolean);
     Some(Stores {
         sessions: sessions?,
@@ -123,16 +123,16 @@ fn keys(reader: &mut Reader<'_>, base: &Path) -> Option<Keys> {
 }
 
 fn accounts(reader: &mut Reader<'_>) -> Option<Accounts> {
-    let words = [("open", Signup::Open), ("closed", Signup::Closed)];
-    let signup = reader.read("accounts.signup", parse::word(&words));
-    // NIST SP 800-63B-4 §3.1.1.2: no less than 8. It asks for 64 to be accepted at the least, so
-    // more than 128 as the minimum is a slip.
+    let names = [("open", Signup::Open), ("closed", Signup::Closed)];
+    let signup = reader.read("accounts.signup", parse::one_of(&names));
+    // NIST SP 800-63B-4 §3.1.1.2 requires a minimum of at least 8. A minimum above 128 would reject
+    // most passwords and is probably an error.
     let length = reader.read("accounts.password_min_length", parse::whole(8, 128));
     let argon2 = argon2(reader);
     Some(Accounts { signup: signup?, password_min_length: length?, argon2: argon2? })
 }
 
-/// The ranges are those of RFC 9106 §3.1, which the argon2 crate keeps too.
+/// The ranges are those of RFC 9106 §3.1.
 fn argon2(reader: &mut Reader<'_>) -> Option<Argon2> {
     let memory_kib = reader.read_key(&MEMORY, parse::whole(8, u32::MAX.into()));
     let iterations = reader.read("accounts.argon2.iterations", parse::whole(1, u32::MAX.into()));
@@ -153,7 +153,7 @@ fn argon2(reader: &mut Reader<'_>) -> Option<Argon2> {
 
 const MEMORY: Key = Key::plain("accounts.argon2.memory_kib");
 
-/// The memory of one hash; what is wrong is told of the value that somebody typed.
+/// Checks the memory of one hash. An error is reported for a value that was set explicitly.
 fn check_lanes(reader: &mut Reader<'_>, memory_kib: Option<u32>, lanes: Option<u32>) {
     let (Some(kib), Some(lanes)) = (memory_kib.map(u64::from), lanes.map(u64::from)) else {
         return;
@@ -161,7 +161,7 @@ fn check_lanes(reader: &mut Reader<'_>, memory_kib: Option<u32>, lanes: Option<u
     if kib >= 8 * lanes {
         return;
     }
-    let (key, bound, of) = if reader.is_typed(&MEMORY) {
+    let (key, bound, of) = if reader.is_set(&MEMORY) {
         (MEMORY, format!("at least {}", 8 * lanes), format!("parallelism = {lanes}"))
     } else {
         let lanes = Key::plain("accounts.argon2.parallelism");
@@ -170,22 +170,22 @@ fn check_lanes(reader: &mut Reader<'_>, memory_kib: Option<u32>, lanes: Option<u
     reader.conflict(&key, format_args!("expected {bound}: each lane needs 8 KiB, and {of}"));
 }
 
-/// The memory of all hashes.
+/// Checks the memory of all hashes.
 fn check_sum(reader: &mut Reader<'_>, memory_kib: Option<u32>, hashes: Option<NonZeroUsize>) {
     let (Some(kib), Some(hashes)) = (memory_kib.map(u64::from), hashes) else {
         return;
     };
     let hashes = hashes.get() as u64;
-    if kib.saturating_mul(hashes) <= MOST_HASHING_MEMORY_KIB {
+    if kib.saturating_mul(hashes) <= MAX_HASHING_MEMORY_KIB {
         return;
     }
-    let (key, most, of) = if reader.is_typed(&MEMORY) {
-        (MEMORY, MOST_HASHING_MEMORY_KIB / hashes, format!("max_concurrent = {hashes}"))
+    let (key, max, of) = if reader.is_set(&MEMORY) {
+        (MEMORY, MAX_HASHING_MEMORY_KIB / hashes, format!("max_concurrent = {hashes}"))
     } else {
         let hashes = Key::plain("accounts.argon2.max_concurrent");
-        (hashes, MOST_HASHING_MEMORY_KIB / kib, format!("memory_kib = {kib}"))
+        (hashes, MAX_HASHING_MEMORY_KIB / kib, format!("memory_kib = {kib}"))
     };
-    let what = format_args!("expected at most {most}: all hashes may take 8 GiB, and {of}");
+    let what = format_args!("expected at most {max}: all hashes together may use 8 GiB, and {of}");
     reader.conflict(&key, what);
 }
 
@@ -203,13 +203,13 @@ fn limits(reader: &mut Reader<'_>) -> Option<Limits> {
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {
-    let words = [("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
-    let format = reader.read("log.format", parse::word(&words));
+    let names = [("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let format = reader.read("log.format", parse::one_of(&names));
     let level = reader.read("log.level", parse::level);
     Some(Log { format: format?, level: level? })
 }
 
-/// `count`, or one for each core where it is 0.
+/// `count`, or the number of cores if it is 0.
 fn per_core(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count)
         .or_else(|| std::thread::available_parallelism().ok())
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn none_means_one_per_core() {
+    fn zero_means_one_per_core() {
         assert_eq!(per_core(3).get(), 3);
         assert_eq!(Some(per_core(0)), std::thread::available_parallelism().ok());
     }

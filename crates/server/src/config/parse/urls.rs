@@ -1,5 +1,5 @@
-//! URLs: issuers, web origins, stores, the collector of traces. Each kind is checked by hand for
-//! what it may hold, since a general parser would take, and rewrite, more than is meant.
+//! URLs of issuers, web origins, stores and the trace collector. Each kind has its own check: a
+//! general parser would accept, and rewrite, too much.
 
 use std::net::Ipv6Addr;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::super::types::{Engine, Origin, StoreUrl};
 use super::super::value::Value;
 use super::{Parsed, list, text};
 
-/// Who issues (RFC 8414 §2).
+/// An issuer (RFC 8414 §2).
 pub(crate) fn issuer(value: &Value) -> Parsed<Issuer> {
     let expected = || {
         Expected::new(
@@ -26,7 +26,7 @@ pub(crate) fn issuer(value: &Value) -> Parsed<Issuer> {
     Issuer::new(text).ok().filter(|_| host_and_port(authority).is_some()).ok_or_else(expected)
 }
 
-/// Web origins that may call with credentials.
+/// Web origins that may send credentials.
 pub(crate) fn origins(value: &Value) -> Parsed<Vec<Origin>> {
     list(origin, "origins such as \"https://app.example.com\"")(value)
 }
@@ -34,7 +34,7 @@ pub(crate) fn origins(value: &Value) -> Parsed<Vec<Origin>> {
 fn origin(value: &Value) -> Parsed<Origin> {
     let text = value.text().unwrap_or_default();
     if text == "*" {
-        return Err(Expected::new("each origin by name: \"*\" would let every web site in"));
+        return Err(Expected::new("each origin by name, because \"*\" would allow every web site"));
     }
     let expected = || {
         Expected::new(
@@ -45,17 +45,17 @@ fn origin(value: &Value) -> Parsed<Origin> {
     let (scheme, authority) = text.split_once("://").ok_or_else(expected)?;
     let letters =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
-    let scheme_is_good =
+    let is_valid_scheme =
         scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.bytes().all(letters);
     let (_, port) = host_and_port(authority).ok_or_else(expected)?;
     let default = matches!((scheme, port), ("http", Some(80)) | ("https", Some(443)));
     let lower = !authority.bytes().any(|byte| byte.is_ascii_uppercase());
-    if scheme_is_good && lower && !default { Ok(Origin(text.to_owned())) } else { Err(expected()) }
+    if is_valid_scheme && lower && !default { Ok(Origin(text.to_owned())) } else { Err(expected()) }
 }
 
-/// The two parts of `host[:port]`, an IPv6 address in brackets; `None` for anything else.
+/// The parts of `host[:port]`, with an IPv6 address in brackets; `None` for anything else.
 fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let after_brackets = authority.rfind(']').map_or(0, |place| place + 1);
+    let after_brackets = authority.rfind(']').map_or(0, |index| index + 1);
     let (host, port) = match authority.get(after_brackets..)?.rfind(':') {
         None => (authority, None),
         Some(colon) => {
@@ -65,17 +65,17 @@ fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
         }
     };
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let good = address.map_or_else(
+    let is_valid = address.map_or_else(
         || {
             !host.is_empty()
                 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
         },
         |address| address.parse::<Ipv6Addr>().is_ok(),
     );
-    good.then_some((host, port))
+    is_valid.then_some((host, port))
 }
 
-/// Where a store is; a relative path of a file starts at `base`.
+/// The URL of a store. The relative path of a file starts at `base`.
 pub(crate) fn store(base: &Path) -> impl Fn(&Value) -> Parsed<StoreUrl> {
     move |value| {
         let expected = "the URL of a store, such as \"sqlite:aquaware.db\" or \"memory:\"";
@@ -98,10 +98,10 @@ pub(crate) fn store(base: &Path) -> impl Fn(&Value) -> Parsed<StoreUrl> {
 }
 
 fn sqlite(rest: &str, base: &Path) -> Parsed<StoreUrl> {
-    // `sqlite://name.db` would be the file /name.db, or the host name.db: nobody means either.
+    // `sqlite://name.db` could mean the file /name.db or a host, and is never intended.
     let slashes = rest.starts_with("//") && !rest.starts_with("///");
     if rest == ":memory:" {
-        Err(Expected::new("\"memory:\" for a store that is gone when the program ends"))
+        Err(Expected::new("\"memory:\" for a store in memory"))
     } else if rest.is_empty() || slashes || rest.contains(['?', '#', '\0']) {
         Err(Expected::new(
             "\"sqlite:\" and a path, such as \"sqlite:aquaware.db\" or \"sqlite:/var/lib/a.db\"",
@@ -111,7 +111,7 @@ fn sqlite(rest: &str, base: &Path) -> Parsed<StoreUrl> {
     }
 }
 
-/// Where traces go; none where it is empty.
+/// The trace collector; `None` if the value is empty.
 pub(crate) fn endpoint(value: &Value) -> Parsed<Option<SecretText>> {
     let expected = "an http or https URL such as \"http://127.0.0.1:4317\", or \"\" for none";
     let url = text(value, expected)?;
@@ -127,13 +127,13 @@ pub(crate) fn endpoint(value: &Value) -> Parsed<Option<SecretText>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{bad, good, typed};
+    use super::super::tests::{invalid, typed, valid};
     use super::*;
 
     #[test]
     fn issuers_are_urls_of_a_host() {
-        good(issuer, &["http://127.0.0.1:8080", "https://a.example/eu/", "http://[::1]:80"]);
-        bad(
+        valid(issuer, &["http://127.0.0.1:8080", "https://a.example/eu/", "http://[::1]:80"]);
+        invalid(
             issuer,
             &[
                 "",
@@ -149,12 +149,12 @@ mod tests {
                 "https://[::1",
             ],
         );
-        assert_eq!(good(issuer, &["https://a/"])[0].as_str(), "https://a/");
+        assert_eq!(valid(issuer, &["https://a/"])[0].as_str(), "https://a/");
     }
 
     #[test]
     fn origins_are_what_browsers_send() {
-        good(
+        valid(
             origin,
             &[
                 "https://app.example.com",
@@ -163,7 +163,7 @@ mod tests {
                 "capacitor://localhost",
             ],
         );
-        bad(
+        invalid(
             origin,
             &[
                 "*",
@@ -190,7 +190,7 @@ mod tests {
     fn stores_are_urls() {
         let base = Path::new("/data");
         let read =
-            good(store(base), &["memory:", "sqlite:a.db", "sqlite:/b.db", "redis://:horse@db"]);
+            valid(store(base), &["memory:", "sqlite:a.db", "sqlite:/b.db", "redis://:horse@db"]);
         assert_eq!(
             read[..3],
             [
@@ -200,7 +200,7 @@ mod tests {
             ]
         );
         assert!(!format!("{:?}", read[3]).contains("horse"));
-        bad(
+        invalid(
             store(base),
             &[
                 "",

@@ -1,4 +1,4 @@
-//! The variables: `AQUAWARE_` and the upper-cased path, levels joined by two underscores.
+//! Environment variables: `AQUAWARE_` and the path in upper case, levels joined by two underscores.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use super::super::source::{Environment, FILE_VARIABLE, PREFIX, Source};
 use super::super::value::Value;
 use super::Raw;
 
-/// Adds what the variables of `environment` say to `raw`, which has the file already: a client's
-/// id is looked up among those that the file names.
+/// Adds the variables of `environment` to `raw`, which must already contain the file: variables
+/// refer to the clients that the file names.
 pub(super) fn add(raw: &mut Raw, environment: &Environment) {
     let ids: Vec<String> = raw.clients().map(|(id, _)| id.to_owned()).collect();
     let mut seen = BTreeMap::new();
-    for (name, value) in environment.ours() {
+    for (name, value) in environment.variables() {
         let source = Source::Variable(name.clone());
         let key = match key(&name.to_ascii_uppercase(), &ids) {
             Ok(key) => key,
@@ -23,7 +23,7 @@ pub(super) fn add(raw: &mut Raw, environment: &Environment) {
             }
         };
         let Some(value) = value else {
-            raw.report(Some(key.to_string()), source, "isn't UTF-8".to_owned());
+            raw.report(Some(key.to_string()), source, "is not valid UTF-8".to_owned());
             continue;
         };
         if let Some(other) = seen.insert(key.clone(), name) {
@@ -35,11 +35,11 @@ pub(super) fn add(raw: &mut Raw, environment: &Environment) {
             raw.add_client(id, source.clone());
         }
         let Some(setting) = key.setting() else { continue };
-        raw.set(key, Value::from_variable(value, setting.initial), source);
+        raw.set(key, Value::from_variable(value, setting.default), source);
     }
 }
 
-/// The key that the upper-cased `name` means, or what is wrong with it.
+/// The key of the variable `name`, in upper case, or the error.
 fn key(name: &str, ids: &[String]) -> Result<Key, String> {
     let path = name.strip_prefix(PREFIX).unwrap_or(name);
     if let Some(rest) = path.strip_prefix("CLIENTS__") {
@@ -51,18 +51,18 @@ fn key(name: &str, ids: &[String]) -> Result<Key, String> {
         .ok_or_else(|| unknown(name))
 }
 
-/// `None` where there is no client's id or no such setting of a client.
+/// `None` if there is no client id or no such setting of a client.
 fn client_key(rest: &str, ids: &[String]) -> Option<Result<Key, String>> {
-    // From the right: an id may hold two underscores, the name of a setting doesn't.
+    // From the right: a client id may contain two underscores, the name of a setting does not.
     let (id, name) = rest.rsplit_once("__").filter(|(id, _)| !id.is_empty())?;
     let setting = schema::find(CLIENT_SETTINGS, &name.to_ascii_lowercase())?;
-    let meant: Vec<&String> =
+    let matching: Vec<&String> =
         ids.iter().filter(|known| schema::client_in_variable(known) == id).collect();
-    Some(match meant.as_slice() {
+    Some(match matching.as_slice() {
         [] => Ok(Key::of_client(&id.to_ascii_lowercase(), setting.path)),
         [one] => Ok(Key::of_client(one, setting.path)),
         [one, other, ..] => {
-            Err(format!("could mean the client {one} or {other}; set it in the file instead"))
+            Err(format!("matches the clients {one} and {other}; set it in the file instead"))
         }
     })
 }
@@ -72,7 +72,7 @@ fn unknown(name: &str) -> String {
     match near {
         _ if is_service_link(name) => {
             "unknown variable; it looks like a Kubernetes service link, which \
-             `enableServiceLinks: false` in the pod switches off"
+             `enableServiceLinks: false` in the pod disables"
                 .to_owned()
         }
         Some(near) => format!("unknown variable; did you mean {near}?"),
@@ -80,7 +80,7 @@ fn unknown(name: &str) -> String {
     }
 }
 
-/// The variable that was probably meant. What all of them begin with doesn't make two alike.
+/// The most similar variable. The common prefix is ignored.
 fn suggestion(name: &str) -> Option<String> {
     let rest = name.strip_prefix(PREFIX)?;
     if let Some((id, leaf)) = rest.strip_prefix("CLIENTS__").and_then(|rest| rest.rsplit_once("__"))
@@ -142,13 +142,13 @@ mod tests {
             ("AQUAWARE_CLIENTS____ROTATION", "unset it"),
             ("AQUAWARE_SOMETHING_ELSE", "unset it"),
             ("AQUAWARE_", "unset it"),
-            ("AQUAWARE_SERVICE_HOST", "`enableServiceLinks: false` in the pod switches off"),
-            ("AQUAWARE_PORT_8080_TCP", "`enableServiceLinks: false` in the pod switches off"),
+            ("AQUAWARE_SERVICE_HOST", "`enableServiceLinks: false` in the pod disables"),
+            ("AQUAWARE_PORT_8080_TCP", "`enableServiceLinks: false` in the pod disables"),
         ] {
-            let told = problems("", &[(name, "x")]);
+            let errors = problems("", &[(name, "x")]);
             let start = format!("environment variable {name}: unknown variable; ");
-            assert_eq!(told.len(), 1, "{name}: {told:?}");
-            assert!(told[0].starts_with(&start) && told[0].ends_with(expected), "{told:?}");
+            assert_eq!(errors.len(), 1, "{name}: {errors:?}");
+            assert!(errors[0].starts_with(&start) && errors[0].ends_with(expected), "{errors:?}");
         }
     }
 
@@ -170,18 +170,19 @@ mod tests {
 
     #[test]
     fn a_variable_that_fits_two_clients_is_an_error() {
-        let told = problems(
+        let errors = problems(
             "[clients.my-app]\n[clients.my_app]",
             &[("AQUAWARE_CLIENTS__MY_APP__ROTATION", "never")],
         );
-        assert!(told[0].contains("could mean the client my-app or my_app"), "{told:?}");
+        assert!(errors[0].contains("matches the clients my-app and my_app"), "{errors:?}");
     }
 
     #[test]
     fn two_spellings_of_one_variable_are_an_error() {
-        let told = problems("", &[("AQUAWARE_LOG__LEVEL", "off"), ("aquaware_log__level", "info")]);
+        let errors =
+            problems("", &[("AQUAWARE_LOG__LEVEL", "off"), ("aquaware_log__level", "info")]);
         assert_eq!(
-            told,
+            errors,
             ["environment variable aquaware_log__level: log.level: AQUAWARE_LOG__LEVEL sets the \
               same key; remove one of them"]
         );
@@ -195,7 +196,7 @@ mod tests {
         let mut raw = Raw::new();
         let value = OsString::from_vec(b"\xff".to_vec());
         raw.add_environment(&[(OsString::from("AQUAWARE_ISSUER"), value)].into_iter().collect());
-        let expected = "environment variable AQUAWARE_ISSUER: issuer: isn't UTF-8";
+        let expected = "environment variable AQUAWARE_ISSUER: issuer: is not valid UTF-8";
         assert_eq!(raw.problems[0].to_string(), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! The file: TOML, with the line of every key.
+//! The configuration file: TOML, with the line of every key.
 
 use toml::de::{DeTable, DeValue, Error};
 
@@ -8,18 +8,18 @@ use super::super::source::Source;
 use super::super::value::Value;
 use super::Raw;
 
-/// Adds what stands in the file `path`, whose content is `bytes`, to `raw`.
+/// Adds the values of the file `path` with the content `bytes` to `raw`.
 pub(super) fn add(raw: &mut Raw, path: &str, bytes: &[u8]) {
-    let (content, broken) = match std::str::from_utf8(bytes) {
+    let (content, invalid_at) = match std::str::from_utf8(bytes) {
         Ok(content) => (content, None),
         Err(error) => {
-            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            (std::str::from_utf8(good).unwrap_or_default(), Some(error.valid_up_to()))
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            (std::str::from_utf8(valid).unwrap_or_default(), Some(error.valid_up_to()))
         }
     };
     let mut file = File { raw, path, content };
-    if let Some(place) = broken {
-        file.unreadable(place, "isn't UTF-8, which TOML must be".to_owned());
+    if let Some(offset) = invalid_at {
+        file.unreadable(offset, "is not valid UTF-8".to_owned());
         return;
     }
     let (table, errors) = DeTable::parse_recoverable(content);
@@ -36,21 +36,21 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    fn line(&self, place: usize) -> Source {
-        let before = self.content.bytes().take(place);
+    fn line(&self, offset: usize) -> Source {
+        let before = self.content.bytes().take(offset);
         let line = before.filter(|byte| *byte == b'\n').count() + 1;
         Source::File { path: self.path.to_owned(), line }
     }
 
-    /// Only the parser's own words are told, never the line, in which a secret may stand.
+    /// Reports the message of the parser, but not the line, which may contain a secret.
     fn syntax(&mut self, error: &Error) {
-        let place = error.span().map_or(self.content.len(), |span| span.start);
-        self.unreadable(place, format!("isn't TOML: {}", error.message()));
+        let offset = error.span().map_or(self.content.len(), |span| span.start);
+        self.unreadable(offset, format!("is not valid TOML: {}", error.message()));
     }
 
-    fn unreadable(&mut self, place: usize, what: String) {
+    fn unreadable(&mut self, offset: usize, what: String) {
         self.raw.incomplete = true;
-        let source = self.line(place);
+        let source = self.line(offset);
         self.raw.report(None, source, what);
     }
 
@@ -67,7 +67,7 @@ impl File<'_> {
                 (None, DeValue::Table(inner)) if schema::is_table(&full) => {
                     self.table(&full, inner);
                 }
-                (None, _) if schema::is_table(&full) => self.no_table(full, source),
+                (None, _) if schema::is_table(&full) => self.not_a_table(full, source),
                 (None, _) => self.unknown(path, name, source),
             }
         }
@@ -80,7 +80,7 @@ impl File<'_> {
             self.raw.add_client(id.get_ref(), source.clone());
             match value.get_ref() {
                 DeValue::Table(settings) => self.client(id.get_ref(), settings),
-                _ => self.no_table(table, source),
+                _ => self.not_a_table(table, source),
             }
         }
     }
@@ -118,7 +118,7 @@ impl File<'_> {
         self.raw.report(Some(format!("{table}{dot}{}", schema::key_part(name))), source, what);
     }
 
-    fn no_table(&mut self, table: String, source: Source) {
+    fn not_a_table(&mut self, table: String, source: Source) {
         let what = format!("expected a table of settings, written [{table}]");
         self.raw.report(Some(table), source, what);
     }
@@ -185,25 +185,31 @@ mod tests {
     }
 
     #[test]
-    fn every_syntax_error_is_told_with_its_line_and_without_the_line_itself() {
-        let told = problems("a = \n[log]\nlevel = \"horse\nformat = 'json'");
-        assert!(told.len() >= 2, "{told:?}");
-        assert!(told[0].starts_with("a.toml:1: isn't TOML: "), "{told:?}");
-        assert!(told.iter().any(|line| line.starts_with("a.toml:3: isn't TOML: ")), "{told:?}");
-        assert!(!told.concat().contains("horse"), "{told:?}");
+    fn every_syntax_error_is_reported_with_its_line_number_and_without_the_line() {
+        let problems = problems("a = \n[log]\nlevel = \"horse\nformat = 'json'");
+        assert!(problems.len() >= 2, "{problems:?}");
+        assert!(problems[0].starts_with("a.toml:1: is not valid TOML: "), "{problems:?}");
+        assert!(
+            problems.iter().any(|line| line.starts_with("a.toml:3: is not valid TOML: ")),
+            "{problems:?}"
+        );
+        assert!(!problems.concat().contains("horse"), "{problems:?}");
     }
 
     #[test]
     fn a_key_set_twice_is_an_error() {
-        let told = problems("[log]\nlevel = 'off'\nlevel = 'info'");
-        assert!(told.len() == 1 && told[0].starts_with("a.toml:3: isn't TOML: dup"), "{told:?}");
+        let problems = problems("[log]\nlevel = 'off'\nlevel = 'info'");
+        assert!(
+            problems.len() == 1 && problems[0].starts_with("a.toml:3: is not valid TOML: dup"),
+            "{problems:?}"
+        );
     }
 
     #[test]
     fn a_file_that_is_not_utf_8_is_an_error_with_its_line() {
         let mut raw = Raw::new();
         raw.add_file("a.toml", b"[log]\nlevel = '\xff'");
-        assert_eq!(raw.problems[0].to_string(), "a.toml:2: isn't UTF-8, which TOML must be");
+        assert_eq!(raw.problems[0].to_string(), "a.toml:2: is not valid UTF-8");
         assert!(raw.incomplete);
     }
 }

@@ -1,49 +1,49 @@
-//! What a command needs to speak with whoever called it.
+//! What every command uses: configuration, input and output.
 
 use aquaware_core::service::RequestContext;
 use aquaware_core::time::Clock as _;
 use serde_json::Value as Json;
 
-use super::CommandError;
+use super::error::CommandError;
 use super::input::Input;
 use super::output::Output;
 use crate::causes::chain;
-use crate::compose::{Administration, administer};
+use crate::compose::{UseCases, use_cases_for_commands};
 use crate::config::{Config, Request, StoreUrl, load};
 use aquaware_core::time::SystemClock;
 
-/// Configuration, input and output of one command.
-pub(super) struct Dialogue<'a, 'o> {
-    /// Where the configuration comes from.
+/// The configuration, input and output of one command.
+pub(super) struct Context<'a, 'o> {
+    /// The source of the configuration.
     pub(super) request: &'a Request,
-    /// Whether a program listens.
+    /// Whether to print JSON.
     pub(super) json: bool,
-    /// What is read.
+    /// Standard input.
     pub(super) input: &'a mut Input,
-    /// What is written.
+    /// Standard output and standard error.
     pub(super) output: &'a mut Output<'o>,
 }
 
-impl Dialogue<'_, '_> {
-    /// The configuration, checked.
+impl Context<'_, '_> {
+    /// Loads and checks the configuration.
     pub(super) fn config(&self) -> Result<Config, CommandError> {
         Ok(load(self.request)?.config)
     }
 
-    /// The configuration, if others can reach its stores.
+    /// Loads the configuration, which must not keep stores in memory.
     pub(super) fn config_with_stores(&self) -> Result<Config, CommandError> {
         let config = self.config()?;
         match memory_store(&config) {
             Some(setting) => Err(CommandError::Usage(format!(
-                "{setting} is \"memory:\": what is kept there lives inside the running server and \
-                 can't be reached from outside"
+                "{setting} is \"memory:\"; this data exists only inside the running server and \
+                 cannot be accessed by commands"
             ))),
             None => Ok(config),
         }
     }
 
-    /// Writes the answer: `json` for a program, `text` for a person.
-    pub(super) fn answer(&mut self, json: &Json, text: &str) -> Result<(), CommandError> {
+    /// Prints the result, as JSON or as text.
+    pub(super) fn print(&mut self, json: &Json, text: &str) -> Result<(), CommandError> {
         if self.json {
             self.output.json(json)?
         } else {
@@ -52,15 +52,15 @@ impl Dialogue<'_, '_> {
         Ok(())
     }
 
-    /// Goes on if that is meant: by `--yes`, or by a person who is asked.
+    /// Continues if the operator confirms: with `--yes`, or at the terminal.
     pub(super) fn confirm(&mut self, what: &str, yes: bool) -> Result<(), CommandError> {
         if yes {
             return Ok(());
         }
         if !self.input.is_terminal() {
-            return Err(CommandError::Usage(format!("{what}. Say --yes if that is meant")));
+            return Err(CommandError::Usage(format!("{what}; use --yes to confirm")));
         }
-        self.output.hint(&format!("{what}. Type yes if that is meant: "));
+        self.output.hint(&format!("{what}. Type yes to confirm: "));
         if self.input.text()?.trim() == "yes" {
             return Ok(());
         }
@@ -68,27 +68,27 @@ impl Dialogue<'_, '_> {
     }
 }
 
-/// The setting that puts a store where nobody else can reach it.
+/// The setting that keeps a store in the memory of the server.
 pub(super) fn memory_store(config: &Config) -> Option<&'static str> {
     let stores =
         [("store.accounts", &config.store.accounts), ("store.sessions", &config.store.sessions)];
     stores.into_iter().find(|(_, url)| matches!(url, StoreUrl::Memory)).map(|(setting, _)| setting)
 }
 
-/// Does `work` with the stores of `config`, opened for it.
+/// Opens the stores of `config` and runs `work` with them.
 pub(super) fn with_stores<T>(
     config: &Config,
-    work: impl AsyncFnOnce(Administration, RequestContext) -> Result<T, CommandError>,
+    work: impl AsyncFnOnce(UseCases, RequestContext) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
     let now = SystemClock.now();
     actix_web::rt::System::new().block_on(async {
-        let opened = administer(config, now).await.map_err(failed)?;
-        let context = opened.sessions.context(now);
-        work(opened, context).await
+        let opened = use_cases_for_commands(config, now).await.map_err(failed)?;
+        let request = opened.sessions.context(now);
+        work(opened, request).await
     })
 }
 
-/// A failure with everything behind it.
+/// An error with its causes.
 pub(super) fn failed(error: impl std::error::Error) -> CommandError {
     CommandError::Failed(chain(&error))
 }

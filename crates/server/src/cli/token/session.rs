@@ -1,4 +1,4 @@
-//! Where the session of a token stands, by looking into the store. Nothing is used up by that.
+//! The session of a token, looked up in the store. The lookup changes nothing.
 
 use aquaware_core::claims::RefreshClaims;
 use aquaware_core::id::{Generation, SessionId, Subject};
@@ -10,26 +10,26 @@ use aquaware_core::session::{EndReason, Session};
 use aquaware_core::succession::{Attempt, Verdict, judge};
 use aquaware_core::time::Timestamp;
 
-use super::checks::{Check, Proven};
-use crate::cli::CommandError;
-use crate::cli::dialogue::{failed, memory_store, with_stores};
+use super::checks::{Check, VerifiedToken};
+use crate::cli::context::{failed, memory_store, with_stores};
+use crate::cli::error::CommandError;
 use crate::cli::span::relative;
 use crate::config::{Config, StoreUrl};
 
-/// A session, seen from one of its tokens.
+/// The session of a token.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    /// Which.
+pub(super) struct SessionState {
+    /// The id of the session.
     pub(super) id: SessionId,
-    /// The record; none if the store doesn't know it.
+    /// The record; `None` if the store has none.
     pub(super) record: Option<Session>,
-    /// The generation that a refresh token names.
+    /// The generation of the refresh token.
     pub(super) presented: Option<Generation>,
 }
 
-impl Place {
-    /// How a refresh token stands to the live one.
-    pub(super) fn standing(&self) -> Option<&'static str> {
+impl SessionState {
+    /// The refresh token compared with the live one.
+    pub(super) fn token_state(&self) -> Option<&'static str> {
         let (record, presented) = (self.record.as_ref()?, self.presented?);
         Some(match presented.cmp(&record.generation) {
             std::cmp::Ordering::Equal => "live",
@@ -38,7 +38,7 @@ impl Place {
         })
     }
 
-    /// The state of the session in one word.
+    /// The state of the session.
     pub(super) fn state(&self, now: Timestamp) -> &'static str {
         match &self.record {
             None => "unknown",
@@ -49,14 +49,14 @@ impl Place {
     }
 }
 
-/// What the store adds.
+/// The outcome of a lookup.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The rules that need it.
+    /// The checks that need the store.
     pub(super) checks: Vec<Check>,
-    /// The session, where it was looked for.
-    pub(super) session: Option<Place>,
-    /// Why it wasn't.
+    /// The session, if it was looked up.
+    pub(super) session: Option<SessionState>,
+    /// Why it was not looked up.
     pub(super) note: Option<String>,
 }
 
@@ -64,61 +64,63 @@ pub(super) struct Found {
 pub(super) fn look_up(
     config: &Config,
     snapshot: &Snapshot,
-    token: Proven,
+    token: VerifiedToken,
     now: Timestamp,
 ) -> Found {
     let (id, subject) = match &token {
-        Proven::Access(claims) => (claims.sid, &claims.sub),
-        Proven::Refresh(claims) => (Some(claims.sid), &claims.sub),
+        VerifiedToken::Access(claims) => (claims.sid, &claims.sub),
+        VerifiedToken::Refresh(claims) => (Some(claims.sid), &claims.sub),
     };
     let Some(id) = id else {
-        let note = "it belongs to a client by itself and has no session".to_owned();
+        let note = "the token belongs to a client, not to a session".to_owned();
         return Found { note: Some(note), ..Found::default() };
     };
     let record = match find(config, &id) {
         Ok(record) => record,
         Err(why) => {
-            let unasked = Check { rule: "session", good: None, detail: format!("{id}: {why}") };
+            let unchecked = Check { rule: "session", passed: None, detail: format!("{id}: {why}") };
             let note = format!("the session was not looked up: {why}");
-            return Found { checks: vec![unasked], session: None, note: Some(note) };
+            return Found { checks: vec![unchecked], session: None, note: Some(note) };
         }
     };
     let presented = match &token {
-        Proven::Access(_) => None,
-        Proven::Refresh(claims) => Some(claims.generation),
+        VerifiedToken::Access(_) => None,
+        VerifiedToken::Refresh(claims) => Some(claims.generation),
     };
-    let place = Place { id, record, presented };
-    let mut checks = vec![session_check(&place, subject, now)];
-    if let (Proven::Refresh(claims), Some(record)) = (&token, &place.record) {
+    let session = SessionState { id, record, presented };
+    let mut checks = vec![session_check(&session, subject, now)];
+    if let (VerifiedToken::Refresh(claims), Some(record)) = (&token, &session.record) {
         checks.push(generation_check(snapshot, claims, record, now));
     }
-    Found { checks, session: Some(place), note: None }
+    Found { checks, session: Some(session), note: None }
 }
 
 fn find(config: &Config, id: &SessionId) -> Result<Option<Session>, String> {
     if let Some(setting) = memory_store(config) {
-        return Err(format!("{setting} is \"memory:\", which can't be reached from outside"));
+        return Err(format!("{setting} is \"memory:\", which only the server can access"));
     }
     for url in [&config.store.sessions, &config.store.accounts] {
-        // Looking makes no store.
+        // A lookup must not create a store.
         if let StoreUrl::Sqlite(path) = url
             && !path.exists()
         {
-            return Err(format!("there is no store {} yet", path.display()));
+            return Err(format!("the store {} does not exist yet", path.display()));
         }
     }
     with_stores(config, async |stores, _| stores.session_store.find(id).await.map_err(failed))
         .map_err(|error: CommandError| error.to_string())
 }
 
-fn session_check(place: &Place, subject: &Subject, now: Timestamp) -> Check {
-    let id = place.id;
-    let (good, detail) = match &place.record {
-        None => (false, format!("the store doesn't know {id}")),
-        Some(record) if record.subject != *subject => (false, format!("{id} is another account's")),
+fn session_check(session: &SessionState, subject: &Subject, now: Timestamp) -> Check {
+    let id = session.id;
+    let (passed, detail) = match &session.record {
+        None => (false, format!("the store has no session {id}")),
+        Some(record) if record.subject != *subject => {
+            (false, format!("{id} belongs to another account"))
+        }
         Some(record) => match record.ended {
             Some(ended) => {
-                let (when, why) = (relative(ended.at, now), told(ended.reason));
+                let (when, why) = (relative(ended.at, now), describe(ended.reason));
                 (false, format!("{id} ended {when}: {why}"))
             }
             None if record.is_live(now) => {
@@ -127,59 +129,61 @@ fn session_check(place: &Place, subject: &Subject, now: Timestamp) -> Check {
             None => (false, format!("{id} expired {}", relative(record.refresh_expiry(), now))),
         },
     };
-    Check { rule: "session", good: Some(good), detail }
+    Check { rule: "session", passed: Some(passed), detail }
 }
 
-const fn told(reason: EndReason) -> &'static str {
+const fn describe(reason: EndReason) -> &'static str {
     match reason {
-        EndReason::Logout => "its user logged out",
-        EndReason::LogoutAll => "its user logged out everywhere",
+        EndReason::Logout => "the user logged out",
+        EndReason::LogoutAll => "the user logged out everywhere",
         EndReason::Revoked => "it was revoked",
-        EndReason::Reuse => "a superseded refresh token of it came back, so somebody else has one",
+        EndReason::Reuse => "a superseded refresh token was used again, so it was probably stolen",
         EndReason::PasswordChanged => "the account's password changed",
         EndReason::AccountDisabled => "the account was disabled",
         EndReason::AccountDeleted => "the account was deleted",
     }
 }
 
-/// What a refresh with this token and no `Idempotency-Key` would come to.
+/// The outcome of a refresh with this token and without `Idempotency-Key`.
 fn generation_check(
     snapshot: &Snapshot,
     claims: &Verified<RefreshClaims>,
     session: &Session,
     now: Timestamp,
 ) -> Check {
-    let check = |good, detail| Check { rule: "generation", good, detail };
+    let check = |passed, detail| Check { rule: "generation", passed, detail };
     let Some(profile) = snapshot.policy().client(&claims.client_id) else {
         let detail = format!("the configuration has no client {}", claims.client_id);
         return check(Some(false), detail);
     };
     let mark = Mark::of(None, &claims.sid, &SystemRandom);
     let verdict = judge(session, &Attempt { presented: claims.into(), mark, profile, now });
-    let (ours, live) = (claims.generation.number(), session.generation.number());
-    let (good, detail) = match verdict {
+    let (own, live) = (claims.generation.number(), session.generation.number());
+    let (passed, detail) = match verdict {
         Verdict::Advance(step) if step.from == claims.generation => {
-            (Some(true), "the live one".to_owned())
+            (Some(true), "the live generation".to_owned())
         }
         Verdict::Advance(_) => (
             Some(true),
-            format!("ahead of the store, which is at {live} and lost writes; a refresh heals it"),
+            format!("ahead of the store, which is at {live} and lost writes; a refresh repairs it"),
         ),
-        Verdict::Keep => (Some(true), "the live one, which its client keeps".to_owned()),
+        Verdict::Keep => {
+            (Some(true), "the live generation, which never changes for this client".to_owned())
+        }
         Verdict::Repeat => (
             Some(true),
             format!(
-                "superseded by {live} a moment ago: within the retry window it gets the same answer again"
+                "superseded by {live}, but within the retry window: a refresh repeats the response"
             ),
         ),
         Verdict::Reuse => (
             Some(false),
             format!(
-                "superseded by {live}: a refresh with it would end the session as stolen, unless it \
-                 is the retry of the first use, with its Idempotency-Key"
+                "superseded by {live}: a refresh would end the session because the token may be stolen, \
+                 unless it repeats the Idempotency-Key of the first use"
             ),
         ),
-        Verdict::Expired | Verdict::Ended(_) => (None, format!("the session stands at {live}")),
+        Verdict::Expired | Verdict::Ended(_) => (None, format!("the session is at {live}")),
     };
-    check(good, format!("{ours}, {detail}"))
+    check(passed, format!("{own}, {detail}"))
 }
