@@ -3,7 +3,7 @@
 use crate::cargo::{cargo, run as run_program};
 use crate::error::TaskError;
 use crate::report::Report;
-use crate::{deny, layers, tidy};
+use crate::{deny, layers, package, tidy};
 
 /// Runs the command.
 ///
@@ -17,6 +17,7 @@ pub(crate) fn run() -> Result<(), TaskError> {
     report.step("clippy", clippy);
     report.step("doc", doc);
     report.step("deny", deny::run);
+    report.step("packages", package::run);
     report.finish()
 }
 

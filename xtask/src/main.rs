@@ -14,6 +14,7 @@ mod error;
 mod interop;
 mod layers;
 mod lint;
+mod package;
 mod packages;
 mod program;
 mod report;
@@ -69,7 +70,7 @@ enum Task {
     /// They listen on free loopback ports, and their data is removed when they stop. Missing
     /// programs are installed as `test` does.
     Stores(stores::Options),
-    /// Run every static check: fmt, layers, tidy, clippy, rustdoc, cargo-deny.
+    /// Run every static check: fmt, layers, tidy, clippy, rustdoc, packages, cargo-deny.
     ///
     /// All of them run even if one fails, and a summary is printed. cargo-deny is taken from the
     /// PATH or from target/tools, and installed there if it is in neither.
@@ -79,6 +80,8 @@ enum Task {
     Layers,
     /// Check the text of tracked files: size, language, links, named tests, decision records.
     Tidy,
+    /// Package the library crates, and run their unit tests from the packages.
+    Package,
     /// Check the dependencies for known vulnerabilities, if an advisory database can be had.
     Advisories,
     /// Compare the public interfaces with the last tag, if cargo-semver-checks is installed.
@@ -94,6 +97,7 @@ impl Task {
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),
             Self::Tidy => tidy::run(),
+            Self::Package => package::run(),
             Self::Advisories => deny::advisories(),
             Self::Semver => semver::run(),
         }

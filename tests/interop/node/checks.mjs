@@ -1,19 +1,19 @@
-// Checks with the names of facts: each runs, whatever became of the others, and has its line.
+// Checks named as facts: each runs even if others failed, and prints one line.
 
 import assert from "node:assert/strict";
 import { webcrypto } from "node:crypto";
 
-// The libraries look for it here, where Node 18 doesn't have it yet.
+// The libraries expect it here, where Node 18 does not provide it.
 globalThis.crypto ??= webcrypto;
 
 const checks = [];
 
-/** Makes `action` a check. It fails by throwing anything. */
+/** Registers `action` as a check, which fails by throwing. */
 export function check(name, action) {
   checks.push({ name, action });
 }
 
-/** What a promise is rejected with; it must be with an error that has these properties. */
+/** The error of a promise, which must be rejected with these properties. */
 export async function rejected(promise, expected) {
   let error;
   await assert.rejects(promise, (reason) => {
@@ -26,7 +26,7 @@ export async function rejected(promise, expected) {
   return error;
 }
 
-/** Runs all checks in their order and leaves: with status 1 if any failed. */
+/** Runs all checks in order, and exits with status 1 if any failed. */
 export async function run() {
   let failed = 0;
   for (const { name, action } of checks) {

@@ -1,4 +1,4 @@
-// jose as a resource server: `createRemoteJWKSet` gets the keys, `jwtVerify` checks the tokens.
+// jose as a resource server: `createRemoteJWKSet` fetches the keys, `jwtVerify` verifies tokens.
 
 import assert from "node:assert/strict";
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
@@ -18,7 +18,7 @@ function remoteKeys(options = {}) {
   return counted;
 }
 
-/** The claims of a token that holds: of this type, for this audience, of this issuer. */
+/** The claims of a token, which must be valid for this type, audience and issuer. */
 async function verified({ keys }, token, changed = {}) {
   const { payload } = await jwtVerify(token, keys, {
     algorithms: [server.ALGORITHM],
@@ -31,27 +31,27 @@ async function verified({ keys }, token, changed = {}) {
   return payload;
 }
 
-check("a persons token is verified", async () => {
+check("a user token is verified", async () => {
   const tokens = await server.login("web");
-  const told = await verified(remoteKeys(), tokens.access_token, { audience: server.ISSUER });
-  assert.equal(told.sid, tokens.session_id);
-  assert.equal(told.client_id, "web");
+  const result = await verified(remoteKeys(), tokens.access_token, { audience: server.ISSUER });
+  assert.equal(result.sid, tokens.session_id);
+  assert.equal(result.client_id, "web");
 });
 
-check("a clients own token is verified", async () => {
-  const told = await verified(remoteKeys(), await server.ownToken());
-  assert.equal(told.sub, "shop");
-  assert.equal(told.sid, undefined);
+check("a client credentials token is verified", async () => {
+  const result = await verified(remoteKeys(), await server.ownToken());
+  assert.equal(result.sub, "shop");
+  assert.equal(result.sid, undefined);
 });
 
-check("a flipped signature is refused", async () => {
-  const token = server.flipped(await server.ownToken());
+check("a modified signature is rejected", async () => {
+  const token = server.modified(await server.ownToken());
   await rejected(verified(remoteKeys(), token), {
     code: "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
   });
 });
 
-check("another audience, issuer or type is refused", async () => {
+check("another audience, issuer or type is rejected", async () => {
   const token = await server.ownToken();
   for (const [changed, claim] of [
     [{ audience: "other" }, "aud"],
@@ -65,22 +65,22 @@ check("another audience, issuer or type is refused", async () => {
   }
 });
 
-check("an expired token is refused", async () => {
+check("expired tokens are rejected", async () => {
   const { access_token: token } = await server.login("hasty");
   const keys = remoteKeys();
   const audience = server.ISSUER;
   await verified(keys, token, { audience });
-  await server.untilDead(token);
+  await server.untilExpired(token);
   await rejected(verified(keys, token, { audience }), { code: "ERR_JWT_EXPIRED" });
 });
 
-check("a refresh token is no access token", async () => {
+check("a refresh token is not an access token", async () => {
   const { refresh_token: token } = await server.login("web");
   const lenient = { algorithms: undefined, audience: undefined, typ: undefined };
   await rejected(verified(remoteKeys(), token, lenient), { code: "ERR_JOSE_NOT_SUPPORTED" });
 });
 
-check("a rotation is not noticed by keys held before it", async () => {
+check("cached keys still verify after a rotation", async () => {
   const keys = remoteKeys();
   const old = await server.ownToken();
   await verified(keys, old);
@@ -92,7 +92,7 @@ check("a rotation is not noticed by keys held before it", async () => {
   assert.equal(keys.fetches, 1);
 });
 
-check("a key that was not published yet is fetched", async () => {
+check("unknown keys are fetched", async () => {
   const keys = remoteKeys({ cooldownDuration: 0 });
   const old = await server.ownToken();
   await verified(keys, old);

@@ -12,27 +12,27 @@ const secret = oauth.ClientSecretBasic(server.SECRET);
 
 async function discovered() {
   const issuer = new URL(server.ISSUER);
-  const answer = await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...insecure });
-  return oauth.processDiscoveryResponse(issuer, answer);
+  const response = await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...insecure });
+  return oauth.processDiscoveryResponse(issuer, response);
 }
 
 async function ownToken(as, client, authentication, scope = "feed") {
-  const asked = [as, client, authentication, { scope }, insecure];
-  const answer = await oauth.clientCredentialsGrantRequest(...asked);
-  return oauth.processClientCredentialsResponse(as, client, answer);
+  const parameters = [as, client, authentication, { scope }, insecure];
+  const response = await oauth.clientCredentialsGrantRequest(...parameters);
+  return oauth.processClientCredentialsResponse(as, client, response);
 }
 
 async function refreshed(as, client, authentication, token) {
-  const answer = await oauth.refreshTokenGrantRequest(as, client, authentication, token, insecure);
-  return oauth.processRefreshTokenResponse(as, client, answer);
+  const response = await oauth.refreshTokenGrantRequest(as, client, authentication, token, insecure);
+  return oauth.processRefreshTokenResponse(as, client, response);
 }
 
 async function introspected(as, token) {
-  const answer = await oauth.introspectionRequest(as, shop, secret, token, insecure);
-  return oauth.processIntrospectionResponse(as, shop, answer);
+  const response = await oauth.introspectionRequest(as, shop, secret, token, insecure);
+  return oauth.processIntrospectionResponse(as, shop, response);
 }
 
-/** The claims of a token that comes with a request, by RFC 9068 and to the second. */
+/** The claims of a request's token, verified by RFC 9068 without clock tolerance. */
 function admitted(as, token, audience) {
   const request = new Request(`${server.AUDIENCE}/feed`, {
     headers: { authorization: `Bearer ${token}` },
@@ -47,41 +47,41 @@ check("the server is discovered", async () => {
   assert.equal(as.jwks_uri, server.KEYS.href);
 });
 
-check("another issuers metadata is refused", async () => {
-  const answer = await oauth.discoveryRequest(new URL(server.ISSUER), {
+check("the metadata of another issuer is rejected", async () => {
+  const response = await oauth.discoveryRequest(new URL(server.ISSUER), {
     algorithm: "oauth2",
     ...insecure,
   });
   const other = new URL("https://other.example");
-  await rejected(oauth.processDiscoveryResponse(other, answer), {
+  await rejected(oauth.processDiscoveryResponse(other, response), {
     code: oauth.JSON_ATTRIBUTE_COMPARISON,
   });
 });
 
-check("a persons token is an RFC 9068 access token", async () => {
+check("a user token is an RFC 9068 access token", async () => {
   const tokens = await server.login("web");
-  const told = await admitted(await discovered(), tokens.access_token, server.ISSUER);
-  assert.equal(told.sid, tokens.session_id);
+  const result = await admitted(await discovered(), tokens.access_token, server.ISSUER);
+  assert.equal(result.sid, tokens.session_id);
 });
 
-check("a clients own token is an RFC 9068 access token", async () => {
+check("a client credentials token is an RFC 9068 access token", async () => {
   const as = await discovered();
   for (const way of [oauth.ClientSecretBasic, oauth.ClientSecretPost]) {
     const granted = await ownToken(as, shop, way(server.SECRET));
     assert.equal(granted.scope, "feed");
     assert.equal(granted.refresh_token, undefined);
-    const told = await admitted(as, granted.access_token, server.AUDIENCE);
-    assert.equal(told.sub, "shop");
+    const result = await admitted(as, granted.access_token, server.AUDIENCE);
+    assert.equal(result.sub, "shop");
   }
 });
 
-check("a flipped signature, another audience and a refresh token are refused", async () => {
+check("a modified signature, another audience and a refresh token are rejected", async () => {
   const as = await discovered();
   const { access_token: good } = await ownToken(as, shop, secret);
   await admitted(as, good, server.AUDIENCE);
   const { refresh_token: refresh } = await server.login("web");
   for (const [token, audience, message] of [
-    [server.flipped(good), server.AUDIENCE, "JWT signature verification failed"],
+    [server.modified(good), server.AUDIENCE, "JWT signature verification failed"],
     [good, "https://other.example", 'unexpected JWT "aud" (audience) claim value'],
     [refresh, server.ISSUER, 'unexpected JWT "alg" header parameter'],
   ]) {
@@ -89,15 +89,15 @@ check("a flipped signature, another audience and a refresh token are refused", a
   }
 });
 
-check("an expired token is refused", async () => {
+check("expired tokens are rejected", async () => {
   const as = await discovered();
   const { access_token: token } = await server.login("hasty");
   await admitted(as, token, server.ISSUER);
-  await server.untilDead(token);
+  await server.untilExpired(token);
   await rejected(admitted(as, token, server.ISSUER), { code: oauth.JWT_TIMESTAMP_CHECK });
 });
 
-check("a rotation is not noticed", async () => {
+check("tokens still verify after a rotation", async () => {
   const as = await discovered();
   const { access_token: old } = await ownToken(as, shop, secret);
   await admitted(as, old, server.AUDIENCE);
@@ -108,7 +108,7 @@ check("a rotation is not noticed", async () => {
   await admitted(as, old, server.AUDIENCE);
 });
 
-check("a public client refreshes, again and again", async () => {
+check("a public client refreshes repeatedly", async () => {
   const as = await discovered();
   const { refresh_token: first, session_id: session } = await server.login("web");
   let token = first;
@@ -123,15 +123,15 @@ check("a public client refreshes, again and again", async () => {
   assert.equal(seen.size, 4);
 });
 
-check("a revoked session is over", async () => {
+check("a revoked session has ended", async () => {
   const as = await discovered();
   const tokens = await server.login("web");
-  const told = await introspected(as, tokens.access_token);
-  assert.equal(told.active, true);
-  assert.equal(told.client_id, "web");
-  const asked = [as, web, oauth.None(), tokens.refresh_token];
-  await oauth.processRevocationResponse(await oauth.revocationRequest(...asked, insecure));
-  await rejected(refreshed(...asked), { error: "invalid_grant" });
+  const result = await introspected(as, tokens.access_token);
+  assert.equal(result.active, true);
+  assert.equal(result.client_id, "web");
+  const parameters = [as, web, oauth.None(), tokens.refresh_token];
+  await oauth.processRevocationResponse(await oauth.revocationRequest(...parameters, insecure));
+  await rejected(refreshed(...parameters), { error: "invalid_grant" });
   for (const token of [tokens.access_token, tokens.refresh_token]) {
     assert.deepEqual(await introspected(as, token), { active: false });
   }

@@ -5,7 +5,7 @@ import * as client from "openid-client";
 import { check, rejected, run } from "./checks.mjs";
 import * as server from "./server.mjs";
 
-/** The server as this client sees it. */
+/** The configuration of a client after discovery. */
 function configured(id, authentication) {
   return client.discovery(new URL(server.ISSUER), id, undefined, authentication, {
     algorithm: "oauth2",
@@ -15,7 +15,7 @@ function configured(id, authentication) {
 
 const theShop = () => configured("shop", client.ClientSecretBasic(server.SECRET));
 
-/** Somebody's tokens with the confidential client. */
+/** The tokens of a new user with the confidential client. */
 async function loggedIn(config) {
   return client.genericGrantRequest(config, "password", await server.person());
 }
@@ -32,13 +32,13 @@ check("client credentials with client_secret_basic and client_secret_post", asyn
     const granted = await client.clientCredentialsGrant(config, { scope: "feed" });
     assert.equal(granted.scope, "feed");
     assert.equal(granted.refresh_token, undefined);
-    const told = await client.tokenIntrospection(config, granted.access_token);
-    assert.equal(told.active, true);
-    assert.equal(told.client_id, "shop");
+    const result = await client.tokenIntrospection(config, granted.access_token);
+    assert.equal(result.active, true);
+    assert.equal(result.client_id, "shop");
   }
 });
 
-check("a public client refreshes, again and again", async () => {
+check("a public client refreshes repeatedly", async () => {
   const config = await configured("web", client.None());
   const { refresh_token: first, session_id: session } = await server.login("web");
   let token = first;
@@ -53,21 +53,21 @@ check("a public client refreshes, again and again", async () => {
   assert.equal(seen.size, 4);
 });
 
-check("a confidential client refreshes, and opens what is protected", async () => {
+check("a confidential client refreshes and accesses a protected resource", async () => {
   const config = await theShop();
   const login = await loggedIn(config);
   const granted = await client.refreshTokenGrant(config, login.refresh_token);
   const [before, after] = [login, granted].map((it) => server.claims(it.refresh_token));
   assert.deepEqual([after.sid, after.gen], [before.sid, before.gen + 1]);
   const me = new URL(`${server.ISSUER}/auth/me`);
-  const answer = await client.fetchProtectedResource(config, granted.access_token, me, "GET");
-  assert.equal(answer.status, 200);
+  const response = await client.fetchProtectedResource(config, granted.access_token, me, "GET");
+  assert.equal(response.status, 200);
 });
 
-check("an expired token is told so by the protected resource", async () => {
+check("a protected resource rejects expired tokens", async () => {
   const config = await configured("hasty", client.None());
   const { access_token: token } = await server.login("hasty");
-  await server.untilDead(token);
+  await server.untilExpired(token);
   const me = new URL(`${server.ISSUER}/auth/me`);
   const error = await rejected(client.fetchProtectedResource(config, token, me, "GET"), {
     code: "OAUTH_WWW_AUTHENTICATE_CHALLENGE",
@@ -77,7 +77,7 @@ check("an expired token is told so by the protected resource", async () => {
   assert.equal(error.cause[0].parameters.error, "invalid_token");
 });
 
-check("an answer that was lost is given again", async () => {
+check("a lost response is repeated", async () => {
   const config = await configured("web", client.None());
   const { refresh_token: token } = await server.login("web");
   const first = await client.refreshTokenGrant(config, token);
@@ -85,7 +85,7 @@ check("an answer that was lost is given again", async () => {
   assert.equal(again.refresh_token, first.refresh_token);
 });
 
-check("a token used twice outside the rules ends the session", async () => {
+check("reuse outside the retry window ends the session", async () => {
   const config = await configured("strict", client.None());
   const { refresh_token: token } = await server.login("strict");
   const { refresh_token: second } = await client.refreshTokenGrant(config, token);
@@ -94,7 +94,7 @@ check("a token used twice outside the rules ends the session", async () => {
   }
 });
 
-check("a session outlives a rotation of the keys", async () => {
+check("a session survives a key rotation", async () => {
   const config = await theShop();
   const login = await loggedIn(config);
   await server.rotate();
@@ -104,7 +104,7 @@ check("a session outlives a rotation of the keys", async () => {
   assert.equal((await client.tokenIntrospection(config, login.access_token)).active, true);
 });
 
-check("a revoked session is over", async () => {
+check("a revoked session has ended", async () => {
   const config = await theShop();
   const tokens = await loggedIn(config);
   assert.equal((await client.tokenIntrospection(config, tokens.access_token)).active, true);

@@ -1,4 +1,4 @@
-// @sd-jwt/jwt-status-list reads the status lists, jose checks their signatures.
+// @sd-jwt/jwt-status-list reads the status lists, jose verifies their signatures.
 
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,11 +9,11 @@ import * as server from "./server.mjs";
 
 const keys = createRemoteJWKSet(server.KEYS);
 
-/** The list at this address, fetched and checked. */
+/** Fetches and verifies the list at this URL. */
 async function fetched(uri) {
-  const answer = await fetch(uri, { headers: { accept: "application/statuslist+jwt" } });
-  assert.equal(answer.headers.get("content-type"), "application/statuslist+jwt");
-  const token = await answer.text();
+  const response = await fetch(uri, { headers: { accept: "application/statuslist+jwt" } });
+  assert.equal(response.headers.get("content-type"), "application/statuslist+jwt");
+  const token = await response.text();
   const { payload } = await jwtVerify(token, keys, {
     algorithms: [server.ALGORITHM],
     typ: "statuslist+jwt",
@@ -24,36 +24,36 @@ async function fetched(uri) {
   return { token, list: getListFromStatusListJWT(token) };
 }
 
-/** What the list says now of the session of these tokens. */
+/** The current status of the session of these tokens. */
 async function status({ access_token: token }) {
   const { idx, uri } = getStatusListFromJWT(token);
   return (await fetched(uri)).list.getStatus(idx);
 }
 
-check("a session that goes on is valid", async () => {
+check("an active session is valid", async () => {
   assert.equal(await status(await server.login("watched")), 0);
 });
 
-check("a revocation shows within a second and is no other sessions", async () => {
+check("a revocation shows within a second and for its session only", async () => {
   const [gone, stays] = [await server.login("watched"), await server.login("watched")];
   const body = new URLSearchParams({ token: gone.access_token, client_id: "watched" });
-  const answer = await fetch(`${server.ISSUER}/oauth2/revoke`, { method: "POST", body });
-  assert.equal(answer.status, 200);
+  const response = await fetch(`${server.ISSUER}/oauth2/revoke`, { method: "POST", body });
+  assert.equal(response.status, 200);
   const acknowledged = Date.now();
   for (;;) {
-    const asked = Date.now();
+    const sent = Date.now();
     const value = await status(gone);
     if (value !== 0) {
       assert.equal(value, 1);
       break;
     }
-    assert.ok(asked < acknowledged + 1000, "the revocation doesn't show");
+    assert.ok(sent < acknowledged + 1000, "the revocation does not show");
     await sleep(20);
   }
   assert.equal(await status(stays), 0);
 });
 
-check("the aggregation names the lists that tokens name", async () => {
+check("the aggregation contains the lists of tokens", async () => {
   const { uri } = getStatusListFromJWT((await server.login("watched")).access_token);
   const place = `${server.ISSUER}/.well-known/oauth-authorization-server`;
   const metadata = await (await fetch(place)).json();
@@ -64,7 +64,7 @@ check("the aggregation names the lists that tokens name", async () => {
   }
 });
 
-check("a list is no access token and an access token no list", async () => {
+check("lists and access tokens are not interchangeable", async () => {
   const { access_token: access } = await server.login("watched");
   const { uri } = getStatusListFromJWT(access);
   const { token } = await fetched(uri);
@@ -72,7 +72,7 @@ check("a list is no access token and an access token no list", async () => {
   await rejected(jwtVerify(access, keys, { typ: "statuslist+jwt" }), { claim: "typ" });
 });
 
-check("a rotation is not noticed by keys held before it", async () => {
+check("cached keys still verify after a rotation", async () => {
   const tokens = await server.login("watched");
   const { uri } = getStatusListFromJWT(tokens.access_token);
   const before = server.header((await fetched(uri)).token).kid;

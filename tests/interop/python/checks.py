@@ -1,4 +1,4 @@
-"""Checks with the names of facts: each runs, whatever became of the others, and has its line."""
+"""Checks named as facts: each runs even if others failed, and prints one line."""
 
 import sys
 import traceback
@@ -7,22 +7,22 @@ _checks = []
 
 
 def check(function):
-    """Makes `function` a check. It fails by raising anything."""
+    """Registers `function` as a check, which fails by raising an exception."""
     _checks.append(function)
     return function
 
 
-def refused(kind, action, *arguments, **named):
-    """Runs what must be refused with this kind of exception, and gives the exception."""
+def rejected(kind, action, *arguments, **named):
+    """Runs an action that must raise this kind of exception, and returns the exception."""
     try:
-        answer = action(*arguments, **named)
+        response = action(*arguments, **named)
     except kind as error:
         return error
-    raise AssertionError(f"not refused with {kind.__name__}: {answer}")
+    raise AssertionError(f"not rejected with {kind.__name__}: {response}")
 
 
 def run():
-    """Runs all checks in their order and leaves: with status 1 if any failed."""
+    """Runs all checks in order, and exits with status 1 if any failed."""
     failed = 0
     for function in _checks:
         name = function.__name__.replace("_", " ")

@@ -1,9 +1,9 @@
-"""PyJWT as a resource server: `PyJWKClient` gets the keys, `jwt.decode` checks the tokens."""
+"""PyJWT as a resource server: `PyJWKClient` fetches the keys, `jwt.decode` verifies tokens."""
 
 import jwt
 
 import server
-from checks import check, refused, run
+from checks import check, rejected, run
 
 
 class Keys(jwt.PyJWKClient):
@@ -19,7 +19,7 @@ class Keys(jwt.PyJWKClient):
 
 
 def verified(keys, token, audience=server.AUDIENCE, issuer=server.ISSUER):
-    """The claims of a token that holds: for this audience, of this issuer."""
+    """The claims of a token, which must be valid for this audience and issuer."""
     return jwt.decode(
         token,
         keys.get_signing_key_from_jwt(token),
@@ -31,65 +31,65 @@ def verified(keys, token, audience=server.AUDIENCE, issuer=server.ISSUER):
 
 
 @check
-def a_persons_token_is_verified():
+def a_user_token_is_verified():
     tokens = server.person().login("web")
-    told = verified(Keys(), tokens["access_token"], audience=server.ISSUER)
-    assert told["sid"] == tokens["session_id"], told
-    assert told["client_id"] == "web", told
+    result = verified(Keys(), tokens["access_token"], audience=server.ISSUER)
+    assert result["sid"] == tokens["session_id"], result
+    assert result["client_id"] == "web", result
 
 
 @check
-def a_clients_own_token_is_verified():
+def a_client_credentials_token_is_verified():
     token = server.own_token()
-    told = verified(Keys(), token)
-    assert told["sub"] == "shop" and "sid" not in told, told
+    result = verified(Keys(), token)
+    assert result["sub"] == "shop" and "sid" not in result, result
     assert jwt.get_unverified_header(token)["typ"] == "at+jwt"
 
 
 @check
-def the_key_set_is_all_of_the_algorithm_and_fetched_once():
+def the_key_set_has_keys_of_one_algorithm_and_is_fetched_once():
     keys = Keys()
     for _ in range(3):
         verified(keys, server.own_token())
     held = keys.get_signing_keys()
     assert {key.algorithm_name for key in held} == {server.ALGORITHM}, held
-    assert len({key.key_id for key in held}) == len(held) >= 2, "one that signs and the next"
+    assert len({key.key_id for key in held}) == len(held) >= 2, "the active key and the next"
     assert keys.fetches == 1, keys.fetches
 
 
 @check
-def a_flipped_signature_is_refused():
+def a_modified_signature_is_rejected():
     token = server.own_token()
-    refused(jwt.InvalidSignatureError, verified, Keys(), server.flipped(token))
+    rejected(jwt.InvalidSignatureError, verified, Keys(), server.modified(token))
 
 
 @check
-def another_audience_is_refused():
-    refused(jwt.InvalidAudienceError, verified, Keys(), server.own_token(), audience="other")
+def another_audience_is_rejected():
+    rejected(jwt.InvalidAudienceError, verified, Keys(), server.own_token(), audience="other")
 
 
 @check
-def another_issuer_is_refused():
-    refused(jwt.InvalidIssuerError, verified, Keys(), server.own_token(), issuer="other")
+def another_issuer_is_rejected():
+    rejected(jwt.InvalidIssuerError, verified, Keys(), server.own_token(), issuer="other")
 
 
 @check
-def an_expired_token_is_refused():
+def expired_tokens_are_rejected():
     token = server.person().login("hasty")["access_token"]
     keys = Keys()
     verified(keys, token, audience=server.ISSUER)
-    server.until_dead(token)
-    refused(jwt.ExpiredSignatureError, verified, keys, token, audience=server.ISSUER)
+    server.until_expired(token)
+    rejected(jwt.ExpiredSignatureError, verified, keys, token, audience=server.ISSUER)
 
 
 @check
-def a_refresh_token_is_no_access_token():
+def a_refresh_token_is_not_an_access_token():
     token = server.person().login("web")["refresh_token"]
-    refused(jwt.PyJWKClientError, verified, Keys(), token, audience=server.ISSUER)
+    rejected(jwt.PyJWKClientError, verified, Keys(), token, audience=server.ISSUER)
 
 
 @check
-def a_rotation_is_not_noticed_by_keys_held_before_it():
+def cached_keys_still_verify_after_a_rotation():
     keys = Keys()
     old = server.own_token()
     verified(keys, old)
@@ -102,7 +102,7 @@ def a_rotation_is_not_noticed_by_keys_held_before_it():
 
 
 @check
-def a_key_that_was_not_published_yet_is_fetched():
+def unknown_keys_are_fetched():
     keys = Keys(cooldown_duration=0)
     old = server.own_token()
     verified(keys, old)

@@ -1,4 +1,4 @@
-"""requests-oauthlib as an OAuth client: sessions that refresh by themselves."""
+"""requests-oauthlib as an OAuth client: automatic refreshing."""
 
 import os
 import time
@@ -8,28 +8,28 @@ from oauthlib.oauth2.rfc6749.errors import InvalidClientError, InvalidGrantError
 from requests_oauthlib import OAuth2Session
 
 import server
-from checks import check, refused, run
+from checks import check, rejected, run
 
-# The library has no other way to allow plain HTTP, which is for the loopback only.
+# The library has no other way to allow plain HTTP, which is used on loopback addresses only.
 os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 
 def outlives_its_access_tokens(session, updates):
-    """Lets access tokens expire, one after the other, and goes on asking."""
+    """Keeps sending requests while one access token after the other expires."""
     tokens = [session.token["refresh_token"]]
     for _ in range(2):
-        server.until_dead(session.token["access_token"])
-        # The library rounds the time of the answer up, and so may think it alive a second longer.
+        server.until_expired(session.token["access_token"])
+        # The library rounds up the time of the response, and may consider it valid a second longer.
         time.sleep(1)
-        answer = session.get(server.ME, timeout=10)
-        assert answer.status_code == 200, answer.text
+        response = session.get(server.ME, timeout=10)
+        assert response.status_code == 200, response.text
         tokens.append(updates[-1]["refresh_token"])
     assert len(set(tokens)) == 3 == len(updates) + 1, "each refresh gives another refresh token"
     assert server.claims(tokens[-1])["sid"] == server.claims(tokens[0])["sid"]
 
 
 @check
-def a_public_clients_session_refreshes_by_itself():
+def a_public_client_refreshes_automatically():
     updates = []
     session = OAuth2Session(
         "hasty",
@@ -42,9 +42,9 @@ def a_public_clients_session_refreshes_by_itself():
 
 
 @check
-def a_confidential_clients_session_refreshes_by_itself():
+def a_confidential_client_refreshes_automatically():
     updates = []
-    somebody = server.person()
+    user = server.person()
     session = OAuth2Session(
         client=LegacyApplicationClient("hasty-shop"),
         auto_refresh_url=server.TOKEN,
@@ -53,8 +53,8 @@ def a_confidential_clients_session_refreshes_by_itself():
     )
     session.fetch_token(
         server.TOKEN,
-        username=somebody.email,
-        password=somebody.password,
+        username=user.email,
+        password=user.password,
         client_secret=server.SECRET,
         timeout=10,
     )
@@ -62,14 +62,14 @@ def a_confidential_clients_session_refreshes_by_itself():
 
 
 @check
-def an_expired_token_is_refused_by_the_server():
+def the_server_rejects_expired_tokens():
     token = server.person().login("hasty")
-    server.until_dead(token["access_token"])
-    # Without this the library refuses it first.
+    server.until_expired(token["access_token"])
+    # Without this the library rejects it first.
     del token["expires_in"]
-    answer = OAuth2Session("hasty", token=token).get(server.ME, timeout=10)
-    assert answer.status_code == 401, answer.text
-    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"], answer.headers
+    response = OAuth2Session("hasty", token=token).get(server.ME, timeout=10)
+    assert response.status_code == 401, response.text
+    assert 'error="invalid_token"' in response.headers["WWW-Authenticate"], response.headers
 
 
 @check
@@ -91,16 +91,16 @@ def client_credentials_with_client_secret_post():
 @check
 def a_wrong_secret_is_invalid_client():
     session = OAuth2Session(client=BackendApplicationClient("shop"))
-    refused(InvalidClientError, session.fetch_token, server.TOKEN, client_secret="wrong")
+    rejected(InvalidClientError, session.fetch_token, server.TOKEN, client_secret="wrong")
 
 
 @check
-def a_revoked_session_is_over():
+def a_revoked_session_has_ended():
     token = server.person().login("web")
     session = OAuth2Session("web", token=token)
     form = {"token": token["refresh_token"], "client_id": "web"}
     session.post(server.REVOKE, data=form, withhold_token=True, timeout=10).raise_for_status()
-    refused(InvalidGrantError, session.refresh_token, server.TOKEN, client_id="web", timeout=10)
+    rejected(InvalidGrantError, session.refresh_token, server.TOKEN, client_id="web", timeout=10)
 
 
 run()

@@ -1,4 +1,4 @@
-"""The server under test, as far as no client library is concerned: people, logins, rotation."""
+"""The server under test without a client library: users, logins, key rotation."""
 
 import base64
 import itertools
@@ -13,7 +13,7 @@ import requests
 
 ISSUER = os.environ["INTEROP_ISSUER"]
 ALGORITHM = os.environ["INTEROP_ALGORITHM"]
-# The secret of the confidential clients, and whom the tokens of `shop` are for.
+# The secret of the confidential clients, and the audience of the tokens of `shop`.
 SECRET = os.environ["INTEROP_SECRET"]
 AUDIENCE = "https://tank.example"
 
@@ -29,56 +29,56 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Person:
-    """Somebody with an account."""
+    """A user with an account."""
 
     email: str
     password: str
 
     def login(self, client):
-        """Tokens of a new session with a public client."""
+        """The tokens of a new session with a public client."""
         named = {"email": self.email, "password": self.password, "client_id": client}
         return _post("/auth/login", named)
 
 
 def person():
-    """Somebody new."""
-    somebody = Person(f"{time.time_ns()}-{next(_numbers)}@example.com", "seven blue snails")
-    _post("/auth/signup", {"email": somebody.email, "password": somebody.password})
-    return somebody
+    """A new user."""
+    user = Person(f"{time.time_ns()}-{next(_numbers)}@example.com", "seven blue snails")
+    _post("/auth/signup", {"email": user.email, "password": user.password})
+    return user
 
 
 def own_token():
-    """An access token of the client `shop` for itself, asked for without a library."""
+    """A client credentials token of `shop`, requested without a library."""
     form = {"grant_type": "client_credentials"}
-    answer = requests.post(TOKEN, data=form, auth=("shop", SECRET), timeout=10)
-    answer.raise_for_status()
-    return answer.json()["access_token"]
+    response = requests.post(TOKEN, data=form, auth=("shop", SECRET), timeout=10)
+    response.raise_for_status()
+    return response.json()["access_token"]
 
 
 def rotate():
-    """Rotates the keys as an operator does, and waits until the new one signs."""
+    """Rotates the keys as an operator would, and waits until the new key signs."""
     before = header(own_token())["kid"]
-    told = subprocess.run(
+    result = subprocess.run(
         [os.environ["INTEROP_PROGRAM"], "keys", "rotate"],
         cwd=os.environ["INTEROP_DIRECTORY"],
         capture_output=True,
         text=True,
         timeout=30,
     )
-    assert told.returncode == 0, told.stderr
+    assert result.returncode == 0, result.stderr
     os.kill(int(os.environ["INTEROP_PROCESS"]), signal.SIGHUP)
     end = time.monotonic() + 20
     while header(own_token())["kid"] == before:
-        assert time.monotonic() < end, "the new key doesn't sign"
+        assert time.monotonic() < end, "the new key does not sign"
         time.sleep(0.05)
 
 
-def until_dead(token):
-    """Waits until the token has expired, by anybody's clock."""
+def until_expired(token):
+    """Waits until the token has expired."""
     time.sleep(max(0.0, claims(token)["exp"] + 0.2 - time.time()))
 
 
-def flipped(token):
+def modified(token):
     """The token with one bit of its signature changed."""
     signed, signature = token.rsplit(".", 1)
     octets = bytearray(_decoded(signature))
@@ -102,6 +102,6 @@ def _decoded(part):
 
 
 def _post(path, named):
-    answer = requests.post(ISSUER + path, json=named, timeout=10)
-    answer.raise_for_status()
-    return answer.json()
+    response = requests.post(ISSUER + path, json=named, timeout=10)
+    response.raise_for_status()
+    return response.json()
