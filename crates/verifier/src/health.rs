@@ -78,10 +78,10 @@ impl StatusHealth {
     };
 
     /// Adds the failures of one document.
-    pub(crate) fn record_failures(&mut self, failures: u32, last_error: Option<Arc<RefreshError>>) {
+    pub(crate) fn record_failures(&mut self, failures: u32, error: Option<&Arc<RefreshError>>) {
         if failures >= self.failures.max(1) {
             self.failures = failures;
-            self.last_error = last_error;
+            self.last_error = error.cloned();
         }
     }
 }

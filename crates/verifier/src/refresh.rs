@@ -62,7 +62,7 @@ impl<T> Cached<T> {
 }
 
 /// The state of a document's refreshes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Progress {
     /// The number of finished fetches, successful or not.
     pub(crate) finished: u64,
@@ -141,19 +141,9 @@ impl<S: Source> Refresher<S> {
         self.current.load()
     }
 
-    /// The state of the refreshes.
-    pub(crate) fn progress(&self) -> Progress {
-        self.progress.borrow().clone()
-    }
-
-    /// The number of finished fetches, successful or not.
-    pub(crate) fn finished(&self) -> u64 {
-        self.progress.borrow().finished
-    }
-
-    /// The number of failures since the last success.
-    pub(crate) fn failures(&self) -> u32 {
-        self.progress.borrow().failures
+    /// The state of the refreshes. Must not be held across an `await`, as it locks the state.
+    pub(crate) fn progress(&self) -> watch::Ref<'_, Progress> {
+        self.progress.borrow()
     }
 
     /// Requests a fetch from the task without waiting. Does nothing while one is in flight.
@@ -275,8 +265,10 @@ impl<S: Source> Refresher<S> {
 
     async fn cool_down(&self) {
         loop {
-            let progress = self.progress();
-            let begins = progress.allowed.min(progress.due);
+            let begins = {
+                let progress = self.progress();
+                progress.allowed.min(progress.due)
+            };
             if Instant::now() >= begins {
                 return;
             }

@@ -130,8 +130,8 @@ impl Verifier {
         loop {
             // The counts are read before the check, so that a fetch that finishes during the check
             // is not missed.
-            let keys_seen = keys.refresher.finished();
-            let list_seen = list.as_ref().map(|list| list.refresher().finished());
+            let keys_seen = keys.refresher.progress().finished;
+            let list_seen = list.as_ref().map(|list| list.refresher().progress().finished);
             let CheckError { error, list: wanted } = match self.check(token) {
                 Ok(claims) => return Ok(claims),
                 Err(failed) => failed,
@@ -237,7 +237,7 @@ impl Live {
         let mut status = self.lists.as_ref().map_or(StatusHealth::EMPTY, |lists| lists.health(now));
         if let Some(aggregation) = &self.aggregation {
             let progress = aggregation.refresher.progress();
-            status.record_failures(progress.failures, progress.last_error);
+            status.record_failures(progress.failures, progress.last_error.as_ref());
         }
         Health {
             ready: current.is_some() && !(stale && rules.on_stale == StalePolicy::Reject),
@@ -246,7 +246,7 @@ impl Live {
             age: current.as_ref().map(|cached| cached.age(now)),
             stale,
             failures: progress.failures,
-            last_error: progress.last_error,
+            last_error: progress.last_error.clone(),
             status,
         }
     }

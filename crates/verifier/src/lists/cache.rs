@@ -121,7 +121,7 @@ impl StatusLists {
         error: VerifyError,
         entry: Option<&Arc<ListEntry>>,
     ) -> Result<(), CheckError> {
-        let pending = entry.is_some_and(|entry| entry.refresher().finished() == 0);
+        let pending = entry.is_some_and(|entry| entry.refresher().progress().finished == 0);
         match self.on_stale {
             StalePolicy::KeepUsing if !pending => Ok(()),
             StalePolicy::KeepUsing | StalePolicy::Reject => {
@@ -134,7 +134,7 @@ impl StatusLists {
     /// is suspended, and do not follow changes of its clock. After a failure the retry schedule
     /// applies instead, or every request during an outage would cause a fetch.
     fn catch_up(entry: &ListEntry) {
-        if entry.refresher().failures() == 0 {
+        if entry.refresher().progress().failures == 0 {
             entry.refresher().request();
         }
     }
@@ -225,7 +225,7 @@ impl StatusLists {
             let current = entry.refresher().current();
             let progress = entry.refresher().progress();
             health.lists += 1;
-            health.record_failures(progress.failures, progress.last_error);
+            health.record_failures(progress.failures, progress.last_error.as_ref());
             if !current.as_ref().is_some_and(|cached| self.is_fresh(cached, now)) {
                 health.unusable += 1;
             }

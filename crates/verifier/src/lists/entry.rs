@@ -84,7 +84,7 @@ impl Usage {
         loop {
             tokio::time::sleep(USE_RESOLUTION).await;
             let used_at = Timestamp::from_millis(self.used_at.load(Ordering::Relaxed));
-            let in_outage = list.failures() > 0 && list.current().is_some();
+            let in_outage = list.progress().failures > 0 && list.current().is_some();
             let max_idle = if in_outage { MAX_IDLE_IN_OUTAGE } else { MAX_IDLE };
             let idle = elapsed(used_at, clock.now()) >= max_idle;
             if idle && !self.aggregated.load(Ordering::Relaxed) {

@@ -10,7 +10,7 @@ use super::allowed::AllowedUrl;
 use super::list::{List, ListCheck};
 use crate::document::{body, failed, get, is_unchanged};
 use crate::error::{DocumentError, RefreshError};
-use crate::fetch::{Fetch, Request, Response};
+use crate::fetch::{Fetch, Request};
 use crate::key_source::KeySource;
 use crate::refresh::{Cached, Fetched, Refresher, Source};
 use crate::schedule::{elapsed, status_list_lifetime};
@@ -54,10 +54,14 @@ impl Source for ListSource {
         let etag = self.etag.clone().filter(|_| confirmable);
         let request = Request::status_list(self.allowed.url.to_string()).if_none_match(etag);
         let mut response = get(&*self.context.fetch, &request).await?;
-        let headers = Headers::take(&mut response);
+        let (etag, cache_control) = (response.etag.take(), response.cache_control.take());
+        let (age_header, age) = (response.age, Duration::from_secs(response.age.unwrap_or(0)));
+        let lifetime = |list: &List| {
+            let until_exp = list.exp.map(|exp| elapsed(now, exp));
+            status_list_lifetime(list.ttl, cache_control.as_deref(), age_header, until_exp)
+        };
         if let (true, Some(cached)) = (is_unchanged(&request, &response), cached) {
-            let lifetime = headers.lifetime(&cached.document, now);
-            return Ok(Fetched { document: None, lifetime, age: headers.age() });
+            return Ok(Fetched { document: None, lifetime: lifetime(&cached.document), age });
         }
         let body = body(&request, response)?;
         let mut list = self
@@ -70,8 +74,8 @@ impl Source for ListSource {
         if let Some(cached) = cached.filter(|cached| self.has_key(&cached.document.kid)) {
             self.compare(cached, &mut list, now).map_err(|error| failed(&request, error))?;
         }
-        let (lifetime, age) = (headers.lifetime(&list, now), headers.age());
-        self.etag = headers.etag;
+        self.etag = etag;
+        let lifetime = lifetime(&list);
         Ok(Fetched { document: Some(list), lifetime, age })
     }
 }
@@ -135,30 +139,7 @@ impl ListSource {
 
 /// Whether the last fetch of a list failed because the key that signed it was unknown.
 pub(crate) fn waits_for_key(list: &Refresher<ListSource>) -> bool {
-    list.progress().last_error.is_some_and(|error| {
+    list.progress().last_error.as_ref().is_some_and(|error| {
         matches!(error.source, DocumentError::StatusList(TokenError::UnknownKey))
     })
-}
-
-/// Headers of a response with a status list.
-struct Headers {
-    etag: Option<String>,
-    cache_control: Option<String>,
-    age: Option<u64>,
-}
-
-impl Headers {
-    fn take(response: &mut Response) -> Self {
-        let Response { etag, cache_control, age, .. } = response;
-        Self { etag: etag.take(), cache_control: cache_control.take(), age: *age }
-    }
-
-    fn lifetime(&self, list: &List, now: Timestamp) -> Duration {
-        let until_exp = list.exp.map(|exp| elapsed(now, exp));
-        status_list_lifetime(list.ttl, self.cache_control.as_deref(), self.age, until_exp)
-    }
-
-    fn age(&self) -> Duration {
-        Duration::from_secs(self.age.unwrap_or(0))
-    }
 }
