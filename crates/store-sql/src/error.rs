@@ -1,7 +1,7 @@
-//! How opening a store fails, and what stands behind a step that failed.
+//! Why a store cannot be opened, and why a statement failed.
 //!
-//! No text here holds a statement, a value or anything else from a record: causes go to logs, and
-//! logs are read by more people than the database is.
+//! No text here contains a statement, a value or anything else from a record: causes are logged, and
+//! more people read the logs than the database.
 
 use std::fmt;
 use std::io;
@@ -10,264 +10,275 @@ use std::path::PathBuf;
 use aquaware_core::store::StoreError;
 use thiserror::Error;
 
-/// Why a store can't be opened.
+/// Why a store cannot be opened. The text names the remedy.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum OpenError {
-    /// An option is out of its range.
+    /// An option is out of range.
     #[error("{0}")]
-    Option(&'static str),
-    /// The path can't be handed to the engine.
+    InvalidOption(&'static str),
+    /// The engine cannot open such a path.
     #[error("the path {} {what}", path.display())]
-    Path {
+    InvalidPath {
         /// The path as given.
         path: PathBuf,
         /// What is wrong with it.
         what: &'static str,
     },
-    /// There is something else under that name, a directory for example.
+    /// The path names something other than a file, for example a directory.
     #[error("{} is not a file", path.display())]
     NotAFile {
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
-    /// The file or its directory may not be read and written.
+    /// The file or its directory cannot be read and written.
     #[error("{} and its directory must be readable and writable for this user", path.display())]
-    NoPermission {
-        /// Where.
+    PermissionDenied {
+        /// The file.
         path: PathBuf,
     },
-    /// The file is there but something other than a database, or damaged.
-    #[error("{} is not an SQLite database, or a damaged one", path.display())]
+    /// The file exists, but it is not a database or it is damaged.
+    #[error(
+        "{} is not an SQLite database, or is damaged: correct the path, or restore a backup",
+        path.display()
+    )]
     NotADatabase {
-        /// Where.
+        /// The file.
         path: PathBuf,
     },
-    /// The tables aren't there, or older than this program, and it was told to leave them.
-    #[error("{} is not migrated: run `aquaware store migrate` first", path.display())]
+    /// The tables are missing or older than this program, and migrations are disabled.
+    #[error("{} is not migrated: run `aquaware store migrate`", path.display())]
     NotMigrated {
-        /// Where.
+        /// The file.
         path: PathBuf,
     },
     /// The tables are newer than this program.
     #[error(
-        "{} was migrated by a newer version of this program (step {version}): use that one",
+        "{} was migrated by a newer version of this program (migration {version}): run that version",
         path.display()
     )]
-    Newer {
-        /// Where.
+    NewerSchema {
+        /// The file.
         path: PathBuf,
-        /// The first step this program doesn't know.
+        /// The first migration that this program does not know.
         version: String,
     },
-    /// The file system can't carry a write-ahead log: it has no shared memory, as most network
-    /// file systems.
+    /// The file system has no shared memory, which the write-ahead log requires; most network file
+    /// systems do not.
     #[error(
-        "{} lies on a file system without write-ahead logging: use a local disk",
+        "{} is on a file system without write-ahead logging: move it to a local disk",
         path.display()
     )]
     NoWriteAheadLog {
-        /// Where.
+        /// The file.
         path: PathBuf,
     },
-    /// The engine said no.
-    #[error("{} cannot be opened", path.display())]
+    /// The engine rejected the file.
+    #[error("failed to open {}", path.display())]
     Engine {
-        /// Where.
+        /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The engine's reason.
         #[source]
-        source: Failure,
+        source: SqlError,
     },
-    /// The operating system said no.
-    #[error("{} cannot be opened", path.display())]
+    /// The operating system rejected the file.
+    #[error("failed to open {}", path.display())]
     Io {
-        /// Where.
+        /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The system's reason.
         #[source]
         source: io::Error,
     },
-    /// The URL says something that can't be, or doesn't say enough.
+    /// The URL is invalid or incomplete.
     #[error("the URL of the store {0}")]
-    Url(String),
-    /// Certificates to trust can't be had.
-    #[error("the certificates of {place} cannot be used: {what}")]
+    InvalidUrl(String),
+    /// The trusted certificates cannot be loaded.
+    #[error("failed to load the certificates of {origin}: {what}")]
     Certificates {
-        /// Which.
-        place: String,
+        /// The file, or the system.
+        origin: String,
         /// What is wrong with them.
         what: &'static str,
     },
-    /// The operating system gives no thread.
-    #[error("the store cannot start its threads")]
+    /// The operating system cannot start another thread.
+    #[error("failed to start the threads of the store")]
     Threads(#[source] io::Error),
-    /// A server is not there, or not as it must be.
-    #[error("{server} {why}")]
+    /// A database server cannot be used.
+    #[error("{server} {reason}")]
     Server {
-        /// Which, without user name and password.
+        /// The server, without user name and password.
         server: String,
-        /// What is wrong, and what to do.
-        why: Refusal,
+        /// The reason, and the remedy.
+        reason: ServerError,
     },
 }
 
-/// Why a server can't be used, in words that follow its name and say what to do.
+/// Why a database server cannot be used. The text follows the server's name and names the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Refusal {
-    /// No connection.
-    #[error("can't be reached ({0}): is it running, and may this machine connect to it?")]
+pub enum ServerError {
+    /// The connection failed.
+    #[error("cannot be reached ({0}): check that it is running and accepts connections from here")]
     Unreachable(io::ErrorKind),
-    /// Silence.
-    #[error("doesn't answer within the timeout: is it overloaded, or behind a firewall?")]
-    Silent,
-    /// A wrong name, a wrong password, or a user who may not come from here.
-    #[error("refuses the user name or the password: check both in the store's URL")]
-    Login,
-    /// There is no such database.
+    /// The server did not respond in time.
+    #[error("did not respond within the timeout: check its load, and firewalls on the way")]
+    Timeout,
+    /// The user or the password is wrong, or the user may not connect from this host.
+    #[error("rejected the user name or password: check both in the store's URL")]
+    Authentication,
+    /// The database does not exist, or is closed to this user.
     #[error("has no such database that this user may use: create it, or correct the URL")]
-    NoDatabase,
-    /// It can be read only.
-    #[error("takes no changes, as a replica or by its settings: give the URL of the primary")]
+    UnknownDatabase,
+    /// The server accepts no changes.
+    #[error("is read-only, as a replica or by its settings: give the URL of the primary")]
     ReadOnly,
-    /// The tables aren't there, or older than this program, and it was told to leave them.
-    #[error("is not migrated: run `aquaware store migrate` first")]
+    /// The tables are missing or older than this program, and migrations are disabled.
+    #[error("is not migrated: run `aquaware store migrate`")]
     NotMigrated,
     /// The tables are newer than this program.
-    #[error("was migrated by a newer version of this program (step {version}): use that one")]
-    Newer {
-        /// The first step this program doesn't know.
+    #[error(
+        "was migrated by a newer version of this program (migration {version}): run that version"
+    )]
+    NewerSchema {
+        /// The first migration that this program does not know.
         version: String,
     },
-    /// The user lacks a right.
+    /// The user lacks a privilege.
     #[error(
-        "doesn't let this user make or use the tables: grant it, or run \
+        "does not allow this user to create or use the tables: grant the privileges, or run \
          `aquaware store migrate` as another user"
     )]
-    NotAllowed,
-    /// It can't keep every text.
-    #[error("keeps text in an encoding other than UTF-8: make a database that is in UTF-8")]
+    PermissionDenied,
+    /// The database cannot store every text.
+    #[error("stores text in an encoding other than UTF-8: create a database with UTF-8")]
     Encoding,
-    /// All of its connections are taken.
+    /// The server's connections are used up.
     #[error("has no connection left: raise its max_connections, or lower pool_size here")]
-    Crowded,
-    /// It can't be spoken to in private.
-    #[error("can't be spoken to through TLS: {0}")]
+    TooManyConnections,
+    /// TLS cannot be used with the server.
+    #[error("cannot be used with TLS: {0}")]
     Tls(&'static str),
-    /// Anything else.
-    #[error("can't be used: {0}")]
-    Other(Failure),
+    /// Any other reason.
+    #[error("cannot be used: {0}")]
+    Other(SqlError),
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Connect(kind) => Self::Unreachable(kind),
-            Failure::Broken => Self::Unreachable(io::ErrorKind::ConnectionReset),
-            Failure::Elapsed | Failure::NoConnection | Failure::Slow => Self::Silent,
-            Failure::Login => Self::Login,
-            Failure::NoDatabase => Self::NoDatabase,
-            Failure::Replica => Self::ReadOnly,
-            Failure::NotMigrated => Self::NotMigrated,
-            Failure::NotAllowed => Self::NotAllowed,
-            Failure::TooMany => Self::Crowded,
-            Failure::Tls(what) => Self::Tls(what),
+impl From<SqlError> for ServerError {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Connect(kind) => Self::Unreachable(kind),
+            SqlError::ConnectionLost => Self::Unreachable(io::ErrorKind::ConnectionReset),
+            SqlError::Timeout | SqlError::NoConnection | SqlError::StatementTimeout => {
+                Self::Timeout
+            }
+            SqlError::Authentication => Self::Authentication,
+            SqlError::UnknownDatabase => Self::UnknownDatabase,
+            SqlError::ServerReadOnly => Self::ReadOnly,
+            SqlError::NotMigrated => Self::NotMigrated,
+            SqlError::PermissionDenied => Self::PermissionDenied,
+            SqlError::TooManyConnections => Self::TooManyConnections,
+            SqlError::Tls(what) => Self::Tls(what),
             other => Self::Other(other),
         }
     }
 }
 
-/// What lies behind a failed step: the cause inside a [`StoreError`].
+/// Why an operation failed: the cause inside a [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Failure {
-    /// Somebody else has held the database for longer than the timeout.
+pub enum SqlError {
+    /// Another connection has held a lock for longer than the timeout.
     #[error("another connection kept the database locked")]
-    Busy,
+    Locked,
     /// Reading or writing failed.
-    #[error("the disk reported an error")]
+    #[error("the disk reported an error: check it, and the system log")]
     Io,
-    /// No room.
-    #[error("the disk or the quota is full: make room on the database's file system")]
-    Full,
-    /// The file may not be written.
+    /// The disk or the quota is full.
+    #[error("the disk or the quota is full: free space on the database's file system")]
+    DiskFull,
+    /// The file cannot be written.
     #[error("the database is read-only: check owner, mode and mount of the file and its directory")]
     ReadOnly,
-    /// The file is damaged.
-    #[error("the database file is damaged: stop the server and put back a copy")]
+    /// The database is damaged.
+    #[error("the database is damaged: stop the server and restore a backup")]
     Damaged,
-    /// The file is something else.
-    #[error("the file is not a database")]
+    /// The file is not a database.
+    #[error("the file is not a database: check the path")]
     NotADatabase,
-    /// The file, or the log beside it, can't be opened.
-    #[error("the database file, or the log beside it, cannot be opened")]
+    /// The file, or the log beside it, cannot be opened.
+    #[error("failed to open the database file or its log: check their owner and mode")]
     CannotOpen,
-    /// The tables are not those of this program.
+    /// A table or column of this program is missing.
     #[error("a table or column is missing: run `aquaware store migrate`")]
     NotMigrated,
-    /// The engine got no memory.
-    #[error("the engine is out of memory")]
-    NoMemory,
-    /// More steps are waiting than the queue holds.
-    #[error("too many steps are waiting")]
-    Crowded,
-    /// The step was handed over, and its answer hasn't come within the timeout.
-    #[error("no answer within the timeout")]
-    Elapsed,
-    /// The thread that should have answered is gone.
+    /// The engine could not allocate memory.
+    #[error("the database is out of memory")]
+    OutOfMemory,
+    /// The queue of operations, or a limit of the server, is exhausted.
+    #[error("too many operations are waiting: the database is too slow for this load")]
+    QueueFull,
+    /// The operation was sent, and no response arrived within the timeout.
+    #[error("no response within the timeout")]
+    Timeout,
+    /// The store's thread has ended.
     #[error("the store has stopped")]
     Stopped,
-    /// A mistake of ours ended the step halfway; nothing of it remains.
-    #[error("the step broke off by a mistake in this program")]
+    /// An operation panicked and was rolled back.
+    #[error("a store operation panicked; this is a bug")]
     Panicked,
-    /// There is no way to the server.
-    #[error("the server cannot be reached ({0}): is it running, and is its address right?")]
+    /// No connection to the server can be opened.
+    #[error("failed to connect to the server ({0}): check that it is running, and its address")]
     Connect(io::ErrorKind),
-    /// Neither an idle connection nor a new one.
+    /// Neither an idle nor a new connection was available within the timeout.
     #[error(
-        "no connection to the server within the timeout: it doesn't answer, or pool_size is too \
+        "no connection to the server within the timeout: it does not respond, or pool_size is too \
          small"
     )]
     NoConnection,
-    /// The connection ended before the answer.
-    #[error("the connection to the server broke")]
-    Broken,
-    /// A wrong name, a wrong password, or a user who may not come from here.
-    #[error("the server refuses the user name or the password: check the store's URL")]
-    Login,
-    /// There is no such database.
+    /// The connection was lost before the response.
+    #[error("the connection to the server was lost")]
+    ConnectionLost,
+    /// The user or the password is wrong, or the user may not connect from this host.
+    #[error("the server rejected the user name or password: check the store's URL")]
+    Authentication,
+    /// The database does not exist, or is closed to this user.
     #[error("the server has no such database that this user may use: check the store's URL")]
-    NoDatabase,
-    /// The user lacks a right.
-    #[error("the server doesn't let this user use the tables: grant it")]
-    NotAllowed,
-    /// The server has no connection for us.
+    UnknownDatabase,
+    /// The user lacks a privilege.
+    #[error("the server does not allow this user to use the tables: grant the privileges")]
+    PermissionDenied,
+    /// The server's connections are used up.
     #[error("the server has no connection left: raise its max_connections or lower pool_size")]
-    TooMany,
-    /// The server is starting or stopping.
+    TooManyConnections,
+    /// The server is starting or shutting down.
     #[error("the server is starting or shutting down")]
     ShuttingDown,
-    /// Another step was in the way, and this one was undone.
-    #[error("another transaction was in the way")]
+    /// The server rolled the operation back because of a concurrent one.
+    #[error("the operation conflicted with a concurrent one")]
     Conflict,
-    /// The server itself gave up on the step.
-    #[error("the server gave up: the step took too long there")]
-    Slow,
-    /// The server can be read only.
-    #[error("the server takes no changes: it is a replica or read-only, give the primary's URL")]
-    Replica,
-    /// The server can't be spoken to in private.
-    #[error("no TLS with the server: {0}")]
+    /// The server cancelled the statement because it took too long.
+    #[error("the server cancelled the statement because it took too long")]
+    StatementTimeout,
+    /// The server accepts no changes.
+    #[error("the server is read-only, as a replica or by its settings: use the primary's URL")]
+    ServerReadOnly,
+    /// TLS cannot be used with the server.
+    #[error("TLS with the server failed: {0}")]
     Tls(&'static str),
-    /// An error of the server that needs no telling apart, by its SQLSTATE.
+    /// A row with the same unique key exists.
+    #[error("a unique key is taken")]
+    DuplicateKey,
+    /// Any other error that the server identified by its SQLSTATE.
     #[error("the server reported an error (SQLSTATE {0})")]
-    State(SqlState),
-    /// Anything else, by kind.
+    Other(SqlState),
+    /// An error that this crate does not expect.
     #[error("unexpected: {0}")]
     Unexpected(&'static str),
 }
 
-/// The code of an error, as SQL has it.
+/// An SQLSTATE: the standard code of an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SqlState(pub [u8; 5]);
 
@@ -283,65 +294,81 @@ impl fmt::Debug for SqlState {
     }
 }
 
-impl Failure {
-    /// As the answer to a step that surely didn't happen: it failed before its commit, and was
-    /// rolled back.
+impl SqlError {
+    /// The error of an operation that did not happen: it failed before its commit and was rolled
+    /// back.
     pub(crate) fn before_commit(self) -> StoreError {
-        if self.passes() {
+        if self.is_transient() {
             StoreError::Unreachable(Box::new(self))
         } else {
             StoreError::Rejected(Box::new(self))
         }
     }
 
-    /// As the answer to a step whose commit failed.
+    /// The error of an operation after a failed commit.
     ///
-    /// A commit that the disk failed may have left all of it in the log, for a restart to find.
+    /// When the disk fails during a commit, the whole transaction may be in the log, and a restart
+    /// would apply it.
     #[cfg(feature = "sqlite")]
     pub(crate) fn in_commit(self) -> StoreError {
         match self {
-            Self::Io | Self::NoMemory | Self::Unexpected(_) => self.after_sending(),
+            Self::Io | Self::OutOfMemory | Self::Unexpected(_) => self.after_sending(),
             _ => self.before_commit(),
         }
     }
 
-    /// As the answer to a step that may yet happen.
+    /// The error of an operation that may have happened, or may still happen.
     pub(crate) fn after_sending(self) -> StoreError {
         StoreError::UnknownOutcome(Box::new(self))
     }
 
-    /// Whether it may be gone soon.
-    const fn passes(self) -> bool {
+    /// Whether the same operation may succeed soon.
+    const fn is_transient(self) -> bool {
         match self {
-            Self::Busy
+            Self::Locked
             | Self::Io
             | Self::CannotOpen
-            | Self::NoMemory
-            | Self::Crowded
-            | Self::Elapsed
+            | Self::OutOfMemory
+            | Self::QueueFull
+            | Self::Timeout
             | Self::Stopped
             | Self::Connect(_)
             | Self::NoConnection
-            | Self::Broken
-            | Self::TooMany
+            | Self::ConnectionLost
+            | Self::TooManyConnections
             | Self::ShuttingDown
             | Self::Conflict
-            | Self::Slow => true,
-            Self::Full
+            | Self::StatementTimeout => true,
+            Self::DiskFull
             | Self::ReadOnly
             | Self::Damaged
             | Self::NotADatabase
             | Self::NotMigrated
             | Self::Panicked
-            | Self::Login
-            | Self::NoDatabase
-            | Self::NotAllowed
-            | Self::Replica
+            | Self::Authentication
+            | Self::UnknownDatabase
+            | Self::PermissionDenied
+            | Self::ServerReadOnly
             | Self::Tls(_)
-            | Self::State(_)
+            | Self::DuplicateKey
+            | Self::Other(_)
             | Self::Unexpected(_) => false,
         }
     }
+}
+
+/// An error that diesel itself raised: the engine did not report one.
+pub(crate) fn diesel_error(error: &diesel::result::Error) -> SqlError {
+    use diesel::result::Error;
+
+    SqlError::Unexpected(match error {
+        Error::NotFound => "a row is missing",
+        Error::DeserializationError(_) => "a value has another type",
+        Error::SerializationError(_) => "a value does not fit its column",
+        Error::InvalidCString(_) => "a statement contains a NUL",
+        Error::QueryBuilderError(_) => "a statement cannot be built",
+        _ => "a transaction is out of order",
+    })
 }
 
 #[cfg(test)]
@@ -349,22 +376,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_by_itself_is_transient_and_the_rest_is_not() {
-        for failure in [Failure::Busy, Failure::Io, Failure::Crowded, Failure::Elapsed] {
-            assert!(failure.before_commit().is_transient(), "{failure}");
-            assert!(!failure.before_commit().is_unknown(), "{failure}");
+    fn only_errors_that_may_pass_are_transient() {
+        for error in [SqlError::Locked, SqlError::Io, SqlError::QueueFull, SqlError::Timeout] {
+            assert!(error.before_commit().is_transient(), "{error}");
+            assert!(!error.before_commit().is_unknown(), "{error}");
         }
-        for failure in [Failure::Full, Failure::ReadOnly, Failure::Damaged, Failure::NotMigrated] {
-            assert!(!failure.before_commit().is_transient(), "{failure}");
+        for error in
+            [SqlError::DiskFull, SqlError::ReadOnly, SqlError::Damaged, SqlError::NotMigrated]
+        {
+            assert!(!error.before_commit().is_transient(), "{error}");
         }
     }
 
     #[cfg(feature = "sqlite")]
     #[test]
-    fn a_commit_that_the_disk_failed_may_have_happened() {
-        assert!(Failure::Io.in_commit().is_unknown());
-        assert!(!Failure::Busy.in_commit().is_unknown());
-        assert!(!Failure::Full.in_commit().is_unknown());
-        assert!(!Failure::Damaged.in_commit().is_transient());
+    fn a_commit_during_which_the_disk_failed_may_have_happened() {
+        assert!(SqlError::Io.in_commit().is_unknown());
+        assert!(!SqlError::Locked.in_commit().is_unknown());
+        assert!(!SqlError::DiskFull.in_commit().is_unknown());
+        assert!(!SqlError::Damaged.in_commit().is_transient());
     }
 }

@@ -1,11 +1,12 @@
-//! Sessions and accounts in SQL, through diesel: both ports of `aquaware-core`, one table each.
+//! Sessions and accounts in SQL databases, through diesel: both ports of `aquaware-core`, with one
+//! table each.
 //!
-//! [`SqliteStore`] is the embedded engine, [`PostgresStore`] and [`MysqlStore`] are servers. Each is
-//! a cargo feature (`sqlite`, `postgres`, `mysql`, all of them by default), and none needs a client
-//! library on the system. Every step of a port is one conditional statement whose answer is looked
-//! at; a step that was acknowledged is on the disk, as far as the engine is set to. What belongs to
-//! no engine (tables, rows, errors) is in modules of its own, so that another engine is one more
-//! module and a folder of migrations. No rule about sessions is decided here.
+//! [`SqliteStore`] is the embedded engine; [`PostgresStore`] and [`MysqlStore`] use servers. Each has
+//! a cargo feature (`sqlite`, `postgres`, `mysql`, all enabled by default), and none needs a client
+//! library on the system. Every operation is one conditional statement, and its result is checked. An
+//! acknowledged operation is on the disk, as far as the engine is configured for that. The statements
+//! are written once for all engines; each engine's module adds what is different there. No rule about
+//! sessions is decided here.
 //!
 #![cfg_attr(feature = "sqlite", doc = "```")]
 #![cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -24,17 +25,18 @@
 //! ```
 //!
 //! # Backup and restore of an SQLite store
-//! After a clean stop the database is one file. While a server runs, or after a crash, it is the
-//! file and its `-wal` beside it: copy a live one with SQLite's own backup (`.backup`, `VACUUM
-//! INTO`). To go back, stop the server, remove `-wal` and `-shm`, and put the older file in place.
+//! After a clean stop the database is a single file. While a server is running, or after a crash, it
+//! is that file and the `-wal` file beside it: back up a running database with SQLite's own tools
+//! (`.backup`, `VACUUM INTO`). To restore, stop the server, delete `-wal` and `-shm`, and put the
+//! backup in place of the file.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose an engine: the feature `sqlite`, `postgres` or `mysql`");
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod bites;
+mod batches;
 mod error;
-mod facts;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -45,12 +47,19 @@ mod schema;
 mod server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statements;
+mod update;
 
-pub use self::error::{Failure, OpenError, Refusal, SqlState};
-pub use self::facts::{Setting, StoreFacts};
+pub use aquaware_core::store::{Setting, StoreFacts};
+
+pub use self::error::{OpenError, ServerError, SqlError, SqlState};
 #[cfg(feature = "mysql")]
 pub use self::mysql::{MysqlOptions, MysqlStore};
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteOptions, SqliteStore, WriteCounts};
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,53 +1,47 @@
-//! PostgreSQL, and what speaks its protocol: a pool of connections, and each step one statement
-//! that commits by itself.
-//!
-//! diesel's `get_result` takes the first row and looks no further, so it would acknowledge a step
-//! before its commit, and never learn that the commit failed. Whatever changes something is
-//! therefore read to the end, with `load` or `execute`.
+//! PostgreSQL, and databases that speak its protocol. Each operation is one statement, which commits
+//! on its own.
 
-mod accounts;
 mod address;
 mod connection;
-mod dial;
+mod engine;
+mod error;
 mod facts;
-mod failure;
 mod migrate;
 mod probe;
-mod release;
-mod sessions;
+mod transport;
 mod wire;
 
 use std::fmt;
 use std::time::Duration;
 
-use aquaware_core::store::StoreError;
-
-use self::address::Plan;
-use self::connection::PgLink;
+use self::address::PostgresConfig;
+use self::connection::PostgresConnection;
 use crate::error::OpenError;
-use crate::server::{Access, Pool, Running, check};
+use crate::server::ServerStore;
 
 /// How to open a PostgreSQL store.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct PostgresOptions {
-    /// `postgres://user:password@host:port/database?sslmode=…`, parts percent-encoded where need
-    /// be.
+    /// `postgres://user:password@host:port/database?sslmode=…`, with reserved characters
+    /// percent-encoded.
     ///
-    /// The parameters are libpq's: `sslmode` (`disable`, `prefer` as the default, `require`,
-    /// `verify-ca`, `verify-full`), `sslrootcert` (a file, used whatever the mode short of
-    /// `disable`; the system's authorities without it or with `system`), `target_session_attrs`, `options`, `application_name`, several hosts.
+    /// The parameters are those of libpq: `sslmode` (`disable`, `prefer`, `require`, `verify-ca`,
+    /// `verify-full`; the default is `prefer`), `sslrootcert` (a file, used with every mode except
+    /// `disable`; without it, or with `system`, the system's authorities), `target_session_attrs`,
+    /// `options`, `application_name`, and several hosts.
     pub url: String,
-    /// How many connections there may be: 1 to 1024. Each is a process there; more than 16 rarely
-    /// gain.
+    /// Maximum number of connections: 1 to 1024. Each is a process on the server; more than 16
+    /// rarely help.
     pub pool_size: usize,
-    /// How long a step may take, waiting for a connection included. At least 10 ms.
+    /// Maximum duration of an operation, including the wait for a connection. At least 10 ms.
     pub timeout: Duration,
-    /// Whether to bring the tables up to date. Without it, a database that needs that is an error.
+    /// Whether to migrate the tables. Without it, a database that needs migrations is an error.
     pub migrate: bool,
 }
 
 impl PostgresOptions {
-    /// The server at `url` with sixteen connections, two seconds a step, and migrations run.
+    /// The database at `url`, with sixteen connections, a timeout of two seconds, and migrations.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         let timeout = Duration::from_secs(2);
@@ -56,7 +50,7 @@ impl PostgresOptions {
 }
 
 impl fmt::Debug for PostgresOptions {
-    /// Without the URL, which holds the password.
+    /// Without the URL, which contains the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresOptions")
             .field("pool_size", &self.pool_size)
@@ -68,54 +62,20 @@ impl fmt::Debug for PostgresOptions {
 
 /// Sessions and accounts in a PostgreSQL database.
 ///
-/// What a step acknowledged is as safe as the server's settings make it:
-/// [`facts`](Self::facts) tells. Any number of stores, here and elsewhere, may share a database.
-/// A step runs on the store's own threads and ends within the timeout, whether its caller waits
-/// for it or not. [`purge`](aquaware_core::store::SessionStore::purge) is many steps, and each of
-/// them ends so. Dropping the store waits for nothing.
-pub struct PostgresStore {
-    pool: Pool<PgLink>,
-    /// What it is called where somebody may read it.
-    name: String,
-}
+/// Any number of stores, in this process and in others, may share a database. An operation runs on
+/// the store's own threads and ends within the timeout, even if its caller is dropped. What was
+/// acknowledged is as durable as the server's settings make it; [`facts`](Self::facts) reports them.
+pub type PostgresStore = ServerStore<PostgresConnection>;
 
 impl PostgresStore {
-    /// Opens the store, and makes and migrates its tables if need be. Blocks for as long as that
-    /// takes; may be called inside a runtime or without one.
+    /// Opens the store, and creates or migrates its tables if necessary. Blocks until that is done;
+    /// works with and without a runtime around the caller.
     ///
     /// # Errors
-    /// [`OpenError`], whose text tells an operator what to do.
+    /// [`OpenError`]; its text names the remedy.
     pub fn open(options: PostgresOptions) -> Result<Self, OpenError> {
-        check(options.pool_size, options.timeout)?;
-        let plan = Plan::of(&options.url, options.timeout)?;
-        let name = plan.to_string();
-        let pool =
-            Pool::new("aquaware-postgres", plan.clone(), options.pool_size, options.timeout)?;
-        pool.wait(migrate::check(plan, options.migrate))
-            .unwrap_or(Err(crate::error::Failure::Panicked.into()))
-            .map_err(|why| OpenError::Server { server: name.clone(), why })?;
-        Ok(Self { pool, name })
-    }
-
-    async fn write<I: Send + Sync + 'static, T: Send + 'static>(
-        &self,
-        input: I,
-        step: Running<PgLink, I, T>,
-    ) -> Result<T, StoreError> {
-        self.pool.run(Access::Write, input, step).await
-    }
-
-    async fn read<I: Send + Sync + 'static, T: Send + 'static>(
-        &self,
-        input: I,
-        step: Running<PgLink, I, T>,
-    ) -> Result<T, StoreError> {
-        self.pool.run(Access::Read, input, step).await
-    }
-}
-
-impl fmt::Debug for PostgresStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresStore").field("name", &self.name).finish_non_exhaustive()
+        let PostgresOptions { url, pool_size, timeout, migrate } = options;
+        let config = PostgresConfig::parse(&url, timeout)?;
+        Self::open_with("aquaware-postgres", config, pool_size, timeout, migrate)
     }
 }

@@ -1,46 +1,46 @@
 //! The tables as diesel sees them, the same for every engine.
 //!
-//! What an engine calls the types, which indexes it has, is in `migrations/<engine>`. The order of
-//! the columns is the order of the fields in [`row`](crate::row).
+//! Each engine's types and indexes are in `migrations/<engine>`. The columns have the order of the
+//! fields in [`row`](crate::row).
 
 diesel::table! {
     /// One row per session.
     sessions (id) {
         /// 16 bytes.
         id -> Binary,
-        /// Whose it is.
+        /// The subject of its tokens.
         subject -> Text,
-        /// Which client logged in.
+        /// The client that logged in.
         client -> Text,
-        /// Scope tokens, space-delimited; empty for none.
+        /// Scope tokens, separated by spaces; empty for none.
         scope -> Text,
         /// A JSON object; null for an empty one.
         claims -> Nullable<Text>,
         /// The device's name.
         device_name -> Nullable<Text>,
-        /// The address of the login.
+        /// The IP address of the login.
         ip -> Nullable<Text>,
         /// The `User-Agent` of the login.
         user_agent -> Nullable<Text>,
-        /// Milliseconds, as all times here.
+        /// Milliseconds since the epoch, as all times here.
         created_at -> BigInt,
         /// End of the absolute lifetime.
         ends_at -> BigInt,
         /// The live generation.
         generation -> BigInt,
-        /// When it came to be.
+        /// When that generation was issued.
         issued_at -> BigInt,
         /// End of the idle lifetime.
         expires_at -> BigInt,
-        /// When a refresh last succeeded.
+        /// The last use.
         last_used_at -> BigInt,
         /// 16 bytes; null before the first refresh.
         mark -> Nullable<Binary>,
         /// When it ended.
         ended_at -> Nullable<BigInt>,
-        /// Why: a word of `EndReason`. Null exactly when `ended_at` is.
+        /// The `EndReason`; null exactly when `ended_at` is.
         end_reason -> Nullable<Text>,
-        /// Its place in the status lists, which no other row has: 32 bits without a sign.
+        /// Its index in the status lists, unique: an unsigned 32-bit number.
         status_index -> Nullable<BigInt>,
     }
 }
@@ -48,11 +48,11 @@ diesel::table! {
 diesel::table! {
     /// One row per account.
     accounts (id) {
-        /// Its name in tokens.
+        /// The subject of its tokens.
         id -> Text,
-        /// What it is found by; unique.
+        /// The login, in the form in which logins are compared; unique.
         login -> Text,
-        /// The address as its owner wrote it.
+        /// The email address as it was entered.
         email -> Text,
         /// The password's hash.
         password -> Text,
@@ -60,20 +60,19 @@ diesel::table! {
         first_name -> Nullable<Text>,
         /// Family name.
         last_name -> Nullable<Text>,
-        /// Milliseconds, as all times here.
+        /// Milliseconds since the epoch, as all times here.
         created_at -> BigInt,
-        /// Since when it may not log in.
+        /// When the account was disabled.
         disabled_at -> Nullable<BigInt>,
         /// A JSON object; null for an empty one.
         claims -> Nullable<Text>,
     }
 }
 
-#[cfg(feature = "sqlite")]
 diesel::table! {
-    /// What the migration harness keeps: the steps this database has been through.
+    /// The migrations this database has been through, in the table that diesel's tools use.
     __diesel_schema_migrations (version) {
-        /// The step's version, as in its folder's name.
+        /// The version: the migration's folder name up to the underscore, without dashes.
         version -> Text,
     }
 }

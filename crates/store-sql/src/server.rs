@@ -1,25 +1,28 @@
-//! What engines reached over a network have in common: threads of their own, a pool, a deadline for
-//! each step, and what a failure means for the step that met it.
+//! What the engines that are reached over a network share: the store with both ports, its runtime
+//! and connection pool, a deadline for each operation, and what an error says about it.
 //!
-//! A step never runs on its caller's runtime. It is handed to the store's own, where the
-//! connections live, and does there what it began: a caller that goes away leaves no half-sent
+//! An operation never runs on its caller's runtime. It is passed to the store's own runtime, where
+//! the connections live, and always finishes there: a caller that is dropped leaves no half-sent
 //! statement, and a worker that ends takes no connection with it.
 
-mod home;
+mod connection;
+mod engine;
+mod error;
+mod migration;
 mod options;
 mod pool;
-mod purge;
-mod standing;
-mod statements;
+mod runtime;
+mod store;
 mod tls;
-mod trouble;
 
-pub(crate) use self::options::{check, parameters};
-pub(crate) use self::pool::{Access, Link, Pool, Running};
-pub(crate) use self::purge::{Forgetful, STRETCH, Seen, purge};
-pub(crate) use self::standing::{Standing, Step as Migration, standing};
-pub(crate) use self::statements::{
-    AdvanceSession, EndSession, InsertSession, Step, TouchSession, Verdict,
+pub(crate) use self::connection::{Connection, SqlConnection};
+pub(crate) use self::engine::{EndSessions, Engine};
+pub(crate) use self::error::{Access, Execution, StatementError};
+pub(crate) use self::migration::{
+    CREATE_MIGRATIONS, LOCK_WAIT, MAX_WAIT, Migrate, Migration, MigrationStatus, ServerState,
+    is_migrated, status,
 };
-pub(crate) use self::tls::{Security, Trust, of_handshake};
-pub(crate) use self::trouble::{Fate, Trouble};
+pub(crate) use self::options::extract_parameters;
+pub(crate) use self::pool::Pool;
+pub(crate) use self::store::ServerStore;
+pub(crate) use self::tls::{TlsConfig, TlsMode, handshake_error};

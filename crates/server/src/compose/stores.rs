@@ -62,8 +62,10 @@ impl Engines {
             StoreUrl::Sqlite(path) => {
                 // One connection writes, the others read.
                 let readers = (pool_size - 1).clamp(1, MAX_READERS);
-                let options = SqliteOptions::new(path);
-                let options = SqliteOptions { timeout, readers, migrate, ..options };
+                let mut options = SqliteOptions::new(path);
+                options.timeout = timeout;
+                options.readers = readers;
+                options.migrate = migrate;
                 Self::Sqlite(SqliteStore::open(options)?)
             }
             StoreUrl::Server(Engine::Redis, url) => {
@@ -72,13 +74,17 @@ impl Engines {
                 Self::Redis(RedisStore::connect(options).await?)
             }
             StoreUrl::Server(Engine::Postgres, url) => {
-                let options = PostgresOptions::new(url.expose());
-                let options = PostgresOptions { pool_size, timeout, migrate, ..options };
+                let mut options = PostgresOptions::new(url.expose());
+                options.pool_size = pool_size;
+                options.timeout = timeout;
+                options.migrate = migrate;
                 Self::Postgres(PostgresStore::open(options)?)
             }
             StoreUrl::Server(Engine::Mysql, url) => {
-                let options = MysqlOptions::new(url.expose());
-                let options = MysqlOptions { pool_size, timeout, migrate, ..options };
+                let mut options = MysqlOptions::new(url.expose());
+                options.pool_size = pool_size;
+                options.timeout = timeout;
+                options.migrate = migrate;
                 Self::Mysql(MysqlStore::open(options)?)
             }
         })

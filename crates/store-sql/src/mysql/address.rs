@@ -1,4 +1,4 @@
-//! Where a MySQL server is, and how to speak to it: a URL as its users know it.
+//! The URL of a MySQL or MariaDB database.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,54 +7,53 @@ use mysql_async::{Opts, OptsBuilder, SslOpts, UrlError};
 use rustls::crypto::aws_lc_rs;
 
 use crate::error::OpenError;
-use crate::server::{Security, Trust, parameters};
+use crate::server::{TlsConfig, TlsMode, extract_parameters};
 
-/// All that is needed to connect. Without `Debug`: it holds the password.
+/// How to connect. Without `Debug`: it contains the password.
 #[derive(Clone)]
-pub(super) struct Plan {
-    /// With TLS, unless none is wanted.
+pub(crate) struct MysqlConfig {
+    /// With TLS, unless the mode is `Off`.
     pub(super) options: Opts,
-    /// Without TLS.
-    pub(super) in_clear: Opts,
-    pub(super) security: Security,
+    pub(super) without_tls: Opts,
+    pub(super) mode: TlsMode,
     pub(super) timeout: Duration,
     host: String,
     port: u16,
     database: String,
 }
 
-impl Plan {
-    /// Reads `url`. What a step may take, a connection may take too.
-    pub(super) fn of(url: &str, timeout: Duration) -> Result<Self, OpenError> {
-        let taken = parameters(url, &["ssl-mode", "ssl-ca"])?;
-        let (mut security, mut authority) = (Security::default(), None);
-        for (name, value) in &taken.ours {
+impl MysqlConfig {
+    /// Parses `url`. Connecting may take as long as an operation.
+    pub(super) fn parse(url: &str, timeout: Duration) -> Result<Self, OpenError> {
+        let extracted = extract_parameters(url, &["ssl-mode", "ssl-ca"])?;
+        let (mut mode, mut authority) = (TlsMode::default(), None);
+        for (name, value) in &extracted.removed {
             match name.as_str() {
-                "ssl-mode" => security = mode(value)?,
+                "ssl-mode" => mode = tls_mode(value)?,
                 _ => authority = Some(value.as_str()),
             }
         }
-        let given = Opts::from_url(&taken.url).map_err(|error| complaint(&error))?;
+        let given = Opts::from_url(&extracted.url).map_err(|error| url_error(&error))?;
         if given.user().is_none() {
-            return Err(OpenError::Url("names no user".to_owned()));
+            return Err(OpenError::InvalidUrl("names no user".to_owned()));
         }
         let Some(database) = given.db_name().map(str::to_owned) else {
-            return Err(OpenError::Url("names no database".to_owned()));
+            return Err(OpenError::InvalidUrl("names no database".to_owned()));
         };
-        let trust = Trust::new(security, authority)?;
+        let tls = TlsConfig::new(mode, authority)?;
         let (host, port) = (given.ip_or_hostname().to_owned(), given.tcp_port());
-        let in_clear = OptsBuilder::from_opts(given)
-            // The statements are kept by diesel.
+        let without_tls = OptsBuilder::from_opts(given)
+            // diesel caches the statements.
             .stmt_cache_size(0)
-            // What the URL names, and not a socket that the server happens to mention.
+            // Uses the address in the URL, and not a socket that the server mentions.
             .prefer_socket(false)
             .tcp_keepalive(Some(30_000_u32))
             .ssl_opts(None);
-        let options = in_clear.clone().ssl_opts(protection(&trust)?);
+        let options = without_tls.clone().ssl_opts(ssl_options(&tls)?);
         Ok(Self {
             options: options.into(),
-            in_clear: in_clear.into(),
-            security: trust.security,
+            without_tls: without_tls.into(),
+            mode: tls.mode,
             timeout,
             host,
             port,
@@ -63,54 +62,54 @@ impl Plan {
     }
 }
 
-impl fmt::Display for Plan {
-    /// Where, and which database: what may be shown to an operator.
+impl fmt::Display for MysqlConfig {
+    /// The address and the database, without user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, database, .. } = self;
         write!(f, "MySQL at {host}:{port} (database {database:?})")
     }
 }
 
-fn mode(word: &str) -> Result<Security, OpenError> {
-    match word.to_ascii_uppercase().as_str() {
-        "DISABLED" => Ok(Security::Off),
-        "PREFERRED" => Ok(Security::Prefer),
-        "REQUIRED" => Ok(Security::Require),
-        "VERIFY_CA" => Ok(Security::VerifyAuthority),
-        "VERIFY_IDENTITY" => Ok(Security::VerifyName),
-        _ => Err(OpenError::Url(
-            "has an unknown ssl-mode: DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY"
+fn tls_mode(name: &str) -> Result<TlsMode, OpenError> {
+    match name.to_ascii_uppercase().as_str() {
+        "DISABLED" => Ok(TlsMode::Off),
+        "PREFERRED" => Ok(TlsMode::Prefer),
+        "REQUIRED" => Ok(TlsMode::Require),
+        "VERIFY_CA" => Ok(TlsMode::VerifyAuthority),
+        "VERIFY_IDENTITY" => Ok(TlsMode::VerifyName),
+        _ => Err(OpenError::InvalidUrl(
+            "has an unknown ssl-mode: use DISABLED, PREFERRED, REQUIRED, VERIFY_CA or \
+             VERIFY_IDENTITY"
                 .to_owned(),
         )),
     }
 }
 
-/// What the driver says of a URL, without the values in it.
-fn complaint(error: &UrlError) -> OpenError {
-    OpenError::Url(match error {
+/// The driver's error for a URL, without the values in it.
+fn url_error(error: &UrlError) -> OpenError {
+    OpenError::InvalidUrl(match error {
         UrlError::UnknownParameter { param } => format!("has an unknown parameter {param}"),
-        UrlError::InvalidParamValue { param, .. } => format!("has a value that {param} can't have"),
+        UrlError::InvalidParamValue { param, .. } => format!("has an invalid value for {param}"),
         UrlError::UnsupportedScheme { .. } => "must begin with mysql://".to_owned(),
-        _ => "can't be read".to_owned(),
+        _ => "cannot be parsed".to_owned(),
     })
 }
 
-fn protection(trust: &Trust) -> Result<Option<SslOpts>, OpenError> {
-    if trust.security == Security::Off {
+fn ssl_options(tls: &TlsConfig) -> Result<Option<SslOpts>, OpenError> {
+    if tls.mode == TlsMode::Off {
         return Ok(None);
     }
-    // The driver takes the provider of the whole program. Where the program has chosen one, that
-    // one stays.
+    // The driver uses the program's default provider. If the program has set one, it is kept.
     let _ = aws_lc_rs::default_provider().install_default();
-    let checks_name = trust.security == Security::VerifyName;
-    let checks = checks_name || trust.security == Security::VerifyAuthority;
-    let roots = trust.certificates.iter().map(|der| der.as_ref().to_vec().into());
+    let verifies_name = tls.mode == TlsMode::VerifyName;
+    let verifies = verifies_name || tls.mode == TlsMode::VerifyAuthority;
+    let roots = tls.certificates.iter().map(|der| der.as_ref().to_vec().into());
     let options = SslOpts::default()
-        // Where nothing is checked, the driver still wants some.
-        .with_disable_built_in_roots(checks)
+        // The driver requires some roots even if it verifies nothing.
+        .with_disable_built_in_roots(verifies)
         .with_root_certs(roots.collect())
-        .with_danger_accept_invalid_certs(!checks)
-        .with_danger_skip_domain_validation(!checks_name);
+        .with_danger_accept_invalid_certs(!verifies)
+        .with_danger_skip_domain_validation(!verifies_name);
     Ok(Some(options))
 }
 
@@ -118,41 +117,41 @@ fn protection(trust: &Trust) -> Result<Option<SslOpts>, OpenError> {
 mod tests {
     use super::*;
 
-    fn refusal(url: &str) -> String {
-        let Err(error) = Plan::of(url, Duration::from_secs(1)) else { panic!("{url}") };
+    fn parse_error(url: &str) -> String {
+        let Err(error) = MysqlConfig::parse(url, Duration::from_secs(1)) else { panic!("{url}") };
         error.to_string()
     }
 
     #[test]
-    fn a_url_says_where_who_and_how() {
+    fn a_url_names_host_user_database_and_tls_mode() {
         let url = "mysql://ann:a%40b%2F%25@db.example:3307/main?ssl-mode=disabled";
-        let plan = Plan::of(url, Duration::from_secs(1)).unwrap();
-        assert_eq!(plan.options.user(), Some("ann"));
-        assert_eq!(plan.options.pass(), Some("a@b/%"));
-        assert_eq!(plan.security, Security::Off);
-        assert!(plan.options.ssl_opts().is_none());
-        assert_eq!(plan.to_string(), "MySQL at db.example:3307 (database \"main\")");
+        let config = MysqlConfig::parse(url, Duration::from_secs(1)).unwrap();
+        assert_eq!(config.options.user(), Some("ann"));
+        assert_eq!(config.options.pass(), Some("a@b/%"));
+        assert_eq!(config.mode, TlsMode::Off);
+        assert!(config.options.ssl_opts().is_none());
+        assert_eq!(config.to_string(), "MySQL at db.example:3307 (database \"main\")");
     }
 
     #[test]
-    fn protection_is_named_as_everywhere() {
-        for (word, security) in [
-            ("DISABLED", Security::Off),
-            ("PREFERRED", Security::Prefer),
-            ("required", Security::Require),
-            ("VERIFY_CA", Security::VerifyAuthority),
-            ("VERIFY_IDENTITY", Security::VerifyName),
+    fn every_ssl_mode_of_mysql_is_known() {
+        for (name, mode) in [
+            ("DISABLED", TlsMode::Off),
+            ("PREFERRED", TlsMode::Prefer),
+            ("required", TlsMode::Require),
+            ("VERIFY_CA", TlsMode::VerifyAuthority),
+            ("VERIFY_IDENTITY", TlsMode::VerifyName),
         ] {
-            assert_eq!(mode(word).unwrap(), security);
+            assert_eq!(tls_mode(name).unwrap(), mode);
         }
-        let plan = Plan::of("mysql://ann@db/main", Duration::from_secs(1)).unwrap();
-        assert_eq!(plan.security, Security::Prefer);
-        assert!(plan.options.ssl_opts().is_some() && plan.in_clear.ssl_opts().is_none());
-        assert!(refusal("mysql://ann@db/main?ssl-mode=verify").contains("VERIFY_CA"));
+        let config = MysqlConfig::parse("mysql://ann@db/main", Duration::from_secs(1)).unwrap();
+        assert_eq!(config.mode, TlsMode::Prefer);
+        assert!(config.options.ssl_opts().is_some() && config.without_tls.ssl_opts().is_none());
+        assert!(parse_error("mysql://ann@db/main?ssl-mode=verify").contains("VERIFY_CA"));
     }
 
     #[test]
-    fn a_url_that_is_none_is_refused_without_its_password() {
+    fn an_invalid_url_is_rejected_without_repeating_its_password() {
         for url in [
             "postgres://ann:s3cret@db/main",
             "mysql://db/main",
@@ -161,8 +160,8 @@ mod tests {
             "mysql://ann:s3cret@db/main?ssl_mode=REQUIRED",
             "mysql://ann:s3cret@db/main?tcp_keepalive=s3cret",
         ] {
-            let refusal = refusal(url);
-            assert!(!refusal.contains("s3cret"), "{refusal}");
+            let error = parse_error(url);
+            assert!(!error.contains("s3cret"), "{error}");
         }
     }
 }

@@ -1,99 +1,57 @@
-//! A connection to MySQL or MariaDB: made here and not by diesel, which speaks no TLS and says
-//! less of what went wrong.
+//! A connection to MySQL or MariaDB. It is opened here and not by diesel, which does not use TLS and
+//! reports less about why a connection failed.
 
+use std::fmt;
 use std::time::Duration;
 
-use diesel::QueryResult;
-use diesel::result::ConnectionError;
-use diesel_async::{
-    AnsiTransactionManager, AsyncMysqlConnection, SimpleAsyncConnection as _,
-    TransactionManager as _,
-};
+use diesel::result::{ConnectionError, Error as DieselError};
+use diesel_async::AsyncMysqlConnection;
 use mysql_async::Conn;
 
-use super::address::Plan;
-use super::failure::{NO_TLS, of_connecting, trouble};
-use crate::error::Failure;
-use crate::server::{Link, Security, Trouble};
+use super::address::MysqlConfig;
+use super::error::{NO_TLS, connect_error, statement_error};
+use crate::error::SqlError;
+use crate::server::{Access, Connection, SqlConnection, StatementError, TlsMode};
 
-/// A connection, and how far the step on it has come.
-pub(super) struct MysqlLink {
-    pub(super) connection: AsyncMysqlConnection,
-    /// Whether a statement that can change something may have left.
+/// A connection to MySQL or MariaDB.
+pub struct MysqlConnection {
+    connection: AsyncMysqlConnection,
+    /// Whether a statement that can change something may have been sent.
     has_sent: bool,
     encrypted: bool,
 }
 
-impl MysqlLink {
-    /// What a query came to.
-    pub(super) fn asked<T>(&self, result: QueryResult<T>) -> Result<T, Trouble> {
-        result.map_err(|error| trouble(&error, self.has_sent))
-    }
-
-    /// The connection, for a statement that changes something.
-    pub(super) fn changing(&mut self) -> &mut AsyncMysqlConnection {
-        self.has_sent = true;
-        &mut self.connection
-    }
-
-    /// Whether nobody on the way can read along.
+impl MysqlConnection {
     pub(super) const fn is_encrypted(&self) -> bool {
         self.encrypted
     }
+}
 
-    /// Begins a transaction. Until it has begun, nothing can have happened.
-    pub(super) async fn begin_transaction(&mut self) -> Result<(), Trouble> {
-        let begun = AnsiTransactionManager::begin_transaction(&mut self.connection).await;
-        self.asked(begun)
-    }
-
-    /// Ends the transaction: with a commit if `result` is good, and as if it had never been if
-    /// not.
-    pub(super) async fn end_transaction<T>(
-        &mut self,
-        result: Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
-        match result {
-            Ok(value) => {
-                let done = AnsiTransactionManager::commit_transaction(&mut self.connection).await;
-                self.asked(done)?;
-                Ok(value)
-            }
-            Err(trouble) if trouble.spares_the_link() => {
-                let undone =
-                    AnsiTransactionManager::rollback_transaction(&mut self.connection).await;
-                self.asked(undone)?;
-                Err(trouble)
-            }
-            // The transaction goes with its connection.
-            Err(trouble) => Err(trouble),
-        }
-    }
-
-    /// Carries out statements that give nothing.
-    pub(super) async fn execute(&mut self, sql: &str) -> Result<(), Trouble> {
-        let done = self.connection.batch_execute(sql).await;
-        self.asked(done)
+impl fmt::Debug for MysqlConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlConnection")
+            .field("encrypted", &self.encrypted)
+            .finish_non_exhaustive()
     }
 }
 
-impl Link for MysqlLink {
-    type Plan = Plan;
+impl Connection for MysqlConnection {
+    type Config = MysqlConfig;
 
-    async fn connect(plan: &Plan) -> Result<Self, Trouble> {
-        reach(plan).await.map_err(Trouble::unsent)
+    async fn connect(config: &MysqlConfig) -> Result<Self, StatementError> {
+        connect_to(config).await.map_err(StatementError::not_sent)
     }
 
     async fn is_closed(&mut self) -> bool {
-        // The driver reads nothing while the connection is idle, and keeps its socket to itself.
+        // The driver reads nothing while the connection is idle, and does not expose its socket.
         false
     }
 
-    async fn check(&mut self) -> Result<(), Trouble> {
-        self.execute("DO 0").await
+    async fn ping(&mut self) -> Result<(), StatementError> {
+        self.run_script("DO 0").await
     }
 
-    fn begin(&mut self) {
+    fn begin_operation(&mut self) {
         self.has_sent = false;
     }
 
@@ -104,36 +62,51 @@ impl Link for MysqlLink {
     fn abandon(&mut self) {}
 }
 
-async fn reach(plan: &Plan) -> Result<MysqlLink, Failure> {
-    let (raw, encrypted) = match Conn::new(plan.options.clone()).await {
-        Ok(raw) => (raw, plan.security != Security::Off),
-        Err(error) => match of_connecting(&error) {
-            Failure::Tls(NO_TLS) if plan.security == Security::Prefer => {
-                let raw = Conn::new(plan.in_clear.clone()).await;
-                (raw.map_err(|error| of_connecting(&error))?, false)
-            }
-            failure => return Err(failure),
-        },
-    };
-    let connection = AsyncMysqlConnection::try_from(raw).await.map_err(|error| match error {
-        ConnectionError::CouldntSetupConfiguration(error) => trouble(&error, false).failure(),
-        _ => Failure::Broken,
-    })?;
-    let mut link = MysqlLink { connection, has_sent: false, encrypted };
-    link.execute(&settings(plan.timeout)).await.map_err(|trouble| trouble.failure())?;
-    Ok(link)
+impl SqlConnection for MysqlConnection {
+    type Raw = AsyncMysqlConnection;
+
+    fn raw(&mut self, access: Access) -> &mut AsyncMysqlConnection {
+        self.has_sent |= access == Access::Write;
+        &mut self.connection
+    }
+
+    fn classify(&self, error: &DieselError) -> StatementError {
+        statement_error(error, self.has_sent)
+    }
 }
 
-/// The server gives up before the caller does where it can, and nothing lingers there when this
-/// side is gone. Errors are in English, to be known by their text. What doesn't fit is an error
-/// and not cut. The isolation is the weakest that commits: whoever is second must see what the
-/// first left, and no lock reaches past the rows that are changed.
+async fn connect_to(config: &MysqlConfig) -> Result<MysqlConnection, SqlError> {
+    let (driver, encrypted) = match Conn::new(config.options.clone()).await {
+        Ok(driver) => (driver, config.mode != TlsMode::Off),
+        Err(error) => match connect_error(&error) {
+            SqlError::Tls(NO_TLS) if config.mode == TlsMode::Prefer => {
+                let driver = Conn::new(config.without_tls.clone()).await;
+                (driver.map_err(|error| connect_error(&error))?, false)
+            }
+            error => return Err(error),
+        },
+    };
+    let connection = AsyncMysqlConnection::try_from(driver).await.map_err(|error| match error {
+        ConnectionError::CouldntSetupConfiguration(error) => {
+            statement_error(&error, false).sql_error()
+        }
+        _ => SqlError::ConnectionLost,
+    })?;
+    let mut connection = MysqlConnection { connection, has_sent: false, encrypted };
+    connection.run_script(&settings(config.timeout)).await.map_err(|error| error.sql_error())?;
+    Ok(connection)
+}
+
+/// The server gives up before the caller does where it can, and no statement outlives this
+/// connection. Errors are in English, because they are recognised by their text. A value that does
+/// not fit is an error instead of being cut. Read committed is enough: the second of two updates
+/// must see what the first one changed, and no lock covers more than the rows that are changed.
 fn settings(timeout: Duration) -> String {
     let patience = timeout.mul_f64(0.75);
     let (seconds, whole) = (patience.as_secs_f64(), patience.as_secs().max(1));
     let idle = timeout.as_secs().max(1) * 2;
     let millis = patience.as_millis();
-    // The comments are carried out by MariaDB alone, and by MySQL alone.
+    // Only MariaDB executes the first comment, and only MySQL the second.
     format!(
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
          SET SESSION autocommit = 1, lc_messages = 'en_US',

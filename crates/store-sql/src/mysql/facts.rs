@@ -1,18 +1,15 @@
-//! What a MySQL or MariaDB server says of itself.
+//! What a MySQL or MariaDB server reports about itself.
 
-use aquaware_core::store::StoreError;
+use aquaware_core::store::{Setting, StoreError, StoreFacts};
 use aquaware_core::time::Timestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use diesel_async::RunQueryDsl;
 use tokio::time::Instant;
 
 use super::MysqlStore;
-use super::connection::MysqlLink;
-use super::migrate::is_current;
-use crate::error::Failure;
-use crate::facts::{Setting, StoreFacts};
-use crate::server::Trouble;
+use super::connection::MysqlConnection;
+use crate::error::SqlError;
+use crate::server::{Access, SqlConnection as _, StatementError, is_migrated};
 
 #[derive(QueryableByName)]
 struct Server {
@@ -31,18 +28,18 @@ struct Server {
 }
 
 impl MysqlStore {
-    /// What the server and the tables are like.
+    /// The facts about the server and the tables.
     ///
     /// # Errors
-    /// As any step's.
+    /// [`StoreError`] as from any read.
     pub async fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.read((), |link, ()| Box::pin(ask(link))).await
+        self.read((), |connection, ()| Box::pin(query_facts(connection))).await
     }
 }
 
-async fn ask(link: &mut MysqlLink) -> Result<StoreFacts, Trouble> {
-    let migrated = is_current(link).await?;
-    let question = diesel::sql_query(
+async fn query_facts(connection: &mut MysqlConnection) -> Result<StoreFacts, StatementError> {
+    let migrated = is_migrated(connection).await?;
+    let query = diesel::sql_query(
         "SELECT VERSION() AS version, CAST(@@global.read_only AS SIGNED) AS read_only, \
          CAST(@@global.innodb_flush_log_at_trx_commit AS CHAR) AS flush, \
          CAST(@@global.log_bin AS SIGNED) AS has_log, \
@@ -50,13 +47,13 @@ async fn ask(link: &mut MysqlLink) -> Result<StoreFacts, Trouble> {
          CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS clock",
     );
     let start = Instant::now();
-    let answer = question.load::<Server>(&mut link.connection).await;
+    let mut rows: Vec<Server> = connection.load(Access::Read, query).await?;
     let round_trip = start.elapsed();
-    let missing = Trouble::undone(Failure::Unexpected("a missing row"));
-    let server = link.asked(answer)?.pop().ok_or(missing)?;
+    let missing = StatementError::rolled_back(SqlError::Unexpected("a row is missing"));
+    let server = rows.pop().ok_or(missing)?;
     let mut durability = vec![Setting::new("innodb_flush_log_at_trx_commit", server.flush, &["1"])];
     if server.has_log != 0 {
-        // Without a binary log there is nothing to keep in step with.
+        // Without a binary log the setting has no effect.
         durability.push(Setting::new("sync_binlog", server.sync_log, &["1"]));
     }
     Ok(StoreFacts {
@@ -64,7 +61,7 @@ async fn ask(link: &mut MysqlLink) -> Result<StoreFacts, Trouble> {
         version: server.version,
         migrated,
         read_only: server.read_only != 0,
-        encrypted: Some(link.is_encrypted()),
+        encrypted: Some(connection.is_encrypted()),
         durability,
         clock: Some(Timestamp::from_millis(server.clock)),
         round_trip,

@@ -1,68 +1,64 @@
-//! A connection to PostgreSQL: made here and not by diesel, which neither speaks TLS nor says what
-//! went wrong.
+//! A connection to PostgreSQL. It is opened here and not by diesel, which neither uses TLS nor
+//! reports why a connection failed.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::QueryResult;
-use diesel::result::ConnectionError;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel::result::{ConnectionError, Error as DieselError};
+use diesel_async::AsyncPgConnection;
 use tokio::task::{JoinHandle, yield_now};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::address::{Place, Plan};
-use super::dial::{Dialled, dial};
-use super::failure::{of_connecting, trouble};
-use super::probe::{Idle, Probe};
-use super::wire::{Watched, Wire};
-use crate::error::Failure;
-use crate::server::{Link, Trouble};
+use super::address::{HostAddress, PostgresConfig};
+use super::error::{connect_error, statement_error};
+use super::probe::{Probe, SocketState};
+use super::transport::{NoTls, Transport, open_transport};
+use super::wire::{ObservedStream, WireState};
+use crate::error::SqlError;
+use crate::server::{Access, Connection, SqlConnection, StatementError};
 
 /// How often the driver may run to read what has arrived on an idle connection: the end of the last
-/// response, or a notice. More than that is not idle.
+/// response, or a notice. A connection that receives more than that is not idle.
 const MAX_YIELDS: usize = 16;
 
-/// A connection, and what is seen of it.
-pub(super) struct PgLink {
-    pub(super) connection: AsyncPgConnection,
-    wire: Arc<Wire>,
+/// A connection to PostgreSQL.
+pub struct PostgresConnection {
+    connection: AsyncPgConnection,
+    wire: Arc<WireState>,
     driver: JoinHandle<()>,
     probe: Probe,
     encrypted: bool,
 }
 
-impl PgLink {
-    /// What a query came to.
-    pub(super) fn asked<T>(&self, result: QueryResult<T>) -> Result<T, Trouble> {
-        result.map_err(|error| trouble(&error, &self.wire))
-    }
-
-    /// Whether nobody on the way can read along.
+impl PostgresConnection {
     pub(super) const fn is_encrypted(&self) -> bool {
         self.encrypted
     }
+}
 
-    /// Carries out statements that give nothing.
-    pub(super) async fn execute(&mut self, sql: &str) -> Result<(), Trouble> {
-        let done = self.connection.batch_execute(sql).await;
-        self.asked(done)
+impl fmt::Debug for PostgresConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresConnection")
+            .field("encrypted", &self.encrypted)
+            .finish_non_exhaustive()
     }
 }
 
-impl Link for PgLink {
-    type Plan = Plan;
+impl Connection for PostgresConnection {
+    type Config = PostgresConfig;
 
-    async fn connect(plan: &Plan) -> Result<Self, Trouble> {
-        let mut last = Trouble::unsent(Failure::NoConnection);
-        // As libpq does: the places in order, the first that serves.
-        for place in &plan.places {
-            match reach(plan, place).await {
-                Ok(link) => return Ok(link),
-                Err(failure) => last = Trouble::unsent(failure),
+    /// Like libpq: tries the hosts in order and uses the first one that works.
+    async fn connect(config: &PostgresConfig) -> Result<Self, StatementError> {
+        let mut last = SqlError::NoConnection;
+        for host in &config.hosts {
+            match connect_to(config, host).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = error,
             }
         }
-        Err(last)
+        Err(StatementError::not_sent(last))
     }
 
     /// Looks at the socket too: the driver learns of a closed connection only when its task runs,
@@ -70,20 +66,20 @@ impl Link for PgLink {
     async fn is_closed(&mut self) -> bool {
         for _ in 0..MAX_YIELDS {
             match self.probe.state() {
-                Idle::Quiet => return self.driver.is_finished(),
-                Idle::Closed => return true,
-                Idle::Unread => yield_now().await,
+                SocketState::Quiet => return self.driver.is_finished(),
+                SocketState::Closed => return true,
+                SocketState::Unread => yield_now().await,
             }
         }
         true
     }
 
-    async fn check(&mut self) -> Result<(), Trouble> {
-        // A connection that was closed shows itself by its driver's end.
+    async fn ping(&mut self) -> Result<(), StatementError> {
+        // `is_closed` already detects a closed connection.
         Ok(())
     }
 
-    fn begin(&mut self) {
+    fn begin_operation(&mut self) {
         self.wire.begin();
     }
 
@@ -92,55 +88,72 @@ impl Link for PgLink {
     }
 
     fn abandon(&mut self) {
-        // Else it waits for answers that may never come.
+        // Otherwise the driver waits for responses that may never come.
         self.driver.abort();
     }
 }
 
-async fn reach(plan: &Plan, place: &Place) -> Result<PgLink, Failure> {
-    let wire = Arc::new(Wire::default());
-    let dialled = dial(place, &plan.trust, plan.timeout).await?;
-    let Dialled { stream, probe, encrypted } = dialled;
-    let watched = Watched::new(stream, Arc::clone(&wire));
-    let (client, connection) = plan
-        .config
-        .connect_raw(watched, super::dial::Ready)
-        .await
-        .map_err(|error| of_connecting(&error))?;
+impl SqlConnection for PostgresConnection {
+    type Raw = AsyncPgConnection;
+
+    fn raw(&mut self, _: Access) -> &mut AsyncPgConnection {
+        &mut self.connection
+    }
+
+    fn classify(&self, error: &DieselError) -> StatementError {
+        statement_error(error, &self.wire)
+    }
+}
+
+async fn connect_to(
+    config: &PostgresConfig,
+    host: &HostAddress,
+) -> Result<PostgresConnection, SqlError> {
+    let wire = Arc::new(WireState::default());
+    let Transport { stream, probe, encrypted } =
+        open_transport(host, &config.tls, config.timeout).await?;
+    let observed = ObservedStream::new(stream, Arc::clone(&wire));
+    let (client, connection) =
+        config.driver.connect_raw(observed, NoTls).await.map_err(|error| connect_error(&error))?;
     let driver = tokio::spawn(async move {
-        // Whoever waits for an answer learns of it by the answer's absence.
+        // An error here is reported to every caller that waits for a response.
         let _ = connection.await;
     });
-    if plan.config.get_target_session_attrs() == TargetSessionAttrs::ReadWrite {
-        takes_changes(&client).await?;
+    if config.driver.get_target_session_attrs() == TargetSessionAttrs::ReadWrite {
+        check_writable(&client).await?;
     }
     let connection = AsyncPgConnection::try_from(client).await.map_err(|error| match error {
-        ConnectionError::CouldntSetupConfiguration(error) => trouble(&error, &wire).failure(),
-        _ => Failure::Broken,
+        ConnectionError::CouldntSetupConfiguration(error) => {
+            statement_error(&error, &wire).sql_error()
+        }
+        _ => SqlError::ConnectionLost,
     })?;
-    let mut link = PgLink { connection, wire, driver, probe, encrypted };
-    link.execute(&settings(plan.timeout)).await.map_err(|trouble| trouble.failure())?;
-    Ok(link)
+    let mut connection = PostgresConnection { connection, wire, driver, probe, encrypted };
+    connection.run_script(&settings(config.timeout)).await.map_err(|error| error.sql_error())?;
+    Ok(connection)
 }
 
-async fn takes_changes(client: &Client) -> Result<(), Failure> {
-    let answer = client
+async fn check_writable(client: &Client) -> Result<(), SqlError> {
+    let messages = client
         .simple_query("SHOW transaction_read_only")
         .await
-        .map_err(|error| of_connecting(&error))?;
-    let off = |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("off"));
-    if answer.iter().any(off) { Ok(()) } else { Err(Failure::Replica) }
+        .map_err(|error| connect_error(&error))?;
+    let is_off = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => row.get(0) == Some("off"),
+        _ => false,
+    };
+    if messages.iter().any(is_off) { Ok(()) } else { Err(SqlError::ServerReadOnly) }
 }
 
-/// The server gives up before the caller does, so that a step that took too long is known to have
-/// changed nothing, and so that nothing lingers there when this side is gone. The isolation is the
-/// weakest: each step is one statement, and whoever is second must see what the first left.
+/// The server gives up before the caller does. An operation that took too long is then known to have
+/// changed nothing, and no statement outlives this connection. Read committed is enough: each
+/// operation is one statement, and the second of two must see what the first one changed.
 fn settings(timeout: Duration) -> String {
     let millis = timeout.as_millis();
-    let patience = millis.saturating_mul(3) / 4;
+    let statement = millis.saturating_mul(3) / 4;
     format!(
-        "SET statement_timeout = {patience};
-         SET lock_timeout = {patience};
+        "SET statement_timeout = {statement};
+         SET lock_timeout = {statement};
          SET idle_in_transaction_session_timeout = {millis};
          SET default_transaction_isolation = 'read committed'"
     )

@@ -1,18 +1,15 @@
-//! What a PostgreSQL server says of itself.
+//! What a PostgreSQL server reports about itself.
 
-use aquaware_core::store::StoreError;
+use aquaware_core::store::{Setting, StoreError, StoreFacts};
 use aquaware_core::time::Timestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
-use diesel_async::RunQueryDsl;
 use tokio::time::Instant;
 
 use super::PostgresStore;
-use super::connection::PgLink;
-use super::migrate::is_current;
-use crate::error::Failure;
-use crate::facts::{Setting, StoreFacts};
-use crate::server::Trouble;
+use super::connection::PostgresConnection;
+use crate::error::SqlError;
+use crate::server::{Access, SqlConnection as _, StatementError, is_migrated};
 
 #[derive(QueryableByName)]
 struct Server {
@@ -31,18 +28,18 @@ struct Server {
 }
 
 impl PostgresStore {
-    /// What the server and the tables are like.
+    /// The facts about the server and the tables.
     ///
     /// # Errors
-    /// As any step's.
+    /// [`StoreError`] as from any read.
     pub async fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.read((), |link, ()| Box::pin(ask(link))).await
+        self.read((), |connection, ()| Box::pin(query_facts(connection))).await
     }
 }
 
-async fn ask(link: &mut PgLink) -> Result<StoreFacts, Trouble> {
-    let migrated = is_current(link).await?;
-    let question = diesel::sql_query(
+async fn query_facts(connection: &mut PostgresConnection) -> Result<StoreFacts, StatementError> {
+    let migrated = is_migrated(connection).await?;
+    let query = diesel::sql_query(
         "SELECT current_setting('server_version') AS version, \
          current_setting('transaction_read_only') = 'on' AS read_only, \
          current_setting('synchronous_commit') AS synchronous_commit, \
@@ -51,16 +48,16 @@ async fn ask(link: &mut PgLink) -> Result<StoreFacts, Trouble> {
          (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock",
     );
     let start = Instant::now();
-    let answer = question.load::<Server>(&mut link.connection).await;
+    let mut rows: Vec<Server> = connection.load(Access::Read, query).await?;
     let round_trip = start.elapsed();
-    let missing = Trouble::undone(Failure::Unexpected("a missing row"));
-    let server = link.asked(answer)?.pop().ok_or(missing)?;
+    let missing = StatementError::rolled_back(SqlError::Unexpected("a row is missing"));
+    let server = rows.pop().ok_or(missing)?;
     Ok(StoreFacts {
         engine: "PostgreSQL",
         version: server.version,
         migrated,
         read_only: server.read_only,
-        encrypted: Some(link.is_encrypted()),
+        encrypted: Some(connection.is_encrypted()),
         durability: vec![
             Setting::new(
                 "synchronous_commit",

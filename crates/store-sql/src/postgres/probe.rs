@@ -1,4 +1,4 @@
-//! What the operating system knows of an idle connection, read without waiting.
+//! The state of an idle connection's socket, read without waiting.
 //!
 //! The driver task learns that a server closed a connection only when it is scheduled. Until then
 //! the pool would hand the connection out, a statement would be sent into it, and its outcome would
@@ -10,13 +10,13 @@ use std::os::fd::AsFd;
 
 use socket2::{SockRef, Socket};
 
-/// A second handle of a connection's socket that only looks. It is dropped with the connection.
+/// A second handle of a connection's socket, only for peeking. It is dropped with the connection.
 #[derive(Debug)]
 pub(super) struct Probe(Socket);
 
-/// The state of a connection on which no response is expected.
+/// The state of a socket on which no response is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Idle {
+pub(super) enum SocketState {
     /// Open, with nothing to read.
     Quiet,
     /// The driver has not read everything yet.
@@ -27,18 +27,18 @@ pub(super) enum Idle {
 
 impl Probe {
     /// A probe of `socket`.
-    pub(super) fn of(socket: &impl AsFd) -> io::Result<Self> {
+    pub(super) fn new(socket: &impl AsFd) -> io::Result<Self> {
         SockRef::from(socket).try_clone().map(Self)
     }
 
-    pub(super) fn state(&self) -> Idle {
+    pub(super) fn state(&self) -> SocketState {
         match self.0.peek(&mut [MaybeUninit::uninit()]) {
-            Ok(0) => Idle::Closed,
-            Ok(_) => Idle::Unread,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Idle::Quiet,
-            // Another signal arrived first: the next look will tell.
-            Err(error) if error.kind() == ErrorKind::Interrupted => Idle::Unread,
-            Err(_) => Idle::Closed,
+            Ok(0) => SocketState::Closed,
+            Ok(_) => SocketState::Unread,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => SocketState::Quiet,
+            // A signal interrupted the call, so the state is not known yet.
+            Err(error) if error.kind() == ErrorKind::Interrupted => SocketState::Unread,
+            Err(_) => SocketState::Closed,
         }
     }
 }
@@ -51,18 +51,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_connection_is_seen_before_anything_is_read() {
+    fn a_closed_socket_is_detected_before_anything_is_read() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let probe = Probe::of(&ours).unwrap();
-        assert_eq!(probe.state(), Idle::Quiet);
+        let probe = Probe::new(&ours).unwrap();
+        assert_eq!(probe.state(), SocketState::Quiet);
         theirs.write_all(b"Z").unwrap();
-        assert_eq!(probe.state(), Idle::Unread);
-        assert_eq!(probe.state(), Idle::Unread, "looking takes nothing away");
+        assert_eq!(probe.state(), SocketState::Unread);
+        assert_eq!(probe.state(), SocketState::Unread, "peeking consumes nothing");
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let probe = Probe::of(&ours).unwrap();
+        let probe = Probe::new(&ours).unwrap();
         drop(theirs);
-        assert_eq!(probe.state(), Idle::Closed);
+        assert_eq!(probe.state(), SocketState::Closed);
     }
 }

@@ -1,9 +1,9 @@
-//! What goes over the wire: whether anything was sent, and the code of an error.
+//! What was observed on the wire: whether anything was sent, and the code of an error.
 //!
-//! Both decide what a failure means, and diesel passes on neither: of an error it keeps the text,
-//! which is in the language of whoever runs the server. So the messages from the server are
-//! watched here, after decryption, for their frame and for errors alone (PostgreSQL, "Message
-//! Formats": a kind, a length that counts itself, a body).
+//! Both decide what an error means, and diesel reports neither: of an error it keeps only the text,
+//! which is in the server's language. The messages from the server are therefore parsed here, after
+//! decryption, but only as far as frames and error codes (PostgreSQL, "Message Formats": a kind, a
+//! length that includes itself, a body).
 
 use std::io;
 use std::pin::Pin;
@@ -17,26 +17,26 @@ use tokio_postgres::tls::{ChannelBinding, TlsStream};
 /// An SQLSTATE.
 pub(super) type Code = [u8; 5];
 
-/// What was seen of one connection, shared between its two ends.
+/// What was observed on one connection; shared by the stream and the connection.
 #[derive(Debug, Default)]
-pub(super) struct Wire {
+pub(super) struct WireState {
     sent: AtomicBool,
     code: Mutex<Option<Code>>,
 }
 
-impl Wire {
-    /// Forgets what was seen.
+impl WireState {
+    /// Starts an operation: forgets what was observed before.
     pub(super) fn begin(&self) {
         self.sent.store(false, Ordering::Release);
         self.note(None);
     }
 
-    /// Whether anything was handed to the operating system since.
+    /// Whether anything was passed to the operating system since then.
     pub(super) fn has_sent(&self) -> bool {
         self.sent.load(Ordering::Acquire)
     }
 
-    /// The code of the last error since.
+    /// The code of the last error since then.
     pub(super) fn code(&self) -> Option<Code> {
         *self.code.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,26 +49,26 @@ impl Wire {
 /// Both directions of a connection, encrypted or not.
 pub(super) type Stream = Box<dyn TlsStream + Send + Unpin>;
 
-/// A connection that is watched.
-pub(super) struct Watched {
+/// A stream that records what is observed on it.
+pub(super) struct ObservedStream {
     stream: Stream,
-    frames: Frames,
-    wire: Arc<Wire>,
+    parser: FrameParser,
+    wire: Arc<WireState>,
 }
 
-impl Watched {
-    pub(super) fn new(stream: Stream, wire: Arc<Wire>) -> Self {
-        Self { stream, frames: Frames::default(), wire }
+impl ObservedStream {
+    pub(super) fn new(stream: Stream, wire: Arc<WireState>) -> Self {
+        Self { stream, parser: FrameParser::default(), wire }
     }
 }
 
-impl TlsStream for Watched {
+impl TlsStream for ObservedStream {
     fn channel_binding(&self) -> ChannelBinding {
         self.stream.channel_binding()
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for ObservedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -78,20 +78,20 @@ impl AsyncRead for Watched {
         let this = &mut *self;
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         let new = buffer.filled().get(before..).unwrap_or_default();
-        if let Some(code) = this.frames.follow(new) {
+        if let Some(code) = this.parser.parse(new) {
             this.wire.note(Some(code));
         }
         polled
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for ObservedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // Before the attempt: what may have left counts as sent.
+        // Recorded before the attempt: whatever may have left counts as sent.
         self.wire.sent.store(true, Ordering::Release);
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -105,16 +105,16 @@ impl AsyncWrite for Watched {
     }
 }
 
-/// A stream that isn't encrypted.
-pub(super) struct Plain<S>(pub(super) S);
+/// A stream without encryption.
+pub(super) struct PlainStream<S>(pub(super) S);
 
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Plain<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for PlainStream<S> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Plain<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PlainStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -124,7 +124,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Plain<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Plain<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PlainStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -142,23 +142,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Plain<S> {
     }
 }
 
-/// The code stands at the start of an error, behind two words.
-const KEPT: usize = 64;
+/// How much of an error is kept. Its code is near the start, after two short fields.
+const MAX_ERROR_BYTES: usize = 64;
 
-/// Where in the stream of messages a connection is.
+/// The position in the stream of messages.
 #[derive(Debug, Default)]
-struct Frames {
-    /// What of the current message's kind and length has come.
+struct FrameParser {
+    /// The part of the current message's kind and length that has arrived.
     head: Vec<u8>,
-    /// How much of its body is still to come.
+    /// The number of bytes of its body that have not arrived.
     left: usize,
-    /// The start of its body, if it is an error.
+    /// The start of its body, if the message is an error.
     body: Vec<u8>,
 }
 
-impl Frames {
-    /// Follows the stream over `bytes`; gives the code of the last error that ended in them.
-    fn follow(&mut self, mut bytes: &[u8]) -> Option<Code> {
+impl FrameParser {
+    /// Parses the next bytes of the stream; returns the code of the last error that ends in them.
+    fn parse(&mut self, mut bytes: &[u8]) -> Option<Code> {
         let mut last = None;
         while !bytes.is_empty() {
             bytes = if self.head.len() < 5 { self.read_head(bytes) } else { self.read_body(bytes) };
@@ -188,14 +188,15 @@ impl Frames {
         let (part, rest) = bytes.split_at(bytes.len().min(self.left));
         self.left -= part.len();
         if self.head.first() == Some(&b'E') {
-            let room = KEPT.saturating_sub(self.body.len());
+            let room = MAX_ERROR_BYTES.saturating_sub(self.body.len());
             self.body.extend(part.iter().take(room));
         }
         rest
     }
 }
 
-/// The code in the body of an error: fields, each a letter and a text that ends with a zero.
+/// The code in the body of an error, which consists of fields: a letter, and a text that ends with a
+/// zero byte.
 fn code_of(body: &[u8]) -> Option<Code> {
     body.split(|byte| *byte == 0)
         .find_map(|field| field.strip_prefix(b"C"))
@@ -217,32 +218,32 @@ mod tests {
         message(b'E', body.as_bytes())
     }
 
-    fn followed(stream: &[u8], chunk: usize) -> Option<Code> {
-        let mut frames = Frames::default();
-        stream.chunks(chunk).filter_map(|bytes| frames.follow(bytes)).last()
+    fn parse_chunks(stream: &[u8], chunk: usize) -> Option<Code> {
+        let mut parser = FrameParser::default();
+        stream.chunks(chunk).filter_map(|bytes| parser.parse(bytes)).last()
     }
 
     #[test]
-    fn the_code_is_found_however_the_stream_is_cut() {
+    fn the_code_is_found_however_the_stream_is_split() {
         let stream =
             [message(b'1', b""), message(b'D', &[b'E'; 70]), error("42P01"), message(b'Z', b"I")]
                 .concat();
         for chunk in 1..stream.len() {
-            assert_eq!(followed(&stream, chunk), Some(*b"42P01"), "{chunk}");
+            assert_eq!(parse_chunks(&stream, chunk), Some(*b"42P01"), "{chunk}");
         }
     }
 
     #[test]
-    fn the_last_of_several_is_kept_and_notices_are_none() {
+    fn the_last_of_several_codes_counts_and_notices_do_not() {
         let stream = [error("40001"), message(b'N', b"SNOTICE\0C00000\0\0"), error("40P01")];
-        assert_eq!(followed(&stream.concat(), 7), Some(*b"40P01"));
-        assert_eq!(followed(&message(b'N', b"SWARNING\0C57P02\0\0"), 3), None);
-        assert_eq!(followed(&message(b'E', b"SERROR\0Cno\0\0"), 3), None);
+        assert_eq!(parse_chunks(&stream.concat(), 7), Some(*b"40P01"));
+        assert_eq!(parse_chunks(&message(b'N', b"SWARNING\0C57P02\0\0"), 3), None);
+        assert_eq!(parse_chunks(&message(b'E', b"SERROR\0Cno\0\0"), 3), None);
     }
 
     #[test]
-    fn what_was_seen_is_forgotten_when_a_step_begins() {
-        let wire = Wire::default();
+    fn an_operation_starts_without_earlier_observations() {
+        let wire = WireState::default();
         wire.sent.store(true, Ordering::Release);
         wire.note(Some(*b"42P01"));
         assert!(wire.has_sent() && wire.code() == Some(*b"42P01"));

@@ -1,7 +1,7 @@
-//! How much a connection is to be protected, and whom it trusts.
+//! How a connection uses TLS, and which certificates it trusts.
 //!
-//! Engines name the degrees differently and mean the same. A certificate authority that was named
-//! is never left unused: with it, a connection that need only be encrypted checks it too.
+//! The engines have different names for the same modes. A certificate authority in the URL is always
+//! used: with one, a mode that only encrypts also verifies the authority.
 
 use std::fmt;
 use std::io;
@@ -12,91 +12,91 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{CertificateError, Error as TlsError, RootCertStore};
 
-use crate::error::{Failure, OpenError};
+use crate::error::{OpenError, SqlError};
 
-/// How far a connection is protected.
+/// How a connection uses TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Security {
-    /// In clear.
+pub(crate) enum TlsMode {
+    /// Never.
     Off,
-    /// Encrypted if the server offers it.
+    /// If the server offers it.
     #[default]
     Prefer,
-    /// Encrypted, whoever the other side is.
+    /// Always, without checking the server's certificate.
     Require,
-    /// Encrypted, with somebody who has a certificate of a trusted authority.
+    /// Always, with a certificate of a trusted authority.
     VerifyAuthority,
-    /// The same, and for the server's name.
+    /// Always, with a certificate of a trusted authority for the server's name.
     VerifyName,
 }
 
-/// A degree of protection, and whose certificates are good.
+/// The TLS mode, and the trusted authorities.
 #[derive(Clone)]
-pub(crate) struct Trust {
-    pub(crate) security: Security,
-    /// Those of trusted authorities; none where nothing is checked.
+pub(crate) struct TlsConfig {
+    pub(crate) mode: TlsMode,
+    /// The certificates of trusted authorities; empty if the mode does not check any.
     pub(crate) certificates: Arc<Vec<CertificateDer<'static>>>,
 }
 
-impl Trust {
-    /// What `security` needs: the authorities of the file `named`, else those of the system.
-    pub(crate) fn new(security: Security, named: Option<&str>) -> Result<Self, OpenError> {
-        let named = named.filter(|name| *name != "system" && !name.is_empty());
-        let security = match (security, named) {
-            (Security::Prefer | Security::Require, Some(_)) => Security::VerifyAuthority,
-            (security, _) => security,
+impl TlsConfig {
+    /// Loads what `mode` needs: the authorities in the file `file`, otherwise those of the system.
+    pub(crate) fn new(mode: TlsMode, file: Option<&str>) -> Result<Self, OpenError> {
+        let file = file.filter(|name| *name != "system" && !name.is_empty());
+        let mode = match (mode, file) {
+            (TlsMode::Prefer | TlsMode::Require, Some(_)) => TlsMode::VerifyAuthority,
+            (mode, _) => mode,
         };
-        let certificates = match (security, named) {
-            (Security::Off | Security::Prefer | Security::Require, _) => Vec::new(),
-            (_, Some(path)) => of_file(Path::new(path))?,
-            (_, None) => of_system()?,
+        let certificates = match (mode, file) {
+            (TlsMode::Off | TlsMode::Prefer | TlsMode::Require, _) => Vec::new(),
+            (_, Some(path)) => load_file(Path::new(path))?,
+            (_, None) => load_system()?,
         };
-        Ok(Self { security, certificates: Arc::new(certificates) })
+        Ok(Self { mode, certificates: Arc::new(certificates) })
     }
 }
 
-impl fmt::Debug for Trust {
+impl fmt::Debug for TlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trust").field("security", &self.security).finish_non_exhaustive()
+        f.debug_struct("TlsConfig").field("mode", &self.mode).finish_non_exhaustive()
     }
 }
 
-fn of_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, OpenError> {
-    let refused = |what| OpenError::Certificates { place: path.display().to_string(), what };
+fn load_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, OpenError> {
+    let invalid = |what| OpenError::Certificates { origin: path.display().to_string(), what };
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|_| refused("the file can't be read, or is no PEM"))?;
+        .map_err(|_| invalid("the file cannot be read, or is not PEM"))?;
     if certificates.is_empty() {
-        return Err(refused("there are none in it"));
+        return Err(invalid("the file contains none"));
     }
     Ok(certificates)
 }
 
-/// Some that systems have are no good; the rest must do.
-fn of_system() -> Result<Vec<CertificateDer<'static>>, OpenError> {
+/// Systems contain some certificates that cannot be parsed; those are skipped.
+fn load_system() -> Result<Vec<CertificateDer<'static>>, OpenError> {
     let mut certificates = rustls_native_certs::load_native_certs().certs;
     certificates.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
     if certificates.is_empty() {
         return Err(OpenError::Certificates {
-            place: "the system".to_owned(),
-            what: "there are none: name a file of them in the store's URL",
+            origin: "the system".to_owned(),
+            what: "it has none; name a file with certificates in the store's URL",
         });
     }
     Ok(certificates)
 }
 
-/// What an error means that came while a connection was being made, if it is one of TLS. The
-/// library's own texts quote names and certificates.
-pub(crate) fn of_handshake(error: &io::Error) -> Option<Failure> {
+/// The meaning of an error while connecting, if it is an error of TLS. The library's own texts quote
+/// names and certificates.
+pub(crate) fn handshake_error(error: &io::Error) -> Option<SqlError> {
     let cause = error.get_ref()?.downcast_ref::<TlsError>()?;
-    Some(Failure::Tls(match cause {
+    Some(SqlError::Tls(match cause {
         TlsError::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "its certificate is for another name",
         TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "no trusted authority stands behind its certificate"
+            "its certificate is not signed by a trusted authority"
         }
-        TlsError::InvalidCertificate(_) => "its certificate is no good",
+        TlsError::InvalidCertificate(_) => "its certificate is invalid",
         _ => "the handshake failed",
     }))
 }
@@ -106,26 +106,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_authority_that_was_named_is_used() {
+    fn an_authority_in_the_url_is_always_used() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca.pem");
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(&path, made.cert.pem()).unwrap();
-        for security in [Security::Prefer, Security::Require, Security::VerifyAuthority] {
-            let trust = Trust::new(security, path.to_str()).unwrap();
-            assert_eq!(trust.security, Security::VerifyAuthority);
-            assert_eq!(trust.certificates.len(), 1);
+        for mode in [TlsMode::Prefer, TlsMode::Require, TlsMode::VerifyAuthority] {
+            let config = TlsConfig::new(mode, path.to_str()).unwrap();
+            assert_eq!(config.mode, TlsMode::VerifyAuthority);
+            assert_eq!(config.certificates.len(), 1);
         }
-        assert_eq!(Trust::new(Security::Off, path.to_str()).unwrap().security, Security::Off);
+        assert_eq!(TlsConfig::new(TlsMode::Off, path.to_str()).unwrap().mode, TlsMode::Off);
     }
 
     #[test]
-    fn authorities_that_cannot_be_read_are_an_error() {
+    fn unreadable_authorities_are_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca.pem");
-        let trust = || Trust::new(Security::VerifyName, path.to_str()).unwrap_err();
-        assert!(matches!(trust(), OpenError::Certificates { .. }));
+        let load = || TlsConfig::new(TlsMode::VerifyName, path.to_str()).unwrap_err();
+        assert!(matches!(load(), OpenError::Certificates { .. }));
         std::fs::write(&path, "no certificate").unwrap();
-        assert!(matches!(trust(), OpenError::Certificates { .. }));
+        assert!(matches!(load(), OpenError::Certificates { .. }));
     }
 }

@@ -1,4 +1,4 @@
-//! What an SQLite file says of itself.
+//! The facts about an SQLite file.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 
 use super::SqliteStore;
-use super::failure::asked;
+use super::error::store_result;
 
 #[derive(QueryableByName)]
 struct Version {
@@ -28,24 +28,25 @@ struct JournalMode {
 }
 
 impl SqliteStore {
-    /// What the engine and the file are like, by the connection that writes.
+    /// The facts about the engine and the file, from the connection that writes.
     ///
     /// # Errors
-    /// As any step's.
+    /// [`StoreError`] as from any write.
     pub async fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.write(ask).await
+        self.write(query_facts).await
     }
 }
 
-fn ask(connection: &mut SqliteConnection) -> Result<StoreFacts, StoreError> {
+fn query_facts(connection: &mut SqliteConnection) -> Result<StoreFacts, StoreError> {
     let start = Instant::now();
-    let version: Version =
-        asked(diesel::sql_query("SELECT sqlite_version() AS version").get_result(connection))?;
+    let version: Version = store_result(
+        diesel::sql_query("SELECT sqlite_version() AS version").get_result(connection),
+    )?;
     let round_trip = start.elapsed();
     let synchronous: Synchronous =
-        asked(diesel::sql_query("PRAGMA synchronous").get_result(connection))?;
+        store_result(diesel::sql_query("PRAGMA synchronous").get_result(connection))?;
     let journal: JournalMode =
-        asked(diesel::sql_query("PRAGMA journal_mode").get_result(connection))?;
+        store_result(diesel::sql_query("PRAGMA journal_mode").get_result(connection))?;
     let level = match synchronous.synchronous {
         0 => "off",
         1 => "normal",
@@ -55,7 +56,7 @@ fn ask(connection: &mut SqliteConnection) -> Result<StoreFacts, StoreError> {
     Ok(StoreFacts {
         engine: "SQLite",
         version: version.version,
-        // An open store is.
+        // Otherwise the store would not have opened.
         migrated: true,
         read_only: false,
         encrypted: None,
@@ -74,14 +75,15 @@ mod tests {
     use crate::SqliteOptions;
 
     #[test]
-    fn an_open_store_says_that_it_is_durable() {
+    fn an_open_store_reports_durable_settings() {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(SqliteOptions::new(directory.path().join("a.db"))).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let facts = runtime.block_on(store.facts()).unwrap();
         assert!(facts.migrated && facts.version.starts_with("3."), "{facts:?}");
-        let told: Vec<_> = facts.durability.iter().map(|it| (it.name, it.value.as_str())).collect();
-        assert_eq!(told, [("synchronous", "full"), ("journal_mode", "wal")]);
+        let settings: Vec<_> =
+            facts.durability.iter().map(|it| (it.name, it.value.as_str())).collect();
+        assert_eq!(settings, [("synchronous", "full"), ("journal_mode", "wal")]);
         assert!(facts.durability.iter().all(|it| it.durable));
     }
 }

@@ -1,45 +1,101 @@
-//! The database's file before SQLite sees it: made for its owner alone.
+//! The database file: its path, and its creation before SQLite opens it.
 //!
-//! SQLite gives the log and the shared memory beside the file the file's own mode, so making the
-//! file is enough. A file that is there already is never opened here: see `OPENING`.
+//! The file is readable by its owner only. SQLite gives the log and the shared memory beside it the
+//! same mode, so creating the file is enough. An existing file is never opened here: see `OPENING`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::error::OpenError;
+use crate::error::{OpenError, SqlError};
 
-/// Makes sure that there is a file at `path`; makes it if `create`.
-pub(super) fn prepare(path: &Path, create: bool) -> Result<(), OpenError> {
-    match fs::metadata(path) {
-        Ok(found) if !found.is_file() => Err(OpenError::NotAFile { path: path.to_owned() }),
-        Ok(found) => {
-            warn_if_shared(path, &found);
-            Ok(())
+/// A database file, and how long to wait for it. Cheap to clone: every thread has one.
+#[derive(Clone)]
+pub(super) struct DatabaseFile(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    url: String,
+    timeout: Duration,
+}
+
+impl DatabaseFile {
+    /// The file at `path`, from now on independent of the working directory.
+    pub(super) fn new(path: PathBuf, timeout: Duration) -> Result<Self, OpenError> {
+        let Ok(absolute) = std::path::absolute(&path) else {
+            return Err(OpenError::InvalidPath { path, what: "is empty" });
+        };
+        // An absolute path cannot be mistaken for one of the engine's special names or URLs.
+        match absolute.to_str() {
+            None => Err(OpenError::InvalidPath { path, what: "is not UTF-8" }),
+            Some(text) if text.contains('\0') => {
+                Err(OpenError::InvalidPath { path, what: "contains a NUL" })
+            }
+            Some(text) => {
+                let url = text.to_owned();
+                Ok(Self(Arc::new(Inner { path: absolute, url, timeout })))
+            }
         }
-        Err(error) if error.kind() == ErrorKind::NotFound && create => make(path),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(OpenError::NotMigrated { path: path.to_owned() })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// The path as SQLite gets it.
+    pub(super) fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
+    /// The error to report when this file cannot be opened.
+    pub(super) fn open_error(&self, error: SqlError) -> OpenError {
+        let path = self.path().to_owned();
+        match error {
+            SqlError::CannotOpen | SqlError::ReadOnly => OpenError::PermissionDenied { path },
+            SqlError::NotADatabase | SqlError::Damaged => OpenError::NotADatabase { path },
+            source => OpenError::Engine { path, source },
         }
-        Err(error) => Err(refused(path, error)),
+    }
+
+    /// Makes sure that the file exists; creates it if `create`.
+    pub(super) fn prepare(&self, create: bool) -> Result<(), OpenError> {
+        let path = self.path();
+        match fs::metadata(path) {
+            Ok(found) if !found.is_file() => Err(OpenError::NotAFile { path: path.to_owned() }),
+            Ok(found) => {
+                warn_if_shared(path, &found);
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && create => create_file(path),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(OpenError::NotMigrated { path: path.to_owned() })
+            }
+            Err(error) => Err(io_error(path, error)),
+        }
     }
 }
 
-fn make(path: &Path) -> Result<(), OpenError> {
+fn create_file(path: &Path) -> Result<(), OpenError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Ok(_) => keep_name(path).map_err(|error| refused(path, error)),
-        // Another process was faster; SQLite sorts the two out.
+        Ok(_) => sync_directory(path).map_err(|error| io_error(path, error)),
+        // Another process was faster; SQLite coordinates the two.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(refused(path, error)),
+        Err(error) => Err(io_error(path, error)),
     }
 }
 
-/// Puts the new name on the disk: SQLite does so only for files it makes itself.
-fn keep_name(path: &Path) -> io::Result<()> {
+/// Writes the new directory entry to the disk. SQLite does so only for files that it creates.
+fn sync_directory(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
         _ => Ok(()),
@@ -55,7 +111,7 @@ fn warn_if_shared(path: &Path, found: &fs::Metadata) {
         tracing::warn!(
             path = %path.display(),
             mode = %format_args!("{mode:o}"),
-            "the database can be read by others than its owner; make it 600"
+            "other users can read the database; set its mode to 600"
         );
     }
 }
@@ -63,11 +119,11 @@ fn warn_if_shared(path: &Path, found: &fs::Metadata) {
 #[cfg(not(unix))]
 fn warn_if_shared(_path: &Path, _found: &fs::Metadata) {}
 
-fn refused(path: &Path, error: io::Error) -> OpenError {
+fn io_error(path: &Path, error: io::Error) -> OpenError {
     let path = path.to_owned();
     match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            OpenError::NoPermission { path }
+            OpenError::PermissionDenied { path }
         }
         _ => OpenError::Io { path, source: error },
     }
@@ -78,13 +134,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_forbids_is_a_matter_of_permission() {
+    fn missing_permissions_are_reported_as_such() {
         let path = Path::new("/somewhere/aquaware.db");
         for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
-            let error = refused(path, io::Error::from(kind));
-            assert!(matches!(error, OpenError::NoPermission { .. }), "{kind:?}");
+            let error = io_error(path, io::Error::from(kind));
+            assert!(matches!(error, OpenError::PermissionDenied { .. }), "{kind:?}");
         }
-        let error = refused(path, io::Error::from(ErrorKind::NotFound));
+        let error = io_error(path, io::Error::from(ErrorKind::NotFound));
         assert!(matches!(error, OpenError::Io { .. }));
+    }
+
+    #[test]
+    fn errors_of_the_engine_become_errors_of_opening() {
+        let file = DatabaseFile::new(PathBuf::from("a.db"), Duration::from_secs(1)).unwrap();
+        for error in [SqlError::CannotOpen, SqlError::ReadOnly] {
+            assert!(matches!(file.open_error(error), OpenError::PermissionDenied { .. }));
+        }
+        assert!(matches!(file.open_error(SqlError::Damaged), OpenError::NotADatabase { .. }));
+        assert!(matches!(file.open_error(SqlError::Locked), OpenError::Engine { .. }));
     }
 }

@@ -1,4 +1,4 @@
-//! Migrations: steps that are part of the program, run in one transaction, forwards only.
+//! Migrations: part of the program, run in one transaction, forwards only.
 
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
@@ -8,78 +8,77 @@ use diesel::result::Error as DieselError;
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
-use super::connection::Place;
-use super::failure::{failure, of_message};
-use crate::error::{Failure, OpenError};
-use crate::schema::__diesel_schema_migrations as applied_steps;
+use super::error::{message_error, sql_error};
+use super::file::DatabaseFile;
+use crate::error::{OpenError, SqlError};
+use crate::statements;
 
-const STEPS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-type Boxed = Box<dyn StdError + Send + Sync>;
+type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Where the tables stand, beside where this program wants them.
-enum Standing {
+/// The migrations of a file, compared with those of this program.
+enum MigrationStatus {
     Current,
     Behind,
-    /// With the first step that is unknown here.
+    /// With the first version that this program does not know.
     Ahead(String),
 }
 
-/// Checks the tables, and brings them up to date if `migrate`.
+/// Checks the tables, and migrates them if `migrate`.
 pub(super) fn check(
     connection: &mut SqliteConnection,
-    place: &Place,
+    file: &DatabaseFile,
     migrate: bool,
 ) -> Result<(), OpenError> {
-    let refused = |error: Boxed| place.refused(meaning(&*error));
-    match standing(connection).map_err(refused)? {
-        Standing::Current => Ok(()),
-        Standing::Ahead(version) => {
-            Err(OpenError::Newer { path: place.path().to_owned(), version })
+    let open_error = |error: BoxError| file.open_error(migration_error(&*error));
+    match status(connection).map_err(open_error)? {
+        MigrationStatus::Current => Ok(()),
+        MigrationStatus::Ahead(version) => {
+            Err(OpenError::NewerSchema { path: file.path().to_owned(), version })
         }
-        Standing::Behind if !migrate => {
-            Err(OpenError::NotMigrated { path: place.path().to_owned() })
+        MigrationStatus::Behind if !migrate => {
+            Err(OpenError::NotMigrated { path: file.path().to_owned() })
         }
-        // Somebody else may be at it: the harness looks again once the lock is ours.
-        Standing::Behind => connection
+        // Another process may be migrating: the harness compares again under the lock.
+        MigrationStatus::Behind => connection
             .immediate_transaction(|connection| {
-                connection.run_pending_migrations(STEPS).map(|_| ())
+                connection.run_pending_migrations(MIGRATIONS).map(|_| ())
             })
-            .map_err(refused),
+            .map_err(open_error),
     }
 }
 
-fn standing(connection: &mut SqliteConnection) -> Result<Standing, Boxed> {
+fn status(connection: &mut SqliteConnection) -> Result<MigrationStatus, BoxError> {
     let mut known = BTreeSet::new();
-    for step in diesel::migration::MigrationSource::<Sqlite>::migrations(&STEPS)? {
-        known.insert(step.name().version().to_string());
+    for migration in diesel::migration::MigrationSource::<Sqlite>::migrations(&MIGRATIONS)? {
+        known.insert(migration.name().version().to_string());
     }
     let applied = applied(connection)?;
     if let Some(unknown) = applied.difference(&known).next() {
-        return Ok(Standing::Ahead(unknown.clone()));
+        return Ok(MigrationStatus::Ahead(unknown.clone()));
     }
-    Ok(if applied == known { Standing::Current } else { Standing::Behind })
+    Ok(if applied == known { MigrationStatus::Current } else { MigrationStatus::Behind })
 }
 
-/// The steps the file has been through. The harness has this too, but makes a table to ask.
+/// The migrations the file has been through. The harness has such a function too, but it creates the
+/// table.
 fn applied(connection: &mut SqliteConnection) -> QueryResult<BTreeSet<String>> {
-    let steps = applied_steps::table.select(applied_steps::version).load::<String>(connection);
-    match steps {
-        Ok(steps) => Ok(steps.into_iter().collect()),
-        Err(error) if failure(&error) == Failure::NotMigrated => Ok(BTreeSet::new()),
+    match statements::applied_migrations().load::<String>(connection) {
+        Ok(versions) => Ok(versions.into_iter().collect()),
+        Err(error) if sql_error(&error) == SqlError::NotMigrated => Ok(BTreeSet::new()),
         Err(error) => Err(error),
     }
 }
 
-fn meaning(error: &(dyn StdError + 'static)) -> Failure {
+fn migration_error(error: &(dyn StdError + 'static)) -> SqlError {
     if let Some(error) = error.downcast_ref::<DieselError>() {
-        return failure(error);
+        return sql_error(error);
     }
-    // The harness has a type of its own for a step that failed and keeps it to itself; its text
-    // ends with the engine's.
+    // The harness reports a failed migration with a private type; its text ends with the engine's.
     error
         .to_string()
         .split_once(" with: ")
-        .and_then(|(_, message)| of_message(message))
-        .unwrap_or(Failure::Unexpected("a migration that cannot be run"))
+        .and_then(|(_, message)| message_error(message))
+        .unwrap_or(SqlError::Unexpected("a migration cannot be run"))
 }

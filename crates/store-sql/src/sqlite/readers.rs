@@ -1,4 +1,4 @@
-//! Readers: a few threads, each with a connection that can't write, fed from one queue.
+//! Readers: a few threads, each with a connection that cannot write, and one queue for all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,66 +10,67 @@ use diesel::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::{Place, connect_to_read};
-use crate::error::{Failure, OpenError};
+use super::connection::connect_read_only;
+use super::file::DatabaseFile;
+use crate::error::{OpenError, SqlError};
 
-/// How many questions may wait.
-const QUEUE: usize = 1024;
+/// Maximum number of queued queries.
+const QUEUE_SIZE: usize = 1024;
 
-/// Takes the connection, or why there is none.
-type Question = Box<dyn FnOnce(Result<&mut SqliteConnection, Failure>) + Send>;
+/// Gets the connection, or the reason why there is none.
+type Query = Box<dyn FnOnce(Result<&mut SqliteConnection, SqlError>) + Send>;
 
-type Waiting = Arc<Mutex<mpsc::Receiver<Question>>>;
+type Queue = Arc<Mutex<mpsc::Receiver<Query>>>;
 
-/// The reading threads. Dropping it waits for what they have begun.
+/// The reading threads. Dropping it waits for the queries in progress.
 pub(super) struct Readers {
-    queue: Option<mpsc::Sender<Question>>,
+    queue: Option<mpsc::Sender<Query>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Readers {
     /// Starts `number` threads.
-    pub(super) fn start(place: &Place, number: usize) -> Result<Self, OpenError> {
-        let (queue, waiting) = mpsc::channel(QUEUE);
-        let waiting = Arc::new(Mutex::new(waiting));
-        // Whole from the start, so that an early return ends the threads already running.
+    pub(super) fn start(file: &DatabaseFile, number: usize) -> Result<Self, OpenError> {
+        let (queue, queued) = mpsc::channel(QUEUE_SIZE);
+        let queued = Arc::new(Mutex::new(queued));
+        // Complete from the start, so that an early return stops the threads that already run.
         let mut readers = Self { queue: Some(queue), threads: Vec::with_capacity(number) };
         for _ in 0..number {
-            let connection = connect_to_read(place).map_err(|failure| place.refused(failure))?;
-            let (here, waiting) = (place.clone(), Arc::clone(&waiting));
+            let connection = connect_read_only(file).map_err(|error| file.open_error(error))?;
+            let (file, queued) = (file.clone(), Arc::clone(&queued));
             let thread = thread::Builder::new()
                 .name("aquaware-read".to_owned())
-                .spawn(move || serve(&here, connection, &waiting))
-                .map_err(|source| OpenError::Io { path: place.path().to_owned(), source })?;
+                .spawn(move || run_queries(&file, connection, &queued))
+                .map_err(OpenError::Threads)?;
             readers.threads.push(thread);
         }
         Ok(readers)
     }
 
-    /// Has `question` answered within `timeout`. One whose caller is gone is not asked.
+    /// Runs `query` within `timeout`. If its caller has been dropped, it is not run.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         timeout: Duration,
-        question: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+        query: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let deadline = Instant::now() + timeout;
-        let (reply, answer) = oneshot::channel();
-        let question: Question = Box::new(move |connection| {
+        let (reply, response) = oneshot::channel();
+        let query: Query = Box::new(move |connection| {
             if !reply.is_closed() {
-                // A caller that left meanwhile misses nothing.
-                let _ = reply.send(connection.map_err(Failure::before_commit).and_then(question));
+                // It fails only if the caller has been dropped in the meantime.
+                let _ = reply.send(connection.map_err(SqlError::before_commit).and_then(query));
             }
         });
-        let queue = self.queue.as_ref().ok_or_else(|| Failure::Stopped.before_commit())?;
-        match timeout_at(deadline, queue.send(question)).await {
-            Err(_) => return Err(Failure::Crowded.before_commit()),
-            Ok(Err(_)) => return Err(Failure::Stopped.before_commit()),
+        let queue = self.queue.as_ref().ok_or_else(|| SqlError::Stopped.before_commit())?;
+        match timeout_at(deadline, queue.send(query)).await {
+            Err(_) => return Err(SqlError::QueueFull.before_commit()),
+            Ok(Err(_)) => return Err(SqlError::Stopped.before_commit()),
             Ok(Ok(())) => {}
         }
-        match timeout_at(deadline, answer).await {
-            Err(_) => Err(Failure::Elapsed.before_commit()),
-            Ok(Err(_)) => Err(Failure::Panicked.before_commit()),
-            Ok(Ok(answer)) => answer,
+        match timeout_at(deadline, response).await {
+            Err(_) => Err(SqlError::Timeout.before_commit()),
+            Ok(Err(_)) => Err(SqlError::Panicked.before_commit()),
+            Ok(Ok(result)) => result,
         }
     }
 }
@@ -78,34 +79,34 @@ impl Drop for Readers {
     fn drop(&mut self) {
         self.queue = None;
         for thread in self.threads.drain(..) {
-            // A panic is caught where it happens; there is nobody left to tell of another.
+            // Panics of queries are caught in the thread; any other is already printed.
             let _ = thread.join();
         }
     }
 }
 
-/// Answers questions until nobody can ask any more.
-fn serve(place: &Place, connection: SqliteConnection, waiting: &Waiting) {
+/// Runs queries until the store is dropped.
+fn run_queries(file: &DatabaseFile, connection: SqliteConnection, queue: &Queue) {
     let mut connection = Some(connection);
-    while let Some(question) = next(waiting) {
-        let answered = catch_unwind(AssertUnwindSafe(|| match &mut connection {
-            Some(connection) => question(Ok(connection)),
-            None => match connect_to_read(place) {
-                Ok(new) => question(Ok(connection.insert(new))),
-                Err(failure) => question(Err(failure)),
+    while let Some(query) = next(queue) {
+        let done = catch_unwind(AssertUnwindSafe(|| match &mut connection {
+            Some(connection) => query(Ok(connection)),
+            None => match connect_read_only(file) {
+                Ok(new) => query(Ok(connection.insert(new))),
+                Err(error) => query(Err(error)),
             },
         }));
-        if answered.is_err() {
-            tracing::error!("a question to the store broke off by a mistake in this program");
-            // Whatever it left behind goes with the connection.
+        if done.is_err() {
+            tracing::error!("a query of the store panicked; this is a bug");
+            // The connection may be in any state, so a new one replaces it.
             let _ = catch_unwind(AssertUnwindSafe(|| connection = None));
         }
     }
 }
 
-/// The next question; whoever waits for it holds the others off, which wait for the same.
-fn next(waiting: &Waiting) -> Option<Question> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
+/// The next query. One thread waits for it while it holds the lock; the others wait for the lock.
+fn next(queue: &Queue) -> Option<Query> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
 }
 
 #[cfg(test)]
@@ -121,12 +122,13 @@ mod tests {
     }
 
     fn readers(directory: &tempfile::TempDir) -> Readers {
-        let place = Place::new(directory.path().join("a.db"), Duration::from_secs(5)).unwrap();
-        Readers::start(&place, 1).unwrap()
+        let file =
+            DatabaseFile::new(directory.path().join("a.db"), Duration::from_secs(5)).unwrap();
+        Readers::start(&file, 1).unwrap()
     }
 
     #[test]
-    fn a_question_that_panics_harms_no_other() {
+    fn a_panicking_query_does_not_affect_others() {
         let directory = tempfile::tempdir().unwrap();
         let readers = readers(&directory);
         run(async {
@@ -138,19 +140,19 @@ mod tests {
     }
 
     #[test]
-    fn a_question_without_an_answer_in_time_changed_nothing() {
+    fn a_query_without_a_response_in_time_changed_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let readers = readers(&directory);
-        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let (release, released) = std::sync::mpsc::channel::<()>();
         run(async {
             let short = Duration::from_millis(20);
-            let question = move |_: &mut SqliteConnection| {
-                let _ = wait.recv();
+            let query = move |_: &mut SqliteConnection| {
+                let _ = released.recv();
                 Ok(())
             };
-            let late = readers.run(short, question).await.unwrap_err();
+            let late = readers.run(short, query).await.unwrap_err();
             assert!(late.is_transient() && !late.is_unknown());
-            go_on.send(()).unwrap();
+            release.send(()).unwrap();
         });
     }
 }

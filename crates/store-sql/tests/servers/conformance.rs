@@ -1,4 +1,4 @@
-//! The suite that every store must pass.
+//! The conformance suite of all stores.
 
 use std::marker::PhantomData;
 use std::sync::Mutex;
@@ -7,15 +7,15 @@ use aquaware_core::id::{SessionId, Subject};
 use aquaware_store_testkit::Harness;
 use async_trait::async_trait;
 
-use crate::engine::{Engine, Maria, Opening, Postgresql, Space};
+use crate::engine::{Engine, Maria, OpenWith, Postgresql, TestDatabase};
 
-/// Spaces on the shared server. A check has one at a time.
-struct Spaces<E> {
+/// Databases on the shared server; a check uses one at a time.
+struct TestDatabases<E> {
     url: Mutex<String>,
     engine: PhantomData<E>,
 }
 
-impl<E: Engine> Spaces<E> {
+impl<E: Engine> TestDatabases<E> {
     fn new() -> Self {
         Self { url: Mutex::default(), engine: PhantomData }
     }
@@ -25,16 +25,16 @@ impl<E: Engine> Spaces<E> {
     }
 
     fn open(&self) -> E::Store {
-        E::open(&self.url(), Opening { pool_size: 6, ..Opening::default() }).unwrap()
+        E::open(&self.url(), OpenWith { pool_size: 6, ..OpenWith::default() }).unwrap()
     }
 }
 
 #[async_trait]
-impl<E: Engine> Harness for Spaces<E> {
+impl<E: Engine> Harness for TestDatabases<E> {
     type Store = E::Store;
 
     async fn fresh(&self) -> E::Store {
-        *self.url.lock().unwrap() = Space::<E>::new().url();
+        *self.url.lock().unwrap() = TestDatabase::<E>::new().url();
         self.open()
     }
 
@@ -61,13 +61,13 @@ impl<E: Engine> Harness for Spaces<E> {
 }
 
 mod postgres {
-    use super::{Postgresql, Spaces};
+    use super::{Postgresql, TestDatabases};
 
-    aquaware_store_testkit::conformance!(Spaces::<Postgresql>::new());
+    aquaware_store_testkit::conformance!(TestDatabases::<Postgresql>::new());
 }
 
 mod mariadb {
-    use super::{Maria, Spaces};
+    use super::{Maria, TestDatabases};
 
-    aquaware_store_testkit::conformance!(Spaces::<Maria>::new());
+    aquaware_store_testkit::conformance!(TestDatabases::<Maria>::new());
 }

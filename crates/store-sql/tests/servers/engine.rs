@@ -1,5 +1,5 @@
-//! The two engines, as far as tests must tell them apart: how a server is started, where a space of
-//! its own is for each test, how a store is opened there, and how somebody else asks the server.
+//! The two engines, as far as the tests differ: how a server is started, how each test gets a database
+//! of its own, how a store is opened there, and how another client queries the server.
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;
@@ -20,14 +20,14 @@ use tokio_postgres::SimpleQueryMessage;
 
 /// How a store is opened.
 #[derive(Clone, Copy)]
-pub(crate) struct Opening {
+pub(crate) struct OpenWith {
     pub(crate) pool_size: usize,
     pub(crate) timeout: Duration,
     pub(crate) migrate: bool,
 }
 
-impl Default for Opening {
-    /// Patient: the tests share their machine.
+impl Default for OpenWith {
+    /// With a long timeout: the tests share their machine.
     fn default() -> Self {
         Self { pool_size: 4, timeout: Duration::from_secs(60), migrate: true }
     }
@@ -35,13 +35,13 @@ impl Default for Opening {
 
 /// How a server is started.
 #[derive(Clone, Default)]
-pub(crate) struct Starting {
+pub(crate) struct ServerConfig {
     pub(crate) tls: Option<Tls>,
     /// As in production.
     pub(crate) durability: Durability,
 }
 
-impl Starting {
+impl ServerConfig {
     fn fast() -> Self {
         Self { durability: Durability::Fast, ..Self::default() }
     }
@@ -50,52 +50,52 @@ impl Starting {
 #[async_trait]
 pub(crate) trait Engine: Send + Sync + 'static {
     const NAME: &'static str;
-    /// The tables as the first release made them.
+    /// The tables of the first release.
     const FIRST: &'static str;
 
     type Store: SessionStore + AccountStore + Send + Sync + 'static;
     type Server: Send + Sync + 'static;
 
-    fn start(starting: &Starting) -> Self::Server;
-    /// The server of the tests that leave it as it is.
+    fn start(starting: &ServerConfig) -> Self::Server;
+    /// The server of the tests that do not change it.
     fn shared() -> &'static Self::Server;
     fn address(server: &Self::Server) -> SocketAddr;
     fn stop_at_once(server: &mut Self::Server);
     fn restart(server: &mut Self::Server);
     fn pause(server: &mut Self::Server);
     fn resume(server: &mut Self::Server);
-    /// Lets it take no changes from the next start on.
+    /// Makes it read-only from its next start.
     fn set_read_only(server: &mut Self::Server);
     fn password(server: &Self::Server) -> &str;
-    /// Makes an empty space on `server`, of that name.
-    fn make_space(server: &Self::Server, name: &str);
-    /// The URL of the space, with the server reached at `address`.
+    /// Creates an empty database on `server`.
+    fn create_database(server: &Self::Server, name: &str);
+    /// The URL of the database, with the server reached at `address`.
     fn url(server: &Self::Server, name: &str, address: SocketAddr) -> String;
-    fn open(url: &str, opening: Opening) -> Result<Self::Store, OpenError>;
+    fn open(url: &str, opening: OpenWith) -> Result<Self::Store, OpenError>;
     async fn facts(store: &Self::Store) -> Result<StoreFacts, StoreError>;
-    /// What somebody else is told: the rows, each column as text.
+    /// Queries the server as another client; returns the rows with each column as text.
     fn ask(url: &str, sql: &str) -> Vec<Vec<String>>;
-    /// A literal of bytes.
+    /// A literal with these bytes.
     fn bytes(bytes: &[u8]) -> String;
 }
 
-/// A place of one's own on a server.
-pub(crate) struct Space<'s, E: Engine> {
+/// A database of its own on a server: a schema on PostgreSQL.
+pub(crate) struct TestDatabase<'s, E: Engine> {
     pub(crate) server: &'s E::Server,
     pub(crate) name: String,
 }
 
-impl<E: Engine> Space<'static, E> {
+impl<E: Engine> TestDatabase<'static, E> {
     pub(crate) fn new() -> Self {
         Self::on(E::shared())
     }
 }
 
-impl<'s, E: Engine> Space<'s, E> {
+impl<'s, E: Engine> TestDatabase<'s, E> {
     pub(crate) fn on(server: &'s E::Server) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}", MADE.fetch_add(1, Ordering::Relaxed));
-        E::make_space(server, &name);
+        E::create_database(server, &name);
         Self { server, name }
     }
 
@@ -108,10 +108,10 @@ impl<'s, E: Engine> Space<'s, E> {
     }
 
     pub(crate) fn open(&self) -> E::Store {
-        self.open_with(Opening::default())
+        self.open_with(OpenWith::default())
     }
 
-    pub(crate) fn open_with(&self, opening: Opening) -> E::Store {
+    pub(crate) fn open_with(&self, opening: OpenWith) -> E::Store {
         E::open(&self.url(), opening).unwrap()
     }
 
@@ -119,25 +119,25 @@ impl<'s, E: Engine> Space<'s, E> {
         E::ask(&self.url(), sql)
     }
 
-    /// Waits until the server says that there are `some`.
-    pub(crate) fn wait_for(&self, some: &str) {
+    /// Waits until the server counts at least one row in `from`.
+    pub(crate) fn wait_for(&self, from: &str) {
         for _ in 0..1_000 {
-            if self.value(&format!("SELECT count(*) FROM {some}")) != "0" {
+            if self.value(&format!("SELECT count(*) FROM {from}")) != "0" {
                 return;
             }
             thread::park_timeout(Duration::from_millis(10));
         }
-        panic!("there never are {some}");
+        panic!("no rows in {from}");
     }
 
-    /// The one value that `sql` gives.
+    /// The single value that `sql` returns.
     pub(crate) fn value(&self, sql: &str) -> String {
         self.ask(sql)[0][0].clone()
     }
 }
 
-/// Runs `future` apart from any runtime the caller may be in.
-pub(crate) fn apart<T: Send>(future: impl Future<Output = T> + Send) -> T {
+/// Runs `future` in a runtime of its own, on another thread.
+pub(crate) fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
     thread::scope(|scope| {
         scope
             .spawn(|| {
@@ -167,7 +167,7 @@ impl Engine for Postgresql {
     type Store = PostgresStore;
     type Server = Postgres;
 
-    fn start(starting: &Starting) -> Postgres {
+    fn start(starting: &ServerConfig) -> Postgres {
         let options = PostgresServer {
             durability: starting.durability,
             tls: starting.tls.clone(),
@@ -177,7 +177,8 @@ impl Engine for Postgresql {
     }
 
     fn shared() -> &'static Postgres {
-        static SHARED: LazyLock<Postgres> = LazyLock::new(|| Postgresql::start(&Starting::fast()));
+        static SHARED: LazyLock<Postgres> =
+            LazyLock::new(|| Postgresql::start(&ServerConfig::fast()));
         &SHARED
     }
 
@@ -209,7 +210,7 @@ impl Engine for Postgresql {
         server.password()
     }
 
-    fn make_space(server: &Postgres, name: &str) {
+    fn create_database(server: &Postgres, name: &str) {
         Self::ask(&server.url(), &format!("CREATE SCHEMA {name}"));
     }
 
@@ -217,14 +218,13 @@ impl Engine for Postgresql {
         format!("{}?options=-csearch_path%3D{name}", server.url_at(address))
     }
 
-    fn open(url: &str, opening: Opening) -> Result<PostgresStore, OpenError> {
-        let Opening { pool_size, timeout, migrate } = opening;
-        PostgresStore::open(PostgresOptions {
-            pool_size,
-            timeout,
-            migrate,
-            ..PostgresOptions::new(url)
-        })
+    fn open(url: &str, opening: OpenWith) -> Result<PostgresStore, OpenError> {
+        let OpenWith { pool_size, timeout, migrate } = opening;
+        let mut options = PostgresOptions::new(url);
+        options.pool_size = pool_size;
+        options.timeout = timeout;
+        options.migrate = migrate;
+        PostgresStore::open(options)
     }
 
     async fn facts(store: &PostgresStore) -> Result<StoreFacts, StoreError> {
@@ -232,7 +232,7 @@ impl Engine for Postgresql {
     }
 
     fn ask(url: &str, sql: &str) -> Vec<Vec<String>> {
-        apart(async {
+        block_on(async {
             let (client, connection) =
                 tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
             tokio::spawn(connection);
@@ -263,7 +263,7 @@ impl Engine for Maria {
     type Store = MysqlStore;
     type Server = Mariadb;
 
-    fn start(starting: &Starting) -> Mariadb {
+    fn start(starting: &ServerConfig) -> Mariadb {
         let options = MariadbOptions {
             durability: starting.durability,
             tls: starting.tls.clone(),
@@ -273,7 +273,7 @@ impl Engine for Maria {
     }
 
     fn shared() -> &'static Mariadb {
-        static SHARED: LazyLock<Mariadb> = LazyLock::new(|| Maria::start(&Starting::fast()));
+        static SHARED: LazyLock<Mariadb> = LazyLock::new(|| Maria::start(&ServerConfig::fast()));
         &SHARED
     }
 
@@ -305,7 +305,7 @@ impl Engine for Maria {
         server.password()
     }
 
-    fn make_space(server: &Mariadb, name: &str) {
+    fn create_database(server: &Mariadb, name: &str) {
         Self::ask(&server.url(), &format!("CREATE DATABASE aquaware_{name}"));
     }
 
@@ -313,9 +313,13 @@ impl Engine for Maria {
         format!("{}_{name}", server.url_at(address))
     }
 
-    fn open(url: &str, opening: Opening) -> Result<MysqlStore, OpenError> {
-        let Opening { pool_size, timeout, migrate } = opening;
-        MysqlStore::open(MysqlOptions { pool_size, timeout, migrate, ..MysqlOptions::new(url) })
+    fn open(url: &str, opening: OpenWith) -> Result<MysqlStore, OpenError> {
+        let OpenWith { pool_size, timeout, migrate } = opening;
+        let mut options = MysqlOptions::new(url);
+        options.pool_size = pool_size;
+        options.timeout = timeout;
+        options.migrate = migrate;
+        MysqlStore::open(options)
     }
 
     async fn facts(store: &MysqlStore) -> Result<StoreFacts, StoreError> {
@@ -323,7 +327,7 @@ impl Engine for Maria {
     }
 
     fn ask(url: &str, sql: &str) -> Vec<Vec<String>> {
-        apart(async {
+        block_on(async {
             let options = mysql_async::Opts::from_url(url).unwrap();
             let options = mysql_async::OptsBuilder::from_opts(options).prefer_socket(false);
             let mut connection = mysql_async::Conn::new(options).await.unwrap();

@@ -1,4 +1,4 @@
-//! Faults: a network that loses what is sent, a server that stops, hangs and comes back.
+//! Faults: a network that loses messages, and a server that stops, hangs and recovers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,23 +13,22 @@ use aquaware_core::testing::fixture::{
 };
 use aquaware_servers::{Fault, Proxy};
 
-use crate::engine::{Engine, Opening, Space, Starting};
-use crate::sample::{generation, id, run, session, step};
+use crate::engine::{Engine, OpenWith, ServerConfig, TestDatabase};
+use crate::fixtures::{generation, id, run, session, step};
 
 on_each_engine!(
-    a_refresh_survives_a_cut_at_every_step,
-    a_refresh_survives_a_cut_at_every_step_of_a_new_connection,
-    a_lost_answer_is_told_from_a_step_that_was_not_taken,
-    connections_that_broke_while_idle_fail_nobody,
-    a_network_that_swallows_everything_holds_nobody_past_the_timeout,
-    a_server_that_dies_under_load_loses_and_doubles_nothing,
-    a_server_that_hangs_holds_nobody_past_the_timeout,
+    a_refresh_survives_a_cut_at_every_request,
+    a_refresh_survives_a_cut_at_every_request_of_a_new_connection,
+    a_lost_response_is_distinguished_from_an_operation_that_did_not_happen,
+    connections_broken_while_idle_are_replaced,
+    no_caller_waits_past_the_timeout_on_a_silent_network,
+    a_server_killed_under_load_loses_and_repeats_nothing,
+    no_caller_waits_past_the_timeout_for_a_hung_server,
 );
 
 const SHORT: Duration = Duration::from_millis(1_500);
 
-/// A store behind a bad network, and the use cases on it for a client without any means of
-/// recovery.
+/// A store behind a faulty network, and the use cases on it for a client without a retry window.
 struct World {
     proxy: Proxy,
     sessions: Sessions,
@@ -37,12 +36,12 @@ struct World {
 }
 
 impl World {
-    fn new<E: Engine>(space: &Space<'_, E>, pool_size: usize, timeout: Duration) -> Self {
-        // The tables are made in peace.
-        drop(space.open());
-        let proxy = Proxy::to(E::address(space.server)).unwrap();
-        let opening = Opening { pool_size, timeout, migrate: false };
-        let store = Arc::new(E::open(&space.url_at(proxy.address()), opening).unwrap());
+    fn new<E: Engine>(database: &TestDatabase<'_, E>, pool_size: usize, timeout: Duration) -> Self {
+        // The tables are created before any fault.
+        drop(database.open());
+        let proxy = Proxy::to(E::address(database.server)).unwrap();
+        let opening = OpenWith { pool_size, timeout, migrate: false };
+        let store = Arc::new(E::open(&database.url_at(proxy.address()), opening).unwrap());
         let settings =
             ProfileSettings { retry_window: Duration::ZERO, ..ProfileSettings::default() };
         let policy = policy_with([profile("bare", settings)]);
@@ -66,21 +65,21 @@ impl World {
             .map(|(granted, _)| granted)
     }
 
-    /// A refresh with `fault` at its request number `place`, and another if it came to nothing.
-    /// Gives the next token.
-    async fn refresh_with(&self, token: &str, place: usize, fault: Fault) -> String {
-        self.proxy.next(place, Fault::Pass);
+    /// A refresh with `fault` at its request number `index`, and a second refresh if the first one
+    /// failed. Returns the next token.
+    async fn refresh_with(&self, token: &str, index: usize, fault: Fault) -> String {
+        self.proxy.next(index, Fault::Pass);
         self.proxy.next(1, fault);
         let first = self.refresh(token).await;
         self.proxy.pass();
         let granted = match first {
             Ok(granted) => granted,
             Err(RefreshError::Service(ServiceError::Store(error))) => {
-                assert!(error.is_transient(), "{place}, {fault:?}: {error:?}");
+                assert!(error.is_transient(), "{index}, {fault:?}: {error:?}");
                 let again = self.refresh(token).await;
-                again.unwrap_or_else(|error| panic!("{place}, {fault:?}: {error:?}"))
+                again.unwrap_or_else(|error| panic!("{index}, {fault:?}: {error:?}"))
             }
-            Err(error) => panic!("{place}, {fault:?}: {error:?}"),
+            Err(error) => panic!("{index}, {fault:?}: {error:?}"),
         };
         token_of(&granted)
     }
@@ -93,81 +92,81 @@ fn token_of(granted: &Granted) -> String {
 const FAULTS: [Fault; 5] =
     [Fault::CutBefore, Fault::CutAfter, Fault::CutWithin(1), Fault::CutWithin(8), Fault::BlackHole];
 
-fn a_refresh_survives_a_cut_at_every_step<E: Engine>() {
-    let space = Space::<E>::new();
-    let world = World::new(&space, 2, SHORT);
+fn a_refresh_survives_a_cut_at_every_request<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let world = World::new(&database, 2, SHORT);
     run(async {
         let granted = world.open().await;
         let (mut token, mut live) = (token_of(&granted), 1);
         for fault in FAULTS {
-            for place in 0..5 {
-                // With every statement prepared.
+            for index in 0..5 {
+                // Now every statement is prepared.
                 token = token_of(&world.refresh(&token).await.unwrap());
-                token = world.refresh_with(&token, place, fault).await;
+                token = world.refresh_with(&token, index, fault).await;
                 live += 2;
-                let stands = world.store.find(&granted.session.id).await.unwrap().unwrap();
-                assert_eq!(stands.generation, generation(live), "{place}, {fault:?}");
+                let stored = world.store.find(&granted.session.id).await.unwrap().unwrap();
+                assert_eq!(stored.generation, generation(live), "{index}, {fault:?}");
             }
         }
-        // Where a refresh has fewer requests than five, the later places never come.
+        // A refresh with fewer than five requests never reaches the later indices.
         assert!(world.proxy.faults() >= FAULTS.len(), "{}", world.proxy.faults());
     });
 }
 
-fn a_refresh_survives_a_cut_at_every_step_of_a_new_connection<E: Engine>() {
-    let space = Space::<E>::new();
-    let world = World::new(&space, 1, SHORT);
+fn a_refresh_survives_a_cut_at_every_request_of_a_new_connection<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let world = World::new(&database, 1, SHORT);
     run(async {
         let granted = world.open().await;
         let (mut token, mut live) = (token_of(&granted), 1);
         for fault in [Fault::CutBefore, Fault::CutAfter, Fault::CutWithin(8)] {
-            for place in 0..24 {
+            for index in 0..24 {
                 world.proxy.cut();
-                token = world.refresh_with(&token, place, fault).await;
+                token = world.refresh_with(&token, index, fault).await;
                 live += 1;
-                let stands = world.store.find(&granted.session.id).await.unwrap().unwrap();
-                assert_eq!(stands.generation, generation(live), "{place}, {fault:?}");
+                let stored = world.store.find(&granted.session.id).await.unwrap().unwrap();
+                assert_eq!(stored.generation, generation(live), "{index}, {fault:?}");
             }
         }
     });
 }
 
-fn a_lost_answer_is_told_from_a_step_that_was_not_taken<E: Engine>() {
-    let space = Space::<E>::new();
-    let world = World::new(&space, 1, SHORT);
+fn a_lost_response_is_distinguished_from_an_operation_that_did_not_happen<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let world = World::new(&database, 1, SHORT);
     let store = &world.store;
     run(async {
         store.insert(&session(1)).await.unwrap();
         let mut from = 1;
         for fault in FAULTS {
-            for place in 0..5 {
+            for index in 0..5 {
                 let _ = store.advance(&id(1), &step(from, 2_000)).await.unwrap();
                 from += 1;
-                world.proxy.next(place, Fault::Pass);
+                world.proxy.next(index, Fault::Pass);
                 world.proxy.next(1, fault);
                 let outcome = store.advance(&id(1), &step(from, 2_000)).await;
                 world.proxy.pass();
-                let stands = store.find(&id(1)).await.unwrap().unwrap().generation.number();
+                let stored = store.find(&id(1)).await.unwrap().unwrap().generation.number();
                 match outcome {
                     Ok(Outcome::Applied(session)) => {
                         assert_eq!(session.generation.number(), from + 1);
-                        assert_eq!(stands, from + 1, "{place}, {fault:?}");
+                        assert_eq!(stored, from + 1, "{index}, {fault:?}");
                     }
                     Err(StoreError::Unreachable(_)) => {
-                        assert_eq!(stands, from, "{place}, {fault:?}: it did happen");
+                        assert_eq!(stored, from, "{index}, {fault:?}: it happened");
                     }
                     Err(StoreError::UnknownOutcome(_)) => {}
-                    other => panic!("{place}, {fault:?}: {other:?}"),
+                    other => panic!("{index}, {fault:?}: {other:?}"),
                 }
-                from = stands;
+                from = stored;
             }
         }
     });
 }
 
-fn connections_that_broke_while_idle_fail_nobody<E: Engine>() {
-    let space = Space::<E>::new();
-    let world = World::new(&space, 4, Duration::from_secs(20));
+fn connections_broken_while_idle_are_replaced<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let world = World::new(&database, 4, Duration::from_secs(20));
     let store = &world.store;
     run(async {
         store.insert(&session(1)).await.unwrap();
@@ -178,11 +177,11 @@ fn connections_that_broke_while_idle_fail_nobody<E: Engine>() {
             let found = futures_util::future::join_all(four.map(Box::pin)).await;
             assert!(found.iter().all(Result::is_ok), "{found:?}");
             world.proxy.cut();
-            // Long enough for a connection to be asked after, and for no more.
+            // Just long enough for a connection to be pinged before use.
             let pause = if round == 0 { 0 } else { 600 };
             std::thread::park_timeout(Duration::from_millis(pause));
             if round > 0 {
-                // A change of one message.
+                // A change with a single message.
                 assert!(store.insert(&session(u16::try_from(round).unwrap() + 1)).await.unwrap());
             }
             let advanced = store.advance(&id(1), &step(round + 1, 2_000)).await.unwrap();
@@ -194,9 +193,9 @@ fn connections_that_broke_while_idle_fail_nobody<E: Engine>() {
     });
 }
 
-fn a_network_that_swallows_everything_holds_nobody_past_the_timeout<E: Engine>() {
-    let space = Space::<E>::new();
-    let world = World::new(&space, 2, SHORT);
+fn no_caller_waits_past_the_timeout_on_a_silent_network<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let world = World::new(&database, 2, SHORT);
     run(async {
         world.store.insert(&session(1)).await.unwrap();
         world.proxy.set(Fault::BlackHole);
@@ -208,7 +207,11 @@ fn a_network_that_swallows_everything_holds_nobody_past_the_timeout<E: Engine>()
                 async { world.store.list(&session(1).subject).await.map(|_| ()) },
                 async {
                     let subject = session(1).subject;
-                    world.store.end_all(&subject, None, crate::steps::ended()).await.map(|_| ())
+                    world
+                        .store
+                        .end_all(&subject, None, crate::operations::ended())
+                        .await
+                        .map(|_| ())
                 },
             );
             for result in [advance, find, list, end_all] {
@@ -222,16 +225,16 @@ fn a_network_that_swallows_everything_holds_nobody_past_the_timeout<E: Engine>()
     });
 }
 
-/// What a client of the load went through.
+/// The results of the clients.
 #[derive(Default)]
-struct Seen {
-    good: usize,
+struct Results {
+    succeeded: usize,
     failed: usize,
     slowest: Duration,
 }
 
-/// A client that refreshes until it is told to stop, and never loses its session.
-async fn client(world: &World, stop: &AtomicBool, seen: &Mutex<Seen>) {
+/// A client that refreshes until `stop` is set, and never loses its session.
+async fn client(world: &World, stop: &AtomicBool, results: &Mutex<Results>) {
     let granted = loop {
         match world.try_open().await {
             Ok(granted) => break granted,
@@ -240,14 +243,14 @@ async fn client(world: &World, stop: &AtomicBool, seen: &Mutex<Seen>) {
         }
     };
     let (mut token, mut live) = (token_of(&granted), 1_u64);
-    // With an idempotency key, as a client that may have to try for long.
+    // With an idempotency key, because it may have to retry for long.
     let mut key = 0_u64;
     while !stop.load(Ordering::Relaxed) {
         let retry = RetryKey::parse(format!("intention-{key:020}").as_bytes()).unwrap().unwrap();
         let start = Instant::now();
         let context = world.sessions.context(NOW);
         let result = world.sessions.refresh(&context, &token, Some(&retry)).await;
-        if note(seen, start.elapsed(), &result) {
+        if record(results, start.elapsed(), &result) {
             let (granted, _) = result.unwrap();
             live += 1;
             assert_eq!(granted.session.generation, generation(live));
@@ -257,95 +260,100 @@ async fn client(world: &World, stop: &AtomicBool, seen: &Mutex<Seen>) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-    // The last one's answer may have been lost; every other generation was one answer.
-    let stands = world.store.find(&granted.session.id).await.unwrap().unwrap();
-    let stands = stands.generation.number();
-    assert!(stands == live || stands == live + 1, "{stands} beside {live}");
+    // The last response may have been lost; every other generation had exactly one response.
+    let stored = world.store.find(&granted.session.id).await.unwrap().unwrap();
+    let stored = stored.generation.number();
+    assert!(stored == live || stored == live + 1, "{stored}, expected {live}");
 }
 
-/// Notes how a refresh went, and says whether it went well.
-fn note<T>(seen: &Mutex<Seen>, took: Duration, result: &Result<T, RefreshError>) -> bool {
-    let mut seen = seen.lock().unwrap();
-    seen.slowest = seen.slowest.max(took);
+/// Records the result of a refresh; returns whether it succeeded.
+fn record<T>(results: &Mutex<Results>, took: Duration, result: &Result<T, RefreshError>) -> bool {
+    let mut results = results.lock().unwrap();
+    results.slowest = results.slowest.max(took);
     match result {
-        Ok(_) => seen.good += 1,
+        Ok(_) => results.succeeded += 1,
         Err(RefreshError::Service(ServiceError::Store(error))) => {
             assert!(error.is_transient(), "{error:?}");
-            seen.failed += 1;
+            results.failed += 1;
         }
         Err(error) => panic!("{error:?}"),
     }
     result.is_ok()
 }
 
-/// Runs eight clients on `world` while `disturb` does its work on another thread.
-fn under_load(world: &World, disturb: impl FnOnce(&Mutex<Seen>) + Send) -> Seen {
-    let (stop, seen) = (AtomicBool::new(false), Mutex::new(Seen::default()));
+/// Runs eight clients on `world` while `disturb` runs on another thread.
+fn under_load(world: &World, disturb: impl FnOnce(&Mutex<Results>) + Send) -> Results {
+    let (stop, results) = (AtomicBool::new(false), Mutex::new(Results::default()));
     std::thread::scope(|scope| {
         let disturbing = scope.spawn(|| {
-            disturb(&seen);
+            disturb(&results);
             stop.store(true, Ordering::Relaxed);
         });
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(
             async {
-                let clients = (0..8).map(|_| client(world, &stop, &seen));
+                let clients = (0..8).map(|_| client(world, &stop, &results));
                 futures_util::future::join_all(clients).await;
             },
         );
         disturbing.join().unwrap();
     });
-    seen.into_inner().unwrap()
+    results.into_inner().unwrap()
 }
 
-/// Waits until `count` more refreshes went well.
-fn wait_for(seen: &Mutex<Seen>, count: usize) {
-    let goal = seen.lock().unwrap().good + count;
+/// Waits until `count` more refreshes have succeeded.
+fn wait_for(results: &Mutex<Results>, count: usize) {
+    let goal = results.lock().unwrap().succeeded + count;
     let start = Instant::now();
-    while seen.lock().unwrap().good < goal {
-        assert!(start.elapsed() < Duration::from_secs(60), "no refresh goes well any more");
+    while results.lock().unwrap().succeeded < goal {
+        assert!(start.elapsed() < Duration::from_secs(60), "refreshes no longer succeed");
         std::thread::park_timeout(Duration::from_millis(10));
     }
 }
 
-/// A refresh is a step, and reading back if its answer was lost.
+/// A refresh is an update, and a read if its response was lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn a_server_that_dies_under_load_loses_and_doubles_nothing<E: Engine>() {
-    let mut server = E::start(&Starting::default());
-    let name = Space::<E>::on(&server).name;
+fn a_server_killed_under_load_loses_and_repeats_nothing<E: Engine>() {
+    let mut server = E::start(&ServerConfig::default());
+    let name = TestDatabase::<E>::on(&server).name;
     let world = {
-        let space = Space::<E> { server: &server, name };
-        World::new(&space, 4, SHORT)
+        let database = TestDatabase::<E> { server: &server, name };
+        World::new(&database, 4, SHORT)
     };
-    let seen = under_load(&world, |seen| {
+    let results = under_load(&world, |results| {
         for _ in 0..3 {
-            wait_for(seen, 100);
+            wait_for(results, 100);
             E::stop_at_once(&mut server);
             std::thread::park_timeout(Duration::from_millis(500));
             E::restart(&mut server);
         }
-        wait_for(seen, 100);
+        wait_for(results, 100);
     });
-    assert!(seen.failed > 0 && seen.good >= 400, "{} and {}", seen.good, seen.failed);
-    assert!(seen.slowest < PATIENCE, "{:?}", seen.slowest);
+    assert!(
+        results.failed > 0 && results.succeeded >= 400,
+        "{} and {}",
+        results.succeeded,
+        results.failed
+    );
+    assert!(results.slowest < PATIENCE, "{:?}", results.slowest);
 }
 
-fn a_server_that_hangs_holds_nobody_past_the_timeout<E: Engine>() {
-    let mut server = E::start(&Starting::default());
-    let name = Space::<E>::on(&server).name;
+fn no_caller_waits_past_the_timeout_for_a_hung_server<E: Engine>() {
+    let mut server = E::start(&ServerConfig::default());
+    let name = TestDatabase::<E>::on(&server).name;
     let world = {
-        let space = Space::<E> { server: &server, name };
-        World::new(&space, 4, SHORT)
+        let database = TestDatabase::<E> { server: &server, name };
+        World::new(&database, 4, SHORT)
     };
-    let seen = under_load(&world, |seen| {
+    let results = under_load(&world, |results| {
         for _ in 0..2 {
-            wait_for(seen, 50);
+            wait_for(results, 50);
             E::pause(&mut server);
             std::thread::park_timeout(SHORT * 2);
             E::resume(&mut server);
         }
-        wait_for(seen, 50);
+        wait_for(results, 50);
     });
-    assert!(seen.failed > 0, "nobody noticed");
-    assert!(seen.slowest < PATIENCE, "{:?}", seen.slowest);
+    assert!(results.failed > 0, "no caller noticed");
+    assert!(results.slowest < PATIENCE, "{:?}", results.slowest);
 }

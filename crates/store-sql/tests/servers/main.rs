@@ -1,22 +1,22 @@
-//! PostgreSQL and MariaDB from outside, on real servers: what the ports promise, and what becomes
-//! of it when the server or the network doesn't hold.
+//! PostgreSQL and MariaDB from outside, on real servers: the guarantees of the ports, and how they hold
+//! when the server or the network fails.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a helper of a test that finds no way on has found a failure"
+    reason = "a test helper that cannot continue has found a failure"
 )]
 
-/// Makes a test of each fact for each engine: a function of the engine with the fact's name.
+/// Creates a test for each engine from each generic function.
 macro_rules! on_each_engine {
-    ($($(#[$meta:meta])* $fact:ident),* $(,)?) => {
+    ($($(#[$meta:meta])* $test:ident),* $(,)?) => {
         mod postgres {
-            $($(#[$meta])* #[test] fn $fact() { super::$fact::<crate::engine::Postgresql>(); })*
+            $($(#[$meta])* #[test] fn $test() { super::$test::<crate::engine::Postgresql>(); })*
         }
         mod mariadb {
-            $($(#[$meta])* #[test] fn $fact() { super::$fact::<crate::engine::Maria>(); })*
+            $($(#[$meta])* #[test] fn $test() { super::$test::<crate::engine::Maria>(); })*
         }
     };
 }
@@ -25,8 +25,8 @@ mod conformance;
 mod databases;
 mod engine;
 mod faults;
+mod fixtures;
 mod opening;
-mod sample;
+mod operations;
 mod status;
-mod steps;
 mod tls;

@@ -1,26 +1,26 @@
-//! Status indices: by which way a server finds them, and what is left when many want the same.
+//! Status indices: unique under concurrency, released exactly once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aquaware_core::store::{SessionStore, StoreError};
 
-use crate::engine::{Engine, Maria, Opening, Postgresql, Space};
-use crate::sample::{at, id, revoked, run};
+use crate::engine::{Engine, Maria, OpenWith, Postgresql, TestDatabase};
+use crate::fixtures::{at, id, revoked, run};
 
 on_each_engine!(
-    of_many_who_want_an_index_that_was_released_one_has_it,
-    releases_at_once_count_each_session_once,
-    a_status_index_that_is_none_is_named_and_not_left_out,
+    exactly_one_of_many_concurrent_inserts_gets_a_released_index,
+    concurrent_releases_count_each_session_once,
+    an_invalid_status_index_is_reported_and_never_skipped,
 );
 
-/// What was released lies about in the index for a while, and MariaDB locks it for each who comes: they
-/// fall out by the dozen.
-fn of_many_who_want_an_index_that_was_released_one_has_it<E: Engine>() {
+/// A released entry stays in MariaDB's index for a while, and every insert locks it: many of them
+/// deadlock.
+fn exactly_one_of_many_concurrent_inserts_gets_a_released_index<E: Engine>() {
     const RACERS: u16 = 16;
-    let space = Space::<E>::new();
-    let opening = Opening { pool_size: RACERS.into(), ..Opening::default() };
-    let store = space.open_with(opening);
+    let database = TestDatabase::<E>::new();
+    let opening = OpenWith { pool_size: RACERS.into(), ..OpenWith::default() };
+    let store = database.open_with(opening);
     run(async {
         for round in 0..40 {
             let inserts = (0..RACERS).map(|racer| {
@@ -35,14 +35,14 @@ fn of_many_who_want_an_index_that_was_released_one_has_it<E: Engine>() {
     });
 }
 
-/// An insert that waits for an index holds its own row. Somebody else who wants that row and has
-/// the index makes it a deadlock, which the server ends at the cost of whoever did less.
+/// An insert that waits for an index entry has already locked its own row. Another transaction that has
+/// the entry and waits for the row makes it a deadlock; the server rolls back the smaller one.
 #[test]
-fn an_insert_that_mariadb_undid_for_a_deadlock_is_tried_again() {
-    let space = Space::<Maria>::new();
-    let store = space.open();
-    let url = space.url();
-    let somebody = std::thread::spawn(move || {
+fn an_insert_rolled_back_for_a_deadlock_in_mariadb_is_retried() {
+    let database = TestDatabase::<Maria>::new();
+    let store = database.open();
+    let url = database.url();
+    let other = std::thread::spawn(move || {
         let columns = "id, subject, client, scope, created_at, ends_at, generation, issued_at, \
                        expires_at, last_used_at, status_index";
         let rows = "UNHEX(LPAD(HEX(seq), 32, '0')), 'bob', 'web', '', 1, 2, 1, 1, 2, 1, seq";
@@ -56,29 +56,30 @@ fn an_insert_that_mariadb_undid_for_a_deadlock_is_tried_again() {
             ),
         );
     });
-    space.wait_for("information_schema.processlist WHERE db = DATABASE() AND info LIKE '%(2.5)'");
+    database
+        .wait_for("information_schema.processlist WHERE db = DATABASE() AND info LIKE '%(2.5)'");
     let deadlocks = || {
-        let status = space.ask("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'");
+        let status = database.ask("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'");
         status[0][1].parse::<u64>().unwrap()
     };
     let before = deadlocks();
     run(async {
         assert!(!store.insert(&revoked(2, 7, 1_000)).await.unwrap());
-        assert!(deadlocks() > before, "it came to no deadlock");
+        assert!(deadlocks() > before, "there was no deadlock");
         assert_eq!(store.find(&id(2)).await.unwrap(), None);
         assert!(store.insert(&revoked(2, 101, 1_000)).await.unwrap());
     });
-    somebody.join().unwrap();
+    other.join().unwrap();
 }
 
-fn releases_at_once_count_each_session_once<E: Engine>() {
+fn concurrent_releases_count_each_session_once<E: Engine>() {
     const SESSIONS: u16 = 1_200;
-    let space = Space::<E>::new();
-    let stores = [space.open(), space.open()].map(Arc::new);
+    let database = TestDatabase::<E>::new();
+    let stores = [database.open(), database.open()].map(Arc::new);
     run(async {
         for some in (0..SESSIONS).collect::<Vec<_>>().chunks(8) {
             let inserts = some.iter().map(|number| {
-                // Many ends at one instant, and some others.
+                // Many sessions end at the same instant.
                 let at = 1_000 + i64::from(number / 400);
                 let session = revoked(*number, u32::from(*number) << 8, at);
                 let store = &stores[0];
@@ -97,14 +98,14 @@ fn releases_at_once_count_each_session_once<E: Engine>() {
     });
 }
 
-fn a_status_index_that_is_none_is_named_and_not_left_out<E: Engine>() {
-    let space = Space::<E>::new();
-    let store = space.open();
+fn an_invalid_status_index_is_reported_and_never_skipped<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let store = database.open();
     run(async {
         for number in 1..=3 {
             store.insert(&revoked(number, number.into(), 5_000)).await.unwrap();
         }
-        space.ask("UPDATE sessions SET status_index = -2 WHERE status_index = 2");
+        database.ask("UPDATE sessions SET status_index = -2 WHERE status_index = 2");
         for (error, key) in [
             (store.find(&id(2)).await.map(|_| ()).unwrap_err(), id(2).to_string()),
             (store.revoked(at(0)).await.map(|_| ()).unwrap_err(), "-2".to_owned()),
@@ -116,8 +117,8 @@ fn a_status_index_that_is_none_is_named_and_not_left_out<E: Engine>() {
 }
 
 /// Sessions as SQL makes them: of `n` rows a tenth ended, each with an index.
-fn many<E: Engine>(space: &Space<'_, E>, id: &str, numbers: &str) {
-    space.ask(&format!(
+fn many<E: Engine>(database: &TestDatabase<'_, E>, id: &str, numbers: &str) {
+    database.ask(&format!(
         "INSERT INTO sessions (id, subject, client, scope, created_at, ends_at, generation, \
          issued_at, expires_at, last_used_at, ended_at, end_reason, status_index) \
          SELECT {id}, 'ann', 'web', '', 1, 2, 1, 1, 2, 1, \
@@ -129,12 +130,12 @@ fn many<E: Engine>(space: &Space<'_, E>, id: &str, numbers: &str) {
 /// The store's own statements, as the server counts what they went by.
 #[test]
 fn postgresql_finds_revocations_by_their_index() {
-    let space = Space::<Postgresql>::new();
-    let store = space.open_with(Opening { pool_size: 1, ..Opening::default() });
+    let database = TestDatabase::<Postgresql>::new();
+    let store = database.open_with(OpenWith { pool_size: 1, ..OpenWith::default() });
     let id = "decode(lpad(to_hex(n), 32, '0'), 'hex')";
-    many(&space, id, "generate_series(1, 20000) AS numbers (n)");
-    space.ask("ANALYZE sessions");
-    let before = scans(&space);
+    many(&database, id, "generate_series(1, 20000) AS numbers (n)");
+    database.ask("ANALYZE sessions");
+    let before = scans(&database);
     run(async {
         // More than the five after which the server may settle on one plan for all.
         for since in (19_000..20_000).step_by(50) {
@@ -147,7 +148,7 @@ fn postgresql_finds_revocations_by_their_index() {
     });
     drop(store);
     for _ in 0..100 {
-        let now = scans(&space);
+        let now = scans(&database);
         // Counts come in when a connection is done.
         if now[1] >= before[1] + 40 {
             assert_eq!(now[0], before[0], "the table was read through");
@@ -157,18 +158,18 @@ fn postgresql_finds_revocations_by_their_index() {
         }
         std::thread::park_timeout(Duration::from_millis(100));
     }
-    panic!("by another way: {before:?}, {:?}", scans(&space));
+    panic!("by another way: {before:?}, {:?}", scans(&database));
 }
 
 /// How often the table was read through, how often the index of revocations was used, and how many
 /// entries were read there.
-fn scans(space: &Space<'_, Postgresql>) -> [u64; 3] {
-    let rows = space.ask(&format!(
+fn scans(database: &TestDatabase<'_, Postgresql>) -> [u64; 3] {
+    let rows = database.ask(&format!(
         "SELECT pg_stat_force_next_flush(); \
          SELECT t.seq_scan, i.idx_scan, i.idx_tup_read FROM pg_stat_user_tables t \
          JOIN pg_stat_user_indexes i USING (relid) \
          WHERE t.schemaname = '{}' AND i.indexrelname = 'sessions_revoked'",
-        space.name
+        database.name
     ));
     let row = rows.last().unwrap();
     [0, 1, 2].map(|column| row[column].parse().unwrap())
@@ -177,14 +178,14 @@ fn scans(space: &Space<'_, Postgresql>) -> [u64; 3] {
 /// In the words of the store's statements, whose plans only their own connection could tell.
 #[test]
 fn mariadb_finds_revocations_by_their_index() {
-    let space = Space::<Maria>::new();
-    drop(space.open());
+    let database = TestDatabase::<Maria>::new();
+    drop(database.open());
     many(
-        &space,
+        &database,
         "UNHEX(LPAD(HEX(n), 32, '0'))",
         "(SELECT seq AS n FROM seq_1_to_20000) AS numbers",
     );
-    space.ask("ANALYZE TABLE sessions");
+    database.ask("ANALYZE TABLE sessions");
     for statement in [
         "SELECT status_index, ended_at FROM sessions \
          WHERE status_index IS NOT NULL AND ended_at >= 19000",
@@ -195,12 +196,12 @@ fn mariadb_finds_revocations_by_their_index() {
          AND (ended_at < 10000 OR status_index < 10000) \
          ORDER BY ended_at DESC, status_index DESC LIMIT 4096",
     ] {
-        let plan = &space.ask(&format!("EXPLAIN {statement}"))[0];
+        let plan = &database.ask(&format!("EXPLAIN {statement}"))[0];
         let [_, _, _, kind, _, index, _, _, _, extra] = plan.as_slice() else { panic!("{plan:?}") };
         assert_eq!((kind.as_str(), index.as_str()), ("range", "sessions_revoked"), "{plan:?}");
         assert!(extra.contains("Using index") && !extra.contains("filesort"), "{plan:?}");
     }
-    let plan = &space.ask(
+    let plan = &database.ask(
         "EXPLAIN UPDATE sessions SET status_index = NULL \
          WHERE status_index IN (10, 20, 30) AND ended_at < 10000",
     )[0];

@@ -1,20 +1,23 @@
-//! TLS: what is asked for is had or refused, as the words for it promise.
+//! TLS: every mode of the URL does what its name promises.
 
 use std::io::Write as _;
 use std::time::Duration;
 
 use aquaware_core::store::SessionStore as _;
 use aquaware_servers::Tls;
-use aquaware_store_sql::{OpenError, Refusal};
+use aquaware_store_sql::{OpenError, ServerError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::NamedTempFile;
 
-use crate::engine::{Engine, Opening, Space, Starting};
-use crate::sample::{run, session};
+use crate::engine::{Engine, OpenWith, ServerConfig, TestDatabase};
+use crate::fixtures::{run, session};
 
-on_each_engine!(protection_is_had_as_asked_for, where_there_is_no_tls_it_is_missed);
+on_each_engine!(
+    the_tls_mode_in_the_url_is_enforced,
+    a_server_without_tls_is_rejected_where_tls_is_required
+);
 
-/// An authority, as a file.
+/// A certificate authority, and its certificate as a file.
 fn authority() -> (CertifiedIssuer<'static, KeyPair>, NamedTempFile) {
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -24,7 +27,7 @@ fn authority() -> (CertifiedIssuer<'static, KeyPair>, NamedTempFile) {
     (authority, file)
 }
 
-/// What `authority` says of a server of that name.
+/// A certificate of `authority` for a server with that name.
 fn certificate(authority: &CertifiedIssuer<'static, KeyPair>, name: &str) -> Tls {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -33,11 +36,11 @@ fn certificate(authority: &CertifiedIssuer<'static, KeyPair>, name: &str) -> Tls
 }
 
 fn open<E: Engine>(
-    space: &Space<'_, E>,
+    database: &TestDatabase<'_, E>,
     mode: &str,
     file: Option<&NamedTempFile>,
 ) -> Result<E::Store, OpenError> {
-    let (mut url, postgres) = (space.url(), E::NAME == "PostgreSQL");
+    let (mut url, postgres) = (database.url(), E::NAME == "PostgreSQL");
     url.push(if url.contains('?') { '&' } else { '?' });
     url.push_str(if postgres { "sslmode=" } else { "ssl-mode=" });
     url.push_str(mode);
@@ -45,23 +48,23 @@ fn open<E: Engine>(
         url.push_str(if postgres { "&sslrootcert=" } else { "&ssl-ca=" });
         url.push_str(&file.path().display().to_string().replace('/', "%2F"));
     }
-    E::open(&url, Opening { timeout: Duration::from_secs(20), ..Opening::default() })
+    E::open(&url, OpenWith { timeout: Duration::from_secs(20), ..OpenWith::default() })
 }
 
-/// Whether the store is spoken to in private; `None` if it can't be for want of TLS.
+/// Whether the store's connection is encrypted; `None` if TLS failed.
 fn encrypted<E: Engine>(opened: Result<E::Store, OpenError>) -> Option<bool> {
     match opened {
         Ok(store) => {
             run(async { store.insert(&session(1)).await.unwrap() });
             run(E::facts(&store)).unwrap().encrypted
         }
-        Err(OpenError::Server { why: Refusal::Tls(_), .. }) => None,
+        Err(OpenError::Server { reason: ServerError::Tls(_), .. }) => None,
         Err(other) => panic!("{other:?}"),
     }
 }
 
-/// The words for off, prefer, require, verify the authority, verify the name.
-fn words<E: Engine>() -> [&'static str; 5] {
+/// The names of the modes: off, prefer, require, verify the authority, verify the name.
+fn mode_names<E: Engine>() -> [&'static str; 5] {
     if E::NAME == "PostgreSQL" {
         ["disable", "prefer", "require", "verify-ca", "verify-full"]
     } else {
@@ -69,13 +72,15 @@ fn words<E: Engine>() -> [&'static str; 5] {
     }
 }
 
-fn protection_is_had_as_asked_for<E: Engine>() {
-    let [off, prefer, require, verify_ca, verify_name] = words::<E>();
+fn the_tls_mode_in_the_url_is_enforced<E: Engine>() {
+    let [off, prefer, require, verify_ca, verify_name] = mode_names::<E>();
     let ((ours, file), (_, others)) = (authority(), authority());
-    let good =
-        E::start(&Starting { tls: Some(certificate(&ours, "127.0.0.1")), ..Starting::default() });
-    let space = Space::<E>::on(&good);
-    let had = |mode, file| encrypted::<E>(open(&space, mode, file));
+    let good = E::start(&ServerConfig {
+        tls: Some(certificate(&ours, "127.0.0.1")),
+        ..ServerConfig::default()
+    });
+    let database = TestDatabase::<E>::on(&good);
+    let had = |mode, file| encrypted::<E>(open(&database, mode, file));
     assert_eq!(had(off, None), Some(false));
     assert_eq!(had(prefer, None), Some(true));
     assert_eq!(had(require, None), Some(true));
@@ -87,10 +92,12 @@ fn protection_is_had_as_asked_for<E: Engine>() {
     }
     drop(good);
 
-    let other_name =
-        E::start(&Starting { tls: Some(certificate(&ours, "db.example")), ..Starting::default() });
-    let space = Space::<E>::on(&other_name);
-    let had = |mode, file| encrypted::<E>(open(&space, mode, file));
+    let other_name = E::start(&ServerConfig {
+        tls: Some(certificate(&ours, "db.example")),
+        ..ServerConfig::default()
+    });
+    let database = TestDatabase::<E>::on(&other_name);
+    let had = |mode, file| encrypted::<E>(open(&database, mode, file));
     assert_eq!(had(require, None), Some(true));
     // MySQL's driver looks at the name whenever it looks at the authority.
     let without_name = if E::NAME == "PostgreSQL" { Some(true) } else { None };
@@ -98,13 +105,13 @@ fn protection_is_had_as_asked_for<E: Engine>() {
     assert_eq!(had(verify_name, Some(&file)), None);
 }
 
-fn where_there_is_no_tls_it_is_missed<E: Engine>() {
-    let [off, prefer, require, ..] = words::<E>();
-    let space = Space::<E>::new();
-    let had = |mode| encrypted::<E>(open(&space, mode, None));
+fn a_server_without_tls_is_rejected_where_tls_is_required<E: Engine>() {
+    let [off, prefer, require, ..] = mode_names::<E>();
+    let database = TestDatabase::<E>::new();
+    let had = |mode| encrypted::<E>(open(&database, mode, None));
     assert_eq!(had(off), Some(false));
     assert_eq!(had(prefer), Some(false));
     assert_eq!(had(require), None);
-    let Err(error) = open::<E>(&space, require, None) else { panic!("opened") };
-    assert!(error.to_string().contains("TLS: the server offers none"), "{error}");
+    let Err(error) = open::<E>(&database, require, None) else { panic!("opened") };
+    assert!(error.to_string().contains("TLS: the server does not offer it"), "{error}");
 }

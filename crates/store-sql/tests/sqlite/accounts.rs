@@ -1,14 +1,14 @@
-//! The port of accounts.
+//! The account port.
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::store::AccountStore;
 
-use crate::sample::{Place, account, at, claims, hash, run, subject};
+use crate::fixtures::{TempStore, account, at, claims, hash, run, subject};
 
 #[test]
-fn an_account_comes_back_as_it_went_in() {
-    let place = Place::new();
-    let store = place.open();
+fn accounts_are_returned_unchanged() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let full = Account {
             email: "\"bob\u{0}'\"@Example.com".to_owned(),
@@ -23,15 +23,18 @@ fn an_account_comes_back_as_it_went_in() {
             assert_eq!(store.by_id(&account.id).await.unwrap().as_ref(), Some(&account));
             assert_eq!(store.by_login(&account.login).await.unwrap(), Some(account));
         }
-        assert_eq!(store.by_id(&subject("nobody")).await.unwrap(), None);
-        assert_eq!(store.by_login(&Login::new("no@body.com").unwrap()).await.unwrap(), None);
+        assert_eq!(store.by_id(&subject("unknown")).await.unwrap(), None);
+        assert_eq!(
+            store.by_login(&Login::new("unknown@example.com").unwrap()).await.unwrap(),
+            None
+        );
     });
 }
 
 #[test]
-fn a_taken_login_or_id_changes_nothing() {
-    let place = Place::new();
-    let store = place.open();
+fn a_taken_login_or_id_is_rejected_without_a_change() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let ann = account("ann");
         assert!(store.create(&ann).await.unwrap());
@@ -45,8 +48,8 @@ fn a_taken_login_or_id_changes_nothing() {
 
 #[test]
 fn a_rehash_never_undoes_a_change_of_password() {
-    let place = Place::new();
-    let store = place.open();
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let ann = account("ann");
         store.create(&ann).await.unwrap();
@@ -55,16 +58,16 @@ fn a_rehash_never_undoes_a_change_of_password() {
         assert!(store.replace_password(&ann.id, &one, &two).await.unwrap());
         assert!(!store.replace_password(&ann.id, &one, &three).await.unwrap());
         assert_eq!(store.by_id(&ann.id).await.unwrap().unwrap().password, two);
-        assert!(!store.replace_password(&subject("nobody"), &one, &two).await.unwrap());
+        assert!(!store.replace_password(&subject("unknown"), &one, &two).await.unwrap());
         let bob = store.by_id(&account("bob").id).await.unwrap();
-        assert_eq!(bob.unwrap().password, one, "only ann's changed");
+        assert_eq!(bob.unwrap().password, one, "only the account of ann changed");
     });
 }
 
 #[test]
-fn an_operator_changes_one_account_and_hears_if_there_is_none() {
-    let place = Place::new();
-    let store = place.open();
+fn changes_affect_one_account_and_report_a_missing_one() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let (ann, bob) = (account("ann"), account("bob"));
         store.create(&ann).await.unwrap();
@@ -85,18 +88,18 @@ fn an_operator_changes_one_account_and_hears_if_there_is_none() {
         assert_eq!(store.by_id(&ann.id).await.unwrap(), Some(enabled));
         assert_eq!(store.by_id(&bob.id).await.unwrap(), Some(bob));
 
-        let nobody = subject("nobody");
-        assert!(!store.set_password(&nobody, &hash("$new")).await.unwrap());
-        assert!(!store.set_disabled(&nobody, None).await.unwrap());
-        assert!(!store.set_claims(&nobody, &roles).await.unwrap());
-        assert!(!store.delete(&nobody).await.unwrap());
+        let unknown = subject("unknown");
+        assert!(!store.set_password(&unknown, &hash("$new")).await.unwrap());
+        assert!(!store.set_disabled(&unknown, None).await.unwrap());
+        assert!(!store.set_claims(&unknown, &roles).await.unwrap());
+        assert!(!store.delete(&unknown).await.unwrap());
     });
 }
 
 #[test]
-fn a_deleted_account_leaves_its_login_free() {
-    let place = Place::new();
-    let store = place.open();
+fn the_login_of_a_deleted_account_can_be_used_again() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let ann = account("ann");
         store.create(&ann).await.unwrap();
@@ -109,8 +112,8 @@ fn a_deleted_account_leaves_its_login_free() {
 
 #[test]
 fn accounts_are_listed_page_by_page_in_order_of_login() {
-    let place = Place::new();
-    let store = place.open();
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let names = ["b", "a", "\u{e9}", "Z", "b1", "a-b"];
         for name in names {
@@ -135,8 +138,8 @@ fn accounts_are_listed_page_by_page_in_order_of_login() {
 }
 
 #[test]
-fn the_store_answers_while_it_is_there() {
-    let place = Place::new();
-    let store = place.open();
+fn an_open_store_answers_a_ping() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async { AccountStore::ping(&store).await.unwrap() });
 }

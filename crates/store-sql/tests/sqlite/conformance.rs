@@ -1,4 +1,4 @@
-//! The suite that every store must pass.
+//! The conformance suite of all stores.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use diesel::sql_types::{Binary, Text};
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
 use tempfile::TempDir;
 
-/// Stores in files of one directory.
+/// Stores in the files of one directory.
 struct Files {
     directory: TempDir,
     made: AtomicU32,
@@ -24,7 +24,8 @@ impl Files {
 }
 
 fn open(path: impl Into<std::path::PathBuf>) -> SqliteStore {
-    let options = SqliteOptions { timeout: Duration::from_secs(60), ..SqliteOptions::new(path) };
+    let mut options = SqliteOptions::new(path);
+    options.timeout = Duration::from_secs(60);
     SqliteStore::open(options).unwrap()
 }
 

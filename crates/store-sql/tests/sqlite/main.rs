@@ -1,16 +1,16 @@
-//! The SQLite store from outside: what the ports promise, and what an operator relies on.
+//! The SQLite store from outside: the guarantees of the ports, and what an operator relies on.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a helper of a test that finds no way on has found a failure"
+    reason = "a test helper that cannot continue has found a failure"
 )]
 
 mod accounts;
 mod conformance;
 mod durability;
+mod errors;
+mod fixtures;
 mod opening;
-mod sample;
 mod sessions;
-mod trouble;

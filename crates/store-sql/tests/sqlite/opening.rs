@@ -1,4 +1,4 @@
-//! Opening: what an operator sees when something is wrong, and who may read the files.
+//! Opening: the errors an operator sees, and the modes of the files.
 
 use std::error::Error as _;
 use std::fs;
@@ -15,24 +15,30 @@ use aquaware_store_sql::{OpenError, SqliteOptions, SqliteStore};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::sample::{Place, account, full_session, id, run, session};
+use crate::fixtures::{TempStore, account, full_session, id, run, session};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-fn refusal(options: SqliteOptions) -> OpenError {
+fn open_error(options: SqliteOptions) -> OpenError {
     SqliteStore::open(options).unwrap_err()
 }
 
+fn with_migrate(temp: &TempStore, migrate: bool) -> SqliteOptions {
+    let mut options = temp.options();
+    options.migrate = migrate;
+    options
+}
+
 #[test]
-fn every_file_is_its_owners_alone() {
-    let place = Place::new();
-    let store = place.open();
+fn every_file_is_readable_by_its_owner_only() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async { store.insert(&session(1)).await.unwrap() });
-    assert_eq!(place.files(), ["aquaware.db", "aquaware.db-shm", "aquaware.db-wal"]);
-    for name in place.files() {
-        assert_eq!(mode(&place.path().with_file_name(&name)), 0o600, "{name}");
+    assert_eq!(temp.files(), ["aquaware.db", "aquaware.db-shm", "aquaware.db-wal"]);
+    for name in temp.files() {
+        assert_eq!(mode(&temp.path().with_file_name(&name)), 0o600, "{name}");
     }
 }
 
@@ -56,14 +62,14 @@ impl Subscriber for Warnings {
 }
 
 #[test]
-fn a_file_that_others_may_read_is_warned_of() {
+fn a_file_that_others_can_read_is_reported() {
     for (given, warned) in [(0o600, 0), (0o640, 1), (0o604, 1)] {
-        let place = Place::new();
-        fs::OpenOptions::new().write(true).create_new(true).mode(given).open(place.path()).unwrap();
-        fs::set_permissions(place.path(), fs::Permissions::from_mode(given)).unwrap();
+        let temp = TempStore::new();
+        fs::OpenOptions::new().write(true).create_new(true).mode(given).open(temp.path()).unwrap();
+        fs::set_permissions(temp.path(), fs::Permissions::from_mode(given)).unwrap();
         let warnings = Arc::new(AtomicUsize::new(0));
         let store =
-            tracing::subscriber::with_default(Warnings(Arc::clone(&warnings)), || place.open());
+            tracing::subscriber::with_default(Warnings(Arc::clone(&warnings)), || temp.open());
         assert_eq!(warnings.load(Ordering::Relaxed), warned, "{given:o}");
         run(async { store.insert(&session(1)).await.unwrap() });
     }
@@ -71,66 +77,66 @@ fn a_file_that_others_may_read_is_warned_of() {
 
 #[test]
 fn a_directory_is_not_a_database() {
-    let place = Place::new();
-    fs::create_dir(place.path()).unwrap();
-    let error = refusal(place.options());
+    let temp = TempStore::new();
+    fs::create_dir(temp.path()).unwrap();
+    let error = open_error(temp.options());
     assert!(matches!(error, OpenError::NotAFile { .. }), "{error:?}");
     assert!(error.to_string().contains("aquaware.db"));
 }
 
 #[test]
-fn some_other_file_is_not_a_database_and_stays_as_it_is() {
-    let place = Place::new();
+fn a_file_of_another_kind_is_rejected_and_unchanged() {
+    let temp = TempStore::new();
     let text = "my diary, which is much longer than the header of a database is. ".repeat(100);
-    fs::write(place.path(), &text).unwrap();
-    let error = refusal(place.options());
+    fs::write(temp.path(), &text).unwrap();
+    let error = open_error(temp.options());
     assert!(matches!(error, OpenError::NotADatabase { .. }), "{error:?}");
-    assert_eq!(fs::read_to_string(place.path()).unwrap(), text);
+    assert_eq!(fs::read_to_string(temp.path()).unwrap(), text);
 }
 
 #[test]
-fn a_directory_that_is_missing_is_not_made() {
-    let place = Place::new();
-    let path = place.path().join("deeper.db");
-    let error = refusal(SqliteOptions::new(&path));
+fn a_missing_directory_is_not_created() {
+    let temp = TempStore::new();
+    let path = temp.path().join("deeper.db");
+    let error = open_error(SqliteOptions::new(&path));
     assert!(matches!(error, OpenError::Io { .. }), "{error:?}");
     assert!(error.source().is_some());
-    assert!(!place.path().exists());
+    assert!(!temp.path().exists());
 }
 
 #[test]
-fn a_file_of_a_newer_program_is_left_alone() {
-    let place = Place::new();
-    drop(place.open());
-    place.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')");
+fn a_file_of_a_newer_version_is_rejected() {
+    let temp = TempStore::new();
+    drop(temp.open());
+    temp.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')");
     for migrate in [true, false] {
-        let error = refusal(SqliteOptions { migrate, ..place.options() });
-        let OpenError::Newer { version, .. } = &error else { panic!("{error:?}") };
+        let error = open_error(with_migrate(&temp, migrate));
+        let OpenError::NewerSchema { version, .. } = &error else { panic!("{error:?}") };
         assert_eq!(version, "99990101000000");
     }
 }
 
 #[test]
-fn without_leave_to_migrate_an_old_file_is_an_error_and_stays_as_it_is() {
-    let place = Place::new();
-    let options = SqliteOptions { migrate: false, ..place.options() };
-    let error = refusal(options.clone());
+fn without_migrations_an_old_file_is_rejected_and_unchanged() {
+    let temp = TempStore::new();
+    let options = with_migrate(&temp, false);
+    let error = open_error(options.clone());
     assert!(matches!(error, OpenError::NotMigrated { .. }), "{error:?}");
-    assert!(place.files().is_empty(), "nothing is made");
+    assert!(temp.files().is_empty(), "nothing is created");
 
-    fs::write(place.path(), "").unwrap();
-    let error = refusal(options.clone());
+    fs::write(temp.path(), "").unwrap();
+    let error = open_error(options.clone());
     assert!(matches!(error, OpenError::NotMigrated { .. }), "{error:?}");
-    assert_eq!(fs::metadata(place.path()).unwrap().len(), 0);
-    assert_eq!(place.files(), ["aquaware.db"]);
+    assert_eq!(fs::metadata(temp.path()).unwrap().len(), 0);
+    assert_eq!(temp.files(), ["aquaware.db"]);
 
-    drop(place.open());
+    drop(temp.open());
     let store = SqliteStore::open(options).unwrap();
     run(async { SessionStore::ping(&store).await.unwrap() });
 }
 
-/// What the release before left behind: its tables, and one session.
-const BEFORE: &str = concat!(
+/// A database of the previous release: its tables, and one session.
+const PREVIOUS_RELEASE: &str = concat!(
     include_str!("../../migrations/sqlite/2026-11-23-000000_sessions_and_accounts/up.sql"),
     "CREATE TABLE __diesel_schema_migrations (
          version VARCHAR(50) PRIMARY KEY NOT NULL,
@@ -141,80 +147,84 @@ const BEFORE: &str = concat!(
 );
 
 #[test]
-fn a_file_of_the_release_before_is_brought_up_to_date() {
-    let place = Place::new();
-    place.execute(BEFORE);
-    let options = SqliteOptions { migrate: false, ..place.options() };
-    let error = refusal(options.clone());
+fn a_file_of_the_previous_release_is_migrated() {
+    let temp = TempStore::new();
+    temp.execute(PREVIOUS_RELEASE);
+    let options = with_migrate(&temp, false);
+    let error = open_error(options.clone());
     assert!(matches!(error, OpenError::NotMigrated { .. }), "{error:?}");
 
-    let store = place.open();
+    let store = temp.open();
     run(async {
         assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));
         assert!(store.insert(&full_session(2)).await.unwrap());
         let again = Session { id: id(3), ..full_session(2) };
-        assert!(!store.insert(&again).await.unwrap(), "an index was had twice");
+        assert!(!store.insert(&again).await.unwrap(), "two sessions have one index");
         assert_eq!(store.find(&id(2)).await.unwrap(), Some(full_session(2)));
     });
     drop(store);
     drop(SqliteStore::open(options).unwrap());
 }
 
-/// By hand alone: the program goes forwards.
+/// Only by hand: the program itself migrates forwards only.
 #[test]
-fn the_way_back_is_a_way() {
-    let place = Place::new();
-    let store = place.open();
+fn a_down_migration_restores_the_previous_schema() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async { store.insert(&full_session(1)).await.unwrap() });
     drop(store);
-    place
-        .execute(include_str!("../../migrations/sqlite/2026-11-26-000000_status_indices/down.sql"));
-    place.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261126000000'");
+    temp.execute(include_str!("../../migrations/sqlite/2026-11-26-000000_status_indices/down.sql"));
+    temp.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261126000000'");
     run(async {
-        let found = place.open().find(&id(1)).await.unwrap();
+        let found = temp.open().find(&id(1)).await.unwrap();
         assert_eq!(found, Some(Session { status: None, ..full_session(1) }));
     });
 }
 
 #[test]
-fn options_out_of_range_are_errors() {
-    let place = Place::new();
-    for options in [
-        SqliteOptions { timeout: Duration::ZERO, ..place.options() },
-        SqliteOptions { readers: 0, ..place.options() },
-        SqliteOptions { readers: 65, ..place.options() },
-    ] {
-        assert!(matches!(refusal(options), OpenError::Option(_)));
+fn options_out_of_range_are_rejected() {
+    let temp = TempStore::new();
+    let changes: [fn(&mut SqliteOptions); 3] = [
+        |options| options.timeout = Duration::ZERO,
+        |options| options.readers = 0,
+        |options| options.readers = 65,
+    ];
+    for change in changes {
+        let mut options = temp.options();
+        change(&mut options);
+        assert!(matches!(open_error(options), OpenError::InvalidOption(_)));
     }
-    assert!(place.files().is_empty(), "nothing is made");
+    assert!(temp.files().is_empty(), "nothing is created");
 }
 
 #[test]
-fn paths_the_engine_cannot_take_are_errors() {
-    let place = Place::new();
-    let latin1 = place.path().with_file_name(std::ffi::OsString::from_vec(vec![b'a', 0xE9]));
+fn paths_the_engine_cannot_open_are_rejected() {
+    let temp = TempStore::new();
+    let latin1 = temp.path().with_file_name(std::ffi::OsString::from_vec(vec![b'a', 0xE9]));
     for path in [latin1, Path::new("a\0b.db").to_owned(), Path::new("").to_owned()] {
-        let error = refusal(SqliteOptions::new(&path));
-        assert!(matches!(error, OpenError::Path { .. }), "{error:?}");
+        let error = open_error(SqliteOptions::new(&path));
+        assert!(matches!(error, OpenError::InvalidPath { .. }), "{error:?}");
     }
-    assert!(place.files().is_empty());
+    assert!(temp.files().is_empty());
 }
 
 #[test]
-fn a_name_is_a_name_and_no_url() {
-    let place = Place::new();
+fn a_file_name_is_never_parsed_as_a_url() {
+    let temp = TempStore::new();
     for name in ["file:a?mode=memory", ":memory:", "b#c?d%41 \u{e9}.db"] {
-        let path = place.path().with_file_name(name);
-        drop(SqliteStore::open(SqliteOptions { path, ..place.options() }).unwrap());
-        assert_eq!(place.files(), [name]);
-        fs::remove_file(place.path().with_file_name(name)).unwrap();
+        let path = temp.path().with_file_name(name);
+        let mut options = temp.options();
+        options.path = path;
+        drop(SqliteStore::open(options).unwrap());
+        assert_eq!(temp.files(), [name]);
+        fs::remove_file(temp.path().with_file_name(name)).unwrap();
     }
 }
 
 #[test]
 fn one_file_serves_two_stores() {
-    let place = Place::new();
-    let (sessions, accounts) = (place.open(), place.open());
+    let temp = TempStore::new();
+    let (sessions, accounts) = (temp.open(), temp.open());
     run(async {
         sessions.insert(&full_session(1)).await.unwrap();
         accounts.create(&account("ann")).await.unwrap();
@@ -224,32 +234,32 @@ fn one_file_serves_two_stores() {
     drop(sessions);
     run(async { assert!(accounts.find(&id(1)).await.unwrap().is_some()) });
     drop(accounts);
-    assert_eq!(place.files(), ["aquaware.db"]);
+    assert_eq!(temp.files(), ["aquaware.db"]);
 }
 
 #[test]
-fn many_may_open_a_new_file_at_once() {
-    let place = Place::new();
+fn a_new_file_can_be_opened_concurrently() {
+    let temp = TempStore::new();
     let start = Barrier::new(8);
     std::thread::scope(|scope| {
         for number in 0..8 {
-            let (place, start) = (&place, &start);
+            let (temp, start) = (&temp, &start);
             scope.spawn(move || {
                 start.wait();
-                let store = place.open();
+                let store = temp.open();
                 run(async { assert!(store.insert(&session(number)).await.unwrap()) });
             });
         }
     });
-    let store = place.open();
+    let store = temp.open();
     run(async {
         assert_eq!(SessionStore::list(&store, &session(0).subject).await.unwrap().len(), 8);
     });
 }
 
 #[test]
-fn a_store_shows_where_it_is_and_nothing_else() {
-    let place = Place::new();
-    let text = format!("{:?}", place.open());
-    assert_eq!(text, format!("SqliteStore {{ path: {:?}, .. }}", place.path()));
+fn the_debug_output_of_a_store_is_its_path() {
+    let temp = TempStore::new();
+    let text = format!("{:?}", temp.open());
+    assert_eq!(text, format!("SqliteStore {{ path: {:?}, .. }}", temp.path()));
 }

@@ -1,4 +1,4 @@
-//! The port of sessions.
+//! The session port.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use aquaware_core::session::{EndReason, Session};
 use aquaware_core::store::{Advance, Outcome, SessionStore};
 use aquaware_core::time::Timestamp;
 
-use crate::sample::{
-    Place, at, claims, done, ended, full_session, generation, id, index, run, session, standing,
-    step, subject,
+use crate::fixtures::{
+    TempStore, applied, at, claims, ended, full_session, generation, id, index, refused, run,
+    session, step, subject,
 };
 
 #[test]
-fn a_session_comes_back_as_it_went_in() {
-    let place = Place::new();
-    let store = place.open();
+fn sessions_are_returned_unchanged() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         for session in [session(1), full_session(2)] {
             assert!(store.insert(&session).await.unwrap());
@@ -26,9 +26,9 @@ fn a_session_comes_back_as_it_went_in() {
 }
 
 #[test]
-fn a_taken_name_changes_nothing() {
-    let place = Place::new();
-    let store = place.open();
+fn a_taken_id_is_rejected_without_a_change() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         assert!(store.insert(&session(1)).await.unwrap());
         let other = Session { subject: subject("bob"), ..session(1) };
@@ -38,14 +38,14 @@ fn a_taken_name_changes_nothing() {
 }
 
 #[test]
-fn an_advance_changes_what_it_says_and_nothing_else() {
-    let place = Place::new();
-    let store = place.open();
+fn an_advance_changes_only_its_own_fields() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let before = Session { ended: None, generation: generation(7), ..full_session(1) };
         store.insert(&before).await.unwrap();
         let step = step(7, 2_000);
-        let after = done(store.advance(&id(1), &step).await.unwrap());
+        let after = applied(store.advance(&id(1), &step).await.unwrap());
         let expected = Session {
             generation: step.to,
             mark: Some(step.mark),
@@ -60,15 +60,15 @@ fn an_advance_changes_what_it_says_and_nothing_else() {
 }
 
 #[test]
-fn an_advance_from_elsewhere_shows_what_stands() {
-    let place = Place::new();
-    let store = place.open();
+fn an_advance_from_another_generation_returns_the_current_record() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
-        let stands = Session { generation: generation(5), ..session(1) };
-        store.insert(&stands).await.unwrap();
+        let current = Session { generation: generation(5), ..session(1) };
+        store.insert(&current).await.unwrap();
         for from in [4, 6] {
             let outcome = store.advance(&id(1), &step(from, 2_000)).await.unwrap();
-            assert_eq!(standing(outcome), stands);
+            assert_eq!(refused(outcome), current);
         }
         assert_eq!(store.advance(&id(2), &step(1, 2_000)).await.unwrap(), Outcome::NotFound);
         assert_eq!(store.find(&id(2)).await.unwrap(), None);
@@ -77,19 +77,19 @@ fn an_advance_from_elsewhere_shows_what_stands() {
 
 #[test]
 fn an_advance_may_skip_generations() {
-    let place = Place::new();
-    let store = place.open();
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         store.insert(&session(1)).await.unwrap();
         let far = Advance { to: generation(1_000), ..step(1, 2_000) };
-        assert_eq!(done(store.advance(&id(1), &far).await.unwrap()).generation, far.to);
+        assert_eq!(applied(store.advance(&id(1), &far).await.unwrap()).generation, far.to);
     });
 }
 
 #[test]
-fn of_64_concurrent_advances_one_is_done() {
-    let place = Place::new();
-    let store = Arc::new(place.open());
+fn exactly_one_of_64_concurrent_advances_is_applied() {
+    let temp = TempStore::new();
+    let store = Arc::new(temp.open());
     run(async {
         store.insert(&session(1)).await.unwrap();
         let tasks: Vec<_> = (0..64)
@@ -104,27 +104,30 @@ fn of_64_concurrent_advances_one_is_done() {
             match task.await.unwrap().unwrap() {
                 Outcome::Applied(session) => winners.push(session),
                 Outcome::Refused(session) => losers.push(session),
-                Outcome::NotFound => panic!("it is there"),
+                Outcome::NotFound => panic!("the session exists"),
             }
         }
         assert_eq!((winners.len(), losers.len()), (1, 63));
-        assert!(losers.iter().all(|seen| *seen == winners[0]), "losers see the winner's result");
+        assert!(
+            losers.iter().all(|seen| *seen == winners[0]),
+            "the others get the record of the winner"
+        );
         assert_eq!(store.find(&id(1)).await.unwrap().as_ref(), winners.first());
     });
 }
 
 #[test]
 fn a_touch_moves_the_last_use_forward_only() {
-    let place = Place::new();
-    let store = place.open();
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         store.insert(&session(1)).await.unwrap();
         for (touched, seen) in [(5_000, 5_000), (4_000, 5_000), (6_000, 6_000)] {
             let outcome = store.touch(&id(1), generation(1), at(touched)).await.unwrap();
-            assert_eq!(done(outcome), Session { last_used_at: at(seen), ..session(1) });
+            assert_eq!(applied(outcome), Session { last_used_at: at(seen), ..session(1) });
         }
         let outcome = store.touch(&id(1), generation(2), at(9_000)).await.unwrap();
-        assert_eq!(standing(outcome).last_used_at, at(6_000));
+        assert_eq!(refused(outcome).last_used_at, at(6_000));
         let outcome = store.touch(&id(2), generation(1), at(9_000)).await.unwrap();
         assert_eq!(outcome, Outcome::NotFound);
     });
@@ -132,28 +135,28 @@ fn a_touch_moves_the_last_use_forward_only() {
 
 #[test]
 fn an_advance_never_moves_the_last_use_back() {
-    let place = Place::new();
-    let store = place.open();
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         store.insert(&Session { last_used_at: at(9_000), ..session(1) }).await.unwrap();
-        let after = done(store.advance(&id(1), &step(1, 2_000)).await.unwrap());
+        let after = applied(store.advance(&id(1), &step(1, 2_000)).await.unwrap());
         assert_eq!((after.last_used_at, after.issued_at), (at(9_000), at(2_000)));
     });
 }
 
 #[test]
-fn an_end_is_for_ever_and_keeps_its_first_reason() {
-    let place = Place::new();
-    let store = place.open();
+fn an_ended_session_stays_ended_with_its_first_reason() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         store.insert(&session(1)).await.unwrap();
         let first = ended(3_000, EndReason::Logout);
         let over = Session { ended: Some(first), ..session(1) };
-        assert_eq!(done(store.end(&id(1), first).await.unwrap()), over);
+        assert_eq!(applied(store.end(&id(1), first).await.unwrap()), over);
         let again = store.end(&id(1), ended(4_000, EndReason::Reuse)).await.unwrap();
-        assert_eq!(standing(again), over);
-        assert_eq!(standing(store.advance(&id(1), &step(1, 5_000)).await.unwrap()), over);
-        assert_eq!(standing(store.touch(&id(1), generation(1), at(5_000)).await.unwrap()), over);
+        assert_eq!(refused(again), over);
+        assert_eq!(refused(store.advance(&id(1), &step(1, 5_000)).await.unwrap()), over);
+        assert_eq!(refused(store.touch(&id(1), generation(1), at(5_000)).await.unwrap()), over);
         assert!(!store.insert(&session(1)).await.unwrap());
         assert_eq!(store.find(&id(1)).await.unwrap(), Some(over));
         assert_eq!(store.end(&id(2), first).await.unwrap(), Outcome::NotFound);
@@ -161,9 +164,9 @@ fn an_end_is_for_ever_and_keeps_its_first_reason() {
 }
 
 #[test]
-fn ending_all_gives_those_it_ended() {
-    let place = Place::new();
-    let store = place.open();
+fn ending_all_sessions_returns_those_it_ended() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let bobs = Session { subject: subject("bob"), ..session(4) };
         let over = Session { ended: Some(ended(1, EndReason::Reuse)), ..session(3) };
@@ -182,9 +185,9 @@ fn ending_all_gives_those_it_ended() {
 }
 
 #[test]
-fn a_list_has_the_subjects_sessions_ended_ones_too() {
-    let place = Place::new();
-    let store = place.open();
+fn a_list_has_all_sessions_of_a_subject_including_ended_ones() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let over = Session { ended: Some(ended(1, EndReason::Reuse)), ..session(2) };
         for session in [session(1), over.clone(), Session { subject: subject("Ann"), ..session(3) }]
@@ -194,14 +197,14 @@ fn a_list_has_the_subjects_sessions_ended_ones_too() {
         let mut theirs = store.list(&subject("ann")).await.unwrap();
         theirs.sort_by_key(|session| session.id);
         assert_eq!(theirs, vec![session(1), over]);
-        assert!(store.list(&subject("nobody")).await.unwrap().is_empty());
+        assert!(store.list(&subject("unknown")).await.unwrap().is_empty());
     });
 }
 
 #[test]
-fn claims_are_set_on_what_has_not_ended() {
-    let place = Place::new();
-    let store = place.open();
+fn claims_are_set_on_sessions_that_have_not_ended() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let over = Session { ended: Some(ended(1, EndReason::Reuse)), ..session(2) };
         let bobs = Session { subject: subject("bob"), ..session(3) };
@@ -226,9 +229,9 @@ async fn left(store: &impl SessionStore) -> Vec<SessionId> {
 }
 
 #[test]
-fn a_purge_drops_what_expired_before_and_no_more() {
-    let place = Place::new();
-    let store = place.open();
+fn a_purge_deletes_only_expired_sessions() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let expiry = |number, expires_at, ends_at| Session {
             expires_at: at(expires_at),
@@ -251,11 +254,11 @@ fn a_purge_drops_what_expired_before_and_no_more() {
 }
 
 #[test]
-fn a_purge_finds_what_lies_far_behind_the_living() {
-    let place = Place::new();
-    let store = Arc::new(place.open());
+fn a_purge_finds_expired_sessions_behind_many_live_ones() {
+    let temp = TempStore::new();
+    let store = Arc::new(temp.open());
     run(async {
-        // More than one stretch of the table, with the dead at both of its ends.
+        // More rows than one scan reads, with expired ones at both ends.
         let inserts: Vec<_> = (0..9_000_u16)
             .map(|number| {
                 let store = Arc::clone(&store);
@@ -275,9 +278,9 @@ fn a_purge_finds_what_lies_far_behind_the_living() {
 }
 
 #[test]
-fn two_releases_at_once_count_each_session_once() {
-    let place = Place::new();
-    let stores = [Arc::new(place.open()), Arc::new(place.open())];
+fn concurrent_releases_count_each_session_once() {
+    let temp = TempStore::new();
+    let stores = [Arc::new(temp.open()), Arc::new(temp.open())];
     run(async {
         let over = Some(ended(1, EndReason::Reuse));
         for number in 0..1_000_u16 {
@@ -299,15 +302,15 @@ fn two_releases_at_once_count_each_session_once() {
         assert!(counts.iter().all(|count| *count <= 200), "{counts:?}");
         assert_eq!(counts.iter().sum::<u64>(), 1_000, "{counts:?}");
         assert!(stores[0].revoked(at(0)).await.unwrap().is_empty());
-        // In bites, so that others get in between.
-        assert!(stores[0].write_counts().steps > before.steps + 4);
+        // In batches, so that other operations run in between.
+        assert!(stores[0].write_counts().operations > before.operations + 4);
     });
 }
 
 #[test]
-fn the_ends_of_time_are_kept() {
-    let place = Place::new();
-    let store = place.open();
+fn extreme_times_are_stored_unchanged() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         let session = Session {
             created_at: Timestamp::from_millis(i64::MIN),
@@ -321,8 +324,8 @@ fn the_ends_of_time_are_kept() {
 }
 
 #[test]
-fn the_store_answers_while_it_is_there() {
-    let place = Place::new();
-    let store = place.open();
+fn an_open_store_answers_a_ping() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async { SessionStore::ping(&store).await.unwrap() });
 }

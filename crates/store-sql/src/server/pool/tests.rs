@@ -1,51 +1,52 @@
-//! The pool with a server that is a count of its connections.
+//! The pool over a fake server that only counts its connections.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 
-/// A server that exists as a count of its connections.
+/// Counts its connections and what happened to them.
 #[derive(Default)]
-struct Fake {
-    made: AtomicUsize,
-    asked: AtomicUsize,
+struct FakeServer {
+    connected: AtomicUsize,
+    pings: AtomicUsize,
     abandoned: AtomicUsize,
     /// Whether connections can be made.
     is_down: AtomicBool,
-    /// Whether it leaves whoever connects without an answer.
+    /// Whether it leaves a new connection without a response.
     hangs: AtomicBool,
 }
 
-struct FakeLink {
-    server: Arc<Fake>,
+struct FakeConnection {
+    server: Arc<FakeServer>,
     number: usize,
     sent: bool,
 }
 
-impl Link for FakeLink {
-    type Plan = Arc<Fake>;
+impl Connection for FakeConnection {
+    type Config = Arc<FakeServer>;
 
-    async fn connect(plan: &Arc<Fake>) -> Result<Self, Trouble> {
-        if plan.is_down.load(Ordering::SeqCst) {
-            return Err(Trouble::unsent(Failure::Connect(std::io::ErrorKind::ConnectionRefused)));
+    async fn connect(server: &Arc<FakeServer>) -> Result<Self, StatementError> {
+        if server.is_down.load(Ordering::SeqCst) {
+            let refused = SqlError::Connect(std::io::ErrorKind::ConnectionRefused);
+            return Err(StatementError::not_sent(refused));
         }
-        if plan.hangs.load(Ordering::SeqCst) {
+        if server.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        let number = plan.made.fetch_add(1, Ordering::SeqCst);
-        Ok(Self { server: Arc::clone(plan), number, sent: false })
+        let number = server.connected.fetch_add(1, Ordering::SeqCst);
+        Ok(Self { server: Arc::clone(server), number, sent: false })
     }
 
     async fn is_closed(&mut self) -> bool {
         false
     }
 
-    async fn check(&mut self) -> Result<(), Trouble> {
-        self.server.asked.fetch_add(1, Ordering::SeqCst);
+    async fn ping(&mut self) -> Result<(), StatementError> {
+        self.server.pings.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
-    fn begin(&mut self) {
+    fn begin_operation(&mut self) {
         self.sent = false;
     }
 
@@ -60,8 +61,8 @@ impl Link for FakeLink {
 
 const TIMEOUT: Duration = Duration::from_millis(200);
 
-fn pool(size: usize) -> (Pool<FakeLink>, Arc<Fake>) {
-    let server = Arc::new(Fake::default());
+fn pool(size: usize) -> (Pool<FakeConnection>, Arc<FakeServer>) {
+    let server = Arc::new(FakeServer::default());
     let pool = Pool::new("aquaware-test", Arc::clone(&server), size, TIMEOUT).unwrap();
     (pool, server)
 }
@@ -70,58 +71,65 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// The number of the connection it ran on.
-fn number<'a>(link: &'a mut FakeLink, (): &'a ()) -> BoxFuture<'a, Result<usize, Trouble>> {
-    Box::pin(async { Ok(link.number) })
+/// An operation that returns the number of its connection.
+fn number<'a>(
+    connection: &'a mut FakeConnection,
+    (): &'a (),
+) -> BoxFuture<'a, Result<usize, StatementError>> {
+    Box::pin(async { Ok(connection.number) })
 }
 
 #[test]
-fn steps_share_connections() {
+fn operations_share_connections() {
     let (pool, server) = pool(2);
     run(async {
         for _ in 0..5 {
             assert_eq!(pool.run(Access::Write, (), number).await.unwrap(), 0);
         }
     });
-    assert_eq!(server.made.load(Ordering::SeqCst), 1);
-    assert_eq!(server.asked.load(Ordering::SeqCst), 0, "nobody asks a connection just used");
+    assert_eq!(server.connected.load(Ordering::SeqCst), 1);
+    assert_eq!(server.pings.load(Ordering::SeqCst), 0, "a connection just used is not pinged");
 }
 
 #[test]
-fn a_connection_that_was_idle_is_asked_for_a_sign_of_life() {
+fn an_idle_connection_is_pinged_before_use() {
     let (pool, server) = pool(1);
     run(async {
         pool.run(Access::Read, (), number).await.unwrap();
-        std::thread::park_timeout(TRUSTED + Duration::from_millis(50));
+        std::thread::park_timeout(MAX_IDLE + Duration::from_millis(50));
         pool.run(Access::Read, (), number).await.unwrap();
     });
-    assert_eq!(server.asked.load(Ordering::SeqCst), 1);
+    assert_eq!(server.pings.load(Ordering::SeqCst), 1);
 }
 
 #[test]
-fn a_change_is_tried_once_more_if_nothing_was_sent_and_on_a_new_connection() {
+fn a_change_that_was_not_sent_is_retried_once_on_a_new_connection() {
     let (pool, server) = pool(4);
     run(async {
-        // The second connection is old, too, when the first breaks.
+        // When the first connection breaks, the second one is old too.
         let both = futures_util::future::join(
             pool.run(Access::Write, (), slow),
             pool.run(Access::Write, (), slow),
         );
         let _ = both.await;
         let ran_on = pool
-            .run(Access::Write, (), |link, ()| {
+            .run(Access::Write, (), |connection, ()| {
                 Box::pin(async {
-                    let old = link.number < 2;
-                    if old { Err(Trouble::unsent(Failure::Broken)) } else { Ok(link.number) }
+                    let old = connection.number < 2;
+                    if old {
+                        Err(StatementError::not_sent(SqlError::ConnectionLost))
+                    } else {
+                        Ok(connection.number)
+                    }
                 })
             })
             .await;
         assert_eq!(ran_on.unwrap(), 2);
     });
-    assert_eq!(server.made.load(Ordering::SeqCst), 3);
+    assert_eq!(server.connected.load(Ordering::SeqCst), 3);
 }
 
-fn slow<'a>(_: &'a mut FakeLink, (): &'a ()) -> BoxFuture<'a, Result<(), Trouble>> {
+fn slow<'a>(_: &'a mut FakeConnection, (): &'a ()) -> BoxFuture<'a, Result<(), StatementError>> {
     Box::pin(async {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(())
@@ -129,14 +137,14 @@ fn slow<'a>(_: &'a mut FakeLink, (): &'a ()) -> BoxFuture<'a, Result<(), Trouble
 }
 
 #[test]
-fn a_change_that_was_sent_is_not_repeated_and_its_connection_is_gone() {
+fn a_change_that_was_sent_is_not_repeated_and_its_connection_is_dropped() {
     let (pool, server) = pool(1);
     let tries = Arc::new(AtomicUsize::new(0));
     run(async {
         let error = pool
             .run(Access::Write, Arc::clone(&tries), |_, tries| {
                 tries.fetch_add(1, Ordering::SeqCst);
-                Box::pin(async { Err::<(), _>(Trouble::unknown(Failure::Broken)) })
+                Box::pin(async { Err::<(), _>(StatementError::unknown(SqlError::ConnectionLost)) })
             })
             .await
             .unwrap_err();
@@ -148,48 +156,48 @@ fn a_change_that_was_sent_is_not_repeated_and_its_connection_is_gone() {
 }
 
 #[test]
-fn a_conflict_is_tried_again_and_not_for_ever() {
-    let server = Arc::new(Fake::default());
+fn a_conflict_is_retried_a_limited_number_of_times() {
+    let server = Arc::new(FakeServer::default());
     let patient = TIMEOUT * 100;
     let pool = Pool::new("aquaware-test", Arc::clone(&server), 1, patient).unwrap();
     let tries = Arc::new(AtomicUsize::new(0));
     let start = Instant::now();
-    assert_eq!(run(conflict(&pool, &tries)), Failure::Conflict);
+    assert_eq!(run(conflict(&pool, &tries)), SqlError::Conflict);
     assert_eq!(tries.load(Ordering::SeqCst), 9);
-    assert_eq!(server.made.load(Ordering::SeqCst), 1);
+    assert_eq!(server.connected.load(Ordering::SeqCst), 1);
     // 1, 2, 4 … 128 ms.
     assert!(start.elapsed() >= Duration::from_millis(255) && start.elapsed() < patient);
 }
 
 #[test]
-fn a_conflict_that_lasts_ends_before_the_deadline_and_says_so() {
+fn a_lasting_conflict_is_reported_before_the_deadline() {
     let (pool, _) = pool(1);
     let tries = Arc::new(AtomicUsize::new(0));
-    assert_eq!(run(conflict(&pool, &tries)), Failure::Conflict);
+    assert_eq!(run(conflict(&pool, &tries)), SqlError::Conflict);
     assert!((2..9).contains(&tries.load(Ordering::SeqCst)));
 }
 
-/// Runs a step that is always in somebody's way.
-async fn conflict(pool: &Pool<FakeLink>, tries: &Arc<AtomicUsize>) -> Failure {
-    let step = pool.run(Access::Write, Arc::clone(tries), |_, tries| {
+/// Runs an operation that always conflicts with another.
+async fn conflict(pool: &Pool<FakeConnection>, tries: &Arc<AtomicUsize>) -> SqlError {
+    let operation = pool.run(Access::Write, Arc::clone(tries), |_, tries| {
         tries.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async { Err::<(), _>(Trouble::undone(Failure::Conflict)) })
+        Box::pin(async { Err::<(), _>(StatementError::rolled_back(SqlError::Conflict)) })
     });
-    let error = step.await.unwrap_err();
+    let error = operation.await.unwrap_err();
     assert!(error.is_transient() && !error.is_unknown());
     *std::error::Error::source(&error).unwrap().downcast_ref().unwrap()
 }
 
 #[test]
-fn a_step_ends_at_its_deadline_and_what_was_sent_is_unknown() {
+fn an_operation_ends_at_its_deadline_and_is_unknown_if_it_was_sent() {
     let (pool, server) = pool(1);
     run(async {
         for sent in [true, false] {
             let start = Instant::now();
             let error = pool
-                .run(Access::Write, sent, |link, sent| {
-                    link.sent = *sent;
-                    Box::pin(std::future::pending::<Result<(), Trouble>>())
+                .run(Access::Write, sent, |connection, sent| {
+                    connection.sent = *sent;
+                    Box::pin(std::future::pending::<Result<(), StatementError>>())
                 })
                 .await
                 .unwrap_err();
@@ -202,7 +210,7 @@ fn a_step_ends_at_its_deadline_and_what_was_sent_is_unknown() {
 }
 
 #[test]
-fn waiting_for_a_connection_counts() {
+fn waiting_for_a_connection_counts_towards_the_deadline() {
     let (pool, server) = pool(1);
     server.hangs.store(true, Ordering::SeqCst);
     run(async {
@@ -221,39 +229,40 @@ fn waiting_for_a_connection_counts() {
 }
 
 #[test]
-fn a_step_whose_caller_is_gone_is_done_all_the_same() {
+fn an_operation_finishes_after_its_caller_was_dropped() {
     let (pool, _) = pool(1);
     let done = Arc::new(AtomicUsize::new(0));
     run(async {
-        let step = pool.run(Access::Write, Arc::clone(&done), |_, done| {
+        let operation = pool.run(Access::Write, Arc::clone(&done), |_, done| {
             Box::pin(async {
                 tokio::time::sleep(Duration::from_millis(30)).await;
                 done.fetch_add(1, Ordering::SeqCst);
                 Ok(())
             })
         });
-        let mut step = Box::pin(step);
-        assert!(futures_util::poll!(&mut step).is_pending());
-        drop(step);
-        // The only connection is free again once it is done.
+        let mut operation = Box::pin(operation);
+        assert!(futures_util::poll!(&mut operation).is_pending());
+        drop(operation);
+        // The only connection is free again after that.
         pool.run(Access::Read, (), number).await.unwrap();
     });
     assert_eq!(done.load(Ordering::SeqCst), 1);
 }
 
 #[test]
-fn a_step_that_panics_may_have_changed_something() {
+fn the_outcome_of_a_change_that_panicked_is_unknown() {
     let (pool, _) = pool(1);
     run(async {
-        let step: Running<FakeLink, (), ()> = |_, ()| Box::pin(async { panic!("on purpose") });
-        assert!(pool.run(Access::Write, (), step).await.unwrap_err().is_unknown());
-        assert!(!pool.run(Access::Read, (), step).await.unwrap_err().is_unknown());
+        let operation: Operation<FakeConnection, (), ()> =
+            |_, ()| Box::pin(async { panic!("on purpose") });
+        assert!(pool.run(Access::Write, (), operation).await.unwrap_err().is_unknown());
+        assert!(!pool.run(Access::Read, (), operation).await.unwrap_err().is_unknown());
         assert!(pool.run(Access::Read, (), number).await.is_ok());
     });
 }
 
 #[test]
-fn a_server_that_is_down_and_up_again_is_found_again() {
+fn the_pool_recovers_when_its_server_is_back() {
     let (pool, server) = pool(1);
     run(async {
         server.is_down.store(true, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! Records to try things with, and a runtime as each worker of the server has it.
+//! Sample records, a store in a temporary directory, and a runtime like those of the server's workers.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
-/// A store in a directory of its own.
-pub(crate) struct Place {
+/// A store in a temporary directory.
+pub(crate) struct TempStore {
     directory: TempDir,
 }
 
-impl Place {
+impl TempStore {
     pub(crate) fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
@@ -31,16 +31,18 @@ impl Place {
         self.directory.path().join("aquaware.db")
     }
 
-    /// Patient options: the tests share their machine.
+    /// Options with a long timeout: the tests share their machine.
     pub(crate) fn options(&self) -> SqliteOptions {
-        SqliteOptions { timeout: Duration::from_secs(60), ..SqliteOptions::new(self.path()) }
+        let mut options = SqliteOptions::new(self.path());
+        options.timeout = Duration::from_secs(60);
+        options
     }
 
     pub(crate) fn open(&self) -> SqliteStore {
         SqliteStore::open(self.options()).unwrap()
     }
 
-    /// Somebody else's connection to the same file.
+    /// Another connection to the same file.
     pub(crate) fn connect(&self) -> SqliteConnection {
         SqliteConnection::establish(self.path().to_str().unwrap()).unwrap()
     }
@@ -49,7 +51,7 @@ impl Place {
         self.connect().batch_execute(sql).unwrap();
     }
 
-    /// The names of the files there are, sorted.
+    /// The names of the files, sorted.
     pub(crate) fn files(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.directory.path())
             .unwrap()
@@ -60,7 +62,7 @@ impl Place {
     }
 }
 
-/// Runs `future` on a single-threaded runtime that has a timer and nothing else.
+/// Runs `future` on a single-threaded runtime that has only a timer.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
@@ -91,7 +93,7 @@ pub(crate) fn claims(json: &serde_json::Value) -> ExtraClaims {
     json.as_object().unwrap().clone()
 }
 
-/// A fresh session of ann's.
+/// A new session of ann.
 pub(crate) fn session(number: u16) -> Session {
     Session {
         id: id(number),
@@ -112,7 +114,7 @@ pub(crate) fn session(number: u16) -> Session {
     }
 }
 
-/// A session with something in every field.
+/// A session with a value in every field.
 pub(crate) fn full_session(number: u16) -> Session {
     Session {
         scope: Scope::parse("read write").unwrap(),
@@ -130,7 +132,7 @@ pub(crate) fn full_session(number: u16) -> Session {
     }
 }
 
-/// The step from `from` to the next generation at `millis`.
+/// The advance from `from` to the next generation at `millis`.
 pub(crate) fn step(from: u64, millis: i64) -> Advance {
     Advance {
         from: generation(from),
@@ -145,17 +147,17 @@ pub(crate) fn ended(millis: i64, reason: EndReason) -> Ended {
     Ended { at: at(millis), reason }
 }
 
-pub(crate) fn done(outcome: Outcome) -> Session {
+pub(crate) fn applied(outcome: Outcome) -> Session {
     match outcome {
         Outcome::Applied(session) => session,
-        other => panic!("not done: {other:?}"),
+        other => panic!("not applied: {other:?}"),
     }
 }
 
-pub(crate) fn standing(outcome: Outcome) -> Session {
+pub(crate) fn refused(outcome: Outcome) -> Session {
     match outcome {
         Outcome::Refused(session) => session,
-        other => panic!("not standing: {other:?}"),
+        other => panic!("not refused: {other:?}"),
     }
 }
 

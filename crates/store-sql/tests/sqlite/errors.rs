@@ -1,4 +1,4 @@
-//! Trouble: rows nobody here wrote, a damaged file, a lock that stays.
+//! Errors: corrupt rows, a damaged file, a held lock.
 
 use std::error::Error as StdError;
 use std::fs;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use aquaware_core::session::{EndReason, Session};
 use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
-use aquaware_store_sql::{Failure, SqliteOptions, SqliteStore};
+use aquaware_store_sql::{SqlError, SqliteStore};
 use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection as _;
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::BigInt;
 
-use crate::sample::{
-    Place, account, at, ended, generation, hash, id, index, run, session, step, subject,
+use crate::fixtures::{
+    TempStore, account, at, ended, generation, hash, id, index, run, session, step, subject,
 };
 
-/// All that an error says, its causes included.
-fn story(error: &StoreError) -> String {
+/// The full text of an error, including its causes.
+fn full_text(error: &StoreError) -> String {
     let mut text = format!("{error} {error:?}");
     let mut next = error.source();
     while let Some(cause) = next {
@@ -28,7 +28,7 @@ fn story(error: &StoreError) -> String {
     text
 }
 
-fn cause(error: &StoreError) -> Failure {
+fn cause(error: &StoreError) -> SqlError {
     *error.source().unwrap().downcast_ref().unwrap()
 }
 
@@ -36,20 +36,20 @@ fn assert_corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>, key: &str) 
     let error = result.unwrap_err();
     assert!(!error.is_transient());
     let StoreError::Corrupt { key: named, .. } = &error else { panic!("{error:?}") };
-    assert!(named.contains(key), "{named} should name {key}");
-    assert!(!story(&error).contains("s3cret"), "{}", story(&error));
+    assert!(named.contains(key), "{named} does not contain {key}");
+    assert!(!full_text(&error).contains("s3cret"), "{}", full_text(&error));
 }
 
 #[test]
-fn a_bad_session_is_named_wherever_it_turns_up() {
-    let place = Place::new();
-    let store = place.open();
+fn a_corrupt_session_is_reported_by_every_operation() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         for number in 1..=3 {
             store.insert(&session(number)).await.unwrap();
         }
         let hex: String = id(2).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        place.execute(&format!("UPDATE sessions SET client = 's3cret!' WHERE id = x'{hex}'"));
+        temp.execute(&format!("UPDATE sessions SET client = 's3cret!' WHERE id = x'{hex}'"));
         let key = id(2).to_string();
         assert_corrupt(store.find(&id(2)).await, &key);
         assert_corrupt(SessionStore::list(&store, &subject("ann")).await, &key);
@@ -57,40 +57,40 @@ fn a_bad_session_is_named_wherever_it_turns_up() {
         assert_corrupt(store.advance(&id(2), &step(9, 2_000)).await, &key);
         assert_corrupt(store.touch(&id(2), generation(1), at(2_000)).await, &key);
 
-        place.execute("UPDATE sessions SET client = 'web'");
+        temp.execute("UPDATE sessions SET client = 'web'");
         assert_eq!(store.find(&id(2)).await.unwrap(), Some(session(2)), "nothing has changed");
     });
 }
 
 #[test]
-fn a_status_index_that_is_none_is_named_and_not_left_out() {
-    let place = Place::new();
-    let store = place.open();
+fn an_invalid_status_index_is_reported_and_never_skipped() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         for number in 1..=3_u16 {
             let status = Some(index(number.into()));
             store.insert(&Session { status, ..session(number) }).await.unwrap();
         }
         let _ = store.end_all(&subject("ann"), None, ended(2_000, EndReason::LogoutAll)).await;
-        place.execute("UPDATE sessions SET status_index = 4294967296 WHERE status_index = 2");
+        temp.execute("UPDATE sessions SET status_index = 4294967296 WHERE status_index = 2");
         assert_corrupt(store.find(&id(2)).await, &id(2).to_string());
         assert_corrupt(store.revoked(at(0)).await, "4294967296");
     });
 }
 
 #[test]
-fn a_bad_session_can_be_ended_all_the_same() {
-    let place = Place::new();
-    let store = place.open();
+fn a_corrupt_session_can_still_be_ended() {
+    let temp = TempStore::new();
+    let store = temp.open();
     let (one, all) = (ended(2_000, EndReason::Logout), ended(3_000, EndReason::LogoutAll));
     run(async {
         for number in 1..=3 {
             store.insert(&session(number)).await.unwrap();
         }
-        place.execute("UPDATE sessions SET client = 's3cret!'");
+        temp.execute("UPDATE sessions SET client = 's3cret!'");
         assert_corrupt(store.end(&id(1), one).await, &id(1).to_string());
         assert_corrupt(store.end_all(&subject("ann"), None, all).await, "session");
-        place.execute("UPDATE sessions SET client = 'web'");
+        temp.execute("UPDATE sessions SET client = 'web'");
         for (number, expected) in [(1, one), (2, all), (3, all)] {
             let outcome = store.advance(&id(number), &step(1, 4_000)).await.unwrap();
             let Outcome::Refused(session) = outcome else { panic!("{outcome:?}") };
@@ -100,14 +100,14 @@ fn a_bad_session_can_be_ended_all_the_same() {
 }
 
 #[test]
-fn a_bad_account_is_named_wherever_it_turns_up() {
-    let place = Place::new();
-    let store = place.open();
+fn a_corrupt_account_is_reported_by_every_operation() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async {
         for name in ["ann", "bob"] {
             store.create(&account(name)).await.unwrap();
         }
-        place.execute("UPDATE accounts SET claims = '[\"s3cret\"]' WHERE id = 'id-of-bob'");
+        temp.execute("UPDATE accounts SET claims = '[\"s3cret\"]' WHERE id = 'id-of-bob'");
         assert_corrupt(store.by_id(&account("bob").id).await, "id-of-bob");
         assert_corrupt(store.by_login(&account("bob").login).await, "id-of-bob");
         assert_corrupt(AccountStore::list(&store, None, 10).await, "id-of-bob");
@@ -117,11 +117,11 @@ fn a_bad_account_is_named_wherever_it_turns_up() {
 }
 
 #[test]
-fn the_tables_take_no_value_of_another_type() {
-    let place = Place::new();
-    let store = place.open();
+fn the_tables_reject_values_of_another_type() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async { store.insert(&session(1)).await.unwrap() });
-    let mut connection = place.connect();
+    let mut connection = temp.connect();
     for change in [
         "generation = 'two'",
         "expires_at = 1.5",
@@ -143,24 +143,24 @@ struct Page {
 }
 
 #[test]
-fn a_damaged_file_is_refused_and_told_from_absence() {
-    let place = Place::new();
-    let store = place.open();
+fn a_damaged_file_is_an_error_and_not_a_missing_session() {
+    let temp = TempStore::new();
+    let store = temp.open();
     run(async { store.insert(&session(1)).await.unwrap() });
     drop(store);
     let page: Page = diesel::sql_query(
         "SELECT rootpage AS page, page_size AS size FROM sqlite_schema, pragma_page_size \
          WHERE name = 'sessions'",
     )
-    .get_result(&mut place.connect())
+    .get_result(&mut temp.connect())
     .unwrap();
-    let mut file = fs::OpenOptions::new().write(true).open(place.path()).unwrap();
+    let mut file = fs::OpenOptions::new().write(true).open(temp.path()).unwrap();
     let offset = u64::try_from((page.page - 1) * page.size).unwrap();
     file.seek(SeekFrom::Start(offset)).unwrap();
     file.write_all(&vec![0xFF; usize::try_from(page.size).unwrap()]).unwrap();
     drop(file);
 
-    let store = place.open();
+    let store = temp.open();
     run(async {
         for error in [
             store.find(&id(1)).await.unwrap_err(),
@@ -168,16 +168,16 @@ fn a_damaged_file_is_refused_and_told_from_absence() {
             SessionStore::ping(&store).await.unwrap_err(),
         ] {
             assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
-            assert_eq!(cause(&error), Failure::Damaged);
+            assert_eq!(cause(&error), SqlError::Damaged);
         }
     });
 }
 
 #[test]
-fn tables_that_vanish_are_refused_without_a_word_of_sql() {
-    let place = Place::new();
-    let store = place.open();
-    place.execute("DROP TABLE sessions");
+fn missing_tables_are_reported_without_any_sql() {
+    let temp = TempStore::new();
+    let store = temp.open();
+    temp.execute("DROP TABLE sessions");
     run(async {
         for error in [
             store.find(&id(1)).await.unwrap_err(),
@@ -187,23 +187,24 @@ fn tables_that_vanish_are_refused_without_a_word_of_sql() {
             SessionStore::ping(&store).await.unwrap_err(),
         ] {
             assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
-            assert_eq!(cause(&error), Failure::NotMigrated);
-            let story = story(&error);
+            assert_eq!(cause(&error), SqlError::NotMigrated);
+            let text = full_text(&error);
             for word in ["SELECT", "INSERT", "sessions", "s3cret", "ann"] {
-                assert!(!story.contains(word), "{story}");
+                assert!(!text.contains(word), "{text}");
             }
         }
     });
 }
 
 #[test]
-fn a_lock_that_stays_fails_writes_for_now_and_no_reads() {
-    let place = Place::new();
-    let options = SqliteOptions { timeout: Duration::from_millis(400), ..place.options() };
+fn a_held_lock_fails_writes_temporarily_and_reads_never() {
+    let temp = TempStore::new();
+    let mut options = temp.options();
+    options.timeout = Duration::from_millis(400);
     let store = SqliteStore::open(options).unwrap();
     run(async {
         store.insert(&session(1)).await.unwrap();
-        let mut other = place.connect();
+        let mut other = temp.connect();
         other.batch_execute("BEGIN IMMEDIATE").unwrap();
         let error = store.advance(&id(1), &step(1, 2_000)).await.unwrap_err();
         assert!(error.is_transient(), "{error:?}");

@@ -1,4 +1,4 @@
-//! Steps: what the kit can't see from outside, because it is in the server.
+//! Operations: what the conformance suite cannot check, because it is inside the server.
 
 use std::time::Duration;
 
@@ -7,33 +7,35 @@ use aquaware_core::session::{Device, EndReason, Ended, Session};
 use aquaware_core::status::StatusIndex;
 use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
 use aquaware_servers::{Fault, Proxy};
-use aquaware_store_sql::Failure;
+use aquaware_store_sql::SqlError;
 
-use crate::engine::{Engine, Maria, Opening, Postgresql, Space};
-use crate::sample::{account, at, cause, done, generation, id, run, session, step, story, subject};
+use crate::engine::{Engine, Maria, OpenWith, Postgresql, TestDatabase};
+use crate::fixtures::{
+    account, applied, at, cause, full_text, generation, id, run, session, step, subject,
+};
 
 on_each_engine!(
-    a_use_noted_twice_is_noted,
-    a_bad_session_can_be_ended_all_the_same,
-    texts_are_told_apart_by_every_byte,
-    a_caller_that_goes_away_leaves_no_transaction_open,
-    a_row_that_somebody_else_holds_fails_the_step_for_now_and_no_other,
-    tables_that_vanish_are_refused_without_a_word_of_sql,
-    an_additional_column_of_a_newer_release_is_in_nobodys_way,
+    a_use_recorded_twice_is_recorded_once,
+    a_corrupt_session_can_still_be_ended,
+    texts_are_compared_byte_by_byte,
+    a_dropped_caller_leaves_no_open_transaction,
+    a_locked_row_fails_its_own_operation_temporarily_and_no_other,
+    missing_tables_are_reported_without_any_sql,
+    an_additional_column_of_a_newer_release_is_ignored,
 );
 
 pub(crate) fn ended() -> Ended {
     Ended { at: at(5_000), reason: EndReason::LogoutAll }
 }
 
-fn a_use_noted_twice_is_noted<E: Engine>() {
-    let space = Space::<E>::new();
-    let store = space.open();
+fn a_use_recorded_twice_is_recorded_once<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let store = database.open();
     run(async {
         store.insert(&session(1)).await.unwrap();
         for (millis, last) in [(2_000, 2_000), (2_000, 2_000), (1_500, 2_000), (2_001, 2_001)] {
             let touched = store.touch(&id(1), generation(1), at(millis)).await.unwrap();
-            assert_eq!(done(touched).last_used_at, at(last));
+            assert_eq!(applied(touched).last_used_at, at(last));
         }
         let other = store.touch(&id(1), generation(2), at(2_001)).await.unwrap();
         assert!(matches!(other, Outcome::Refused(_)), "{other:?}");
@@ -49,25 +51,25 @@ fn a_use_noted_twice_is_noted<E: Engine>() {
     });
 }
 
-/// MariaDB counts rows found or rows changed, as the connection says.
+/// MariaDB counts rows found or rows changed, depending on a flag of the connection.
 #[test]
-fn whichever_rows_are_counted_the_outcomes_are_the_same() {
-    let space = Space::<Maria>::new();
+fn outcomes_do_not_depend_on_how_rows_are_counted() {
+    let database = TestDatabase::<Maria>::new();
     for flag in [true, false] {
-        let url = format!("{}?client_found_rows={flag}", space.url());
-        let store = Maria::open(&url, Opening::default()).unwrap();
+        let url = format!("{}?client_found_rows={flag}", database.url());
+        let store = Maria::open(&url, OpenWith::default()).unwrap();
         let number = u16::from(flag);
         run(async {
             assert!(store.insert(&session(number)).await.unwrap());
             assert!(!store.insert(&session(number)).await.unwrap());
             for _ in 0..2 {
-                done(store.touch(&id(number), generation(1), at(3_000)).await.unwrap());
+                applied(store.touch(&id(number), generation(1), at(3_000)).await.unwrap());
             }
-            done(store.advance(&id(number), &step(1, 2_000)).await.unwrap());
-            // The very same step again would change nothing.
+            applied(store.advance(&id(number), &step(1, 2_000)).await.unwrap());
+            // The same advance again would change nothing.
             let again = store.advance(&id(number), &step(1, 2_000)).await.unwrap();
             assert!(matches!(again, Outcome::Refused(_)), "{again:?}");
-            done(store.end(&id(number), ended()).await.unwrap());
+            applied(store.end(&id(number), ended()).await.unwrap());
             let again = store.end(&id(number), ended()).await.unwrap();
             assert!(matches!(again, Outcome::Refused(_)), "{again:?}");
             let absent = store.touch(&id(9), generation(1), at(1)).await.unwrap();
@@ -78,28 +80,28 @@ fn whichever_rows_are_counted_the_outcomes_are_the_same() {
             let ann = account(&name);
             assert!(store.set_disabled(&ann.id, None).await.unwrap());
             assert!(store.replace_password(&ann.id, &ann.password, &ann.password).await.unwrap());
-            assert!(!store.set_disabled(&subject("nobody"), None).await.unwrap());
+            assert!(!store.set_disabled(&subject("unknown"), None).await.unwrap());
         });
     }
 }
 
-fn a_bad_session_can_be_ended_all_the_same<E: Engine>() {
-    let space = Space::<E>::new();
-    let store = space.open();
+fn a_corrupt_session_can_still_be_ended<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let store = database.open();
     run(async {
         for number in 1..=3 {
             store.insert(&session(number)).await.unwrap();
         }
-        space.ask("UPDATE sessions SET client = 's3cret!'");
+        database.ask("UPDATE sessions SET client = 's3cret!'");
         let errors = [
             store.end(&id(1), ended()).await.map(|_| ()).unwrap_err(),
             store.end_all(&subject("ann"), None, ended()).await.map(|_| ()).unwrap_err(),
         ];
         for error in errors {
             assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
-            assert!(!story(&error).contains("s3cret"), "{error:?}");
+            assert!(!full_text(&error).contains("s3cret"), "{error:?}");
         }
-        space.ask("UPDATE sessions SET client = 'web'");
+        database.ask("UPDATE sessions SET client = 'web'");
         for number in 1..=3 {
             let outcome = store.advance(&id(number), &step(1, 6_000)).await.unwrap();
             let Outcome::Refused(session) = outcome else { panic!("{outcome:?}") };
@@ -108,10 +110,10 @@ fn a_bad_session_can_be_ended_all_the_same<E: Engine>() {
     });
 }
 
-fn texts_are_told_apart_by_every_byte<E: Engine>() {
-    let space = Space::<E>::new();
-    let store = space.open();
-    // Equal to some collation each, and in the order of their bytes.
+fn texts_are_compared_byte_by_byte<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let store = database.open();
+    // Equal under some collation, and in the order of their bytes.
     let subjects = ["RENE", "Rene", "rene", "rene ", "rene\u{301}", "ren\u{e9}", "\u{1F41F}"];
     let logins = [
         "a-b@example.com",
@@ -151,15 +153,15 @@ fn texts_are_told_apart_by_every_byte<E: Engine>() {
     });
 }
 
-fn a_caller_that_goes_away_leaves_no_transaction_open<E: Engine>() {
-    let space = Space::<E>::new();
-    let proxy = Proxy::to(E::address(space.server)).unwrap();
-    let opening = Opening { pool_size: 1, ..Opening::default() };
-    let store = E::open(&space.url_at(proxy.address()), opening).unwrap();
+fn a_dropped_caller_leaves_no_open_transaction<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let proxy = Proxy::to(E::address(database.server)).unwrap();
+    let opening = OpenWith { pool_size: 1, ..OpenWith::default() };
+    let store = E::open(&database.url_at(proxy.address()), opening).unwrap();
     run(async {
         store.insert(&session(1)).await.unwrap();
         for from in 1..=6 {
-            // Each caller leaves at another point.
+            // Each caller is dropped at another point.
             proxy.next(usize::try_from(from - 1).unwrap(), Fault::Pass);
             proxy.next(1, Fault::Delay(Duration::from_millis(100)));
             let step = step(from, 2_000);
@@ -167,30 +169,30 @@ fn a_caller_that_goes_away_leaves_no_transaction_open<E: Engine>() {
             let mut caller = Box::pin(store.advance(&one, &step));
             assert!(futures_util::poll!(&mut caller).is_pending());
             drop(caller);
-            // It is done all the same, and the one connection is free again.
+            // The operation is applied all the same, and the only connection is free again.
             let mut tries = 0..1_000;
             while store.find(&id(1)).await.unwrap().unwrap().generation != generation(from + 1) {
-                assert!(tries.next().is_some(), "nothing happens");
+                assert!(tries.next().is_some(), "the advance is never applied");
                 std::thread::park_timeout(Duration::from_millis(10));
             }
             proxy.pass();
-            // Somebody else can have the row: no lock was left.
-            space.ask("UPDATE sessions SET client = 'web'");
+            // Another client can change the row: no lock is left.
+            database.ask("UPDATE sessions SET client = 'web'");
         }
         assert_eq!(proxy.open(), 1);
     });
 }
 
-fn a_row_that_somebody_else_holds_fails_the_step_for_now_and_no_other<E: Engine>() {
-    let space = Space::<E>::new();
-    // MariaDB's own patience has whole seconds.
+fn a_locked_row_fails_its_own_operation_temporarily_and_no_other<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    // MariaDB's own timeouts have whole seconds.
     let timeout = Duration::from_millis(1_600);
-    let store = space.open_with(Opening { timeout, ..Opening::default() });
+    let store = database.open_with(OpenWith { timeout, ..OpenWith::default() });
     run(async {
         for number in 1..=2 {
             store.insert(&session(number)).await.unwrap();
         }
-        let url = space.url();
+        let url = database.url();
         let held = E::bytes(id(1).as_bytes());
         let holder = std::thread::spawn(move || {
             let sleep = if E::NAME == "PostgreSQL" { "pg_sleep(3)" } else { "SLEEP(3)" };
@@ -200,18 +202,21 @@ fn a_row_that_somebody_else_holds_fails_the_step_for_now_and_no_other<E: Engine>
         std::thread::park_timeout(Duration::from_millis(500));
         let error = store.advance(&id(1), &step(1, 2_000)).await.unwrap_err();
         assert!(error.is_transient() && !error.is_unknown(), "{error:?}");
-        assert!(matches!(cause(&error), Failure::Busy | Failure::Slow), "{error:?}");
-        done(store.advance(&id(2), &step(1, 2_000)).await.unwrap());
+        assert!(
+            matches!(cause(&error), SqlError::Locked | SqlError::StatementTimeout),
+            "{error:?}"
+        );
+        applied(store.advance(&id(2), &step(1, 2_000)).await.unwrap());
         assert!(store.find(&id(1)).await.unwrap().is_some());
         holder.join().unwrap();
-        done(store.advance(&id(1), &step(1, 2_000)).await.unwrap());
+        applied(store.advance(&id(1), &step(1, 2_000)).await.unwrap());
     });
 }
 
-fn tables_that_vanish_are_refused_without_a_word_of_sql<E: Engine>() {
-    let space = Space::<E>::new();
-    let store = space.open();
-    space.ask("DROP TABLE sessions");
+fn missing_tables_are_reported_without_any_sql<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let store = database.open();
+    database.ask("DROP TABLE sessions");
     run(async {
         for error in [
             store.find(&id(1)).await.unwrap_err(),
@@ -222,39 +227,39 @@ fn tables_that_vanish_are_refused_without_a_word_of_sql<E: Engine>() {
             SessionStore::ping(&store).await.unwrap_err(),
         ] {
             assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
-            assert_eq!(cause(&error), Failure::NotMigrated);
-            let story = story(&error);
+            assert_eq!(cause(&error), SqlError::NotMigrated);
+            let text = full_text(&error);
             for word in ["SELECT", "INSERT", "sessions", "s3cret", "ann"] {
-                assert!(!story.contains(word), "{story}");
+                assert!(!text.contains(word), "{text}");
             }
         }
     });
 }
 
-fn an_additional_column_of_a_newer_release_is_in_nobodys_way<E: Engine>() {
-    let space = Space::<E>::new();
-    let store = space.open_with(Opening { pool_size: 1, ..Opening::default() });
+fn an_additional_column_of_a_newer_release_is_ignored<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    let store = database.open_with(OpenWith { pool_size: 1, ..OpenWith::default() });
     run(async {
         store.insert(&session(1)).await.unwrap();
-        done(store.advance(&id(1), &step(1, 2_000)).await.unwrap());
+        applied(store.advance(&id(1), &step(1, 2_000)).await.unwrap());
         assert!(store.find(&id(1)).await.unwrap().is_some());
-        // With the statements prepared.
-        space.ask("ALTER TABLE sessions ADD COLUMN newer BIGINT");
-        space.ask("ALTER TABLE accounts ADD COLUMN newer BIGINT");
+        // The statements have been prepared by now.
+        database.ask("ALTER TABLE sessions ADD COLUMN newer BIGINT");
+        database.ask("ALTER TABLE accounts ADD COLUMN newer BIGINT");
         store.insert(&session(2)).await.unwrap();
         store.create(&account("ann")).await.unwrap();
-        done(store.advance(&id(1), &step(2, 2_000)).await.unwrap());
+        applied(store.advance(&id(1), &step(2, 2_000)).await.unwrap());
         assert!(store.find(&id(1)).await.unwrap().is_some());
         assert!(store.by_login(&account("ann").login).await.unwrap().is_some());
     });
 }
 
-/// How many messages each step takes: one for each statement, so none is prepared again.
+/// Checks the number of messages of each operation: one per statement, so none is prepared again.
 fn messages<E: Engine>(expected: [usize; 8]) {
-    let space = Space::<E>::new();
-    let proxy = Proxy::to(E::address(space.server)).unwrap();
-    let opening = Opening { pool_size: 1, ..Opening::default() };
-    let store = E::open(&space.url_at(proxy.address()), opening).unwrap();
+    let database = TestDatabase::<E>::new();
+    let proxy = Proxy::to(E::address(database.server)).unwrap();
+    let opening = OpenWith { pool_size: 1, ..OpenWith::default() };
+    let store = E::open(&database.url_at(proxy.address()), opening).unwrap();
     run(async {
         for number in 0..4 {
             let mut counts = Vec::new();
@@ -266,18 +271,18 @@ fn messages<E: Engine>(expected: [usize; 8]) {
             };
             store.insert(&session(number)).await.unwrap();
             count();
-            done(store.advance(&id(number), &step(1, 2_000)).await.unwrap());
+            applied(store.advance(&id(number), &step(1, 2_000)).await.unwrap());
             count();
-            done(store.touch(&id(number), generation(2), at(3_000)).await.unwrap());
+            applied(store.touch(&id(number), generation(2), at(3_000)).await.unwrap());
             count();
-            let late = store.advance(&id(number), &step(1, 2_000)).await.unwrap();
-            assert!(matches!(late, Outcome::Refused(_)));
+            let refused = store.advance(&id(number), &step(1, 2_000)).await.unwrap();
+            assert!(matches!(refused, Outcome::Refused(_)));
             count();
             store.find(&id(number)).await.unwrap();
             count();
             SessionStore::list(&store, &subject("ann")).await.unwrap();
             count();
-            done(store.end(&id(number), ended()).await.unwrap());
+            applied(store.end(&id(number), ended()).await.unwrap());
             count();
             store.revoked(at(0)).await.unwrap();
             count();
@@ -289,26 +294,26 @@ fn messages<E: Engine>(expected: [usize; 8]) {
 }
 
 #[test]
-fn a_step_on_postgresql_is_one_message_and_a_refused_one_two() {
+fn an_operation_on_postgresql_is_one_message_and_a_refused_one_two() {
     messages::<Postgresql>([1, 1, 1, 2, 1, 1, 1, 1]);
 }
 
 #[test]
-fn a_step_on_mariadb_is_four_messages() {
+fn an_update_on_mariadb_is_four_messages() {
     messages::<Maria>([1, 4, 4, 4, 1, 1, 4, 1]);
 }
 
-/// An update that touches no index and finds room on its page leaves no work behind.
+/// An update that changes no index and finds room on its page leaves nothing to vacuum.
 #[test]
-fn a_refresh_touches_no_index_of_postgresql() {
-    let space = Space::<Postgresql>::new();
-    let store = space.open();
+fn a_refresh_on_postgresql_writes_to_no_index() {
+    let database = TestDatabase::<Postgresql>::new();
+    let store = database.open();
     run(async {
         let session = Session { status: Some(StatusIndex::from_number(7)), ..session(1) };
         store.insert(&session).await.unwrap();
         for from in 1..=200_u16 {
             let step = step(from.into(), 2_000 + i64::from(from));
-            done(store.advance(&id(1), &step).await.unwrap());
+            applied(store.advance(&id(1), &step).await.unwrap());
         }
     });
     drop(store);
@@ -316,10 +321,10 @@ fn a_refresh_touches_no_index_of_postgresql() {
         "SELECT pg_stat_force_next_flush(); \
          SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables \
          WHERE schemaname = '{}' AND relname = 'sessions'",
-        space.name
+        database.name
     );
     for _ in 0..100 {
-        let rows = space.ask(&counts);
+        let rows = database.ask(&counts);
         let row = rows.last().unwrap();
         let (all, hot): (f64, f64) = (row[0].parse().unwrap(), row[1].parse().unwrap());
         if all >= 200.0 {
@@ -328,5 +333,5 @@ fn a_refresh_touches_no_index_of_postgresql() {
         }
         std::thread::park_timeout(Duration::from_millis(100));
     }
-    panic!("the server doesn't count");
+    panic!("the server does not count updates");
 }

@@ -1,4 +1,4 @@
-//! Records to try things with, and a runtime as each worker of the server has it.
+//! Sample records, and a runtime like those of the server's workers.
 
 use std::error::Error as StdError;
 
@@ -11,7 +11,7 @@ use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Session};
 use aquaware_core::status::StatusIndex;
 use aquaware_core::store::{Advance, Outcome, StoreError};
 use aquaware_core::time::Timestamp;
-use aquaware_store_sql::Failure;
+use aquaware_store_sql::SqlError;
 
 /// Runs `future` on a single-threaded runtime without a timer.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
@@ -36,7 +36,7 @@ pub(crate) fn subject(name: &str) -> Subject {
     Subject::new(name).unwrap()
 }
 
-/// A fresh session of ann's.
+/// A new session of ann.
 pub(crate) fn session(number: u16) -> Session {
     Session {
         id: id(number),
@@ -57,13 +57,13 @@ pub(crate) fn session(number: u16) -> Session {
     }
 }
 
-/// The same with a status index, and ended at `millis`.
+/// A session with a status index that ended at `millis`.
 pub(crate) fn revoked(number: u16, index: u32, millis: i64) -> Session {
     let ended = Some(Ended { at: at(millis), reason: EndReason::Revoked });
     Session { status: Some(StatusIndex::from_number(index)), ended, ..session(number) }
 }
 
-/// The step from `from` to the next generation at `millis`.
+/// The advance from `from` to the next generation at `millis`.
 pub(crate) fn step(from: u64, millis: i64) -> Advance {
     Advance {
         from: generation(from),
@@ -74,10 +74,10 @@ pub(crate) fn step(from: u64, millis: i64) -> Advance {
     }
 }
 
-pub(crate) fn done(outcome: Outcome) -> Session {
+pub(crate) fn applied(outcome: Outcome) -> Session {
     match outcome {
         Outcome::Applied(session) => session,
-        other => panic!("not done: {other:?}"),
+        other => panic!("not applied: {other:?}"),
     }
 }
 
@@ -96,13 +96,13 @@ pub(crate) fn account(name: &str) -> Account {
     }
 }
 
-/// The failure behind an error.
-pub(crate) fn cause(error: &StoreError) -> Failure {
+/// The cause of an error.
+pub(crate) fn cause(error: &StoreError) -> SqlError {
     *error.source().unwrap().downcast_ref().unwrap()
 }
 
-/// All that an error says, its causes included.
-pub(crate) fn story(error: &(dyn StdError + 'static)) -> String {
+/// The full text of an error, including its causes.
+pub(crate) fn full_text(error: &(dyn StdError + 'static)) -> String {
     let mut text = format!("{error} {error:?}");
     let mut next = error.source();
     while let Some(cause) = next {

@@ -1,0 +1,202 @@
+//! The operations in MySQL's own way: an insert fails if a key is taken, and an update needs a
+//! transaction in which its row is read afterwards.
+
+use aquaware_core::store::StoreError;
+use diesel::prelude::*;
+use diesel_async::{AnsiTransactionManager, TransactionManager as _};
+
+use super::connection::MysqlConnection;
+use crate::batches::{Scan, sweep};
+use crate::error::SqlError;
+use crate::row::{AccountRow, SessionRow};
+use crate::schema::{accounts, sessions};
+use crate::server::{Access, EndSessions, Engine, Pool, SqlConnection as _, StatementError};
+use crate::statements::{self, AccountChange, Prepared};
+use crate::update::{Change, SessionUpdate};
+
+/// Sessions of a subject ended by one statement.
+const END_BATCH: usize = 512;
+/// Rows read by one scan for status indices.
+const SCAN_ROWS: i64 = 4096;
+/// Status indices removed by one statement.
+const RELEASE_BATCH: usize = 128;
+
+/// A position in the index of revocations: `ended_at` and `status_index`.
+type Position = (i64, Option<i64>);
+
+impl Engine for MysqlConnection {
+    const STORE: &'static str = "MysqlStore";
+
+    async fn insert_session(&mut self, row: SessionRow) -> Result<bool, StatementError> {
+        unless_taken(self.execute(Prepared(statements::insert_session(row))).await)
+    }
+
+    /// Until the transaction has begun, nothing can have been changed.
+    async fn begin(&mut self) -> Result<(), StatementError> {
+        let begun = AnsiTransactionManager::begin_transaction(self.raw(Access::Read)).await;
+        begun.map_err(|error| self.classify(&error))
+    }
+
+    async fn finish<T: Send>(
+        &mut self,
+        result: Result<T, StatementError>,
+    ) -> Result<T, StatementError> {
+        match &result {
+            Ok(_) => {
+                let done = AnsiTransactionManager::commit_transaction(self.raw(Access::Read)).await;
+                done.map_err(|error| self.classify(&error))?;
+            }
+            Err(error) if error.keeps_connection() => {
+                let done =
+                    AnsiTransactionManager::rollback_transaction(self.raw(Access::Read)).await;
+                done.map_err(|error| self.classify(&error))?;
+            }
+            // The transaction ends with its connection.
+            Err(_) => {}
+        }
+        result
+    }
+
+    async fn update_session(
+        &mut self,
+        SessionUpdate { id, change }: SessionUpdate,
+    ) -> Result<Option<SessionRow>, StatementError> {
+        let changed = match change {
+            Change::Advance(step) => {
+                self.execute(Prepared(statements::advance_session(id, step))).await?
+            }
+            Change::Touch { generation, at } => {
+                self.execute(Prepared(statements::touch_session(id, generation, at))).await?
+            }
+            Change::End(ended) => {
+                self.execute(Prepared(statements::end_session(id, ended))).await?
+            }
+        };
+        if changed == 0 {
+            return Ok(None);
+        }
+        // The update has locked the row, so this is what it left.
+        let query = statements::session_by_id(id.as_bytes().to_vec());
+        let rows: Vec<SessionRow> = self.load(Access::Read, query).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    async fn end_sessions(&mut self, end: &EndSessions) -> Result<Vec<SessionRow>, StatementError> {
+        self.begin().await?;
+        let ended = lock_and_end(self, end).await;
+        self.finish(ended).await
+    }
+
+    /// The index of revocations contains every session here, including those without a status
+    /// index. An `UPDATE` with a limit would have to pass, and lock, everything released before. The
+    /// index is therefore read backwards from the end of the range, where the latest ones are.
+    async fn release_indices(
+        pool: &Pool<Self>,
+        before: i64,
+        at_most: u32,
+    ) -> Result<u64, StoreError> {
+        let scan = |position| scan_backwards(pool, position);
+        let release = |indices: Vec<i64>| {
+            pool.run(Access::Write, (indices, before), |connection, (indices, before)| {
+                Box::pin(release(connection, indices, *before))
+            })
+        };
+        sweep((before, None), at_most, RELEASE_BATCH, scan, release).await
+    }
+
+    async fn insert_account(&mut self, row: AccountRow) -> Result<bool, StatementError> {
+        unless_taken(self.execute(statements::insert_account(row)).await)
+    }
+
+    /// Locks the account first: whether it exists must not depend on whether the change makes a
+    /// difference.
+    async fn update_account(
+        &mut self,
+        id: &str,
+        current: Option<&str>,
+        change: &AccountChange,
+    ) -> Result<bool, StatementError> {
+        self.begin().await?;
+        let done = lock_and_update(self, id, current, change).await;
+        self.finish(done).await
+    }
+}
+
+async fn lock_and_end(
+    connection: &mut MysqlConnection,
+    EndSessions { subject, except, ended }: &EndSessions,
+) -> Result<Vec<SessionRow>, StatementError> {
+    let live = statements::live_sessions_of(subject.clone(), except.clone()).for_update();
+    let mut rows: Vec<SessionRow> = connection.load(Access::Write, live).await?;
+    let (at, reason) = (ended.at.millis(), ended.reason.as_str());
+    let ids: Vec<Vec<u8>> = rows.iter().map(|row| row.id.clone()).collect();
+    for ids in ids.chunks(END_BATCH) {
+        let update = diesel::update(sessions::table.filter(sessions::id.eq_any(ids.to_vec())))
+            .set((sessions::ended_at.eq(at), sessions::end_reason.eq(reason)));
+        connection.execute(update).await?;
+    }
+    for row in &mut rows {
+        row.ended_at = Some(at);
+        row.end_reason = Some(reason.to_owned());
+    }
+    Ok(rows)
+}
+
+async fn lock_and_update(
+    connection: &mut MysqlConnection,
+    id: &str,
+    current: Option<&str>,
+    change: &AccountChange,
+) -> Result<bool, StatementError> {
+    let lock = accounts::table.find(id.to_owned()).select(accounts::password).for_update();
+    let hashes: Vec<String> = connection.load(Access::Write, lock).await?;
+    let Some(hash) = hashes.first() else { return Ok(false) };
+    if current.is_some_and(|current| current != hash) {
+        return Ok(false);
+    }
+    connection.execute(statements::update_account(id.to_owned(), change.clone())).await?;
+    Ok(true)
+}
+
+/// Reads the index before `position`. Among sessions that ended at the same instant, those without
+/// a status index come last.
+async fn scan_backwards(
+    pool: &Pool<MysqlConnection>,
+    position: Position,
+) -> Result<Scan<Position, i64>, StoreError> {
+    let rows: Vec<Position> = pool
+        .run(Access::Read, position, |connection, (at, index)| {
+            let scan = sessions::table
+                .select((sessions::ended_at.assume_not_null(), sessions::status_index))
+                .filter(sessions::ended_at.le(*at))
+                // Nothing is less than NULL.
+                .filter(sessions::ended_at.lt(*at).or(sessions::status_index.lt(*index)))
+                .order((sessions::ended_at.desc(), sessions::status_index.desc()))
+                .limit(SCAN_ROWS);
+            Box::pin(connection.load(Access::Read, scan))
+        })
+        .await?;
+    let Some(last) = rows.last() else { return Ok(None) };
+    Ok(Some((*last, rows.iter().filter_map(|(_, index)| *index).collect())))
+}
+
+/// Removes these indices, unless another session has one of them by now.
+async fn release(
+    connection: &mut MysqlConnection,
+    indices: &[i64],
+    before: i64,
+) -> Result<usize, StatementError> {
+    let ended = sessions::table
+        .filter(sessions::status_index.eq_any(indices.to_vec()))
+        .filter(sessions::ended_at.lt(before));
+    connection.execute(diesel::update(ended).set(sessions::status_index.eq(None::<i64>))).await
+}
+
+/// Whether an insert took place. `INSERT IGNORE` would hide other errors too, and what `ON DUPLICATE
+/// KEY` counts depends on the connection.
+fn unless_taken(done: Result<usize, StatementError>) -> Result<bool, StatementError> {
+    match done {
+        Err(error) if error.sql_error() == SqlError::DuplicateKey => Ok(false),
+        done => done.map(|_| true),
+    }
+}

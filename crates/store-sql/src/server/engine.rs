@@ -1,0 +1,76 @@
+//! The operations in which the engines differ. Everything else is in the store that they share.
+
+use std::future::Future;
+
+use aquaware_core::session::Ended;
+use aquaware_core::store::StoreError;
+
+use super::connection::SqlConnection;
+use super::error::StatementError;
+use super::pool::Pool;
+use crate::row::{AccountRow, SessionRow};
+use crate::statements::AccountChange;
+use crate::update::SessionUpdate;
+
+/// Ends the live sessions of a subject, except one; an empty id excepts none.
+pub(crate) struct EndSessions {
+    pub(crate) subject: String,
+    pub(crate) except: Vec<u8>,
+    pub(crate) ended: Ended,
+}
+
+/// The operations in which the engines differ.
+pub(crate) trait Engine: SqlConnection {
+    /// The name of the store's type.
+    const STORE: &'static str;
+
+    /// Inserts a session; `false` if its id or its status index is taken.
+    fn insert_session(
+        &mut self,
+        row: SessionRow,
+    ) -> impl Future<Output = Result<bool, StatementError>> + Send;
+
+    /// Begins the transaction around an update and the reads after it, for an engine that needs
+    /// one.
+    fn begin(&mut self) -> impl Future<Output = Result<(), StatementError>> + Send;
+
+    /// Commits that transaction, or rolls it back if `result` is an error.
+    fn finish<T: Send>(
+        &mut self,
+        result: Result<T, StatementError>,
+    ) -> impl Future<Output = Result<T, StatementError>> + Send;
+
+    /// Runs a conditional update; returns the row as it left it, `None` if it changed nothing.
+    fn update_session(
+        &mut self,
+        update: SessionUpdate,
+    ) -> impl Future<Output = Result<Option<SessionRow>, StatementError>> + Send;
+
+    /// Ends sessions; returns their rows as they are then.
+    fn end_sessions(
+        &mut self,
+        end: &EndSessions,
+    ) -> impl Future<Output = Result<Vec<SessionRow>, StatementError>> + Send;
+
+    /// Removes the status index of up to `at_most` sessions that ended before `before`; returns
+    /// their number.
+    fn release_indices(
+        pool: &Pool<Self>,
+        before: i64,
+        at_most: u32,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Inserts an account; `false` if its id or its login is taken.
+    fn insert_account(
+        &mut self,
+        row: AccountRow,
+    ) -> impl Future<Output = Result<bool, StatementError>> + Send;
+
+    /// Changes an account if it exists and, where `current` is given, has that password hash.
+    fn update_account(
+        &mut self,
+        id: &str,
+        current: Option<&str>,
+        change: &AccountChange,
+    ) -> impl Future<Output = Result<bool, StatementError>> + Send;
+}

@@ -1,0 +1,413 @@
+//! The store itself: both ports over a pool of connections, the same for every engine.
+
+#![allow(
+    private_bounds,
+    reason = "the engines are sealed: callers name only PostgresStore and MysqlStore"
+)]
+
+use std::fmt;
+use std::time::Duration;
+
+use aquaware_core::account::{Account, Login};
+use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::secret::PasswordHash;
+use aquaware_core::session::{Ended, ExtraClaims, Session};
+use aquaware_core::store::{AccountStore, Advance, Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::time::Timestamp;
+use async_trait::async_trait;
+use diesel_async::methods::{ExecuteDsl, LoadQuery};
+
+use super::engine::{EndSessions, Engine};
+use super::error::{Access, StatementError};
+use super::migration::{self, Migrate};
+use super::options::check_options;
+use super::pool::{Operation, Pool};
+use crate::batches::{Scan, sweep};
+use crate::error::{OpenError, SqlError};
+use crate::row::{
+    AccountRow, ExpiryColumns, RevokedRow, SessionRow, claims_text, is_expired, revocations,
+};
+use crate::statements::{self, AccountChange};
+use crate::update::{Condition, SessionUpdate};
+
+/// Maximum number of times an update is run because its row was inserted after it had run.
+const MAX_UPDATES: u32 = 4;
+/// Rows read by one scan for expired sessions.
+const SCAN_ROWS: i64 = 4096;
+/// Expired sessions deleted by one statement.
+const DELETE_BATCH: usize = 128;
+
+/// Sessions and accounts in a database that is reached over a network.
+///
+/// An acknowledged operation is as durable as the server's settings make it, which `facts` reports.
+/// Any number of stores, here and in other processes, may share a database. An operation runs on the
+/// store's own threads and ends within the timeout, even if its caller is dropped;
+/// [`purge`](SessionStore::purge) and [`release`](SessionStore::release) are many operations, each
+/// with that timeout. Dropping the store does not wait for operations in progress.
+pub struct ServerStore<C: Engine> {
+    pool: Pool<C>,
+    /// The server and the database, without user and password.
+    name: String,
+}
+
+impl<C: Engine> ServerStore<C> {
+    /// Opens a store; its threads are shown as `threads`.
+    pub(crate) fn open_with(
+        threads: &'static str,
+        config: C::Config,
+        pool_size: usize,
+        timeout: Duration,
+        migrate: bool,
+    ) -> Result<Self, OpenError>
+    where
+        C: Migrate,
+        C::Config: Clone + fmt::Display,
+        statements::applied_migrations: LoadQuery<'static, C::Raw, String>,
+    {
+        check_options(pool_size, timeout)?;
+        let name = config.to_string();
+        let pool = Pool::new(threads, config.clone(), pool_size, timeout)?;
+        pool.block_on(async move { migration::check::<C>(&config, timeout, migrate).await })
+            .unwrap_or(Err(SqlError::Panicked.into()))
+            .map_err(|reason| OpenError::Server { server: name.clone(), reason })?;
+        Ok(Self { pool, name })
+    }
+
+    pub(crate) async fn read<I: Send + Sync + 'static, T: Send + 'static>(
+        &self,
+        input: I,
+        operation: Operation<C, I, T>,
+    ) -> Result<T, StoreError> {
+        self.pool.run(Access::Read, input, operation).await
+    }
+
+    async fn write<I: Send + Sync + 'static, T: Send + 'static>(
+        &self,
+        input: I,
+        operation: Operation<C, I, T>,
+    ) -> Result<T, StoreError> {
+        self.pool.run(Access::Write, input, operation).await
+    }
+
+    /// Whether the server responds and has the table of sessions.
+    async fn probe(&self) -> Result<(), StoreError>
+    where
+        statements::probe_sessions: LoadQuery<'static, C::Raw, i64>,
+    {
+        self.read((), |connection, ()| {
+            Box::pin(async move {
+                let probe = statements::probe_sessions();
+                connection.load(Access::Read, probe).await.map(|_: Vec<i64>| ())
+            })
+        })
+        .await
+    }
+
+    async fn update_session(&self, update: SessionUpdate) -> Result<Outcome, StoreError>
+    where
+        statements::session_by_id: LoadQuery<'static, C::Raw, SessionRow>,
+    {
+        self.write(update, |connection, update| Box::pin(run_update(connection, *update))).await
+    }
+
+    async fn update_account(
+        &self,
+        id: &Subject,
+        current: Option<&PasswordHash>,
+        change: AccountChange,
+    ) -> Result<bool, StoreError> {
+        let current = current.map(|hash| hash.expose().to_owned());
+        let input = (id.as_str().to_owned(), current, change);
+        self.write(input, |connection, (id, current, change)| {
+            Box::pin(connection.update_account(id, current.as_deref(), change))
+        })
+        .await
+    }
+}
+
+impl<C: Engine> fmt::Debug for ServerStore<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(C::STORE).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<C: Engine> SessionStore for ServerStore<C>
+where
+    statements::session_by_id: LoadQuery<'static, C::Raw, SessionRow>,
+    statements::sessions_of: LoadQuery<'static, C::Raw, SessionRow>,
+    statements::set_session_claims: ExecuteDsl<C::Raw>,
+    statements::scan_sessions: LoadQuery<'static, C::Raw, (Vec<u8>, ExpiryColumns)>,
+    statements::delete_expired: ExecuteDsl<C::Raw>,
+    statements::revoked_since: LoadQuery<'static, C::Raw, RevokedRow>,
+    statements::probe_sessions: LoadQuery<'static, C::Raw, i64>,
+{
+    async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
+        self.write(SessionRow::from(session), |connection, row| {
+            Box::pin(connection.insert_session(row.clone()))
+        })
+        .await
+    }
+
+    async fn find(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        self.read(*id, |connection, id| {
+            Box::pin(async move {
+                let row = find_session(connection, id).await?;
+                Ok(row.map(SessionRow::into_session).transpose()?)
+            })
+        })
+        .await
+    }
+
+    async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
+        self.update_session(SessionUpdate::advance(id, step)).await
+    }
+
+    async fn touch(
+        &self,
+        id: &SessionId,
+        generation: Generation,
+        at: Timestamp,
+    ) -> Result<Outcome, StoreError> {
+        self.update_session(SessionUpdate::touch(id, generation, at)).await
+    }
+
+    async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
+        self.update_session(SessionUpdate::end(id, ended)).await
+    }
+
+    async fn end_all(
+        &self,
+        subject: &Subject,
+        except: Option<&SessionId>,
+        ended: Ended,
+    ) -> Result<Vec<Session>, StoreError> {
+        let subject = subject.as_str().to_owned();
+        let except = except.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+        self.write(EndSessions { subject, except, ended }, |connection, end| {
+            Box::pin(async move { into_sessions(connection.end_sessions(end).await?) })
+        })
+        .await
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
+        self.read(subject.as_str().to_owned(), |connection, subject| {
+            Box::pin(async move {
+                let list = statements::sessions_of(subject.clone());
+                into_sessions(connection.load(Access::Read, list).await?)
+            })
+        })
+        .await
+    }
+
+    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
+        let input = (subject.as_str().to_owned(), claims_text(claims));
+        self.write(input, |connection, (subject, claims)| {
+            Box::pin(async move {
+                let change = statements::set_session_claims(subject.clone(), claims.clone());
+                connection.execute(change).await.map(|_| ())
+            })
+        })
+        .await
+    }
+
+    async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        let before = expired_before.millis();
+        let scan = |after| self.scan_expired(after, before);
+        let delete = |ids| self.delete_expired(ids, before);
+        sweep(Vec::new(), at_most, DELETE_BATCH, scan, delete).await
+    }
+
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        self.read(since.millis(), |connection, since| {
+            Box::pin(async move {
+                let revoked = statements::revoked_since(*since);
+                Ok(revocations(connection.load(Access::Read, revoked).await?)?)
+            })
+        })
+        .await
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        C::release_indices(&self.pool, ended_before.millis(), at_most).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.probe().await
+    }
+}
+
+impl<C: Engine> ServerStore<C>
+where
+    statements::scan_sessions: LoadQuery<'static, C::Raw, (Vec<u8>, ExpiryColumns)>,
+    statements::delete_expired: ExecuteDsl<C::Raw>,
+{
+    async fn scan_expired(
+        &self,
+        after: Vec<u8>,
+        before: i64,
+    ) -> Result<Scan<Vec<u8>, Vec<u8>>, StoreError> {
+        let rows = self
+            .read(after, |connection, after| {
+                let scan = statements::scan_sessions(after.clone(), SCAN_ROWS);
+                Box::pin(connection.load(Access::Read, scan))
+            })
+            .await?;
+        let Some((last, _)) = rows.last() else { return Ok(None) };
+        let last = last.clone();
+        let expired = rows.into_iter().filter(|(_, columns)| is_expired(columns, before));
+        Ok(Some((last, expired.map(|(id, _)| id).collect())))
+    }
+
+    /// The statement has the condition too: it spares a session that was refreshed after the scan.
+    async fn delete_expired(&self, ids: Vec<Vec<u8>>, before: i64) -> Result<usize, StoreError> {
+        self.write((ids, before), |connection, (ids, before)| {
+            Box::pin(connection.execute(statements::delete_expired(ids.clone(), *before)))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl<C: Engine> AccountStore for ServerStore<C>
+where
+    statements::account_by_login: LoadQuery<'static, C::Raw, AccountRow>,
+    statements::account_by_id: LoadQuery<'static, C::Raw, AccountRow>,
+    statements::list_accounts: LoadQuery<'static, C::Raw, AccountRow>,
+    statements::delete_account: ExecuteDsl<C::Raw>,
+    statements::probe_sessions: LoadQuery<'static, C::Raw, i64>,
+{
+    async fn create(&self, account: &Account) -> Result<bool, StoreError> {
+        self.write(AccountRow::from(account), |connection, row| {
+            Box::pin(connection.insert_account(row.clone()))
+        })
+        .await
+    }
+
+    async fn by_login(&self, login: &Login) -> Result<Option<Account>, StoreError> {
+        self.read(login.as_str().to_owned(), |connection, login| {
+            Box::pin(async move {
+                let query = statements::account_by_login(login.clone());
+                into_account(connection.load(Access::Read, query).await?)
+            })
+        })
+        .await
+    }
+
+    async fn by_id(&self, id: &Subject) -> Result<Option<Account>, StoreError> {
+        self.read(id.as_str().to_owned(), |connection, id| {
+            Box::pin(async move {
+                let query = statements::account_by_id(id.clone());
+                into_account(connection.load(Access::Read, query).await?)
+            })
+        })
+        .await
+    }
+
+    async fn replace_password(
+        &self,
+        id: &Subject,
+        current: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        self.update_account(id, Some(current), AccountChange::password(new)).await
+    }
+
+    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
+        self.update_account(id, None, AccountChange::password(new)).await
+    }
+
+    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
+        self.update_account(id, None, AccountChange::disabled(at)).await
+    }
+
+    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
+        self.update_account(id, None, AccountChange::claims(claims)).await
+    }
+
+    async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
+        self.write(id.as_str().to_owned(), |connection, id| {
+            Box::pin(async move {
+                Ok(connection.execute(statements::delete_account(id.clone())).await? > 0)
+            })
+        })
+        .await
+    }
+
+    async fn list(&self, after: Option<&Login>, at_most: u32) -> Result<Vec<Account>, StoreError> {
+        // No login is empty, so every login comes after the empty text.
+        let after = after.map_or("", Login::as_str).to_owned();
+        self.read((after, at_most), |connection, (after, at_most)| {
+            Box::pin(async move {
+                let page = statements::list_accounts(after.clone(), i64::from(*at_most));
+                let rows: Vec<AccountRow> = connection.load(Access::Read, page).await?;
+                Ok(rows.into_iter().map(AccountRow::into_account).collect::<Result<_, _>>()?)
+            })
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.probe().await
+    }
+}
+
+/// Runs a conditional update. If it changed nothing, the current row decides the outcome.
+async fn run_update<C: Engine>(
+    connection: &mut C,
+    update: SessionUpdate,
+) -> Result<Outcome, StatementError>
+where
+    statements::session_by_id: LoadQuery<'static, C::Raw, SessionRow>,
+{
+    connection.begin().await?;
+    let updated = update_or_find(connection, update).await;
+    // Decoded after the commit: a session with a corrupt row can still be ended.
+    Ok(match connection.finish(updated).await? {
+        Some((row, true)) => Outcome::Applied(row.into_session()?),
+        Some((row, false)) => Outcome::Refused(row.into_session()?),
+        None => Outcome::NotFound,
+    })
+}
+
+/// The row, and whether it has the update's new values.
+async fn update_or_find<C: Engine>(
+    connection: &mut C,
+    update: SessionUpdate,
+) -> Result<Option<(SessionRow, bool)>, StatementError>
+where
+    statements::session_by_id: LoadQuery<'static, C::Raw, SessionRow>,
+{
+    for _ in 0..MAX_UPDATES {
+        if let Some(row) = connection.update_session(update).await? {
+            return Ok(Some((row, true)));
+        }
+        let Some(row) = find_session(connection, &update.id).await? else { return Ok(None) };
+        match update.check(&row) {
+            Condition::Refused => return Ok(Some((row, false))),
+            Condition::AlreadyApplied => return Ok(Some((row, true))),
+            Condition::Holds => {}
+        }
+    }
+    Err(StatementError::rolled_back(SqlError::Conflict))
+}
+
+async fn find_session<C: Engine>(
+    connection: &mut C,
+    id: &SessionId,
+) -> Result<Option<SessionRow>, StatementError>
+where
+    statements::session_by_id: LoadQuery<'static, C::Raw, SessionRow>,
+{
+    let query = statements::session_by_id(id.as_bytes().to_vec());
+    let rows: Vec<SessionRow> = connection.load(Access::Read, query).await?;
+    Ok(rows.into_iter().next())
+}
+
+fn into_sessions(rows: Vec<SessionRow>) -> Result<Vec<Session>, StatementError> {
+    Ok(rows.into_iter().map(SessionRow::into_session).collect::<Result<_, _>>()?)
+}
+
+fn into_account(rows: Vec<AccountRow>) -> Result<Option<Account>, StatementError> {
+    Ok(rows.into_iter().next().map(AccountRow::into_account).transpose()?)
+}

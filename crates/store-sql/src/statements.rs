@@ -1,0 +1,273 @@
+//! The SQL statements, written once for every engine.
+//!
+//! diesel renders each of them in the engine's own dialect; what differs beyond that (how an insert
+//! skips a taken key, whether an update returns its rows) is in the engine's module. Conditions are
+//! part of the statements, never of a read before them.
+
+use aquaware_core::id::{Generation, SessionId};
+use aquaware_core::secret::PasswordHash;
+use aquaware_core::session::{Ended, ExtraClaims};
+use aquaware_core::store::Advance;
+use aquaware_core::time::Timestamp;
+use diesel::dsl::{AsExprOf, auto_type, case_when, delete, insert_into, update};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::BigInt;
+
+use crate::row::{AccountRow, SessionRow, claims_text};
+use crate::schema::{__diesel_schema_migrations, accounts, sessions};
+
+/// A statement that each connection prepares once.
+///
+/// diesel caches a prepared statement if its type says that the text never changes. Its own updates
+/// and upserts say that it might, because a change set may leave columns out, and would be parsed
+/// again at every login and refresh. The statements in this module have no part that depends on a
+/// value, so their type is enough to tell them apart. Lists (`eq_any`) and [`AccountChange`] do
+/// depend on values and must not be wrapped.
+pub(crate) struct Prepared<Q>(pub(crate) Q);
+
+impl<Q: 'static> QueryId for Prepared<Q> {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<Q: Query> Query for Prepared<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q, C> RunQueryDsl<C> for Prepared<Q> {}
+
+impl<Q: QueryFragment<DB>, DB: diesel::backend::Backend> QueryFragment<DB> for Prepared<Q> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+
+    /// diesel does not document this method, so a later version may change it. The tests that count
+    /// prepared statements detect that.
+    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
+        Ok(true)
+    }
+}
+
+#[auto_type]
+pub(crate) fn insert_session(row: SessionRow) -> _ {
+    insert_into(sessions::table).values(row)
+}
+
+#[auto_type]
+pub(crate) fn session_by_id(id: Vec<u8>) -> _ {
+    sessions::table.filter(sessions::id.eq(id))
+}
+
+#[auto_type]
+pub(crate) fn sessions_of(subject: String) -> _ {
+    sessions::table.filter(sessions::subject.eq(subject))
+}
+
+/// A generation as its column keeps it.
+pub(crate) fn generation_number(generation: Generation) -> i64 {
+    // A generation has at most 53 bits, so the fallback is never taken.
+    i64::try_from(generation.number()).unwrap_or(i64::MAX)
+}
+
+/// Advances a session that is live at `step.from`.
+#[auto_type]
+pub(crate) fn advance_session(id: SessionId, step: Advance) -> _ {
+    let id: Vec<u8> = id.as_bytes().to_vec();
+    let from: i64 = generation_number(step.from);
+    let to: i64 = generation_number(step.to);
+    let mark: Vec<u8> = step.mark.as_bytes().to_vec();
+    let issued_at: i64 = step.issued_at.millis();
+    let expires_at: i64 = step.expires_at.millis();
+    let used_at: AsExprOf<i64, BigInt> = issued_at.into_sql::<BigInt>();
+    update(
+        sessions::table
+            .filter(sessions::id.eq(id))
+            .filter(sessions::generation.eq(from))
+            .filter(sessions::ended_at.is_null()),
+    )
+    .set((
+        sessions::generation.eq(to),
+        sessions::mark.eq(mark),
+        sessions::issued_at.eq(issued_at),
+        sessions::expires_at.eq(expires_at),
+        // The later of the two. The engines' own functions for it have different names.
+        sessions::last_used_at.eq(case_when(sessions::last_used_at.lt(used_at), used_at)
+            .otherwise(sessions::last_used_at)),
+    ))
+}
+
+/// Records a use of a session that is live at `generation` and was last used before `at`.
+#[auto_type]
+pub(crate) fn touch_session(id: SessionId, generation: Generation, at: Timestamp) -> _ {
+    let id: Vec<u8> = id.as_bytes().to_vec();
+    let generation: i64 = generation_number(generation);
+    let at: i64 = at.millis();
+    update(
+        sessions::table
+            .filter(sessions::id.eq(id))
+            .filter(sessions::generation.eq(generation))
+            .filter(sessions::ended_at.is_null())
+            .filter(sessions::last_used_at.lt(at)),
+    )
+    .set(sessions::last_used_at.eq(at))
+}
+
+/// Ends a session that has not ended.
+#[auto_type]
+pub(crate) fn end_session(id: SessionId, ended: Ended) -> _ {
+    let id: Vec<u8> = id.as_bytes().to_vec();
+    let at: i64 = ended.at.millis();
+    let reason: &'static str = ended.reason.as_str();
+    update(sessions::table.filter(sessions::id.eq(id)).filter(sessions::ended_at.is_null()))
+        .set((sessions::ended_at.eq(at), sessions::end_reason.eq(reason)))
+}
+
+/// The sessions of a subject that have not ended, except one; an empty id excepts none.
+#[auto_type]
+pub(crate) fn live_sessions_of(subject: String, except: Vec<u8>) -> _ {
+    sessions::table
+        .filter(sessions::subject.eq(subject))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::id.ne(except))
+}
+
+/// Ends the live sessions of a subject, except one.
+#[auto_type]
+pub(crate) fn end_sessions(subject: String, except: Vec<u8>, ended: Ended) -> _ {
+    let at: i64 = ended.at.millis();
+    let reason: &'static str = ended.reason.as_str();
+    let live: live_sessions_of = live_sessions_of(subject, except);
+    update(live).set((sessions::ended_at.eq(at), sessions::end_reason.eq(reason)))
+}
+
+#[auto_type]
+pub(crate) fn set_session_claims(subject: String, claims: Option<String>) -> _ {
+    update(
+        sessions::table.filter(sessions::subject.eq(subject)).filter(sessions::ended_at.is_null()),
+    )
+    .set(sessions::claims.eq(claims))
+}
+
+/// Whether a session expired before `before` and, if it has a status index, also ended before it:
+/// until then verifiers must still find it in the status lists.
+#[auto_type]
+fn expired(before: i64) -> _ {
+    sessions::expires_at.lt(before).or(sessions::ends_at.lt(before)).and(
+        sessions::status_index
+            .is_null()
+            .or(sessions::ended_at.is_null())
+            .or(sessions::ended_at.assume_not_null().lt(before)),
+    )
+}
+
+#[cfg(feature = "sqlite")]
+#[auto_type]
+pub(crate) fn delete_if_expired(id: Vec<u8>, before: i64) -> _ {
+    let expired: expired = expired(before);
+    delete(sessions::table.filter(sessions::id.eq(id)).filter(expired))
+}
+
+#[cfg(feature = "server")]
+#[auto_type]
+pub(crate) fn delete_expired(ids: Vec<Vec<u8>>, before: i64) -> _ {
+    let expired: expired = expired(before);
+    delete(sessions::table.filter(sessions::id.eq_any(ids)).filter(expired))
+}
+
+/// The columns that decide whether a session may be deleted, in the order of the ids after `after`.
+#[cfg(feature = "server")]
+#[auto_type]
+pub(crate) fn scan_sessions(after: Vec<u8>, rows: i64) -> _ {
+    sessions::table
+        .select((
+            sessions::id,
+            (sessions::expires_at, sessions::ends_at, sessions::status_index, sessions::ended_at),
+        ))
+        .filter(sessions::id.gt(after))
+        .order(sessions::id)
+        .limit(rows)
+}
+
+/// The status index and the end of every session that ended at or after `since`. An index has all of
+/// it.
+#[auto_type]
+pub(crate) fn revoked_since(since: i64) -> _ {
+    sessions::table
+        .select((sessions::status_index.assume_not_null(), sessions::ended_at.assume_not_null()))
+        .filter(sessions::status_index.is_not_null())
+        .filter(sessions::ended_at.ge(since))
+}
+
+/// One value of one session: reading it shows that the table can be read.
+#[auto_type]
+pub(crate) fn probe_sessions() -> _ {
+    sessions::table.select(sessions::generation).limit(1_i64)
+}
+
+/// The versions of the migrations this database has been through.
+#[auto_type]
+pub(crate) fn applied_migrations() -> _ {
+    __diesel_schema_migrations::table.select(__diesel_schema_migrations::version)
+}
+
+#[auto_type]
+pub(crate) fn insert_account(row: AccountRow) -> _ {
+    insert_into(accounts::table).values(row)
+}
+
+#[auto_type]
+pub(crate) fn account_by_login(login: String) -> _ {
+    accounts::table.filter(accounts::login.eq(login))
+}
+
+#[auto_type]
+pub(crate) fn account_by_id(id: String) -> _ {
+    accounts::table.filter(accounts::id.eq(id))
+}
+
+/// What to change in an account; `None` leaves a column as it is.
+#[derive(AsChangeset, Clone, Default)]
+#[diesel(table_name = accounts)]
+pub(crate) struct AccountChange {
+    password: Option<String>,
+    disabled_at: Option<Option<i64>>,
+    claims: Option<Option<String>>,
+}
+
+impl AccountChange {
+    pub(crate) fn password(new: &PasswordHash) -> Self {
+        Self { password: Some(new.expose().to_owned()), ..Self::default() }
+    }
+
+    pub(crate) fn disabled(at: Option<Timestamp>) -> Self {
+        Self { disabled_at: Some(at.map(Timestamp::millis)), ..Self::default() }
+    }
+
+    pub(crate) fn claims(claims: &ExtraClaims) -> Self {
+        Self { claims: Some(claims_text(claims)), ..Self::default() }
+    }
+}
+
+#[auto_type]
+pub(crate) fn update_account(id: String, change: AccountChange) -> _ {
+    update(accounts::table.filter(accounts::id.eq(id))).set(change)
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[auto_type]
+pub(crate) fn replace_password(id: String, current: String, change: AccountChange) -> _ {
+    update(accounts::table.filter(accounts::id.eq(id)).filter(accounts::password.eq(current)))
+        .set(change)
+}
+
+#[auto_type]
+pub(crate) fn delete_account(id: String) -> _ {
+    delete(accounts::table.filter(accounts::id.eq(id)))
+}
+
+/// A page of accounts in the order of their logins, those after `after`.
+#[auto_type]
+pub(crate) fn list_accounts(after: String, rows: i64) -> _ {
+    accounts::table.filter(accounts::login.gt(after)).order(accounts::login).limit(rows)
+}
