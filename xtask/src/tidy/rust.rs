@@ -30,7 +30,9 @@ const BANNED: [Banned; 3] = [
 pub(super) fn opening(tree: &Tree) -> Vec<Finding> {
     let silent = |file: &&File| !is_description(file.text.lines().next().unwrap_or_default());
     let sources = tree.with_suffix(".rs").filter(silent);
-    sources.map(|file| Finding::line(&file.path, 1, "does not begin with a `//!` line")).collect()
+    sources
+        .map(|file| Finding::line(&file.path, 1, "does not begin with a `//!` line or its README"))
+        .collect()
 }
 
 /// Files that are too long to be read in one go.
@@ -62,8 +64,10 @@ pub(super) fn banned_words(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// A library may begin with the text of its README instead.
 fn is_description(line: &str) -> bool {
-    line.strip_prefix("//!").is_some_and(|words| words.contains(char::is_alphabetic))
+    let is_readme = line.starts_with("#![doc = include_str!(");
+    is_readme || line.strip_prefix("//!").is_some_and(|words| words.contains(char::is_alphabetic))
 }
 
 #[cfg(test)]
@@ -76,7 +80,9 @@ mod tests {
         for bad in ["", "use std::fs;\n", "// no\n", "\n//! late\n", "//! .\n", "//!\n//! late\n"] {
             assert_eq!(opening(&tree(&[("a.rs", bad)])).len(), 1, "{bad:?}");
         }
-        assert_eq!(opening(&tree(&[("a.rs", "//! Things.\n"), ("b.txt", "")])), []);
+        let good =
+            [("a.rs", "//! Things.\n"), ("b.rs", "#![doc = include_str!(\"x\")]"), ("c.txt", "")];
+        assert_eq!(opening(&tree(&good)), []);
     }
 
     #[test]
