@@ -1,5 +1,5 @@
-//! An account: who may log in. A second port beside sessions, so that a team with its own users
-//! implements [`AccountStore`](crate::store::AccountStore) and keeps the rest.
+//! Accounts of users who log in with a password. A team with its own users needs none of this: it
+//! disables the feature `passwords` and opens sessions for the users it has authenticated.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,54 +13,55 @@ use crate::secret::PasswordHash;
 use crate::session::ExtraClaims;
 use crate::time::Timestamp;
 
-/// The record of an account. Public fields for the same reason as [`Session`](crate::Session)'s.
+/// The record of an account. Adapters store it as a
+/// [`StoredAccount`](crate::store::StoredAccount).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
-    /// Its name in tokens, never reused.
+    /// The account's id: the `sub` of its tokens, never reused.
     pub id: Subject,
     /// The e-mail address as its owner wrote it.
     pub email: String,
-    /// What it is found by: unique among accounts.
+    /// The normalized address by which the account is found. Unique among accounts.
     pub login: Login,
-    /// How its password is checked.
+    /// The hash of its password.
     pub password: PasswordHash,
-    /// Given name, if told.
+    /// Given name.
     pub first_name: Option<String>,
-    /// Family name, if told.
+    /// Family name.
     pub last_name: Option<String>,
-    /// When it was made.
+    /// When the account was created.
     pub created_at: Timestamp,
-    /// Since when it may not log in, if so.
+    /// When the account was disabled; `None` if it is enabled.
     pub disabled_at: Option<Timestamp>,
-    /// What goes into its access tokens beside the registered claims.
+    /// Extra claims for its access tokens.
     pub claims: ExtraClaims,
 }
 
-/// An e-mail address in the form in which addresses are compared: NFC, lower case.
+/// An e-mail address in the form in which addresses are compared: NFC and lower case.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Login(String);
 
-/// A text that is no e-mail address.
+/// The text is not an e-mail address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("not an e-mail address")]
-pub struct InvalidLogin;
+#[error("not a valid e-mail address")]
+pub struct InvalidLoginError;
 
 impl Login {
-    /// The longest address that SMTP can carry (RFC 5321 §4.5.3.1.3).
+    /// Maximum length of an address in SMTP (RFC 5321 §4.5.3.1.3).
     pub const MAX_LENGTH: usize = 254;
 
     /// The comparable form of `email`.
     ///
     /// # Errors
-    /// [`InvalidLogin`] when it isn't the address of a mailbox.
-    pub fn new(email: &str) -> Result<Self, InvalidLogin> {
+    /// [`InvalidLoginError`] if it is not the address of a mailbox.
+    pub fn new(email: &str) -> Result<Self, InvalidLoginError> {
         let login: String = email.nfc().collect::<String>().to_lowercase().nfc().collect();
         let plain = login.len() <= Self::MAX_LENGTH
             && !login.chars().any(|c| c.is_control() || c.is_whitespace());
         if plain && EmailAddress::from_str(&login).is_ok() {
             Ok(Self(login))
         } else {
-            Err(InvalidLogin)
+            Err(InvalidLoginError)
         }
     }
 
@@ -82,18 +83,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logins_compare_without_regard_to_case_or_composition() {
+    fn logins_ignore_case_and_composition() {
         assert_eq!(Login::new("Ann@Example.COM"), Login::new("ann@example.com"));
         assert_eq!(Login::new("ren\u{e9}@example.com"), Login::new("RENE\u{301}@example.com"));
         assert_ne!(Login::new("ann@example.com"), Login::new("bob@example.com"));
     }
 
     #[test]
-    fn what_is_no_address_is_no_login() {
+    fn invalid_addresses_are_rejected() {
         let long = format!("{}@example.com", "a".repeat(250));
         for bad in ["", "ann", "@example.com", "ann@", "a b@example.com", "a\0b@example.com", &long]
         {
-            assert_eq!(Login::new(bad), Err(InvalidLogin), "{bad:?}");
+            assert_eq!(Login::new(bad), Err(InvalidLoginError), "{bad:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Keys and their life: `next` (published, not yet signing), `active`, `retiring` (published, no
-//! longer signing, until the last token it signed is dead), gone.
+//! The life cycle of keys: `next` (published, not yet signing), `active`, `retiring` (published, no
+//! longer signing, until the last token it signed has expired), gone.
 //!
-//! Where a key stands is not stored but read off the instants in its record, so any number of
-//! replicas with the same records and clocks agree without asking each other.
+//! The phase of a key is not stored but derived from the instants in its record, so replicas with the
+//! same records and synchronized clocks agree without communicating.
 
 mod generate;
 mod record;

@@ -60,8 +60,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let now = Timestamp::from_seconds(1_790_000_000);
 //! let web = ClientId::new("web")?;
-//! let profile = ClientProfile::new(web.clone(), ProfileSettings::default())
-//!     .map_err(|errors| format!("{errors:?}"))?;
+//! let profile = ClientProfile::new(web.clone(), ProfileSettings::default())?;
 //! let policy = TokenPolicy::new(Issuer::new("https://auth.example.com")?, [profile]);
 //! // A real issuer keeps these records; every replica reads the same ones.
 //! let records = missing(&[], Algorithm::EdDsa, now, &SystemRandom)?;
@@ -107,6 +106,7 @@
 //! # }
 //! ```
 
+#[cfg(feature = "passwords")]
 pub mod account;
 pub mod keys;
 pub mod password;

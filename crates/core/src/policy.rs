@@ -1,7 +1,7 @@
-//! What the operator decides: lifetimes, rotation, retry window, per client; checked when built.
+//! The operator's decisions per client: lifetimes, rotation, retry window and grants. Checked when
+//! built, so no other code has to handle an invalid combination.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -16,38 +16,38 @@ use crate::time::Lifetime;
 /// Whether a refresh replaces the refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rotation {
-    /// Each refresh gives a new one and supersedes the old (RFC 9700 §4.14.2).
+    /// Each refresh returns a new token and supersedes the old one (RFC 9700 §4.14.2).
     #[default]
     Always,
-    /// The first one stays for its life: devices that can't write it down again.
+    /// The first token stays valid for its lifetime. For devices that cannot store a new one.
     Never,
 }
 
-/// How the refresh token travels.
+/// How a client sends and receives its refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
-    /// In the bodies of requests and answers.
+    /// In request and response bodies.
     #[default]
     Body,
-    /// In a cookie that scripts can't read.
+    /// In a cookie that scripts cannot read.
     Cookie,
 }
 
-/// A way of getting tokens that a client may be allowed.
+/// A way of obtaining tokens that a client can be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grant {
     /// The first-party login.
     Login,
-    /// Renewal.
+    /// Renewal by refresh token (RFC 6749 §6).
     RefreshToken,
-    /// RFC 6749 §4.3; RFC 9700 §2.4 says not to.
+    /// The password grant (RFC 6749 §4.3); RFC 9700 §2.4 advises against it.
     Password,
-    /// RFC 6749 §4.4.
+    /// A token for the client itself (RFC 6749 §4.4).
     ClientCredentials,
 }
 
 impl Grant {
-    /// Every grant there is.
+    /// Every grant.
     pub const ALL: [Self; 4] =
         [Self::Login, Self::RefreshToken, Self::Password, Self::ClientCredentials];
 
@@ -76,28 +76,29 @@ impl FromStr for Grant {
     }
 }
 
-/// What an operator says about a client, before it is checked. The defaults are those of `web`.
+/// The settings of a client, not yet checked. The defaults are those of the client `web`.
 #[derive(Clone, Debug)]
 pub struct ProfileSettings {
-    /// How long an access token lives.
+    /// Lifetime of an access token.
     pub access_lifetime: Lifetime,
-    /// How long a refresh token lives unused; from the login where rotation is `Never`.
+    /// Lifetime of an unused refresh token; counted from the login if rotation is `Never`.
     pub refresh_lifetime: Lifetime,
-    /// How long a session lives, from the login, however often it is refreshed.
+    /// Lifetime of a session from its login, however often it is refreshed.
     pub session_lifetime: Lifetime,
     /// Whether refresh tokens are replaced.
     pub rotation: Rotation,
-    /// For how long after its first use a superseded token gets the same answer without a key.
+    /// How long after its first use a superseded token is answered with the same successor, without
+    /// a retry key.
     pub retry_window: Duration,
-    /// How the refresh token travels.
+    /// How the client sends and receives its refresh token.
     pub transport: Transport,
-    /// Whom its access tokens are for; nobody named means the issuer.
+    /// The audiences of its access tokens; the issuer if empty.
     pub audience: Vec<Audience>,
-    /// What it may ask for.
+    /// The scopes that it may request.
     pub scopes: Scope,
-    /// How it may get tokens.
+    /// The ways in which it may obtain tokens.
     pub grants: BTreeSet<Grant>,
-    /// The hash of its secret; a client with one is confidential.
+    /// The hash of its secret. A client with a secret is confidential (RFC 6749 §2.1).
     pub secret: Option<PasswordHash>,
     /// Whether its access tokens carry a Token Status List entry.
     pub status: bool,
@@ -122,7 +123,7 @@ impl Default for ProfileSettings {
 }
 
 impl ProfileSettings {
-    /// The defaults of `device`: one refresh token for a year.
+    /// The defaults of the client `device`: one refresh token for a year.
     #[must_use]
     pub fn device() -> Self {
         Self {
@@ -133,22 +134,28 @@ impl ProfileSettings {
     }
 }
 
-/// A combination of settings that can't work.
+/// An invalid combination of settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ProfileError {
-    /// Parent tokens accepted for long let a thief and the owner take turns unnoticed.
+    /// While the parent of the live token is accepted, a thief and the owner can take turns
+    /// unnoticed.
     #[error("retry_window is longer than an hour, long enough for a thief to go unnoticed")]
     WindowTooLong,
-    /// A client that can do nothing.
+    /// The client could do nothing.
     #[error("grants is empty: the client could do nothing")]
     NoGrants,
-    /// Its session's record might be gone before the token.
+    /// The record of a session might be deleted before its last access token expires.
     #[error("access_lifetime is longer than a day, too long for a client with status = true")]
     StatusTooLong,
-    /// Client credentials are a secret.
+    /// A client can only obtain a token for itself with a secret.
     #[error("the grant client_credentials needs a secret_hash")]
     NoSecret,
 }
+
+/// Everything that is wrong with the settings of one client.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}", .0.iter().map(ProfileError::to_string).collect::<Vec<_>>().join("; "))]
+pub struct ProfileErrors(pub Vec<ProfileError>);
 
 impl ProfileError {
     /// The setting to change.
@@ -162,7 +169,7 @@ impl ProfileError {
     }
 }
 
-/// A client's settings, checked. Reads like [`ProfileSettings`]; can't be changed.
+/// The checked settings of a client. Immutable.
 #[derive(Clone, Debug)]
 pub struct ClientProfile {
     id: ClientId,
@@ -170,43 +177,104 @@ pub struct ClientProfile {
 }
 
 impl ClientProfile {
-    /// The longest retry window.
+    /// Maximum length of the retry window.
     pub const MAX_RETRY_WINDOW: Duration = Duration::from_secs(3600);
 
-    /// Checks `settings` and makes them the profile of `id`.
+    /// Checks `settings` and makes them the profile of the client `id`.
     ///
     /// # Errors
-    /// Everything that is wrong with them, at once.
-    pub fn new(id: ClientId, settings: ProfileSettings) -> Result<Self, Vec<ProfileError>> {
+    /// Every invalid combination, in one [`ProfileErrors`].
+    pub fn new(id: ClientId, settings: ProfileSettings) -> Result<Self, ProfileErrors> {
         let machine = settings.grants.contains(&Grant::ClientCredentials);
         let errors: Vec<ProfileError> = [
             (settings.retry_window > Self::MAX_RETRY_WINDOW, ProfileError::WindowTooLong),
             (settings.grants.is_empty(), ProfileError::NoGrants),
             (machine && settings.secret.is_none(), ProfileError::NoSecret),
             (
-                settings.status && settings.access_lifetime.span() > Spans::LONGEST_ACCESS,
+                settings.status && settings.access_lifetime.span() > Spans::MAX_ACCESS_LIFETIME,
                 ProfileError::StatusTooLong,
             ),
         ]
         .into_iter()
         .filter_map(|(wrong, error)| wrong.then_some(error))
         .collect();
-        if errors.is_empty() { Ok(Self { id, settings }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { id, settings }) } else { Err(ProfileErrors(errors)) }
     }
 
-    /// Which client this is the profile of.
+    /// The settings that were checked.
+    #[must_use]
+    pub const fn settings(&self) -> &ProfileSettings {
+        &self.settings
+    }
+
+    /// The client's id.
     #[must_use]
     pub const fn id(&self) -> &ClientId {
         &self.id
     }
 
-    /// Whether it authenticates with a secret (RFC 6749 §2.1).
+    /// Whether the client authenticates with a secret (RFC 6749 §2.1).
     #[must_use]
     pub const fn is_confidential(&self) -> bool {
         self.settings.secret.is_some()
     }
 
-    /// Whether it may get tokens this way.
+    /// Lifetime of an access token.
+    #[must_use]
+    pub const fn access_lifetime(&self) -> Lifetime {
+        self.settings.access_lifetime
+    }
+
+    /// Lifetime of an unused refresh token; counted from the login if rotation is `Never`.
+    #[must_use]
+    pub const fn refresh_lifetime(&self) -> Lifetime {
+        self.settings.refresh_lifetime
+    }
+
+    /// Lifetime of a session from its login.
+    #[must_use]
+    pub const fn session_lifetime(&self) -> Lifetime {
+        self.settings.session_lifetime
+    }
+
+    /// Whether refresh tokens are replaced.
+    #[must_use]
+    pub const fn rotation(&self) -> Rotation {
+        self.settings.rotation
+    }
+
+    /// How long after its first use a superseded token is answered with the same successor, without
+    /// a retry key.
+    #[must_use]
+    pub const fn retry_window(&self) -> Duration {
+        self.settings.retry_window
+    }
+
+    /// How the client sends and receives its refresh token.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        self.settings.transport
+    }
+
+    /// The scopes that the client may request.
+    #[must_use]
+    pub const fn scopes(&self) -> &Scope {
+        &self.settings.scopes
+    }
+
+    /// The hash of the client's secret.
+    #[must_use]
+    pub const fn secret(&self) -> Option<&PasswordHash> {
+        self.settings.secret.as_ref()
+    }
+
+    /// Whether the client's access tokens carry a Token Status List entry.
+    #[must_use]
+    pub const fn has_status(&self) -> bool {
+        self.settings.status
+    }
+
+    /// Whether the client may obtain tokens in this way.
     #[must_use]
     pub fn allows(&self, grant: Grant) -> bool {
         self.settings.grants.contains(&grant)
@@ -223,15 +291,7 @@ impl ClientProfile {
     }
 }
 
-impl Deref for ClientProfile {
-    type Target = ProfileSettings;
-
-    fn deref(&self) -> &ProfileSettings {
-        &self.settings
-    }
-}
-
-/// The issuer and its clients: everything that decides what a token says.
+/// The issuer and its clients: everything that determines the content of a token.
 #[derive(Clone, Debug)]
 pub struct TokenPolicy {
     issuer: Issuer,
@@ -246,7 +306,7 @@ impl TokenPolicy {
         Self { issuer, clients }
     }
 
-    /// Who issues.
+    /// The issuer.
     #[must_use]
     pub const fn issuer(&self) -> &Issuer {
         &self.issuer
@@ -263,36 +323,38 @@ impl TokenPolicy {
         self.clients.values()
     }
 
-    /// Every audience an access token of this issuer may have: what its own endpoints accept.
+    /// Every audience that an access token of this issuer can have. The issuer's own endpoints accept
+    /// all of them.
     #[must_use]
     pub fn audiences(&self) -> Vec<Audience> {
-        let named = self.clients.values().flat_map(|profile| profile.audience.iter().cloned());
+        let named =
+            self.clients.values().flat_map(|profile| profile.settings.audience.iter().cloned());
         std::iter::once(Audience::from(&self.issuer)).chain(named).collect()
     }
 
-    /// How long the last access token outlives the key that signed it: an hour at least, since
-    /// tokens issued before a lifetime was shortened keep the longer one.
+    /// How long an access token can outlive its key. At least an hour, because tokens issued before a
+    /// lifetime was shortened keep the longer one.
     #[must_use]
-    pub fn longest_access(&self) -> Duration {
-        self.longest(|profile| profile.access_lifetime).max(Duration::from_secs(3600))
+    pub fn max_access_lifetime(&self) -> Duration {
+        self.max_of(ClientProfile::access_lifetime).max(Duration::from_secs(3600))
     }
 
-    /// How long access tokens with a status live at most: an hour at least, for the same reason.
+    /// The longest lifetime of an access token with a status. At least an hour, for the same reason.
     #[must_use]
-    pub(crate) fn longest_status(&self) -> Duration {
-        let with_status = self.clients.values().filter(|profile| profile.status);
-        let longest = with_status.map(|profile| profile.access_lifetime.span()).max();
+    pub(crate) fn max_status_lifetime(&self) -> Duration {
+        let with_status = self.clients.values().filter(|profile| profile.has_status());
+        let longest = with_status.map(|profile| profile.access_lifetime().span()).max();
         longest.unwrap_or_default().max(Duration::from_secs(3600))
     }
 
-    /// How long the last refresh token outlives the secret that signed it: a year at least, for the
-    /// same reason. Keeping a secret is cheap, dropping it early logs people out.
+    /// How long a refresh token can outlive the secret that signed it. At least a year, for the same
+    /// reason: keeping a secret is cheap, dropping it too early logs users out.
     #[must_use]
-    pub fn longest_refresh(&self) -> Duration {
-        self.longest(|profile| profile.refresh_lifetime).max(Lifetime::from_days(366).span())
+    pub fn max_refresh_lifetime(&self) -> Duration {
+        self.max_of(ClientProfile::refresh_lifetime).max(Lifetime::from_days(366).span())
     }
 
-    fn longest(&self, lifetime: impl Fn(&ClientProfile) -> Lifetime) -> Duration {
+    fn max_of(&self, lifetime: impl Fn(&ClientProfile) -> Lifetime) -> Duration {
         self.clients.values().map(lifetime).max().map_or(Duration::ZERO, Lifetime::span)
     }
 }
@@ -301,18 +363,18 @@ impl TokenPolicy {
 mod tests {
     use super::*;
 
-    fn profile(settings: ProfileSettings) -> Result<ClientProfile, Vec<ProfileError>> {
+    fn profile(settings: ProfileSettings) -> Result<ClientProfile, ProfileErrors> {
         ClientProfile::new(ClientId::new("web").unwrap(), settings)
     }
 
     #[test]
-    fn the_defaults_are_possible() {
+    fn the_default_settings_are_valid() {
         assert!(profile(ProfileSettings::default()).is_ok());
         assert!(profile(ProfileSettings::device()).is_ok());
     }
 
     #[test]
-    fn access_tokens_with_a_status_live_for_a_day_at_most() {
+    fn access_tokens_with_a_status_live_for_at_most_a_day() {
         let settings = |seconds, status| ProfileSettings {
             access_lifetime: Lifetime::from_seconds(seconds).unwrap(),
             status,
@@ -320,18 +382,18 @@ mod tests {
         };
         assert!(profile(settings(86_400, true)).is_ok());
         assert!(profile(settings(86_401, false)).is_ok());
-        let errors = profile(settings(86_401, true)).unwrap_err();
+        let ProfileErrors(errors) = profile(settings(86_401, true)).unwrap_err();
         assert_eq!(errors, [ProfileError::StatusTooLong]);
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
+    fn all_errors_are_reported_at_once() {
         let settings = ProfileSettings {
             retry_window: Duration::from_secs(3601),
             grants: BTreeSet::from([Grant::ClientCredentials]),
             ..ProfileSettings::default()
         };
-        let errors = profile(settings).unwrap_err();
+        let ProfileErrors(errors) = profile(settings).unwrap_err();
         assert_eq!(errors, [ProfileError::WindowTooLong, ProfileError::NoSecret]);
     }
 }

@@ -1,4 +1,4 @@
-//! What tells an honest retry from a second owner: the `Idempotency-Key` and its mark.
+//! Telling an honest retry from a second holder of the token: the `Idempotency-Key` and its mark.
 
 use std::fmt;
 
@@ -12,35 +12,36 @@ use crate::random::Random;
 
 /// The value of an `Idempotency-Key` header that is long enough to count.
 ///
-/// It is a secret: with a superseded refresh token it gives the successor.
+/// It is a secret: presented with a superseded refresh token, it yields the successor.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct RetryKey(String);
 
-/// An `Idempotency-Key` that breaks the header's rules.
+/// The `Idempotency-Key` header is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("an Idempotency-Key is 1 to 255 visible ASCII characters")]
-pub struct InvalidRetryKey;
+#[error("an Idempotency-Key must be 1 to 255 visible ASCII characters")]
+pub struct InvalidRetryKeyError;
 
 impl RetryKey {
-    /// From how many characters on a key counts. Shorter ones can be guessed, and are as good as
-    /// none.
+    /// Minimum length for a key to count. Shorter keys could be guessed and are ignored.
     pub const MIN_LENGTH: usize = 16;
-    /// The longest key allowed.
+    /// Maximum length of a key.
     pub const MAX_LENGTH: usize = 255;
 
-    /// Reads a header's value; `None` for a key too short to count.
+    /// Parses the value of the header; `None` if the key is too short to count.
     ///
     /// # Errors
-    /// [`InvalidRetryKey`] unless it is 1–255 visible ASCII characters.
-    pub fn parse(header: &[u8]) -> Result<Option<Self>, InvalidRetryKey> {
+    /// [`InvalidRetryKeyError`] unless it is 1–255 visible ASCII characters.
+    pub fn parse(header: &[u8]) -> Result<Option<Self>, InvalidRetryKeyError> {
         let visible = header.iter().all(u8::is_ascii_graphic);
         if header.is_empty() || header.len() > Self::MAX_LENGTH || !visible {
-            return Err(InvalidRetryKey);
+            return Err(InvalidRetryKeyError);
         }
         if header.len() < Self::MIN_LENGTH {
             return Ok(None);
         }
-        String::from_utf8(header.to_vec()).map(|key| Some(Self(key))).map_err(|_| InvalidRetryKey)
+        String::from_utf8(header.to_vec())
+            .map(|key| Some(Self(key)))
+            .map_err(|_| InvalidRetryKeyError)
     }
 }
 
@@ -50,16 +51,16 @@ impl fmt::Debug for RetryKey {
     }
 }
 
-/// What an advance leaves in the record, so that whoever made it can recognise it: a hash of the
-/// request's [`RetryKey`] and the session, or random bytes where there was no key.
+/// The mark that an advance leaves in the record, by which a repetition of the same attempt is
+/// recognized: a hash of the request's [`RetryKey`] and the session id, or random bytes without a key.
 ///
-/// From a stolen store it gives nothing: the key can't be had from the hash, and compared it is
-/// in constant time.
+/// A stolen store reveals nothing: the key cannot be derived from the hash. Marks are compared in
+/// constant time.
 #[derive(Clone, Copy, Eq)]
 pub struct Mark([u8; 16]);
 
 impl Mark {
-    /// The mark of an attempt with `key`, or of one attempt alone where there is none.
+    /// The mark of an attempt with `key`. Without a key, the mark is unique to this attempt.
     #[must_use]
     pub fn of(key: Option<&RetryKey>, session: &SessionId, random: &dyn Random) -> Self {
         let mut bytes = [0; 16];
@@ -79,7 +80,7 @@ impl Mark {
         Self(bytes)
     }
 
-    /// The mark with these bytes, as a store keeps it.
+    /// The mark with these bytes, as a store keeps them.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_key_nor_mark_is_ever_formatted() {
+    fn formatting_reveals_neither_key_nor_mark() {
         let key = RetryKey::parse(b"0123456789abcdef").unwrap();
         let mark = Mark::of(key.as_ref(), &SessionId::from_bytes([1; 16]), &SystemRandom);
         assert_eq!(format!("{key:?} {mark:?}"), "Some(RetryKey(…)) Mark(…)");

@@ -7,6 +7,7 @@
 //!
 //! Every request obtains one [`RequestContext`] and passes it to each use case that it calls.
 
+#[cfg(feature = "passwords")]
 mod accounts;
 mod clients;
 mod context;
@@ -19,6 +20,7 @@ mod status;
 
 use thiserror::Error;
 
+#[cfg(feature = "passwords")]
 pub use self::accounts::{
     Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
 };

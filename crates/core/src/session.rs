@@ -1,7 +1,7 @@
-//! A session: the one record that stands for a login, and what can be read from it.
+//! A session: the one record of a login.
 //!
-//! The record holds no token and no hash of one. What a refresh token needs to be signed again
-//! word for word (generation, time of issue, expiry) is here, so an answer can be repeated.
+//! The record holds no token and no hash of one. It holds everything that is needed to sign the same
+//! refresh token again (generation, time of issue, expiry), so any response can be repeated.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,60 +16,60 @@ use crate::status::StatusIndex;
 use crate::text::{MAX_TEXT_BYTES, MAX_USER_AGENT_BYTES, tidy};
 use crate::time::{Leeway, Timestamp, expired};
 
-/// The record of a session. Stores keep it whole; only the core reads meaning into it.
+/// The record of a session. Stores keep all of it; only the core interprets it.
 ///
-/// The fields are public so that a store's row can be turned into it, and it into a row, by naming
-/// every field: a new one must break every adapter.
+/// Adapters store it as a [`StoredSession`](crate::store::StoredSession). The fields are public and
+/// the struct is exhaustive, so that conversions name every field and a new one cannot be forgotten.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
-    /// Its name.
+    /// The session's id.
     pub id: SessionId,
-    /// Whose it is.
+    /// The user who logged in.
     pub subject: Subject,
-    /// Which client logged in.
+    /// The client that the user logged in with.
     pub client: ClientId,
-    /// What was granted at the login; a refresh may narrow one access token, never this.
+    /// The scope granted at the login. A refresh can narrow an access token, never this.
     pub scope: Scope,
-    /// The account's extra claims, as of the login or the last change of them.
+    /// The account's extra claims as of the login or their last change.
     pub claims: ExtraClaims,
-    /// Where the login came from.
+    /// The origin of the login.
     pub device: Device,
-    /// When the login happened: `auth_time` (RFC 9068 §2.2.1).
+    /// The time of the login: `auth_time` (RFC 9068 §2.2.1).
     pub created_at: Timestamp,
-    /// The end of the absolute lifetime: no refresh token outlives it.
+    /// The end of the absolute lifetime. No refresh token outlives it.
     pub ends_at: Timestamp,
-    /// The one live generation.
+    /// The live generation.
     pub generation: Generation,
-    /// When the live generation came to be: the `iat` of its refresh token.
+    /// When the live generation began: the `iat` of its refresh token.
     pub issued_at: Timestamp,
-    /// The end of the idle lifetime, as the last advance set it. What a token's `exp` says is
-    /// [`Session::refresh_expiry`], never later than [`Session::ends_at`].
+    /// The end of the idle lifetime, as set by the last advance. The `exp` of a refresh token is
+    /// [`Session::refresh_expiry`], which is never later than [`Session::ends_at`].
     pub expires_at: Timestamp,
-    /// When a refresh last succeeded, repeats aside; the login's time before the first.
+    /// When a refresh last succeeded, not counting repeats; initially the time of the login.
     pub last_used_at: Timestamp,
-    /// The mark of the attempt that made the live generation; none before the first refresh.
+    /// The mark of the attempt that began the live generation; `None` before the first refresh.
     pub mark: Option<Mark>,
-    /// When and why it ended, if it did. Once set it stays.
+    /// When and why the session ended. Never changes once set.
     pub ended: Option<Ended>,
-    /// Its place in the status lists, which no other record has. None where its client doesn't ask
-    /// for one, and from some time after its end.
+    /// The session's index in the status lists, which no other record has. `None` if its client does
+    /// not use status lists, and from some time after its end.
     pub status: Option<StatusIndex>,
 }
 
-/// Where a login came from, for its owner to recognise it in a list.
+/// The origin of a login, by which its owner recognizes it in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
-    /// A name the client gave, as "kitchen tablet".
+    /// A name given by the client, such as "kitchen tablet".
     pub name: Option<String>,
-    /// The address of the login.
+    /// The IP address of the login.
     pub ip: Option<String>,
     /// The `User-Agent` of the login.
     pub user_agent: Option<String>,
 }
 
 impl Device {
-    /// The same without control characters and cut to what every store can keep:
-    /// [`MAX_TEXT_BYTES`], [`MAX_USER_AGENT_BYTES`].
+    /// The same without control characters, truncated to [`MAX_TEXT_BYTES`] and
+    /// [`MAX_USER_AGENT_BYTES`].
     #[must_use]
     pub fn tidied(self) -> Self {
         Self {
@@ -83,22 +83,22 @@ impl Device {
 /// When and why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// When.
+    /// When it ended.
     pub at: Timestamp,
-    /// Why.
+    /// Why it ended.
     pub reason: EndReason,
 }
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
-    /// Its own user logged out of it.
+    /// The user logged out of it.
     Logout,
-    /// Its user logged out everywhere.
+    /// The user logged out everywhere.
     LogoutAll,
-    /// Somebody entitled ended it from elsewhere.
+    /// The user, a client or an operator ended it from elsewhere.
     Revoked,
-    /// A superseded refresh token came back: somebody else has a copy.
+    /// A superseded refresh token was used again, so a second party has a copy.
     Reuse,
     /// The account's password changed.
     PasswordChanged,
@@ -109,7 +109,7 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    /// Every reason there is.
+    /// Every reason.
     pub const ALL: [Self; 7] = [
         Self::Logout,
         Self::LogoutAll,
@@ -148,26 +148,27 @@ impl FromStr for EndReason {
     }
 }
 
-/// How long a record outlives its last refresh token before a store may drop it.
+/// How long a record outlives its last refresh token before a store may delete it.
 ///
-/// A store put back from a copy knows an expiry that is older than the client's token; within this
-/// slack such a client still finds its session.
+/// After a restore from a backup, the expiry in the store can be earlier than that of the client's
+/// token. Within this time, such a client still finds its session.
 pub const RETENTION: Duration = Duration::from_secs(7 * 86_400);
 
 impl Session {
-    /// The `exp` of the live generation's refresh token: idle or absolute end, whichever is first.
+    /// The `exp` of the live generation's refresh token: the idle or absolute end, whichever is
+    /// earlier.
     #[must_use]
     pub fn refresh_expiry(&self) -> Timestamp {
         self.expires_at.min(self.ends_at.floor())
     }
 
-    /// Whether the session can still be used: neither ended nor expired.
+    /// Whether the session has neither ended nor expired.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.ended.is_none() && !expired(self.refresh_expiry(), Leeway::NONE, now)
     }
 
-    /// From when on a store may forget the record: its last refresh token is dead, with slack.
+    /// When a store may delete the record: [`RETENTION`] after its last refresh token expires.
     #[must_use]
     pub fn forget_at(&self) -> Timestamp {
         self.refresh_expiry().plus(RETENTION)

@@ -1,9 +1,9 @@
-//! Status lists on the side of the issuer: which index a session gets, and how long everything
-//! lives. The lists themselves are in [`aquaware_token::status`], re-exported here.
+//! The issuer's part of status lists: allocation of indices, and time spans. The lists themselves are
+//! in [`aquaware_token::status`], re-exported here.
 //!
-//! An index is drawn at random at the login of a session and kept for its life, so that a refresh
-//! writes nothing more. It is free for another session only when no verifier can mistake one for
-//! the other: see [`Spans`].
+//! An index is drawn at random when a session is opened and kept for the session's life, so a refresh
+//! writes nothing more. It is reused only when no verifier can mistake one session for the other: see
+//! [`Spans`].
 
 mod space;
 mod spans;

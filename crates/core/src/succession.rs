@@ -1,18 +1,18 @@
-//! What a refresh does: the rules of http-api.md, *Succession*, and nothing else.
+//! The rules of a refresh (docs/http-api.md, *Succession*).
 //!
-//! A refresh token says "session S, generation N"; the record says which generation is live. What
-//! follows is decided by [`judge`], a pure function of the record, what was presented, the
-//! attempt's mark, the client's profile and the time. Stores and services know no other rule.
+//! A refresh token states "session S, generation N"; the record states which generation is live.
+//! [`judge`] decides what follows. It is a pure function of the record, the presented token, the
+//! attempt's mark, the client's profile and the time, and no other code contains any of these rules.
 //!
-//! | the session stands | verdict |
+//! | the session | verdict |
 //! | --- | --- |
-//! | anywhere, and the presented token is past its `exp` | [`Verdict::Expired`], nothing changes |
-//! | ended | [`Verdict::Ended`] |
-//! | at the presented generation | [`Verdict::Advance`] by one, or [`Verdict::Keep`] |
-//! | one past it, the attempt's mark is in the record | [`Verdict::Repeat`], be it weeks later |
-//! | one past it, within the retry window of the first use | [`Verdict::Repeat`] |
-//! | past it otherwise | [`Verdict::Reuse`] |
-//! | before it: the store lost writes | [`Verdict::Advance`] past what was presented |
+//! | is in any state, but the presented token has expired | [`Verdict::Expired`] |
+//! | has ended | [`Verdict::Ended`] |
+//! | is at the presented generation | [`Verdict::Advance`] by one, or [`Verdict::Keep`] |
+//! | is one ahead, and its mark is the attempt's | [`Verdict::Repeat`], even weeks later |
+//! | is one ahead, within the retry window of the first use | [`Verdict::Repeat`] |
+//! | is ahead otherwise | [`Verdict::Reuse`] |
+//! | is behind, because the store lost writes | [`Verdict::Advance`] past the presented one |
 
 use std::cmp::Ordering;
 
@@ -25,14 +25,14 @@ use crate::session::{EndReason, Session};
 use crate::store::Advance;
 use crate::time::{Leeway, Timestamp, expired};
 
-/// What a verified refresh token says about the succession.
+/// The part of a verified refresh token that matters for the succession.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Presented {
-    /// Its place.
+    /// The token's generation.
     pub generation: Generation,
-    /// Its `iat`.
+    /// The token's `iat`.
     pub issued_at: Timestamp,
-    /// Its `exp`.
+    /// The token's `exp`.
     pub expiry: Timestamp,
 }
 
@@ -42,40 +42,40 @@ impl From<&Verified<RefreshClaims>> for Presented {
     }
 }
 
-/// One attempt to refresh: what was presented, by whom, and when.
+/// One attempt to refresh: everything that [`judge`] considers besides the record.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
-    /// What the refresh token says.
+    /// The presented refresh token.
     pub presented: Presented,
-    /// What this attempt is recognised by.
+    /// The mark by which a repetition of this attempt is recognized.
     pub mark: Mark,
-    /// The profile of the client.
+    /// The client's profile.
     pub profile: &'a ClientProfile,
     /// The instant of the request.
     pub now: Timestamp,
 }
 
-/// What is to be done about an attempt.
+/// The decision about an attempt. Exhaustive on purpose: every caller must handle each verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// Take this step, and answer with the generation it leads to.
+    /// Take this step and respond with the generation it leads to.
     Advance(Advance),
-    /// Rotation is `Never`: note the use, answer with an access token alone.
+    /// Rotation is `Never`: record the use and respond with an access token only.
     Keep,
-    /// The step was taken before: answer again with the generation that stands.
+    /// The step was taken before: respond again with the live generation.
     Repeat,
-    /// Somebody else has a copy: end the session.
+    /// A second party has a copy of the token: end the session.
     Reuse,
-    /// Too late; nothing changes.
+    /// The token has expired; nothing changes.
     Expired,
     /// The session ended earlier; nothing changes.
     Ended(EndReason),
 }
 
 impl Attempt<'_> {
-    /// The verdict for a session that stands where the token says: all that is needed to take the
-    /// first step before the record was read. The step's own condition covers the rest.
+    /// The verdict if the session is at the presented generation. It allows the first step to be
+    /// attempted before the record is read, because the step's own condition covers all other cases.
     pub fn opening(&self) -> Verdict {
         if self.is_expired() { Verdict::Expired } else { self.proceed() }
     }
@@ -85,7 +85,7 @@ impl Attempt<'_> {
     }
 
     fn proceed(&self) -> Verdict {
-        match self.profile.rotation {
+        match self.profile.rotation() {
             Rotation::Never => Verdict::Keep,
             Rotation::Always => Verdict::Advance(self.step_past(self.presented.generation)),
         }
@@ -97,15 +97,15 @@ impl Attempt<'_> {
             to: self.presented.generation.next(),
             mark: self.mark,
             issued_at: self.now,
-            expires_at: self.profile.refresh_lifetime.from(self.now),
+            expires_at: self.profile.refresh_lifetime().from(self.now),
         }
     }
 
-    /// The record is behind a token that only the issuer can have signed. Where tokens are
-    /// replaced, go past it; where the first one stays, catch up with it.
+    /// The step for a record that is behind a token which only the issuer can have signed: past the
+    /// token if tokens are replaced, up to it if the first one stays.
     fn heal(&self, from: Generation) -> Advance {
         let step = self.step_past(from);
-        match self.profile.rotation {
+        match self.profile.rotation() {
             Rotation::Always => step,
             Rotation::Never => Advance {
                 to: self.presented.generation,
@@ -116,18 +116,20 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether this attempt repeats the one that began the live generation. A proof of another kind,
+    /// such as client authentication, would be a further alternative here.
     fn is_retry(&self, session: &Session) -> bool {
-        let window = self.profile.retry_window;
-        // Zero is off, also for a request whose clock is behind that of the first use.
+        let window = self.profile.retry_window();
+        // Zero means off, even for a replica whose clock is behind that of the first use.
         let within = !window.is_zero() && self.now < session.issued_at.plus(window);
         session.mark == Some(self.mark) || within
     }
 }
 
-/// Decides about `attempt`, given the record as it stands.
+/// Decides about `attempt`, given the current record.
 ///
-/// Expiry comes first: a superseded token that is past its `exp` is just expired. The retry window
-/// counts from the first use, so no number of retries prolongs it.
+/// Expiry is checked first: a superseded token that has expired is not reuse. The retry window starts
+/// at the first use, so retries do not prolong it.
 pub fn judge(session: &Session, attempt: &Attempt<'_>) -> Verdict {
     let over = expired(session.ends_at, Leeway::NONE, attempt.now);
     if attempt.is_expired() || over {
@@ -149,7 +151,7 @@ pub fn judge(session: &Session, attempt: &Attempt<'_>) -> Verdict {
     }
 }
 
-/// The successor may be dead already, where lifetimes were shortened in between.
+/// The successor can have expired already if lifetimes were shortened in between.
 fn repeat_if_alive(session: &Session, now: Timestamp) -> Verdict {
     if session.is_live(now) { Verdict::Repeat } else { Verdict::Expired }
 }

@@ -1,16 +1,17 @@
-//! For the tests of whoever builds on this crate (feature `testing`): a clock moved by hand,
-//! randomness from a seed, password hashing that takes microseconds, ready-made parts, and
-//! strategies that generate records and claims.
+//! Support for tests (feature `testing`): a manual clock, seeded randomness, password hashing that
+//! takes microseconds, ready-made parts, and strategies that generate records and claims.
 //!
-//! Nothing here is fit for production, and nothing in production uses it. What is generated or
-//! ready-made keeps every rule of the crate, so a failing test is never the fixture's fault.
+//! Do not use any of it in production. All generated and ready-made values satisfy the rules of this
+//! crate, so a failing test is never caused by its fixture.
 
 mod executor;
 pub mod fixture;
+#[cfg(feature = "passwords")]
 mod hasher;
 pub mod strategy;
 
 pub use aquaware_token::testing::{ManualClock, SeededRandom};
 
 pub use self::executor::block_on;
+#[cfg(feature = "passwords")]
 pub use self::hasher::InlineHasher;

@@ -82,7 +82,7 @@ pub(crate) async fn open_session(
     if profile.is_confidential() || !profile.allows(Grant::Login) {
         return Err(ErrorCode::ClientNotAllowed.into());
     }
-    if !new.scope.is_within(&profile.scopes) {
+    if !new.scope.is_within(profile.scopes()) {
         return Err(ErrorCode::InvalidScope.into());
     }
     state.check_login_origin(request, profile)?;
@@ -91,7 +91,7 @@ pub(crate) async fn open_session(
     new.device.user_agent = new.device.user_agent.or(user_agent);
     let granted = state.sessions.open(&context, profile, new).await?;
     tracing::info!(session = %granted.session.id, "logged in");
-    Ok(token_response::by_profile(state, profile.transport, &granted, context.now))
+    Ok(token_response::by_profile(state, profile.transport(), &granted, context.now))
 }
 
 /// The origin of a login, as the list of sessions shows it.

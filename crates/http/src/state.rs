@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::header;
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use aquaware_core::policy::{ClientProfile, Rotation, Transport};
-use aquaware_core::retry::{InvalidRetryKey, RetryKey};
+use aquaware_core::retry::{InvalidRetryKeyError, RetryKey};
 use aquaware_core::service::{
     Accounts, Caller, CheckedRefresh, Clients, Granted, RefreshError, RefreshRequest,
     RequestContext, Sessions, StatusLists,
@@ -82,7 +82,7 @@ impl State {
     /// # Errors
     /// The 429; the token remains valid.
     pub(crate) fn count_refresh(&self, token: &CheckedRefresh<'_>) -> Result<(), Problem> {
-        let rotation = token.profile().map_or(Rotation::Always, |profile| profile.rotation);
+        let rotation = token.profile().map_or(Rotation::Always, |profile| profile.rotation());
         self.limiter.refresh(token.claims(), rotation)
     }
 
@@ -120,7 +120,8 @@ impl State {
         request: &HttpRequest,
         client: &ClientProfile,
     ) -> Result<(), Problem> {
-        if client.transport == Transport::Cookie && request.headers().contains_key(header::ORIGIN) {
+        if client.transport() == Transport::Cookie && request.headers().contains_key(header::ORIGIN)
+        {
             self.origins.check(request.headers())?;
         }
         Ok(())
@@ -146,11 +147,11 @@ impl State {
 ///
 /// # Errors
 /// When it is malformed or occurs more than once.
-pub(crate) fn retry_key(request: &HttpRequest) -> Result<Option<RetryKey>, InvalidRetryKey> {
+pub(crate) fn retry_key(request: &HttpRequest) -> Result<Option<RetryKey>, InvalidRetryKeyError> {
     let mut keys = request.headers().get_all("Idempotency-Key");
     let Some(key) = keys.next() else { return Ok(None) };
     if keys.next().is_some() {
-        return Err(InvalidRetryKey);
+        return Err(InvalidRetryKeyError);
     }
     RetryKey::parse(key.as_bytes())
 }

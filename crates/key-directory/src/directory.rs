@@ -381,8 +381,8 @@ mod tests {
         let left = |now| remaining(&directory, &policy, &retired, now);
         // The largest clock difference that a verifier may allow.
         let minute = Duration::from_secs(60);
-        let access = NOW.plus(policy.longest_access() + minute + KEPT_AFTER_EXPIRY);
-        let refresh = NOW.plus(policy.longest_refresh() + minute + KEPT_AFTER_EXPIRY);
+        let access = NOW.plus(policy.max_access_lifetime() + minute + KEPT_AFTER_EXPIRY);
+        let refresh = NOW.plus(policy.max_refresh_lifetime() + minute + KEPT_AFTER_EXPIRY);
         let second = Duration::from_secs(1);
         assert_eq!(left(access.minus(second)), [true, true]);
         assert_eq!(left(access), [false, true]);

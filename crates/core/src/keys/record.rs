@@ -1,4 +1,4 @@
-//! A key at rest: its text form, for a file or a mounted secret.
+//! The stored form of a key, for a file or a mounted secret.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -12,27 +12,27 @@ use crate::jwt::{Algorithm, KeyError, SigningKey, TokenType};
 use crate::secret::KeyMaterial;
 use crate::time::Timestamp;
 
-/// A key with the instants that decide where it stands.
+/// A key with the instants that determine its phase.
 #[derive(Clone, Debug)]
 pub struct KeyRecord {
-    /// Its name.
+    /// The key's id.
     pub kid: KeyId,
-    /// What it signs.
+    /// The type of tokens that it signs.
     pub token_type: TokenType,
-    /// How it signs.
+    /// The algorithm with which it signs.
     pub algorithm: Algorithm,
-    /// When it was made.
+    /// When the key was generated.
     pub created_at: Timestamp,
-    /// From when on it signs, unless a later one does; not decided yet if `None`.
+    /// When the key starts to sign, until a later one takes over. `None` if not decided yet.
     pub active_from: Option<Timestamp>,
     /// A PKCS#8 private key in PEM, or the bytes of a shared secret.
     pub material: KeyMaterial,
 }
 
-/// A text that is no key record.
+/// The text is not a key record.
 #[derive(Debug, Error)]
 pub enum RecordError {
-    /// Not the JSON of a record.
+    /// The JSON is malformed.
     #[error("not a key record: {0}")]
     Malformed(String),
 }
@@ -56,7 +56,7 @@ impl Drop for Wire {
 }
 
 impl KeyRecord {
-    /// The text form: JSON with RFC 3339 times, the private key as PEM or the secret as base64url.
+    /// The text form: JSON with RFC 3339 times, and the private key as PEM or the secret as base64url.
     #[must_use]
     pub fn to_json(&self) -> Zeroizing<String> {
         let material = self.material.expose();
@@ -74,13 +74,13 @@ impl KeyRecord {
         Zeroizing::new(serde_json::to_string_pretty(&wire).unwrap_or_default())
     }
 
-    /// Reads the text form.
+    /// Parses the text form.
     ///
     /// # Errors
-    /// [`RecordError`] naming what is wrong, never the key.
+    /// [`RecordError`], which describes the problem and never contains the key.
     pub fn from_json(text: &str) -> Result<Self, RecordError> {
         let malformed = |why: &str| RecordError::Malformed(why.to_owned());
-        // The parser's own words could quote the key.
+        // The parser's own message could quote the key.
         let wire: Wire = serde_json::from_str(text).map_err(|error| {
             malformed(&format!(
                 "unexpected JSON at line {}, column {}",
@@ -90,7 +90,7 @@ impl KeyRecord {
         })?;
         let instant = |text: &str, field| {
             Timestamp::from_rfc3339(text)
-                .ok_or_else(|| malformed(&format!("{field} is no RFC 3339 time")))
+                .ok_or_else(|| malformed(&format!("{field} is not an RFC 3339 time")))
         };
         let material = if wire.alg.is_symmetric() {
             URL_SAFE_NO_PAD.decode(&wire.key).map_err(|_| malformed("key is not base64url"))?
@@ -111,10 +111,10 @@ impl KeyRecord {
         })
     }
 
-    /// The key itself, checked for strength.
+    /// The signing key, checked for strength.
     ///
     /// # Errors
-    /// [`KeyError`] when the material is no key of the algorithm, or a weak one.
+    /// [`KeyError`] if the material is not a key of the algorithm, or a weak one.
     pub fn signing_key(&self) -> Result<SigningKey, KeyError> {
         SigningKey::new(self.kid.clone(), self.token_type, self.algorithm, &self.material)
     }
@@ -127,7 +127,7 @@ mod tests {
     use crate::random::SystemRandom;
 
     #[test]
-    fn records_survive_their_text_form() {
+    fn records_round_trip_through_their_text_form() {
         for &algorithm in Algorithm::ALL {
             let now = Timestamp::from_millis(1_790_000_000_123);
             let mut record = generate(TokenType::Access, algorithm, now, &SystemRandom).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_quotes_the_key() {
+    fn errors_never_quote_the_key() {
         let text = r#"{"kid":"k","type":"access","alg":"HS256","created_at":"2026-01-01T00:00:00Z","active_from":null,"key":"SECRET SECRET"}"#;
         let error = KeyRecord::from_json(text).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("SECRET"));

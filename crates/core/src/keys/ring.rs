@@ -1,4 +1,4 @@
-//! All keys of an issuer, and which of them signs, checks or is published at a given instant.
+//! All keys of an issuer, and which of them signs, verifies or is published at a given instant.
 
 use std::collections::HashMap;
 
@@ -15,29 +15,29 @@ use crate::policy::TokenPolicy;
 use crate::random::Random;
 use crate::time::{Leeway, Timestamp, expired};
 
-/// Where a key stands in its life.
+/// The phase of a key in its life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Published, not yet signing.
     Next,
     /// Signing.
     Active,
-    /// Published, no longer signing; what it signed may still be in use.
+    /// Published, no longer signing; tokens that it signed may still be valid.
     Retiring,
-    /// Everything it signed is dead.
+    /// Every token that it signed has expired.
     Gone,
 }
 
-/// Records that don't make a ring.
+/// The records do not form a usable key ring.
 #[derive(Debug, Error)]
 pub enum RingError {
-    /// A key that can't be used.
+    /// A key is unusable.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// Two keys of one name.
-    #[error("there are two keys named {0}")]
-    Twice(KeyId),
-    /// Nothing to sign with.
+    /// Two keys have the same id.
+    #[error("two keys have the id {0}")]
+    DuplicateId(KeyId),
+    /// No key signs tokens of this type.
     #[error("there is no active key for {} tokens", .0.typ())]
     NoActive(TokenType),
 }
@@ -47,23 +47,23 @@ struct Entry {
     key: SigningKey,
     token_type: TokenType,
     active_from: Option<Timestamp>,
-    /// When everything it signed is dead; never, as long as nothing follows it.
+    /// When the last token that it signed expires; `None` until a successor takes over.
     gone_at: Option<Timestamp>,
 }
 
-/// The keys of an issuer: a snapshot that is replaced as a whole when records change.
+/// The keys of an issuer. Immutable: replaced as a whole when the records change.
 #[derive(Debug)]
 pub struct KeyRing {
     entries: HashMap<KeyId, Entry>,
-    /// Names in the order in which they become active, per type.
+    /// Key ids in the order in which the keys become active, per type.
     order: Vec<KeyId>,
 }
 
 impl KeyRing {
-    /// The ring of these records, under a policy that says how long tokens live.
+    /// The ring of these records, under a policy that determines the lifetimes of tokens.
     ///
     /// # Errors
-    /// [`RingError`] for unusable or weak keys, equal names, or when at `now` nothing could sign.
+    /// [`RingError`] for unusable or weak keys, for duplicate ids, or if no key can sign at `now`.
     pub fn new(
         records: &[KeyRecord],
         policy: &TokenPolicy,
@@ -78,10 +78,10 @@ impl KeyRing {
                 token_type: record.token_type,
                 active_from: record.active_from,
                 gone_at: successor_of(record, &sorted)
-                    .map(|next| next.plus(last_breath(record, policy))),
+                    .map(|next| next.plus(max_lifetime(record, policy))),
             };
             if entries.insert(record.kid.clone(), entry).is_some() {
-                return Err(RingError::Twice(record.kid.clone()));
+                return Err(RingError::DuplicateId(record.kid.clone()));
             }
         }
         let ring = Self { entries, order: sorted.iter().map(|r| r.kid.clone()).collect() };
@@ -91,17 +91,17 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// The key that signs tokens of this type at `now`. There is one, unless the clock went back
-    /// to before the ring was made.
+    /// The key that signs tokens of this type at `now`. `None` only if the clock has been set back to
+    /// before the ring was created.
     #[must_use]
     pub fn signing(&self, token_type: TokenType, now: Timestamp) -> Option<&SigningKey> {
         let begun = |entry: &&Entry| entry.active_from.is_some_and(|from| from <= now);
         self.of_type(token_type).filter(begun).last().map(|entry| &entry.key)
     }
 
-    /// The key that signs what others are to check at `now` (status lists): as a rule the one that
-    /// signs access tokens; where that has become a shared secret, the last one before it whose
-    /// tokens are still out. `None` where there is none.
+    /// The key that signs documents which others verify, such as status lists, at `now`: normally the
+    /// one that signs access tokens. If that is a shared secret, it is the latest asymmetric key whose
+    /// tokens may still be valid.
     #[must_use]
     pub fn signing_for_others(&self, now: Timestamp) -> Option<&SigningKey> {
         let fit = |entry: &&Entry| {
@@ -112,20 +112,20 @@ impl KeyRing {
         self.of_type(TokenType::Access).filter(fit).last().map(|entry| &entry.key)
     }
 
-    /// What checks tokens of this type at `now`: every key but those that are gone.
+    /// The keys that verify tokens of this type at `now`: all but those that are gone.
     #[must_use]
     pub fn checking(&self, token_type: TokenType, now: Timestamp) -> impl Keys + '_ {
         Checking { ring: self, token_type, now }
     }
 
-    /// The public keys to be published at `now`: next, active and retiring; no shared secret ever.
+    /// The public keys to be published at `now`: next, active and retiring. Never a shared secret.
     pub fn published(&self, now: Timestamp) -> impl Iterator<Item = PublicKey> + '_ {
         self.of_type(TokenType::Access)
             .filter(move |entry| self.phase_of(entry, now) != Phase::Gone)
             .filter_map(|entry| PublicKey::of(&entry.key))
     }
 
-    /// Where the key of that name stands at `now`.
+    /// The phase of the key `kid` at `now`.
     #[must_use]
     pub fn phase(&self, kid: &KeyId, now: Timestamp) -> Option<Phase> {
         self.entries.get(kid).map(|entry| self.phase_of(entry, now))
@@ -159,13 +159,13 @@ struct Checking<'a> {
 impl Keys for Checking<'_> {
     fn verifying_key(&self, kid: &KeyId) -> Option<&VerifyingKey> {
         let entry = self.ring.entries.get(kid)?;
-        let good = entry.token_type == self.token_type
+        let usable = entry.token_type == self.token_type
             && self.ring.phase_of(entry, self.now) != Phase::Gone;
-        good.then(|| entry.key.verifying_key())
+        usable.then(|| entry.key.verifying_key())
     }
 }
 
-/// When the key after `record` takes over.
+/// When the successor of `record` takes over.
 fn successor_of(record: &KeyRecord, sorted: &[&KeyRecord]) -> Option<Timestamp> {
     let from = record.active_from?;
     sorted
@@ -177,23 +177,22 @@ fn successor_of(record: &KeyRecord, sorted: &[&KeyRecord]) -> Option<Timestamp> 
         .min()
 }
 
-/// How long after its successor took over the last token of a key dies.
-fn last_breath(record: &KeyRecord, policy: &TokenPolicy) -> std::time::Duration {
+/// How long after a key was succeeded its last token expires.
+fn max_lifetime(record: &KeyRecord, policy: &TokenPolicy) -> std::time::Duration {
     match record.token_type {
-        TokenType::Access => policy.longest_access(),
-        TokenType::Refresh => policy.longest_refresh(),
+        TokenType::Access => policy.max_access_lifetime(),
+        TokenType::Refresh => policy.max_refresh_lifetime(),
     }
 }
 
-/// The keys that must be written so that the ring can sign with `algorithm` at `now` and has a next
-/// key of each type. Nothing is missing from a complete ring.
+/// The keys to be written so that the ring can sign with `algorithm` at `now` and has a next key of
+/// each type. Empty for a complete ring.
 ///
-/// Where no key of the algorithm signs, one that waits is active at once, else a new one: on a
-/// first start there is nobody to wait for, and after a change of algorithm the operator asked for
-/// it.
+/// If no key of the algorithm signs yet, a waiting or else a new one becomes active at once: on a
+/// first start no verifier has an older key set, and a change of algorithm is the operator's decision.
 ///
 /// # Errors
-/// When a key can't be made.
+/// [`KeyGenerationError`] if a key cannot be generated.
 pub fn missing(
     records: &[KeyRecord],
     algorithm: Algorithm,

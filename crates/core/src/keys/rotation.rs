@@ -1,5 +1,5 @@
-//! When keys change places, on schedule ([`due`]) or by hand ([`rotate`], [`withdraw`]), as pure
-//! functions of their records: whoever keeps the records writes what these return.
+//! Rotation of keys, on schedule ([`due`]) or by hand ([`rotate`], [`withdraw`]). These are pure
+//! functions of the records; the caller writes the records that they return.
 
 use std::time::Duration;
 
@@ -10,22 +10,21 @@ use crate::jwt::{Algorithm, KeyGenerationError, TokenType};
 use crate::random::Random;
 use crate::time::{Leeway, Timestamp, expired};
 
-/// How keys of one type are rotated on schedule.
+/// The schedule on which keys of one type are rotated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// How long a key signs.
     pub every: Duration,
-    /// How long a key must have been public before it signs: as long as others may keep the set.
+    /// How long a key must be published before it signs: as long as verifiers may cache the key set.
     pub published_for: Duration,
-    /// How far ahead the change is announced: as long as replicas take to read the records again.
+    /// How far ahead a change is announced: as long as replicas take to read the records again.
     pub announced: Duration,
 }
 
-/// The next key with the instant at which it takes over, once it is due; `None` while nothing is
-/// to be done.
+/// The next key with the instant at which it takes over, once a rotation is due; otherwise `None`.
 ///
-/// The instant lies ahead by [`Schedule::announced`], so that every replica knows of it before it
-/// comes. A next key that hasn't been public for long enough is waited for.
+/// The instant is [`Schedule::announced`] in the future, so that every replica knows it in advance. A
+/// next key is not used before it has been published for long enough.
 #[must_use]
 pub fn due(
     records: &[KeyRecord],
@@ -47,27 +46,27 @@ pub fn due(
         .then(|| KeyRecord { active_from: Some(now.plus(schedule.announced)), ..next.clone() })
 }
 
-/// A key that takes over at once.
+/// A change of keys that takes effect at once.
 #[derive(Clone, Debug)]
 pub struct Turn {
-    /// The key that signed so far, if there was one.
+    /// The key that signed until now, if there was one.
     pub from: Option<KeyId>,
     /// The key that signs from now on.
     pub to: KeyId,
-    /// Since when others can have known it.
+    /// Since when verifiers can have known the new key.
     pub known_since: Timestamp,
-    /// What is to be written: the key that takes over first.
+    /// The records to be written, beginning with the new active key.
     pub write: Vec<KeyRecord>,
 }
 
-/// Makes the next key of `token_type` the active one at once, without waiting until everybody
-/// knows it, and sees to it that there is a next key again. `algorithm` is that of access tokens.
+/// Makes the next key of `token_type` active at once, even if not every verifier knows it yet, and
+/// provides a new next key. `algorithm` is that of access tokens.
 ///
-/// The key whose turn is announced comes first, else the oldest that waits, else a new one. An
-/// announcement of another key is taken back: its time would come and undo this one.
+/// An announced key is used first, then the oldest waiting one, then a new one. Announcements of other
+/// keys are withdrawn, because they would undo this rotation later.
 ///
 /// # Errors
-/// When a key can't be made.
+/// [`KeyGenerationError`] if a key cannot be generated.
 pub fn rotate(
     records: &[KeyRecord],
     token_type: TokenType,
@@ -77,7 +76,7 @@ pub fn rotate(
 ) -> Result<Turn, KeyGenerationError> {
     let algorithm = algorithm_of(token_type, algorithm);
     let outgoing = active(records, token_type, now);
-    // Two turns in one millisecond: the order of the names would decide between them.
+    // With two rotations in one millisecond, the order of the key ids would decide between them.
     let after = outgoing.and_then(|it| it.active_from).map(|it| it.plus(Duration::from_millis(1)));
     let incoming = match waiting(records, token_type, algorithm, now).next() {
         Some(record) => record.clone(),
@@ -95,21 +94,21 @@ pub fn rotate(
     Ok(Turn { from, to, known_since, write })
 }
 
-/// What follows when a key is taken away at once.
+/// The changes needed to withdraw a key at once.
 #[derive(Clone, Debug)]
 pub struct Withdrawal {
-    /// The key that takes its place, if it was the active one.
+    /// The change of keys, if the withdrawn key was active.
     pub turn: Option<Turn>,
-    /// What is to be written before the key is removed.
+    /// The records to be written before the key is removed.
     pub write: Vec<KeyRecord>,
 }
 
-/// Takes the key `kid` away at once: what it signed is refused from then on. The active key is
-/// rotated out first, so there is always one to sign with, and there is a next key afterwards.
-/// `None` if there is no such key. `algorithm` is that of access tokens.
+/// Withdraws the key `kid` at once: tokens that it signed are rejected from then on. An active key is
+/// rotated out first, so there is always a key to sign with and a next key. Returns `None` if there is
+/// no such key. `algorithm` is that of access tokens.
 ///
 /// # Errors
-/// When a key can't be made.
+/// [`KeyGenerationError`] if a key cannot be generated.
 pub fn withdraw(
     records: &[KeyRecord],
     kid: &KeyId,
@@ -131,8 +130,8 @@ pub fn withdraw(
     Ok(Some(Withdrawal { turn: None, write: next.into_iter().collect() }))
 }
 
-/// How keys of this type sign, where access tokens are signed with `access`: refresh tokens have a
-/// shared secret whatever those have.
+/// The algorithm for tokens of this type if access tokens are signed with `access`: refresh tokens
+/// always use a shared secret.
 #[must_use]
 pub const fn algorithm_of(token_type: TokenType, access: Algorithm) -> Algorithm {
     match token_type {
@@ -141,7 +140,7 @@ pub const fn algorithm_of(token_type: TokenType, access: Algorithm) -> Algorithm
     }
 }
 
-/// How the key that signs tokens of this type at `now` does it; `None` if there is none.
+/// The algorithm of the key that signs tokens of this type at `now`; `None` if there is none.
 #[must_use]
 pub fn signing_algorithm(
     records: &[KeyRecord],
@@ -151,14 +150,14 @@ pub fn signing_algorithm(
     active(records, token_type, now).map(|record| record.algorithm)
 }
 
-/// The key that signs: the one that began last.
+/// The key that signs: the one that became active last.
 fn active(records: &[KeyRecord], token_type: TokenType, now: Timestamp) -> Option<&KeyRecord> {
     of_type(records, token_type)
         .filter(|record| record.active_from.is_some_and(|from| from <= now))
         .max_by(|a, b| (a.active_from, &a.kid).cmp(&(b.active_from, &b.kid)))
 }
 
-/// The oldest key that waits for its turn and signs as the active one does.
+/// The oldest waiting key with the algorithm of the active one.
 fn next<'a>(
     records: &'a [KeyRecord],
     token_type: TokenType,
@@ -169,7 +168,7 @@ fn next<'a>(
         .min_by(|a, b| (a.created_at, &a.kid).cmp(&(b.created_at, &b.kid)))
 }
 
-/// The keys that haven't begun, in the order of their turns: announced ones, then by age.
+/// The keys that are not active yet, in the order of use: announced ones first, then by age.
 pub(super) fn waiting(
     records: &[KeyRecord],
     token_type: TokenType,

@@ -102,7 +102,7 @@ impl Clients {
         credentials: &Credentials,
     ) -> Result<&'a ClientProfile, ClientError> {
         let profile = context.client(&credentials.id);
-        let stored = profile.and_then(|profile| profile.secret.as_ref());
+        let stored = profile.and_then(ClientProfile::secret);
         match (&credentials.secret, stored) {
             (None, None) => {}
             (Some(secret), Some(hash)) => {
@@ -179,7 +179,7 @@ impl Clients {
         if !profile.is_confidential() || !profile.allows(Grant::ClientCredentials) {
             return Err(ClientError::NotAllowed);
         }
-        if !scope.is_within(&profile.scopes) {
+        if !scope.is_within(profile.scopes()) {
             return Err(ClientError::InvalidScope);
         }
         #[allow(clippy::expect_used, reason = "every client id is a valid subject")]

@@ -191,7 +191,7 @@ impl Sessions {
         };
         let (session, outcome) = self.settle(context, &claims.sid, &attempt, seen).await?;
         // A client that keeps its token already holds the one of this generation.
-        let has_token = profile.rotation == Rotation::Never
+        let has_token = profile.rotation() == Rotation::Never
             && session.generation == attempt.presented.generation;
         let granted = self.grant(context, profile, session, scope, !has_token)?;
         Ok((granted, outcome))

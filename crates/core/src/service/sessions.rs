@@ -75,7 +75,7 @@ impl Sessions {
         random: Arc<dyn Random>,
         snapshot: Arc<Snapshot>,
     ) -> Self {
-        let max_status_lifetime = AtomicU64::new(snapshot.policy().longest_status().as_secs());
+        let max_status_lifetime = AtomicU64::new(snapshot.policy().max_status_lifetime().as_secs());
         let (space, snapshot) = (Space::default(), RwLock::new(snapshot));
         Self { store, random, space, max_status_lifetime, snapshot }
     }
@@ -91,7 +91,7 @@ impl Sessions {
     /// Puts a new policy and new keys in force. Requests that already have a context are not
     /// affected.
     pub fn replace_snapshot(&self, snapshot: Arc<Snapshot>) {
-        let longest = snapshot.policy().longest_status().as_secs();
+        let longest = snapshot.policy().max_status_lifetime().as_secs();
         let _ = self.max_status_lifetime.fetch_max(longest, Ordering::AcqRel);
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
@@ -122,10 +122,10 @@ impl Sessions {
             claims,
             device: device.tidied(),
             created_at: now,
-            ends_at: profile.session_lifetime.from(now),
+            ends_at: profile.session_lifetime().from(now),
             generation: Generation::FIRST,
             issued_at: now,
-            expires_at: profile.refresh_lifetime.from(now),
+            expires_at: profile.refresh_lifetime().from(now),
             last_used_at: now,
             mark: None,
             ended: None,
@@ -140,7 +140,7 @@ impl Sessions {
     async fn insert(&self, new: Session, profile: &ClientProfile) -> Result<Session, ServiceError> {
         /// Enough for a replica that has just started while the lists in use are nearly full.
         const MAX_DRAWS: usize = 1024;
-        if !profile.status {
+        if !profile.has_status() {
             let inserted = self.store.insert(&new).await?;
             return if inserted { Ok(new) } else { Err(ServiceError::IdTaken(new.id)) };
         }

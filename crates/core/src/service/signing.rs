@@ -32,7 +32,7 @@ impl RequestContext {
     ) -> Result<(AccessToken, Timestamp), SignError> {
         let AccessGrant { subject, session, scope } = grant;
         let (now, issuer) = (self.now, self.issuer());
-        let exp = profile.access_lifetime.from(now);
+        let exp = profile.access_lifetime().from(now);
         let key = self.snapshot.ring().signing(TokenType::Access, now).ok_or(SignError)?;
         let claims = AccessClaims {
             iss: issuer.clone(),
@@ -77,7 +77,7 @@ impl RequestContext {
 /// The status index to show. A session keeps its index when `status` is switched off for its client,
 /// but its new tokens no longer carry it.
 fn status_of(session: Option<&Session>, profile: &ClientProfile) -> Option<StatusIndex> {
-    session.filter(|_| profile.status)?.status
+    session.filter(|_| profile.has_status())?.status
 }
 
 /// A `jti` of 96 random bits in 16 characters, enough for it never to repeat.

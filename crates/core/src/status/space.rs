@@ -1,40 +1,41 @@
-//! Which index a new session gets: one drawn at random among those that seem free, again if it is
-//! taken.
+//! Allocation of status indices: an index is drawn at random among those that seem free, and drawn
+//! again if the store reports it as taken.
 //!
-//! Nothing is leased and nobody is asked, so any number of replicas draw at once without meeting at
-//! a counter; the store lets no index be had twice. Each replica remembers what it found taken and
-//! which sessions came by, so nearly every draw is good and lists get full, which keeps them short
-//! on the wire. What it remembers is a hint: a replica that was just started finds out by itself.
+//! Replicas allocate without coordination. A shared counter would be a second hot key in the store,
+//! and leased ranges would be lost in a crash; instead the store rejects an index that is in use, and
+//! each replica remembers which indices it has seen. So nearly every draw succeeds and lists fill up,
+//! which keeps the number of lists, and what verifiers download, small. The memory is only a hint: a
+//! replica that has just started learns from rejected draws.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{LIST_ENTRIES, ListId, StatusIndex};
 use crate::random::Random;
 
-/// After this many draws in vain, one after the other, as many lists again are begun. Who remembers
-/// nothing gets there when more than nine in ten entries are taken.
-const MOST_IN_VAIN: u32 = 128;
+/// The number of lists is doubled after this many rejected draws in a row. For a replica that remembers
+/// nothing, this happens when more than nine of ten entries are taken (0.9¹²⁸ ≈ 10⁻⁶ below that).
+const MAX_REJECTED: u32 = 128;
 
-/// The words of a list's bits.
+/// The number of 64-bit words in the bitmap of a list.
 const WORDS: usize = LIST_ENTRIES.div_ceil(u64::BITS) as usize;
 
-/// The lists in use and what seems taken there.
+/// The lists in use and the indices that seem taken.
 #[derive(Debug)]
 pub(crate) struct Space(Mutex<Fill>);
 
 #[derive(Debug)]
 struct Fill {
-    /// How many lists are drawn from, the first ones.
+    /// Indices are drawn from the lists `0..lists`.
     lists: u32,
-    /// How many draws were in vain since the last that wasn't.
-    in_vain: u32,
-    /// The entries of each list that seem taken, a bit each; empty where none does.
+    /// The number of rejected draws since the last successful one.
+    rejected: u32,
+    /// A bitmap per list of the entries that seem taken; empty, without memory, if none does.
     taken: Vec<Vec<u64>>,
 }
 
 impl Default for Space {
     fn default() -> Self {
-        Self(Mutex::new(Fill { lists: 1, in_vain: 0, taken: vec![Vec::new()] }))
+        Self(Mutex::new(Fill { lists: 1, rejected: 0, taken: vec![Vec::new()] }))
     }
 }
 
@@ -44,34 +45,35 @@ impl Space {
         let mut bytes = [0; 8];
         random.fill(&mut bytes);
         let mut fill = self.fill();
-        // Many more bits than needed, so that no index is likelier than another to speak of.
+        // 64 bits for a range of at most 32, so the bias of the remainder is negligible.
         let start = u64::from_be_bytes(bytes) % (u64::from(fill.lists) * u64::from(LIST_ENTRIES));
         let start = StatusIndex::from_number(u32::try_from(start).unwrap_or(u32::MAX));
         fill.seems_free_from(start).unwrap_or_else(|| {
-            // Much of it has been released meanwhile, or nothing has and the draws will tell.
+            // Every index seems taken. Indices are released without notice, so the memory is probably
+            // out of date: forget it. If the lists really are full, rejected draws add more.
             fill.taken.iter_mut().for_each(Vec::clear);
             start
         })
     }
 
-    /// Notes what came of a draw: taken by another session, or now by this one.
-    pub(crate) fn note(&self, index: StatusIndex, in_vain: bool) {
+    /// Records the result of a draw: the index is taken, by another session if it was `rejected`.
+    pub(crate) fn note(&self, index: StatusIndex, rejected: bool) {
         let mut fill = self.fill();
         fill.mark(index);
-        fill.in_vain = if in_vain { fill.in_vain + 1 } else { 0 };
-        if fill.in_vain == MOST_IN_VAIN {
-            fill.in_vain = 0;
+        fill.rejected = if rejected { fill.rejected + 1 } else { 0 };
+        if fill.rejected == MAX_REJECTED {
+            fill.rejected = 0;
             let twice = fill.lists * 2;
             fill.grow(twice);
         }
     }
 
-    /// Notes a session's index: another replica may have drawn it, and begun its list.
+    /// Records the index of a session, which another replica may have drawn from a new list.
     pub(crate) fn saw(&self, index: StatusIndex) {
         self.fill().mark(index);
     }
 
-    /// The lists in use and one more, so that others know a list before a token names it.
+    /// The lists in use and the next one, so that verifiers know a list before a token refers to it.
     pub(crate) fn lists(&self) -> impl Iterator<Item = ListId> + use<> {
         (0..=self.fill().lists).filter_map(ListId::new)
     }
@@ -84,22 +86,25 @@ impl Space {
 impl Fill {
     fn grow(&mut self, lists: u32) {
         self.lists = self.lists.max(lists).min(ListId::COUNT);
-        self.taken.resize_with(place(self.lists), Vec::new);
+        self.taken.resize_with(position(self.lists), Vec::new);
     }
 
     fn mark(&mut self, index: StatusIndex) {
         self.grow(index.list().number() + 1);
-        let Some(words) = self.taken.get_mut(place(index.list().number())) else { return };
+        let Some(words) = self.taken.get_mut(position(index.list().number())) else { return };
         if words.is_empty() {
             words.resize(WORDS, 0);
         }
-        if let Some(word) = words.get_mut(place(index.entry() / u64::BITS)) {
+        if let Some(word) = words.get_mut(position(index.entry() / u64::BITS)) {
             *word |= 1 << (index.entry() % u64::BITS);
         }
     }
 
-    /// The first index from `start` on that seems free, in the lists as a circle; `None` if none
-    /// does.
+    /// The first index at or after `start` that seems free, wrapping around at the end of the last
+    /// list; `None` if every index seems taken.
+    ///
+    /// The list of `start` is searched twice: first from the entry of `start`, and after all other
+    /// lists from its beginning, for the entries before `start`.
     fn seems_free_from(&self, start: StatusIndex) -> Option<StatusIndex> {
         let (list, entry) = (start.list().number(), start.entry());
         let (before, after) = ((0..list), (list + 1..self.lists));
@@ -112,19 +117,20 @@ impl Fill {
     }
 
     fn free_entry(&self, list: u32, from: u32) -> Option<u32> {
-        let words = self.taken.get(place(list)).filter(|words| !words.is_empty());
+        let words = self.taken.get(position(list)).filter(|words| !words.is_empty());
         let Some(words) = words else { return Some(from) };
         let first = from / u64::BITS;
+        // The bits before `from` count as taken, so that the search begins there.
         let behind = (1 << (from % u64::BITS)) - 1;
-        words.get(place(first)..)?.iter().zip(first..).find_map(|(word, number)| {
+        words.get(position(first)..)?.iter().zip(first..).find_map(|(word, number)| {
             let word = if number == first { word | behind } else { *word };
             (word != u64::MAX).then(|| number * u64::BITS + word.trailing_ones())
         })
     }
 }
 
-/// A 32-bit number as a place in memory: the list and its words fit on every machine.
-fn place(number: u32) -> usize {
+/// A position in memory. It always fits: there are fewer lists and words than addresses.
+fn position(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
@@ -138,7 +144,7 @@ mod tests {
         (1..)
             .find(|_| {
                 let index = space.draw(random);
-                let in_vain = std::mem::replace(&mut taken[place(index.number())], true);
+                let in_vain = std::mem::replace(&mut taken[position(index.number())], true);
                 space.note(index, in_vain);
                 !in_vain
             })
@@ -146,7 +152,7 @@ mod tests {
     }
 
     fn nothing_taken() -> Vec<bool> {
-        vec![false; 2 * place(LIST_ENTRIES)]
+        vec![false; 2 * position(LIST_ENTRIES)]
     }
 
     fn lists(space: &Space) -> usize {
@@ -161,7 +167,7 @@ mod tests {
             assert_eq!(take(&space, &mut taken, &random), 1);
         }
         assert_eq!(lists(&space), 1);
-        assert!(take(&space, &mut taken, &random) > MOST_IN_VAIN as usize);
+        assert!(take(&space, &mut taken, &random) > MAX_REJECTED as usize);
         assert_eq!(lists(&space), 2);
         // From then on the second list is used, and no login waits long.
         let draws: Vec<usize> = (0..1000).map(|_| take(&space, &mut taken, &random)).collect();
@@ -193,7 +199,7 @@ mod tests {
         {
             space.note(index, true);
             draws += 1;
-            assert!(draws <= 4 * MOST_IN_VAIN + 30);
+            assert!(draws <= 4 * MAX_REJECTED + 30);
         }
         assert!(lists(&space) > 10);
     }
@@ -214,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_search_goes_round() {
-        let mut fill = Fill { lists: 2, in_vain: 0, taken: vec![Vec::new(); 2] };
+        let mut fill = Fill { lists: 2, rejected: 0, taken: vec![Vec::new(); 2] };
         let free = StatusIndex::from_number(70);
         for number in (0..2 * LIST_ENTRIES).filter(|number| *number != free.number()) {
             fill.mark(StatusIndex::from_number(number));

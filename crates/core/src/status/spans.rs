@@ -1,50 +1,50 @@
-//! How long a revocation shows, a list lives, and an index rests before another session has it.
+//! How long a revocation is shown, a list is valid, and an index rests before it is reused.
 
 use std::time::Duration;
 
 use crate::time::{Leeway, Timestamp};
 
-/// The spans of status lists, which depend on each other.
+/// The time spans of status lists, which depend on each other.
 ///
-/// A revoked bit shows until the session's last access token is dead for the most patient
-/// verifier. Its index rests until every list that showed the bit has expired too, so that no
-/// verifier, however long cut off, takes the next session with this index for the revoked one.
+/// A revocation is shown until the session's last access token has expired for the verifier with the
+/// largest leeway. The index rests until every list that showed the revocation has expired too, so
+/// that a verifier that was offline never takes the next session with this index for the revoked one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spans {
     shows: Duration,
 }
 
 impl Spans {
-    /// The `ttl` of a list: how soon a verifier asks again.
+    /// The `ttl` of a list: how soon a verifier fetches it again.
     pub const TTL: Duration = Duration::from_secs(10);
-    /// How long after its signing a list may be used at all: its `exp`.
+    /// How long after its signing a list is valid: its `exp`.
     pub const LIFETIME: Duration = Duration::from_secs(24 * 3600);
-    /// When a list is signed anew although nothing changed.
+    /// When an unchanged list is signed again.
     pub const RENEWAL: Duration = Duration::from_secs(3600);
-    /// How old a replica's knowledge of revocations may be when it answers.
+    /// Maximum age of the revocations in a response.
     pub const FRESH: Duration = Duration::from_millis(500);
-    /// The longest an access token with a status may live: its session's record, which knows of
-    /// the revocation, must outlive it by far.
-    pub const LONGEST_ACCESS: Duration = Duration::from_secs(24 * 3600);
-    /// How far the clocks of two replicas may differ.
+    /// Maximum lifetime of an access token with a status. The session's record, which holds the
+    /// revocation, must outlive the token by far.
+    pub const MAX_ACCESS_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+    /// Maximum clock difference between two replicas.
     pub(crate) const SKEW: Duration = Leeway::MAX.span();
 
-    /// The spans where access tokens live for `longest_access` at most.
+    /// The spans for access tokens with a lifetime of at most `max_access_lifetime`.
     ///
-    /// One replica's clock says when the session ended, another's when the token dies, and a third
-    /// one's when the bit shows no more.
+    /// Three clocks are involved: one replica dates the end of the session, another dates the expiry
+    /// of the token, and a third decides when the revocation is no longer shown.
     #[must_use]
-    pub(crate) fn of(longest_access: Duration) -> Self {
-        Self { shows: longest_access + Leeway::MAX.span() + Self::SKEW * 2 }
+    pub(crate) fn of(max_access_lifetime: Duration) -> Self {
+        Self { shows: max_access_lifetime + Leeway::MAX.span() + Self::SKEW * 2 }
     }
 
-    /// Revocations before this instant show no more.
+    /// Revocations before this instant are no longer shown.
     #[must_use]
     pub fn shown_since(self, now: Timestamp) -> Timestamp {
         now.minus(self.shows)
     }
 
-    /// The indices of sessions that ended before this instant are free.
+    /// The indices of sessions that ended before this instant may be reused.
     #[must_use]
     pub fn free_before(self, now: Timestamp) -> Timestamp {
         self.shown_since(now).minus(Self::LIFETIME + Self::SKEW * 2)
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn records_outlive_what_is_to_be_known_of_them() {
-        let spans = Spans::of(Spans::LONGEST_ACCESS);
+        let spans = Spans::of(Spans::MAX_ACCESS_LIFETIME);
         assert!(NOW.minus(RETENTION) < spans.free_before(NOW));
     }
 

@@ -1,16 +1,16 @@
-//! How a store fails. An outage is never "not found".
+//! The errors of a store. An outage is never reported as "not found".
 
 use std::error::Error as StdError;
 
 use thiserror::Error;
 
-/// What lies behind a failure, for the log of whoever runs the store. Never shown to a client.
+/// The underlying error, for the operator's log. Never shown to a client.
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
 /// Why a step has no outcome.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The store was not reached, or refused before doing anything: nothing happened.
+    /// The store could not be reached, or failed before it did anything. Nothing happened.
     #[error("the store could not be reached")]
     Unreachable(#[source] Cause),
     /// The request was sent and no response came: the step may have happened, or may still happen.
@@ -20,24 +20,24 @@ pub enum StoreError {
     /// statement is wrong. Nothing happened, and retrying soon will not help.
     #[error("the store rejected the operation")]
     Rejected(#[source] Cause),
-    /// A record that can't be what this program wrote.
+    /// A record that this program cannot have written.
     #[error("corrupt record {key}: {what}")]
     Corrupt {
-        /// What is wrong with it.
+        /// The invalid field and why it is invalid, without its value.
         what: String,
-        /// Which record.
+        /// The record's key.
         key: String,
     },
 }
 
 impl StoreError {
-    /// Whether the same step may succeed soon.
+    /// Whether the same step may succeed if retried soon.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::UnknownOutcome(_))
     }
 
-    /// Whether the step may have happened all the same.
+    /// Whether the step may have happened despite the error.
     #[must_use]
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::UnknownOutcome(_))

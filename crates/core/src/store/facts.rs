@@ -1,47 +1,47 @@
-//! What a store is like, for whoever runs it: the same questions to every engine.
+//! Facts about a store for its operator, the same for every engine.
 
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// What a store says of itself. Facts only: whether they are good is for the reader to say.
+/// Facts that a store reports about itself, without a judgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreFacts {
-    /// `SQLite`, `PostgreSQL`, `Redis`, say.
+    /// The name of the engine, such as `PostgreSQL`.
     pub engine: &'static str,
-    /// The engine's version, in its own words.
+    /// The version that the engine reports.
     pub version: String,
-    /// Whether the tables are those of this program.
+    /// Whether the schema is the one that this program needs.
     pub migrated: bool,
-    /// Whether changes are refused: a replica, or a setting.
+    /// Whether the store rejects changes because it is a replica or set to read-only.
     pub read_only: bool,
-    /// Whether nobody on the way can read along. `None` where there is no way.
+    /// Whether the connection is encrypted. `None` if the store has no connection.
     pub encrypted: Option<bool>,
-    /// The settings on which it depends whether a step that was acknowledged survives a crash.
+    /// The settings that decide whether an acknowledged step survives a crash.
     pub durability: Vec<Setting>,
-    /// The clock of the store's host as the last thing that was asked, so it is no older than
-    /// [`round_trip`](Self::round_trip). `None` where the host is this one.
+    /// The clock of the store's host, read last and therefore no older than
+    /// [`round_trip`](Self::round_trip). `None` if the store is on this host.
     pub clock: Option<Timestamp>,
-    /// How long one question and its answer took.
+    /// The time between a request and its response.
     pub round_trip: Duration,
 }
 
 /// One setting of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Its name, as the engine has it.
+    /// The name of the setting in the engine.
     pub name: &'static str,
-    /// Its value, as the engine has it.
+    /// The value of the setting in the engine.
     pub value: String,
-    /// Whether, with this value, what was acknowledged survives a power cut.
+    /// Whether acknowledged steps survive a power failure with this value.
     pub durable: bool,
 }
 
 impl Setting {
-    /// A setting that is good with one of `good`.
+    /// A setting that is durable with any of the values in `durable`.
     #[must_use]
-    pub fn new(name: &'static str, value: String, good: &[&str]) -> Self {
-        let durable = good.iter().any(|good| value.eq_ignore_ascii_case(good));
+    pub fn new(name: &'static str, value: String, durable: &[&str]) -> Self {
+        let durable = durable.iter().any(|durable| value.eq_ignore_ascii_case(durable));
         Self { name, value, durable }
     }
 }

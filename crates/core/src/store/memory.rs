@@ -1,23 +1,25 @@
-//! The reference: sessions and accounts in memory, each step under one lock. For tests, for trying
-//! things out, and as the model that every other store is compared with.
+//! The reference store: everything in memory, each step under one lock. Useful for tests and
+//! experiments, and the model that every other store is compared with.
 
-use std::collections::{BTreeMap, HashMap};
+#[cfg(feature = "passwords")]
+mod accounts;
+
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{AccountStore, Advance, Outcome, Revoked, SessionStore, StoreError};
-use crate::account::{Account, Login};
+use super::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use crate::id::{Generation, SessionId, Subject};
-use crate::secret::PasswordHash;
 use crate::session::{Ended, ExtraClaims, Session};
 use crate::time::Timestamp;
 
-/// A store that lives and dies with the process.
+/// A store whose content is lost when the process ends.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     sessions: Mutex<HashMap<SessionId, Session>>,
-    accounts: Mutex<BTreeMap<String, Account>>,
+    #[cfg(feature = "passwords")]
+    accounts: Mutex<std::collections::BTreeMap<String, crate::account::Account>>,
 }
 
 impl MemoryStore {
@@ -28,12 +30,8 @@ impl MemoryStore {
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
-        // Every step leaves the map whole, so a panic elsewhere under the lock can't have torn it.
+        // No step leaves the map half-changed, so a poisoned lock is safe to use.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn accounts(&self) -> MutexGuard<'_, BTreeMap<String, Account>> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step(
@@ -49,21 +47,6 @@ impl MemoryStore {
                 Outcome::Applied(session.clone())
             }
             Some(session) => Outcome::Refused(session.clone()),
-        }
-    }
-
-    fn change_account(
-        &self,
-        id: &Subject,
-        holds: impl FnOnce(&Account) -> bool,
-        change: impl FnOnce(&mut Account),
-    ) -> bool {
-        match self.accounts().values_mut().find(|account| account.id == *id) {
-            Some(account) if holds(account) => {
-                change(account);
-                true
-            }
-            _ => false,
         }
     }
 }
@@ -185,74 +168,6 @@ impl SessionStore for MemoryStore {
             .map(|session| session.status = None)
             .count();
         Ok(u64::try_from(released).unwrap_or(u64::MAX))
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl AccountStore for MemoryStore {
-    async fn create(&self, account: &Account) -> Result<bool, StoreError> {
-        let mut accounts = self.accounts();
-        let taken = accounts.contains_key(account.login.as_str())
-            || accounts.values().any(|other| other.id == account.id);
-        if !taken {
-            accounts.insert(account.login.as_str().to_owned(), account.clone());
-        }
-        Ok(!taken)
-    }
-
-    async fn by_login(&self, login: &Login) -> Result<Option<Account>, StoreError> {
-        Ok(self.accounts().get(login.as_str()).cloned())
-    }
-
-    async fn by_id(&self, id: &Subject) -> Result<Option<Account>, StoreError> {
-        Ok(self.accounts().values().find(|account| account.id == *id).cloned())
-    }
-
-    async fn replace_password(
-        &self,
-        id: &Subject,
-        current: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<bool, StoreError> {
-        Ok(self.change_account(
-            id,
-            |account| account.password == *current,
-            |account| account.password = new.clone(),
-        ))
-    }
-
-    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        Ok(self.change_account(id, |_| true, |account| account.password = new.clone()))
-    }
-
-    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        Ok(self.change_account(id, |_| true, |account| account.disabled_at = at))
-    }
-
-    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        Ok(self.change_account(id, |_| true, |account| account.claims = claims.clone()))
-    }
-
-    async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
-        let mut accounts = self.accounts();
-        let before = accounts.len();
-        accounts.retain(|_, account| account.id != *id);
-        Ok(accounts.len() < before)
-    }
-
-    async fn list(&self, after: Option<&Login>, at_most: u32) -> Result<Vec<Account>, StoreError> {
-        let accounts = self.accounts();
-        let later = |login: &str| after.is_none_or(|after| login > after.as_str());
-        Ok(accounts
-            .iter()
-            .filter(|(login, _)| later(login))
-            .take(usize::try_from(at_most).unwrap_or(usize::MAX))
-            .map(|(_, account)| account.clone())
-            .collect())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

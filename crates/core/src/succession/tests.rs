@@ -229,7 +229,7 @@ fn every_step_starts_where_the_session_stands_and_goes_forward() {
             // Catching up with a token that stays: the record says of it what it says itself.
             (presented.issued_at, presented.expiry)
         } else {
-            (case.now(), case.profile().refresh_lifetime.from(case.now()))
+            (case.now(), case.profile().refresh_lifetime().from(case.now()))
         };
         assert_eq!((step.issued_at, step.expires_at), (issued_at, expires_at), "{case:?}");
     }

@@ -1,12 +1,12 @@
-//! The smallest executor: enough for stores in memory, which never wait.
+//! A minimal executor, sufficient for stores in memory.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-/// Runs `future` to its end on this thread.
+/// Runs `future` to completion on this thread.
 ///
-/// It polls again and again without being woken: right for futures that are ready at once, as
-/// those of [`MemoryStore`](crate::store::MemoryStore), and wasteful for any other.
+/// It polls without waiting to be woken. That suits futures that are ready at once, such as those of
+/// [`MemoryStore`](crate::store::MemoryStore), and wastes CPU time for others.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_future_that_waits_is_polled_until_it_is_ready() {
+    fn a_pending_future_is_polled_until_it_is_ready() {
         let mut left = 3;
         let waits = std::future::poll_fn(|_| {
             left -= 1;

@@ -1,7 +1,7 @@
-//! Ready-made parts: an issuer with two clients and its keys, put together or one by one.
+//! Ready-made parts: an issuer with two clients and its keys, assembled or one by one.
 #![allow(
     clippy::expect_used,
-    reason = "everything is made of constants that keep the rules; where one doesn't, the test that uses it must stop"
+    reason = "all values are valid constants; a test with an invalid one must stop"
 )]
 
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::service::{NewSession, Sessions, Snapshot};
 use crate::session::{Device, ExtraClaims};
 use crate::store::SessionStore;
 
-/// The profile of `name` with these settings.
+/// The profile of the client `name` with these settings.
 ///
 /// # Panics
-/// When the settings can't work.
+/// If the settings are invalid.
 #[must_use]
 pub fn profile(name: &str, settings: ProfileSettings) -> ClientProfile {
-    ClientProfile::new(client(name), settings).expect("settings that work")
+    ClientProfile::new(client(name), settings).expect("valid settings")
 }
 
 /// [`issuer`] with the default clients: `web`, and `device`, which keeps one refresh token.
@@ -32,7 +32,7 @@ pub fn policy() -> TokenPolicy {
     policy_with([])
 }
 
-/// [`policy`] with these profiles beside its own or in their place.
+/// [`policy`] with additional profiles; a profile with the same id replaces the default.
 #[must_use]
 pub fn policy_with(profiles: impl IntoIterator<Item = ClientProfile>) -> TokenPolicy {
     let own =
@@ -40,11 +40,11 @@ pub fn policy_with(profiles: impl IntoIterator<Item = ClientProfile>) -> TokenPo
     TokenPolicy::new(issuer(), own.into_iter().chain(profiles))
 }
 
-/// The keys of a first start at [`NOW`]: an active and a next one of each type. The same ones for
-/// the same `seed`, except for ES256 and RS256.
+/// The keys of a first start at [`NOW`]: an active and a next one of each type. Equal seeds give equal
+/// keys, except for ES256 and RS256.
 #[must_use]
 pub fn key_records(algorithm: Algorithm, seed: u64) -> Vec<KeyRecord> {
-    missing(&[], algorithm, NOW, &SeededRandom::new(seed)).expect("keys can be made")
+    missing(&[], algorithm, NOW, &SeededRandom::new(seed)).expect("keys can be generated")
 }
 
 /// The ring of [`key_records`] with EdDSA.
@@ -56,10 +56,10 @@ pub fn ring(policy: &TokenPolicy) -> KeyRing {
 /// The ring of these records at [`NOW`].
 ///
 /// # Panics
-/// When they make none.
+/// If they do not form a key ring.
 #[must_use]
 pub fn ring_of(records: &[KeyRecord], policy: &TokenPolicy) -> KeyRing {
-    KeyRing::new(records, policy, NOW).expect("records that make a ring")
+    KeyRing::new(records, policy, NOW).expect("a usable key ring")
 }
 
 /// This policy with [`ring`].
@@ -75,7 +75,7 @@ pub fn sessions(store: Arc<dyn SessionStore>, policy: TokenPolicy) -> Sessions {
     Sessions::new(store, Arc::new(SeededRandom::new(1)), snapshot(policy))
 }
 
-/// What a login of [`subject`]`(number)` opens: no scope, no extra claims, an unknown device.
+/// The session of a login by [`subject`]`(number)`: no scope, no extra claims, an unknown device.
 #[must_use]
 pub fn login_of(number: u32) -> NewSession {
     NewSession {

@@ -1,4 +1,4 @@
-//! Real password hashes at the lowest cost there is.
+//! Real password hashes at the lowest possible cost.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,8 +8,8 @@ use super::SeededRandom;
 use crate::password::{Check, EstablishError, HashCost, Overloaded, PasswordHasher, Worker};
 use crate::secret::{Password, PasswordHash};
 
-/// Hashes on the calling thread, one password at a time. By default at a cost that protects
-/// nothing, so that a test takes microseconds; the hashes are argon2 all the same.
+/// Hashes on the calling thread, one password at a time. The default cost protects nothing, so that a
+/// test takes microseconds; the hashes are real argon2 hashes.
 #[derive(Debug)]
 pub struct InlineHasher {
     worker: Mutex<Worker>,
@@ -17,7 +17,7 @@ pub struct InlineHasher {
 }
 
 impl InlineHasher {
-    /// A hasher of this cost, for passwords of eight code points and more.
+    /// A hasher of this cost that accepts passwords of eight or more code points.
     #[must_use]
     pub fn new(cost: HashCost) -> Self {
         Self { worker: Mutex::new(Worker::new(cost, 8)), random: SeededRandom::new(19) }

@@ -1,4 +1,4 @@
-//! proptest strategies for records: all values are possible ones. Those for ids, times and claims
+//! proptest strategies for records, which generate only valid values. Those for ids, times and claims
 //! are re-exported from `aquaware-token`.
 
 use std::collections::BTreeSet;
@@ -35,8 +35,8 @@ pub fn ended() -> impl Strategy<Value = Ended> {
     (timestamp(), select(&EndReason::ALL)).prop_map(|(at, reason)| Ended { at, reason })
 }
 
-/// Records as a service leaves them: times in their order, whole seconds where tokens take them,
-/// a mark from the second generation on; about one in four has ended.
+/// Records as a service leaves them: times in order, whole seconds where tokens need them, and a mark
+/// from the second generation on. About one in four has ended.
 pub fn session() -> impl Strategy<Value = Session> {
     let names = (session_id(), subject(), client_id(), scope(), extra_claims(), device());
     let times = (timestamp(), lifetime(), lifetime(), 0..31_536_000_000_u64, 0..86_400_000_u64);
@@ -95,7 +95,7 @@ pub fn client_profile() -> impl Strategy<Value = ClientProfile> {
             scopes,
             grants,
             secret: secret.then(|| PasswordHash::new("$argon2id$…".to_owned())),
-            status: status && access_lifetime.span() <= Spans::LONGEST_ACCESS,
+            status: status && access_lifetime.span() <= Spans::MAX_ACCESS_LIFETIME,
         };
         fixture::profile(id.as_str(), settings)
     })
@@ -117,7 +117,7 @@ mod tests {
 
         #[test]
         fn generated_profiles_work(profile in client_profile()) {
-            prop_assert!(ClientProfile::new(profile.id().clone(), (*profile).clone()).is_ok());
+            prop_assert!(ClientProfile::new(profile.id().clone(), profile.settings().clone()).is_ok());
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) async fn log_in(
     state.check_login_origin(&request, client)?;
     let login = LogIn { email, password, client, grant: Grant::Login, scope, device };
     let granted = login::log_in(&state, &context, login).await?;
-    Ok(token_response::by_profile(&state, client.transport, &granted, context.now))
+    Ok(token_response::by_profile(&state, client.transport(), &granted, context.now))
 }
 
 /// `POST /auth/password`.

@@ -36,7 +36,7 @@ pub(super) async fn refresh(
     let (presenter, retry_key) = (Presenter::FirstParty, retry_key.as_ref());
     let request = RefreshRequest { token, presenter, scope: None, retry_key };
     let granted = state.renew(&context, request).await?;
-    let transport = token.profile().map_or(Transport::Body, |profile| profile.transport);
+    let transport = token.profile().map_or(Transport::Body, |profile| profile.transport());
     Ok(token_response::by_profile(&state, transport, &granted, context.now))
 }
 

@@ -60,7 +60,7 @@ impl<'a> Metadata<'a> {
             introspection_endpoint_auth_methods_supported: secrets,
             status_list_aggregation_endpoint: policy
                 .clients()
-                .any(|client| client.status)
+                .any(|client| client.has_status())
                 .then(|| format!("{base}{}", status_lists::PATH)),
         }
     }
@@ -77,7 +77,7 @@ fn scopes(policy: &TokenPolicy) -> Vec<String> {
     let all: BTreeSet<String> = policy
         .clients()
         .flat_map(|client| {
-            client.scopes.to_string().split(' ').map(str::to_owned).collect::<Vec<_>>()
+            client.scopes().to_string().split(' ').map(str::to_owned).collect::<Vec<_>>()
         })
         .filter(|scope| !scope.is_empty())
         .collect();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aquaware_core::keys::RingError;
-use aquaware_core::password::InvalidCost;
+use aquaware_core::password::InvalidCostError;
 use aquaware_http::BuildError;
 use aquaware_key_directory::KeyDirectoryError;
 use aquaware_store_redis::{ConnectError, InvalidUrl};
@@ -43,7 +43,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Routes(#[from] BuildError),
     #[error(transparent)]
-    HashCost(#[from] InvalidCost),
+    HashCost(#[from] InvalidCostError),
     #[error("failed to create a thread, a runtime or a signal handler")]
     System(#[source] io::Error),
 }

@@ -169,7 +169,7 @@ fn variables_of_every_type_are_parsed() {
     assert_eq!((config.keys.algorithm, config.keys.rotate_every), (Algorithm::Es256, None));
     let policy = config.policy("127.0.0.1:8080".parse().unwrap()).unwrap();
     let web = policy.client(&"web".parse().unwrap()).unwrap();
-    assert_eq!(web.access_lifetime.seconds(), 60);
+    assert_eq!(web.access_lifetime().seconds(), 60);
 }
 
 /// One error each: the line, the reported key and value, and a part of the expected values.

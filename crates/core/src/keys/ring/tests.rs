@@ -256,11 +256,14 @@ fn keys_of_one_name_make_no_ring() {
     let mut records = turning(None).to_vec();
     records.push(record("old", TokenType::Access, None));
     let error = KeyRing::new(&records, &fixture::policy(), NOW).unwrap_err();
-    assert!(matches!(&error, RingError::Twice(kid) if kid.as_str() == "old"), "{error}");
+    assert!(matches!(&error, RingError::DuplicateId(kid) if kid.as_str() == "old"), "{error}");
     // Nor may an access and a refresh key share one.
     let mut records = turning(None).to_vec();
     records.push(record("old", TokenType::Refresh, None));
-    assert!(matches!(KeyRing::new(&records, &fixture::policy(), NOW), Err(RingError::Twice(_))));
+    assert!(matches!(
+        KeyRing::new(&records, &fixture::policy(), NOW),
+        Err(RingError::DuplicateId(_))
+    ));
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl Accounts {
         if !may_log_in(client, grant) {
             return Err(LoginError::NotAllowed);
         }
-        if !scope.is_within(&client.scopes) {
+        if !scope.is_within(client.scopes()) {
             return Err(LoginError::InvalidScope);
         }
         let account = self.verify(&email, &password).await?;

@@ -122,5 +122,5 @@ fn a_store_that_lost_a_rotation_catches_up_and_the_token_stays() {
     assert_eq!(renewal, RefreshOutcome::Kept);
     let expiry = inspect(&second).unwrap().claims["exp"].as_i64().unwrap();
     assert_eq!(keeping.record().refresh_expiry().seconds(), expiry);
-    assert_eq!(keeping.profile().rotation, Rotation::Never);
+    assert_eq!(keeping.profile().rotation(), Rotation::Never);
 }

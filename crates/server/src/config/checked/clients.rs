@@ -34,7 +34,7 @@ fn profile(
     }
     ClientProfile::new(parsed_id?, settings)
         .map_err(|errors| {
-            for error in errors {
+            for error in errors.0 {
                 reader.conflict(&key(id, error.setting()), error);
             }
         })
@@ -129,7 +129,7 @@ mod tests {
 
     fn settings_of(profiles: &[ClientProfile], id: &str) -> String {
         let profile = profiles.iter().find(|profile| profile.id().as_str() == id).unwrap();
-        let settings: &ProfileSettings = profile;
+        let settings: &ProfileSettings = profile.settings();
         format!("{settings:#?}")
     }
 

@@ -1,0 +1,103 @@
+//! The account port of the reference store.
+
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::account::{Account, Login};
+use crate::id::Subject;
+use crate::secret::PasswordHash;
+use crate::session::ExtraClaims;
+use crate::store::{AccountStore, StoreError};
+use crate::time::Timestamp;
+
+impl MemoryStore {
+    fn accounts(&self) -> MutexGuard<'_, BTreeMap<String, Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_account(
+        &self,
+        id: &Subject,
+        holds: impl FnOnce(&Account) -> bool,
+        change: impl FnOnce(&mut Account),
+    ) -> bool {
+        match self.accounts().values_mut().find(|account| account.id == *id) {
+            Some(account) if holds(account) => {
+                change(account);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[async_trait]
+impl AccountStore for MemoryStore {
+    async fn create(&self, account: &Account) -> Result<bool, StoreError> {
+        let mut accounts = self.accounts();
+        let taken = accounts.contains_key(account.login.as_str())
+            || accounts.values().any(|other| other.id == account.id);
+        if !taken {
+            accounts.insert(account.login.as_str().to_owned(), account.clone());
+        }
+        Ok(!taken)
+    }
+
+    async fn by_login(&self, login: &Login) -> Result<Option<Account>, StoreError> {
+        Ok(self.accounts().get(login.as_str()).cloned())
+    }
+
+    async fn by_id(&self, id: &Subject) -> Result<Option<Account>, StoreError> {
+        Ok(self.accounts().values().find(|account| account.id == *id).cloned())
+    }
+
+    async fn replace_password(
+        &self,
+        id: &Subject,
+        current: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        Ok(self.change_account(
+            id,
+            |account| account.password == *current,
+            |account| account.password = new.clone(),
+        ))
+    }
+
+    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
+        Ok(self.change_account(id, |_| true, |account| account.password = new.clone()))
+    }
+
+    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
+        Ok(self.change_account(id, |_| true, |account| account.disabled_at = at))
+    }
+
+    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
+        Ok(self.change_account(id, |_| true, |account| account.claims = claims.clone()))
+    }
+
+    async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
+        let mut accounts = self.accounts();
+        let before = accounts.len();
+        accounts.retain(|_, account| account.id != *id);
+        Ok(accounts.len() < before)
+    }
+
+    async fn list(&self, after: Option<&Login>, at_most: u32) -> Result<Vec<Account>, StoreError> {
+        let accounts = self.accounts();
+        let later = |login: &str| after.is_none_or(|after| login > after.as_str());
+        Ok(accounts
+            .iter()
+            .filter(|(login, _)| later(login))
+            .take(usize::try_from(at_most).unwrap_or(usize::MAX))
+            .map(|(_, account)| account.clone())
+            .collect())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
