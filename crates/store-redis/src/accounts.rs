@@ -1,10 +1,11 @@
-//! Accounts: one key each, found by login; a pointer from the id, and a list of all logins.
+//! The account port: one key per account, found by its login; a pointer from the id to the login; and
+//! a list of all logins.
 //!
-//! The record alone says what is: its key makes the login unique, and it names its id. A pointer is
-//! taken before the record is made, and is believed only where the record agrees; it makes the id
-//! unique. The list holds the login before the record is there. So whatever breaks off leaves a
-//! pointer or a login that leads nowhere, and both are passed over. A pointer left by a creation
-//! that broke off keeps its id from being used with another login: ids are never reused anyway.
+//! The record is authoritative: its key makes the login unique, and it contains the id. The pointer
+//! makes the id unique. It is set before the record is created, and only believed if the record
+//! agrees. The login is added to the list before the record exists. So an operation that fails
+//! half-way leaves at most a pointer or a list entry without a record, and both are ignored. A pointer
+//! that is left behind reserves its id for its login, which does no harm because ids are not reused.
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
@@ -17,22 +18,22 @@ use futures_util::stream::{self, StreamExt as _};
 use redis::Value;
 use tokio::time::Instant;
 
+use crate::error::before_step;
 use crate::record::{account_fields, account_of, bytes, claims_text};
 use crate::scripts;
-use crate::sessions::before;
 use crate::store::{RedisStore, unexpected};
 
-/// So many accounts are read at once for a list.
-const AT_ONCE: usize = 64;
-/// So many logins are read at once.
-const PAGE: u32 = 500;
+/// Number of accounts that are read concurrently for a list.
+const CONCURRENT_READS: usize = 64;
+/// Number of logins that are read per request.
+const PAGE_SIZE: u32 = 500;
 
-/// A field and what becomes of it.
+/// The change of one field.
 struct Change<'a> {
     field: &'a str,
-    /// What it must be for that, where that matters.
+    /// The value that the field must have, if any is required.
     expected: Option<&'a [u8]>,
-    /// Nothing removes it.
+    /// The new value; `None` removes the field.
     new: Option<&'a [u8]>,
 }
 
@@ -40,14 +41,14 @@ struct Change<'a> {
 impl AccountStore for RedisStore {
     async fn create(&self, account: &Account) -> Result<bool, StoreError> {
         let deadline = self.deadline();
-        if !self.take_id(account, deadline).await.map_err(before)? {
+        if !self.reserve_id(account, deadline).await.map_err(before_step)? {
             return Ok(false);
         }
-        self.list_login(&account.login, deadline).await.map_err(before)?;
-        let fields = account_fields(account)?;
+        self.add_login(account.login.as_str(), deadline).await.map_err(before_step)?;
+        let fields = account_fields(account);
         let arguments: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
         let key = self.keys.login(&account.login);
-        match self.step(&scripts::ACCOUNT_CREATE, &key, &arguments, deadline).await? {
+        match self.run(&scripts::ACCOUNT_CREATE, &key, &arguments, deadline).await? {
             Value::Nil => {}
             Value::BulkString(holder) => {
                 if holder != account.id.as_str().as_bytes() {
@@ -57,9 +58,9 @@ impl AccountStore for RedisStore {
             }
             _ => return Err(unexpected()),
         }
-        // Whoever deleted the login's former account may have taken it off the list in between.
-        // The account is made, so this failing is no reason to say otherwise.
-        let _ = self.list_login(&account.login, deadline).await;
+        // A concurrent deletion of the former account with this login may have removed it from the
+        // list. The account exists, so a failure here does not change the result.
+        let _ = self.add_login(account.login.as_str(), deadline).await;
         Ok(true)
     }
 
@@ -97,26 +98,26 @@ impl AccountStore for RedisStore {
     }
 
     async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        let claims = claims_text(claims)?;
-        let new = claims.as_deref();
+        let claims = claims_text(claims);
+        let new = claims.as_ref().map(String::as_bytes);
         self.change(id, Change { field: "claims", expected: None, new }).await
     }
 
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
         let deadline = self.deadline();
-        let Some(login) = self.pointer(id, deadline).await.map_err(before)? else {
+        let Some(login) = self.pointer(id, deadline).await.map_err(before_step)? else {
             return Ok(false);
         };
         let key = self.keys.account(&login);
         let arguments: [&[u8]; 1] = [id.as_str().as_bytes()];
-        match self.step(&scripts::ACCOUNT_DELETE, &key, &arguments, deadline).await? {
+        match self.run(&scripts::ACCOUNT_DELETE, &key, &arguments, deadline).await? {
             Value::Int(1) => {}
             Value::Int(_) => return Ok(false),
             _ => return Err(unexpected()),
         }
-        // The account is gone; what is left of it leads nowhere.
+        // The account is deleted. What is left of it is ignored.
         self.drop_pointer(id, &login, deadline).await;
-        self.unlist_login(&login, deadline).await;
+        self.remove_login(&login, deadline).await;
         Ok(true)
     }
 
@@ -126,7 +127,7 @@ impl AccountStore for RedisStore {
         let mut accounts = Vec::new();
         let mut after = after.map(|login| login.as_str().to_owned());
         while accounts.len() < wanted {
-            let logins = self.logins(after.as_deref(), at_most.min(PAGE), deadline).await?;
+            let logins = self.logins(after.as_deref(), at_most.min(PAGE_SIZE), deadline).await?;
             let Some(last) = logins.last() else { break };
             after = Some(last.clone());
             let mut found = stream::iter(logins)
@@ -134,7 +135,7 @@ impl AccountStore for RedisStore {
                     let fields = self.fields(&self.keys.account(&login), deadline).await?;
                     account_of(&login, fields)
                 })
-                .buffered(AT_ONCE);
+                .buffered(CONCURRENT_READS);
             while let Some(account) = found.next().await {
                 accounts.extend(account?);
             }
@@ -144,19 +145,19 @@ impl AccountStore for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.answers().await
+        self.check_reachable().await
     }
 }
 
 impl RedisStore {
-    /// Takes the id for this login. `false` if another login has it.
-    async fn take_id(&self, account: &Account, deadline: Instant) -> Result<bool, StoreError> {
+    /// Reserves the id for this login. `false` if another login has it.
+    async fn reserve_id(&self, account: &Account, deadline: Instant) -> Result<bool, StoreError> {
         let key = self.keys.id(&account.id);
         let login = account.login.as_str();
-        let mut take = redis::cmd("SET");
-        take.arg(&key).arg(login).arg("NX");
-        match self.ask(&take, &key, deadline).await? {
-            // The same login may try again after a creation that broke off.
+        let mut reserve = redis::cmd("SET");
+        reserve.arg(&key).arg(login).arg("NX");
+        match self.send(&reserve, &key, deadline).await? {
+            // A creation with the same login may be repeated after it failed half-way.
             Value::Nil => {
                 let holder = self.pointer(&account.id, deadline).await?;
                 Ok(holder.as_deref() == Some(login))
@@ -167,8 +168,8 @@ impl RedisStore {
 
     async fn pointer(&self, id: &Subject, deadline: Instant) -> Result<Option<String>, StoreError> {
         let key = self.keys.id(id);
-        let corrupt = || StoreError::corrupt(format!("account {}", id.as_str()), "no login");
-        match self.ask(redis::cmd("GET").arg(&key), &key, deadline).await? {
+        let corrupt = || StoreError::corrupt(format!("account {}", id.as_str()), "not a login");
+        match self.send(redis::cmd("GET").arg(&key), &key, deadline).await? {
             Value::Nil => Ok(None),
             Value::BulkString(login) => String::from_utf8(login).map(Some).map_err(|_| corrupt()),
             _ => Err(corrupt()),
@@ -177,30 +178,27 @@ impl RedisStore {
 
     async fn drop_pointer(&self, id: &Subject, login: &str, deadline: Instant) {
         let key = self.keys.id(id);
-        // If it fails, the pointer leads nowhere.
-        let _ = self.step(&scripts::POINTER_DROP, &key, &[login.as_bytes()], deadline).await;
-    }
-
-    async fn list_login(&self, login: &Login, deadline: Instant) -> Result<(), StoreError> {
-        self.add_login(login.as_str(), deadline).await
+        // If it fails, the pointer is ignored.
+        let _ = self.run(&scripts::POINTER_DROP, &key, &[login.as_bytes()], deadline).await;
     }
 
     async fn add_login(&self, login: &str, deadline: Instant) -> Result<(), StoreError> {
         let key = self.keys.logins();
         let mut add = redis::cmd("ZADD");
         add.arg(&key).arg(0).arg(login);
-        self.ask(&add, &key, deadline).await.map(drop)
+        self.send(&add, &key, deadline).await.map(drop)
     }
 
-    /// Takes a login off the list. If somebody made another account with it meanwhile, it goes back:
-    /// whoever makes one puts the login on the list once more after the record is there.
-    async fn unlist_login(&self, login: &str, deadline: Instant) {
+    /// Removes a login from the list, and adds it again if another account with it has been created
+    /// in between. The creation also adds it again after its record exists, so whichever is last
+    /// leaves the login on the list.
+    async fn remove_login(&self, login: &str, deadline: Instant) {
         let (list, record) = (self.keys.logins(), self.keys.account(login));
         let mut remove = redis::cmd("ZREM");
         remove.arg(&list).arg(login);
-        let _ = self.ask(&remove, &list, deadline).await;
-        let again = self.ask(redis::cmd("EXISTS").arg(&record), &record, deadline).await;
-        if !matches!(again, Ok(Value::Int(0))) {
+        let _ = self.send(&remove, &list, deadline).await;
+        let exists = self.send(redis::cmd("EXISTS").arg(&record), &record, deadline).await;
+        if !matches!(exists, Ok(Value::Int(0))) {
             let _ = self.add_login(login, deadline).await;
         }
     }
@@ -213,21 +211,21 @@ impl RedisStore {
     ) -> Result<Vec<String>, StoreError> {
         let key = self.keys.logins();
         let from = after.map_or_else(|| "-".to_owned(), |login| format!("({login}"));
-        let mut question = redis::cmd("ZRANGE");
-        question.arg(&key).arg(from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(at_most);
-        let Value::Array(found) = self.ask(&question, &key, deadline).await? else {
+        let mut request = redis::cmd("ZRANGE");
+        request.arg(&key).arg(from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(at_most);
+        let Value::Array(found) = self.send(&request, &key, deadline).await? else {
             return Err(unexpected());
         };
         let text = |value| bytes(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         found
             .into_iter()
-            .map(|value| text(value).ok_or_else(|| StoreError::corrupt(&*key, "no login")))
+            .map(|value| text(value).ok_or_else(|| StoreError::corrupt(&*key, "not a login")))
             .collect()
     }
 
     async fn change(&self, id: &Subject, change: Change<'_>) -> Result<bool, StoreError> {
         let deadline = self.deadline();
-        let Some(login) = self.pointer(id, deadline).await.map_err(before)? else {
+        let Some(login) = self.pointer(id, deadline).await.map_err(before_step)? else {
             return Ok(false);
         };
         let Change { field, expected, new } = change;
@@ -241,7 +239,7 @@ impl RedisStore {
             new.unwrap_or_default(),
         ];
         let key = self.keys.account(&login);
-        match self.step(&scripts::ACCOUNT_CHANGE, &key, &arguments, deadline).await? {
+        match self.run(&scripts::ACCOUNT_CHANGE, &key, &arguments, deadline).await? {
             Value::Int(changed) => Ok(changed == 1),
             _ => Err(unexpected()),
         }

@@ -1,8 +1,7 @@
-//! How connecting fails, and what stands behind a step that failed.
+//! Why connecting fails, and the causes of failed steps.
 //!
-//! No text here holds a command, a key's value, a password or what a server wrote of its own:
-//! servers repeat arguments in their errors, causes go to logs, and logs are read by more people
-//! than the store is.
+//! No text contains a command, a value, a password or a message of the server: servers repeat
+//! arguments in their errors, and more people read logs than may read the store.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,70 +10,71 @@ use aquaware_core::store::StoreError;
 use redis::{ErrorKind, RedisError};
 use thiserror::Error;
 
-/// Why there is no store.
+/// Why connecting to a store failed.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ConnectError {
-    /// An option is out of its range.
+    /// An option is out of range.
     #[error("{0}")]
     Option(&'static str),
-    /// The file of the certificate authority can't be read or used.
-    #[error("the authority {} can't be used", path.display())]
+    /// The file with the certificate authority cannot be read or used.
+    #[error("failed to use the certificate authority in {}", path.display())]
     Authority {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Nobody answers, or not in time.
+    /// No server answers, or not in time.
     #[error("the Redis server could not be reached")]
-    Unreachable(#[source] Failure),
-    /// The server doesn't let this user in.
-    #[error("the Redis server refuses user or password: check both in the store's URL")]
-    NotAllowed,
-    /// There is no database of this number.
+    Unreachable(#[source] RedisStoreError),
+    /// The server rejects the user name or the password.
+    #[error("the Redis server rejected the user name or the password: check the store's URL")]
+    LoginRejected,
+    /// The server has no database with this number.
     #[error("the Redis server has no database {0}: raise its `databases` or use ?prefix= instead")]
     NoDatabase(i64),
-    /// No Sentinel knows a master of this name.
-    #[error("no Sentinel knows a master called {0:?}: check the name behind the hosts in the URL")]
+    /// No Sentinel knows a master with this name.
+    #[error("no Sentinel knows a master named {0:?}: check the name after the hosts in the URL")]
     UnknownMaster(String),
-    /// The server follows another one.
+    /// The server is a replica.
     #[error(
-        "the Redis server is a read-only replica: name its master, or its Sentinels by \
+        "the Redis server is a read-only replica: use its master, or its Sentinels with \
          redis-sentinel://"
     )]
     Replica,
-    /// The server reads its data back after a start.
+    /// The server has been started and is loading its data.
     #[error("the Redis server is still loading its data: try again soon")]
     Loading,
     /// The server is older than 6.2.
-    #[error("the Redis server has version {0}: 6.2 or newer is needed")]
+    #[error("the Redis server has version {0}: 6.2 or newer is required")]
     TooOld(String),
-    /// The server drops keys when its memory is full.
+    /// The server evicts keys when its memory is full.
     #[error(
         "the Redis server has maxmemory-policy {0}, which would drop sessions and revocations: \
          set `maxmemory-policy noeviction`"
     )]
     Evicts(String),
-    /// The server is a node of a Cluster, and the URL says that it is alone.
-    #[error("the Redis server is a node of a Cluster: write redis-cluster:// in the store's URL")]
+    /// The server is a node of a Cluster, but the URL names a single server.
+    #[error("the Redis server is a node of a Cluster: use redis-cluster:// in the store's URL")]
     IsCluster,
-    /// The server is alone, and the URL says Cluster.
-    #[error("the Redis server is not a node of a Cluster: write redis:// in the store's URL")]
+    /// The server is not a node of a Cluster, but the URL names one.
+    #[error("the Redis server is not a node of a Cluster: use redis:// in the store's URL")]
     NotCluster,
-    /// The server answers, but not what is needed.
-    #[error("the Redis server refused")]
-    Refused(#[source] Failure),
+    /// The server answers, but rejects a command that the store needs.
+    #[error("the Redis server rejected a command")]
+    Rejected(#[source] RedisStoreError),
 }
 
 impl ConnectError {
-    /// Whether it stays until somebody changes the configuration, of this program or the server.
+    /// Whether only a change of configuration, of this program or of the server, can help.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
         match self {
             Self::Option(_)
             | Self::Authority { .. }
-            | Self::NotAllowed
+            | Self::LoginRejected
             | Self::NoDatabase(_)
             | Self::UnknownMaster(_)
             | Self::Replica
@@ -82,221 +82,239 @@ impl ConnectError {
             | Self::Evicts(_)
             | Self::IsCluster
             | Self::NotCluster => true,
-            Self::Unreachable(_) | Self::Loading | Self::Refused(_) => false,
+            Self::Unreachable(_) | Self::Loading | Self::Rejected(_) => false,
         }
     }
 }
 
-/// What lies behind a failed step: the cause inside a [`StoreError`].
+/// Why a request to the server failed: the cause inside a [`StoreError`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Failure {
-    /// No connection could be made.
-    #[error("no connection to the server: {0}")]
-    NoConnection(io::ErrorKind),
-    /// No connection came to be within the timeout.
-    #[error("no connection to the server within the timeout")]
-    ConnectElapsed,
-    /// The request was sent, and its answer hasn't come within the timeout.
-    #[error("no answer within the timeout")]
-    Elapsed,
-    /// The connection broke while a request was under way.
-    #[error("the connection broke: {0}")]
-    Broken(io::ErrorKind),
-    /// What came back is no answer.
-    #[error("the server doesn't speak the protocol")]
-    NoAnswer,
-    /// The Sentinels answer, but none leads to a master.
-    #[error("no Sentinel leads to a master")]
+pub enum RedisStoreError {
+    /// Connecting failed.
+    #[error("failed to connect to the server: {0}")]
+    Connect(io::ErrorKind),
+    /// Connecting did not succeed within the timeout.
+    #[error("failed to connect to the server within the timeout")]
+    ConnectTimeout,
+    /// The request was sent, and no response arrived within the timeout.
+    #[error("no response within the timeout")]
+    Timeout,
+    /// The connection was lost while a request was in progress.
+    #[error("the connection was lost: {0}")]
+    ConnectionLost(io::ErrorKind),
+    /// The response is not valid in the Redis protocol.
+    #[error("the response is not in the Redis protocol: check the address")]
+    Protocol,
+    /// The Sentinels answer, but none of them knows a reachable master.
+    #[error("no Sentinel knows a reachable master")]
     NoMaster,
-    /// The Sentinels don't know the master's name.
-    #[error("no Sentinel knows the master by this name")]
+    /// The Sentinels do not know the name of the master.
+    #[error("no Sentinel knows a master with this name")]
     UnknownMaster,
     /// No node of the Cluster is connected.
     #[error("no node of the Cluster can be reached")]
     NoNode,
-    /// The server is a replica now.
+    /// The server has become a replica.
     #[error("the server is a read-only replica")]
     ReadOnly,
-    /// The server starts.
+    /// The server is starting.
     #[error("the server is loading its data")]
     Loading,
-    /// The server is a replica without its master.
+    /// The server is a replica without a master.
     #[error("the server has lost its master")]
     MasterDown,
-    /// The server has fewer replicas than it must have for a write.
+    /// The server has fewer replicas than it requires for writes.
     #[error("the server has too few replicas for a write: see min-replicas-to-write")]
-    NoReplicas,
+    TooFewReplicas,
     /// The Cluster lacks a master.
     #[error("the Cluster is down: see CLUSTER INFO on its nodes")]
     ClusterDown,
-    /// The key is on its way from one node of the Cluster to another.
-    #[error("the key moves from node to node")]
+    /// The key is being moved to another node of the Cluster.
+    #[error("the key is being moved to another node of the Cluster")]
     Moving,
-    /// Another script keeps the server busy.
-    #[error("a script of somebody else keeps the server busy")]
+    /// The server is executing a long script.
+    #[error("the server is busy with a long script of another client")]
     Busy,
-    /// No room.
+    /// The memory of the server is full.
     #[error("the server's memory is full: raise its maxmemory")]
-    Full,
-    /// The server can't persist, and has stopped taking writes.
-    #[error("the server can't write to its disk: see its log, and make room")]
+    OutOfMemory,
+    /// The server cannot persist data and rejects writes.
+    #[error("the server cannot write to its disk: see its log, and free space")]
     Disk,
-    /// The server doesn't let this user in.
-    #[error("the server refuses user or password")]
-    NotAllowed,
-    /// The user may not run a command or use a key.
+    /// The server rejects the user name or the password.
+    #[error("the server rejected the user name or the password")]
+    LoginRejected,
+    /// The user lacks permission for a command or a key.
     #[error(
-        "the user may not do this: its ACL needs the keys of the prefix, and +@read +@write +eval \
-         +evalsha +time"
+        "the user lacks a permission: its ACL needs the keys of the prefix, and +@read +@write \
+         +eval +evalsha +time"
     )]
     NoPermission,
-    /// There is no such database.
+    /// The database does not exist.
     #[error("the server has no such database")]
     NoDatabase,
-    /// The runtime in which the store was connected is gone.
-    #[error("the store's runtime has stopped")]
-    Stopped,
-    /// Anything else, by the word the server's errors begin with.
+    /// The async runtime in which the store was connected has ended.
+    #[error("the runtime of the store has stopped")]
+    RuntimeStopped,
+    /// Any other error, by the code with which the server's message starts.
     #[error("unexpected: {0}")]
     Unexpected(String),
 }
 
-impl Failure {
-    /// As the answer to a step that surely did nothing.
-    pub(crate) fn before(self) -> StoreError {
-        if self.passes() {
+impl RedisStoreError {
+    /// The error of a step that was certainly not applied.
+    pub(crate) fn not_applied(self) -> StoreError {
+        if self.is_transient() {
             StoreError::Unreachable(Box::new(self))
         } else {
             StoreError::Rejected(Box::new(self))
         }
     }
 
-    /// As the answer to a step that may yet happen.
-    pub(crate) fn unknown(self) -> StoreError {
+    /// The error of a step that may be applied.
+    pub(crate) fn unknown_outcome(self) -> StoreError {
         StoreError::UnknownOutcome(Box::new(self))
     }
 
-    /// Whether it may be gone soon, by itself or by looking for another server.
-    pub(crate) const fn passes(&self) -> bool {
+    /// Whether the error may disappear soon, or is limited to this server.
+    pub(crate) const fn is_transient(&self) -> bool {
         match self {
-            Self::NoConnection(_)
-            | Self::ConnectElapsed
-            | Self::Elapsed
-            | Self::Broken(_)
+            Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Timeout
+            | Self::ConnectionLost(_)
             | Self::NoMaster
             | Self::NoNode
             | Self::ReadOnly
             | Self::Loading
             | Self::MasterDown
-            | Self::NoReplicas
+            | Self::TooFewReplicas
             | Self::ClusterDown
             | Self::Moving
             | Self::Busy
-            | Self::Stopped => true,
-            Self::NoAnswer
+            | Self::RuntimeStopped => true,
+            Self::Protocol
             | Self::UnknownMaster
-            | Self::Full
+            | Self::OutOfMemory
             | Self::Disk
-            | Self::NotAllowed
+            | Self::LoginRejected
             | Self::NoPermission
             | Self::NoDatabase
             | Self::Unexpected(_) => false,
         }
     }
 
-    /// Whether another connection may lead to a better server.
+    /// Whether a new connection may lead to a server that works.
     pub(crate) const fn wants_another_server(&self) -> bool {
         matches!(
             self,
-            Self::Broken(_)
-                | Self::Elapsed
-                | Self::NoAnswer
-                | Self::NoConnection(_)
+            Self::ConnectionLost(_)
+                | Self::Timeout
+                | Self::Protocol
+                | Self::Connect(_)
                 | Self::NoNode
                 | Self::ReadOnly
                 | Self::MasterDown
                 | Self::ClusterDown
-                | Self::NotAllowed
+                | Self::LoginRejected
         )
     }
 
     /// Why connecting failed.
-    pub(crate) fn in_connecting(error: &RedisError) -> Self {
-        match answer(error) {
-            Some(Answer::Failed(failure)) => failure,
-            Some(Answer::NoScript | Answer::WrongType) => Self::NoAnswer,
+    pub(crate) fn of_connect(error: &RedisError) -> Self {
+        match rejection(error) {
+            Some(Rejection::Other(error)) => error,
+            Some(Rejection::UnknownScript | Rejection::WrongType) => Self::Protocol,
             None => match error.kind() {
-                ErrorKind::AuthenticationFailed => Self::NotAllowed,
+                ErrorKind::AuthenticationFailed => Self::LoginRejected,
                 ErrorKind::ClusterConnectionNotFound => Self::NoNode,
-                _ => Self::NoConnection(io_kind(error)),
+                _ => Self::Connect(io_kind(error)),
             },
         }
     }
 }
 
-/// What a server said instead of doing what it was asked. It surely did nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// It doesn't know the script by its hash.
-    NoScript,
-    /// The key holds something that no program of ours put there.
-    WrongType,
-    /// Anything else.
-    Failed(Failure),
+/// The error of a preparation. Whatever became of it, the step itself was certainly not applied.
+pub(crate) fn before_step(error: StoreError) -> StoreError {
+    match error {
+        StoreError::UnknownOutcome(cause) => StoreError::Unreachable(cause),
+        other => other,
+    }
 }
 
-/// What the server said, if it is the server that speaks.
-pub(crate) fn answer(error: &RedisError) -> Option<Answer> {
+/// The error of a step that failed after some of its parts were applied.
+pub(crate) fn partly_applied(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unreachable(cause) => StoreError::UnknownOutcome(cause),
+        other => other,
+    }
+}
+
+/// An error that the server returned instead of executing the command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// The server does not know the script by its hash.
+    UnknownScript,
+    /// The key holds a type that this program never stores there.
+    WrongType,
+    /// Any other error.
+    Other(RedisStoreError),
+}
+
+/// The rejection, if the error is one of the server and not of the connection.
+pub(crate) fn rejection(error: &RedisError) -> Option<Rejection> {
     let detail = error.detail().unwrap_or_default();
     let code = match error.kind() {
-        ErrorKind::AuthenticationFailed => return refused_login(detail),
+        ErrorKind::AuthenticationFailed => return Some(login_rejection(detail)),
         ErrorKind::Server(_) | ErrorKind::Extension => error.code().unwrap_or_default(),
         _ => return None,
     };
-    // Older servers wrap what a command in a script said into an error of the script.
-    let inner = detail.split([' ', '-']).find(|word| known(word).is_some());
-    let found = known(code).or_else(|| inner.filter(|_| code == "ERR").and_then(known));
-    Some(found.unwrap_or_else(|| Answer::Failed(unexpected(code, detail))))
+    // Older servers wrap the error of a command inside a script into an error of the script.
+    let found = known(code).or_else(|| known_word(detail).filter(|_| code == "ERR"));
+    Some(found.unwrap_or_else(|| Rejection::Other(unexpected(code, detail))))
 }
 
-fn refused_login(detail: &str) -> Option<Answer> {
-    let first = detail.split([' ', '-']).find(|word| known(word).is_some());
-    Some(first.and_then(known).unwrap_or(Answer::Failed(Failure::NotAllowed)))
+fn login_rejection(detail: &str) -> Rejection {
+    known_word(detail).unwrap_or(Rejection::Other(RedisStoreError::LoginRejected))
 }
 
-fn known(code: &str) -> Option<Answer> {
-    Some(Answer::Failed(match code {
-        "NOSCRIPT" => return Some(Answer::NoScript),
-        "WRONGTYPE" => return Some(Answer::WrongType),
-        "READONLY" => Failure::ReadOnly,
-        "LOADING" => Failure::Loading,
-        "MASTERDOWN" => Failure::MasterDown,
-        "NOREPLICAS" => Failure::NoReplicas,
-        "CLUSTERDOWN" => Failure::ClusterDown,
-        "MOVED" | "ASK" | "TRYAGAIN" => Failure::Moving,
-        "BUSY" => Failure::Busy,
-        "OOM" => Failure::Full,
-        "MISCONF" => Failure::Disk,
-        "NOAUTH" | "WRONGPASS" => Failure::NotAllowed,
-        "NOPERM" => Failure::NoPermission,
+fn known_word(detail: &str) -> Option<Rejection> {
+    detail.split([' ', '-']).find_map(known)
+}
+
+fn known(code: &str) -> Option<Rejection> {
+    Some(Rejection::Other(match code {
+        "NOSCRIPT" => return Some(Rejection::UnknownScript),
+        "WRONGTYPE" => return Some(Rejection::WrongType),
+        "READONLY" => RedisStoreError::ReadOnly,
+        "LOADING" => RedisStoreError::Loading,
+        "MASTERDOWN" => RedisStoreError::MasterDown,
+        "NOREPLICAS" => RedisStoreError::TooFewReplicas,
+        "CLUSTERDOWN" => RedisStoreError::ClusterDown,
+        "MOVED" | "ASK" | "TRYAGAIN" => RedisStoreError::Moving,
+        "BUSY" => RedisStoreError::Busy,
+        "OOM" => RedisStoreError::OutOfMemory,
+        "MISCONF" => RedisStoreError::Disk,
+        "NOAUTH" | "WRONGPASS" => RedisStoreError::LoginRejected,
+        "NOPERM" => RedisStoreError::NoPermission,
         _ => return None,
     }))
 }
 
-fn unexpected(code: &str, detail: &str) -> Failure {
+fn unexpected(code: &str, detail: &str) -> RedisStoreError {
     if detail.starts_with("DB index is out of range") {
-        return Failure::NoDatabase;
+        return RedisStoreError::NoDatabase;
     }
     if detail.contains("The user executing the script") {
-        return Failure::NoPermission;
+        return RedisStoreError::NoPermission;
     }
-    let word = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    let harmless = code.len() <= 32 && code.chars().all(word);
-    Failure::Unexpected(if harmless { code } else { "an error" }.to_owned())
+    let is_code_char = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let is_code = code.len() <= 32 && code.chars().all(is_code_char);
+    RedisStoreError::Unexpected(if is_code { code } else { "an error" }.to_owned())
 }
 
-/// What became of a connection.
+/// What happened to the connection.
 pub(crate) fn io_kind(error: &RedisError) -> io::ErrorKind {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -320,50 +338,50 @@ pub(crate) fn io_kind(error: &RedisError) -> io::ErrorKind {
 mod tests {
     use super::*;
 
-    fn said(code: &str, detail: &str) -> Option<Answer> {
-        answer(&redis::make_extension_error(code.to_owned(), Some(detail.to_owned())))
+    fn rejected(code: &str, detail: &str) -> Option<Rejection> {
+        rejection(&redis::make_extension_error(code.to_owned(), Some(detail.to_owned())))
     }
 
     #[test]
-    fn what_passes_by_itself_is_transient_and_the_rest_is_not() {
+    fn errors_that_may_pass_are_transient_and_others_are_not() {
         for code in ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "MOVED"] {
-            let Some(Answer::Failed(failure)) = said(code, "") else { panic!("{code}") };
-            let error = failure.before();
+            let Some(Rejection::Other(error)) = rejected(code, "") else { panic!("{code}") };
+            let error = error.not_applied();
             assert!(error.is_transient() && !error.is_unknown(), "{code}");
         }
         for code in ["OOM", "MISCONF", "NOAUTH", "WRONGPASS", "NOPERM", "WHATEVER"] {
-            let Some(Answer::Failed(failure)) = said(code, "") else { panic!("{code}") };
-            assert!(!failure.before().is_transient(), "{code}");
+            let Some(Rejection::Other(error)) = rejected(code, "") else { panic!("{code}") };
+            assert!(!error.not_applied().is_transient(), "{code}");
         }
-        assert!(Failure::Elapsed.unknown().is_unknown());
+        assert!(RedisStoreError::Timeout.unknown_outcome().is_unknown());
     }
 
     #[test]
-    fn what_a_command_in_a_script_said_is_found_in_the_scripts_error() {
+    fn the_error_of_a_command_inside_a_script_is_recognised() {
         let wrapped = |inner: &str| {
             let text = format!("Error running script (call to f_1): @user_script:7: -{inner} x y");
-            said("ERR", &text)
+            rejected("ERR", &text)
         };
-        assert_eq!(wrapped("OOM"), Some(Answer::Failed(Failure::Full)));
-        assert_eq!(wrapped("READONLY"), Some(Answer::Failed(Failure::ReadOnly)));
-        assert_eq!(wrapped("WRONGTYPE"), Some(Answer::WrongType));
-        assert_eq!(said("NOSCRIPT", "No matching script"), Some(Answer::NoScript));
+        assert_eq!(wrapped("OOM"), Some(Rejection::Other(RedisStoreError::OutOfMemory)));
+        assert_eq!(wrapped("READONLY"), Some(Rejection::Other(RedisStoreError::ReadOnly)));
+        assert_eq!(wrapped("WRONGTYPE"), Some(Rejection::WrongType));
+        assert_eq!(rejected("NOSCRIPT", "No matching script"), Some(Rejection::UnknownScript));
     }
 
     #[test]
-    fn nothing_that_a_server_wrote_of_its_own_is_repeated() {
+    fn messages_of_the_server_are_never_repeated() {
         for (code, detail) in [
             ("ERR", "unknown command 'horse', with args beginning with: 'horse'"),
             ("horse", "horse"),
         ] {
-            let Some(Answer::Failed(failure)) = said(code, detail) else { panic!("{code}") };
-            assert!(!format!("{failure} {failure:?}").contains("horse"));
+            let Some(Rejection::Other(error)) = rejected(code, detail) else { panic!("{code}") };
+            assert!(!format!("{error} {error:?}").contains("horse"));
         }
     }
 
     #[test]
-    fn a_database_out_of_range_is_told_apart() {
-        let found = said("ERR", "DB index is out of range");
-        assert_eq!(found, Some(Answer::Failed(Failure::NoDatabase)));
+    fn a_database_out_of_range_is_recognised() {
+        let found = rejected("ERR", "DB index is out of range");
+        assert_eq!(found, Some(Rejection::Other(RedisStoreError::NoDatabase)));
     }
 }

@@ -1,20 +1,20 @@
-//! The names of keys. Nothing else knows them.
+//! The layout of keys. Only this file knows it.
 //!
-//! | key | what |
+//! | key | content |
 //! | --- | --- |
 //! | `s:SESSION` | a session: a hash |
 //! | `u:SUBJECT` | the sessions of a subject: a sorted set, see [`crate::subject`] |
-//! | `x:INDEX` | whose a status index is, and since when: a string, see [`crate::status`] |
+//! | `x:INDEX` | the owner of a status index, and since when: a string, see [`crate::status`] |
 //! | `r` | the status indices of ended sessions: a sorted set by the instant of the end |
 //! | `l:LOGIN` | an account: a hash |
 //! | `i:ID` | the login of the account with this id: a string |
-//! | `a` | all logins: a sorted set, all with score 0, so in order of their bytes |
+//! | `a` | all logins: a sorted set in byte order, because all scores are 0 |
 
 use aquaware_core::account::Login;
 use aquaware_core::id::{SessionId, Subject};
 use aquaware_core::status::StatusIndex;
 
-/// The names of keys behind one prefix.
+/// The keys of one store, which share a prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys(String);
 

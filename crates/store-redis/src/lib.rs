@@ -1,16 +1,16 @@
 //! Sessions and accounts in Redis ≥ 6.2 or Valkey: both ports of `aquaware-core`, on one server,
 //! behind Sentinel, or in a Cluster.
 //!
-//! A session is one key, and each step on it is one script on that key, so it is atomic and
-//! single-slot everywhere. What spans keys (the sessions of a subject, status indices, the names of
-//! an account) is ordered so that whatever breaks off leaves something dangling, which is passed
-//! over, and never something alive that can't be found. No rule about sessions is decided here:
-//! scripts compare and advance.
+//! A session is one key, and every step on it is one script on that key, so it is atomic and
+//! single-slot on every topology. Data that spans keys (the sessions of a subject, status indices,
+//! the ids of accounts) is written in an order in which every interruption leaves something that is
+//! ignored, and never a record that cannot be found. The scripts compare and update; all rules about
+//! sessions are in the core.
 //!
-//! [`RedisStore::connect`] refuses a server that would lose what it acknowledged: one that evicts,
-//! a replica, a version too old. What was acknowledged survives as far as the server's own
-//! persistence and replication promise; a Redis replica may miss the last writes of a master that
-//! died. The core recognises that by the generations and heals it.
+//! [`RedisStore::connect`] rejects a server that would lose what it acknowledged: one that evicts
+//! keys, a replica, a version that is too old. Acknowledged writes are as durable as the persistence
+//! and the replication of the server: after a failover, a replica may lack the last writes of its
+//! master. The core detects that by the generations and repairs it.
 //!
 //! ```no_run
 //! use aquaware_store_redis::{RedisOptions, RedisStore};
@@ -24,17 +24,25 @@
 
 mod accounts;
 mod checks;
+mod connection;
+mod connector;
 mod error;
 mod keys;
-mod link;
 mod options;
 mod record;
 mod scripts;
+mod sentinel;
+mod server;
 mod sessions;
 mod status;
 mod store;
 mod subject;
 
-pub use self::error::{ConnectError, Failure};
-pub use self::options::{InvalidUrl, RedisOptions};
+pub use self::error::{ConnectError, RedisStoreError};
+pub use self::options::{InvalidUrlError, RedisOptions};
 pub use self::store::RedisStore;
+
+// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

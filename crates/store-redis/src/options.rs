@@ -1,5 +1,5 @@
-//! Where the store is and how to reach it. URLs are read here by hand: a general parser would take,
-//! and rewrite, more than is meant. No password is ever formatted.
+//! The address of a store and how to reach it. URLs are parsed by hand, because a general parser
+//! accepts and rewrites more than is intended. Passwords are never formatted.
 
 mod url;
 
@@ -9,35 +9,36 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// A URL that names no Redis store.
+/// The text is not the URL of a Redis store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct InvalidUrl(pub(crate) &'static str);
+pub struct InvalidUrlError(&'static str);
 
-/// How to reach a store.
+/// How to reach a store. [`from_url`](Self::from_url) creates it; the public fields can be changed
+/// afterwards.
 #[derive(Clone)]
 pub struct RedisOptions {
-    /// How long a call of a port may take, connecting included. More than zero.
+    /// How long a call of a port may take, including connecting. Must not be zero.
     pub timeout: Duration,
-    /// What every key begins with, so that several stores share one database.
+    /// The beginning of every key, so that several stores can share a database.
     ///
-    /// With a `{tag}` in it, all keys of a Cluster lie on one node.
+    /// If it contains a `{tag}`, all keys are on one node of a Cluster.
     pub prefix: String,
-    /// A PEM file of the authority that signed the server's certificate; the system's authorities
-    /// otherwise. Only with TLS.
+    /// A PEM file with the certificate authority of the server; without it, the authorities of the
+    /// system are used. Only with TLS.
     pub authority: Option<PathBuf>,
-    pub(crate) place: Place,
+    pub(crate) topology: Topology,
     pub(crate) tls: bool,
-    pub(crate) login: Option<Login>,
+    pub(crate) credentials: Option<Credentials>,
     pub(crate) database: i64,
 }
 
-/// The servers.
+/// The servers of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Topology {
     /// One server.
     Single(Host),
-    /// The Sentinels that know where the master called `master` is.
+    /// Sentinels that monitor the master with this name.
     Sentinel { sentinels: Vec<Host>, master: String },
     /// Some nodes of a Cluster.
     Cluster(Vec<Host>),
@@ -50,34 +51,19 @@ pub(crate) struct Host {
     pub(crate) port: u16,
 }
 
-/// Who logs in to the server.
+/// The credentials of the server's user.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Login {
-    /// The ACL user; none for the default one.
+pub(crate) struct Credentials {
+    /// The ACL user; `None` for the default one.
     pub(crate) user: Option<String>,
     pub(crate) password: String,
 }
 
 impl RedisOptions {
-    /// How long a call may take unless something else is said.
-    pub const TIMEOUT: Duration = Duration::from_secs(2);
-    /// What keys begin with unless something else is said.
-    pub const PREFIX: &'static str = "aquaware:";
-
-    /// Reads one of
-    /// - `redis://[user:password@]host[:port][/database]`
-    /// - `redis-sentinel://[user:password@]host[:port][,host[:port]…]/master[/database]`; what is
-    ///   said of user and password goes for the servers, and for the Sentinels if they ask
-    /// - `redis-cluster://[user:password@]host[:port][,host[:port]…]`
-    ///
-    /// with `rediss` in place of `redis` for TLS, and behind it `?prefix=…` and, with TLS,
-    /// `authority=FILE`. `%XX` stands for a byte everywhere but in hosts.
-    ///
-    /// # Errors
-    /// [`InvalidUrl`] says what is wrong; it never repeats the URL.
-    pub fn from_url(url: &str) -> Result<Self, InvalidUrl> {
-        url::read(url)
-    }
+    /// The default [`timeout`](Self::timeout).
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+    /// The default [`prefix`](Self::prefix).
+    pub const DEFAULT_PREFIX: &'static str = "aquaware:";
 }
 
 impl fmt::Debug for RedisOptions {
@@ -86,9 +72,9 @@ impl fmt::Debug for RedisOptions {
             .field("timeout", &self.timeout)
             .field("prefix", &self.prefix)
             .field("authority", &self.authority)
-            .field("place", &self.place)
+            .field("topology", &self.topology)
             .field("tls", &self.tls)
-            .field("user", &self.login.as_ref().map(|login| &login.user))
+            .field("user", &self.credentials.as_ref().map(|credentials| &credentials.user))
             .field("database", &self.database)
             .finish()
     }

@@ -1,26 +1,31 @@
-//! The scripts: each one atomic step on one key. Their contracts stand in their own headers.
+//! The Lua scripts. Each is one atomic step on one key; its header describes what it does, what must
+//! be atomic, and its result.
+//!
+//! A server executes a script without executing any other command in between, and a Cluster routes it
+//! by its only key. So a step is atomic without transactions or watches, in one round trip, on every
+//! topology.
 
 use std::sync::LazyLock;
 
 use redis::{Cmd, Script};
 
-/// A script, called by its hash and sent whole only where the server doesn't know it.
-pub(crate) struct Step {
+/// A script. It is called by its hash, and sent in full only to a server that does not know it.
+pub(crate) struct LuaScript {
     code: &'static str,
     hash: LazyLock<String>,
 }
 
-impl Step {
-    /// `EVALSHA`: what is sent first.
+impl LuaScript {
+    /// The call by hash, with `EVALSHA`.
     pub(crate) fn by_hash(&self, key: &str, arguments: &[&[u8]]) -> Cmd {
         call("EVALSHA", &self.hash, key, arguments)
     }
 
-    /// `EVAL`, after the server said that it doesn't know the hash; from then on it does.
+    /// The call with the full text, with `EVAL`, after which the server knows the hash.
     ///
-    /// `SCRIPT LOAD` would go to every node of a Cluster and fail where one is down. This goes to
-    /// the one that is asked, and no other round trip is needed.
-    pub(crate) fn whole(&self, key: &str, arguments: &[&[u8]]) -> Cmd {
+    /// `SCRIPT LOAD` would have to reach every node of a Cluster and fails if one is down. `EVAL` only
+    /// reaches the node of the key, and needs no further round trip.
+    pub(crate) fn by_text(&self, key: &str, arguments: &[&[u8]]) -> Cmd {
         call("EVAL", self.code, key, arguments)
     }
 }
@@ -34,17 +39,16 @@ fn call(command: &str, script: &str, key: &str, arguments: &[&[u8]]) -> Cmd {
     call
 }
 
-macro_rules! steps {
-    ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)*) => {$(
-        $(#[$doc])*
-        pub(crate) static $name: Step = Step {
+macro_rules! scripts {
+    ($($name:ident = $($file:literal)+;)*) => {$(
+        pub(crate) static $name: LuaScript = LuaScript {
             code: concat!($(include_str!(concat!("lua/", $file, ".lua"))),+),
             hash: LazyLock::new(|| Script::new($name.code).get_hash().to_owned()),
         };
     )*};
 }
 
-steps! {
+scripts! {
     INSERT = "record" "insert";
     ADVANCE = "record" "advance";
     TOUCH = "record" "touch";
@@ -66,7 +70,7 @@ mod tests {
     use aquaware_core::session::RETENTION;
 
     #[test]
-    fn the_scripts_keep_records_as_long_as_the_core_says() {
+    fn the_scripts_use_the_retention_of_the_core() {
         let days = RETENTION.as_secs() / 86_400;
         assert_eq!(days * 86_400, RETENTION.as_secs());
         let line = format!("local RETENTION = {days} * 86400 * 1000");

@@ -1,5 +1,5 @@
-//! Sessions: one key each, one script per step. What spans the sessions of a subject is in
-//! [`crate::subject`], what becomes of status indices in [`crate::status`].
+//! The session port: one key per session, one script per step. Operations on all sessions of a
+//! subject are in [`crate::subject`], status indices in [`crate::status`].
 
 use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use redis::Value;
 use tokio::time::Instant;
 
-use crate::error::Failure;
+use crate::error::{RedisStoreError, before_step};
 use crate::record::{session_fields, session_of};
 use crate::scripts;
 use crate::store::{RedisStore, unexpected};
@@ -18,34 +18,34 @@ use crate::store::{RedisStore, unexpected};
 impl SessionStore for RedisStore {
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
         let deadline = self.deadline();
-        let fields = session_fields(session)?;
-        // First: a claim without a session is found dead in time, two sessions with one index are
-        // never told apart. If this breaks off, there is surely no session.
+        let fields = session_fields(session);
+        // The claim comes first: a claim without a session is recognised as abandoned later, but two
+        // sessions with one index could never be distinguished. If it fails, no session exists.
         if let Some(index) = session.status
-            && !self.claim(index, session, deadline).await.map_err(before)?
+            && !self.claim(index, session, deadline).await.map_err(before_step)?
         {
             return Ok(false);
         }
-        // Likewise: an entry without a session is passed over, a session without an entry is missed
-        // by whoever logs out everywhere.
-        self.index(session, deadline).await.map_err(before)?;
+        // The entry in the index comes next: an entry without a session is ignored, but a session
+        // without an entry would survive a logout everywhere.
+        self.add_to_index(session, deadline).await.map_err(before_step)?;
         let (expires, ends) = (session.expires_at.millis(), session.ends_at.millis());
         let (expires, ends) = (expires.to_string(), ends.to_string());
         let mut arguments: Vec<&[u8]> = vec![expires.as_bytes(), ends.as_bytes()];
         arguments.extend(fields.iter().map(Vec::as_slice));
         let key = self.keys.session(&session.id);
-        match self.step(&scripts::INSERT, &key, &arguments, deadline).await? {
+        match self.run(&scripts::INSERT, &key, &arguments, deadline).await? {
             Value::Nil => {
-                self.tell(session, deadline).await?;
+                self.publish_revocation(session, deadline).await?;
                 Ok(true)
             }
-            Value::BulkString(has) => {
-                // Not if it is the very index that the session with this name has.
+            Value::BulkString(existing) => {
+                // Not if the existing session with this id has the same index.
                 if let Some(index) = session.status
-                    && index.number().to_string().as_bytes() != has
+                    && index.number().to_string().as_bytes() != existing
                 {
-                    // If it fails, the claim is found dead in time.
-                    let _ = self.unclaim(index, &session.id, deadline).await;
+                    // If it fails, the claim is recognised as abandoned later.
+                    let _ = self.drop_claim(index, &session.id, deadline).await;
                 }
                 Ok(false)
             }
@@ -69,13 +69,13 @@ impl SessionStore for RedisStore {
             expires.as_bytes(),
         ];
         let (key, deadline) = (self.keys.session(id), self.deadline());
-        let answer = self.step(&scripts::ADVANCE, &key, &arguments, deadline).await?;
-        let outcome = outcome(id, answer)?;
-        self.tell_if_ended(&outcome, deadline).await;
+        let response = self.run(&scripts::ADVANCE, &key, &arguments, deadline).await?;
+        let outcome = outcome(id, response)?;
+        self.publish_if_ended(&outcome, deadline).await;
         if let Outcome::Applied(session) = &outcome
             && is_due_after(from, to)
         {
-            self.index_later(session.clone());
+            self.add_to_index_later(session.clone());
         }
         Ok(outcome)
     }
@@ -89,13 +89,13 @@ impl SessionStore for RedisStore {
         let (number, instant) = (generation.number().to_string(), at.millis().to_string());
         let arguments: [&[u8]; 2] = [number.as_bytes(), instant.as_bytes()];
         let (key, deadline) = (self.keys.session(id), self.deadline());
-        let answer = self.step(&scripts::TOUCH, &key, &arguments, deadline).await?;
-        let outcome = outcome(id, answer)?;
-        self.tell_if_ended(&outcome, deadline).await;
+        let response = self.run(&scripts::TOUCH, &key, &arguments, deadline).await?;
+        let outcome = outcome(id, response)?;
+        self.publish_if_ended(&outcome, deadline).await;
         if let Outcome::Applied(session) = &outcome
             && is_due_at(at)
         {
-            self.index_later(session.clone());
+            self.add_to_index_later(session.clone());
         }
         Ok(outcome)
     }
@@ -121,7 +121,7 @@ impl SessionStore for RedisStore {
         self.set_claims_of_sessions(subject, claims, self.deadline()).await
     }
 
-    /// Nothing: keys expire by themselves, not before [`Session::forget_at`].
+    /// Does nothing: keys expire automatically, not before [`Session::forget_at`].
     async fn purge(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
         Ok(0)
     }
@@ -135,7 +135,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.answers().await
+        self.check_reachable().await
     }
 }
 
@@ -148,87 +148,71 @@ impl RedisStore {
         session_of(id, self.fields(&self.keys.session(id), deadline).await?)
     }
 
-    /// Ends one session, and tells of it; only if it is `of` that subject, where one is named.
+    /// Ends one session and publishes its revocation. If a subject is given, only if it owns the
+    /// session.
     ///
-    /// A caller who goes away between the two would leave an end that nobody is told of, so both
-    /// are done in a task that nobody drops.
+    /// Both happen in a task of their own: a caller that is dropped in between would leave an ended
+    /// session without a published revocation.
     pub(crate) async fn end_one(
         &self,
         id: &SessionId,
-        of: Option<&Subject>,
+        subject: Option<&Subject>,
         ended: Ended,
         deadline: Instant,
     ) -> Result<Outcome, StoreError> {
-        let (store, id, of) = (self.clone(), *id, of.cloned());
-        let task = self.link.home().spawn(async move {
-            let outcome = store.end_record(&id, of.as_ref(), ended, deadline).await?;
-            // Also one that ended before: if its end broke off half done, this is the repetition.
+        let (store, id, subject) = (self.clone(), *id, subject.cloned());
+        let task = self.connection.runtime().spawn(async move {
+            let outcome = store.end_record(&id, subject.as_ref(), ended, deadline).await?;
+            // Also for a session that had ended before: its first end may have failed half-way, and
+            // this is the repetition.
             if let Outcome::Applied(session) | Outcome::Refused(session) = &outcome {
-                store.tell(session, deadline).await?;
+                store.publish_revocation(session, deadline).await?;
             }
             Ok(outcome)
         });
-        task.await.unwrap_or_else(|_| Err(Failure::Stopped.unknown()))
+        task.await.unwrap_or_else(|_| Err(RedisStoreError::RuntimeStopped.unknown_outcome()))
     }
 
     async fn end_record(
         &self,
         id: &SessionId,
-        of: Option<&Subject>,
+        subject: Option<&Subject>,
         ended: Ended,
         deadline: Instant,
     ) -> Result<Outcome, StoreError> {
         let at = ended.at.millis().to_string();
-        let subject = of.map_or("", Subject::as_str);
+        let subject = subject.map_or("", Subject::as_str);
         let arguments: [&[u8]; 3] =
             [at.as_bytes(), ended.reason.as_str().as_bytes(), subject.as_bytes()];
         let key = self.keys.session(id);
-        outcome(id, self.step(&scripts::END, &key, &arguments, deadline).await?)
+        outcome(id, self.run(&scripts::END, &key, &arguments, deadline).await?)
     }
 }
 
-fn outcome(id: &SessionId, answer: Value) -> Result<Outcome, StoreError> {
-    let Value::Array(parts) = answer else { return Err(unexpected()) };
+fn outcome(id: &SessionId, response: Value) -> Result<Outcome, StoreError> {
+    let Value::Array(parts) = response else { return Err(unexpected()) };
     let mut parts = parts.into_iter();
-    let word = match parts.next() {
-        Some(Value::BulkString(word)) => word,
-        _ => return Err(unexpected()),
-    };
+    let Some(Value::BulkString(name)) = parts.next() else { return Err(unexpected()) };
     let session = parts.next().map(|fields| session_of(id, fields)).transpose()?.flatten();
-    match (word.as_slice(), session) {
-        (b"absent", None) => Ok(Outcome::NotFound),
-        (b"done", Some(session)) => Ok(Outcome::Applied(session)),
-        (b"standing", Some(session)) => Ok(Outcome::Refused(session)),
+    match (name.as_slice(), session) {
+        (b"not_found", None) => Ok(Outcome::NotFound),
+        (b"applied", Some(session)) => Ok(Outcome::Applied(session)),
+        (b"refused", Some(session)) => Ok(Outcome::Refused(session)),
         _ => Err(unexpected()),
     }
 }
 
-/// Whatever became of a preparation, what was prepared did surely not happen.
-pub(crate) fn before(error: StoreError) -> StoreError {
-    match error {
-        StoreError::UnknownOutcome(cause) => StoreError::Unreachable(cause),
-        other => other,
-    }
-}
+/// After this many uses of a session, its entry in the index is written again.
+const USES_PER_ENTRY: u64 = 16;
 
-/// Something of it was done before the rest failed.
-pub(crate) fn partly(error: StoreError) -> StoreError {
-    match error {
-        StoreError::Unreachable(cause) => StoreError::UnknownOutcome(cause),
-        other => other,
-    }
-}
-
-/// How many uses of a session go by until its entry in the index is written again.
-const USES: u64 = 16;
-
-/// Whether an advance writes the entry again: every sixteenth does, and each that went past lost
-/// writes, since what lost them may have lost the entry too.
+/// Whether an advance writes the entry again: every sixteenth does, and every advance past lost
+/// writes, because the entry may have been lost with them.
 fn is_due_after(from: Generation, to: Generation) -> bool {
-    to.number().is_multiple_of(USES) || to != from.next()
+    to.number().is_multiple_of(USES_PER_ENTRY) || to != from.next()
 }
 
-/// The same where the generation stays. Devices wake at even times, so the milliseconds decide.
+/// The same for a touch, by the milliseconds of its instant, because devices often wake at full
+/// seconds.
 const fn is_due_at(at: Timestamp) -> bool {
-    at.millis().unsigned_abs().is_multiple_of(USES)
+    at.millis().unsigned_abs().is_multiple_of(USES_PER_ENTRY)
 }

@@ -1,17 +1,22 @@
-//! Status indices: one session has each, and those of ended sessions are told and given back.
+//! Status indices: each belongs to one session, and those of ended sessions are published as
+//! revocations and released later.
 //!
-//! In a Cluster the claim on an index, its session and the set of revocations lie on nodes of their
-//! own, so no step changes two of them. The order makes up for it:
-//! - an index is claimed before its session is kept, so none is had twice. A claim without a session
-//!   is taken over by the next who draws that index, after an hour;
-//! - a session is ended before its revocation is told. Until that is done too, the end is not
-//!   acknowledged, and whoever meets the ended session does it: telling twice is telling once;
-//! - an index is taken from its session, then the claim is dropped, then the revocation forgotten,
-//!   so a release that broke off is found and repeated.
+//! In a Cluster the claim of an index, its session and the set of revocations are on different nodes,
+//! so no script can change two of them. The order of the writes makes every interruption harmless:
+//! - An index is claimed before its session is inserted, so no two sessions have the same index. A
+//!   claim without a session is taken over, after an hour, by the next insert that draws the index.
+//! - A session is ended before its revocation is published. The end is acknowledged only after both,
+//!   and every step that meets an ended session publishes its revocation again, which is idempotent.
+//! - A release first removes the index from the session, then the claim, then the revocation. The
+//!   revocation is what a release starts from, so an interrupted release is found and repeated.
 //!
-//! Nothing here keeps pace with a server that loses acknowledged writes. A lost claim lets a second
-//! session have the index: then the end of either shows for both. A lost revocation is told again
-//! when the session's end is asked for once more, or one of its tokens comes back.
+//! The reverse orders would not be harmless: a claim removed first could be taken by a new session
+//! while the old one still has the index, and a revocation removed first would leave the index
+//! occupied for good.
+//!
+//! None of this protects against a failover that loses acknowledged writes. A lost claim lets a second
+//! session take the index, and then the end of either revokes both. A lost revocation is published
+//! again when the session is ended again or one of its tokens is used.
 
 use std::time::Duration;
 
@@ -24,20 +29,21 @@ use futures_util::stream::{self, StreamExt as _};
 use redis::Value;
 use tokio::time::Instant;
 
-use crate::record::{bytes, index_of};
+use crate::error::{before_step, partly_applied};
+use crate::record::bytes;
 use crate::scripts;
-use crate::sessions::{before, partly};
 use crate::store::{RedisStore, unexpected};
 
-/// So many indices are released at once.
-const AT_ONCE: u32 = 128;
-/// How often a revocation is told again that the server didn't take, each time after twice as long,
-/// a second at first.
-const MOST_RETRIES: u32 = 8;
+/// Number of indices that are released concurrently.
+const CONCURRENT_RELEASES: u32 = 128;
+/// How often publishing a revocation is tried again in the background. The first delay is a second,
+/// and each one is twice as long as the previous.
+const MAX_RETRIES: u32 = 8;
 
-/// What is told of an ended session, as it is written in the set.
+/// A revocation: a member of the sorted set.
 ///
-/// The instant stands in it although it is the score too: scores are doubles, this is exact.
+/// It contains the instant although that is also the score, because scores are doubles and the
+/// release compares the instant exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Revocation {
     index: StatusIndex,
@@ -46,7 +52,7 @@ struct Revocation {
 }
 
 impl Revocation {
-    fn of(session: &Session) -> Option<Self> {
+    fn new(session: &Session) -> Option<Self> {
         let (index, Ended { at, .. }) = session.status.zip(session.ended)?;
         Some(Self { index, id: session.id, at })
     }
@@ -55,19 +61,19 @@ impl Revocation {
         format!("{} {} {}", self.index.number(), self.id, self.at.millis())
     }
 
-    /// `None` for what nobody here wrote.
-    fn read(text: &[u8]) -> Option<Self> {
+    /// `None` if this program did not write it.
+    fn parse(text: &[u8]) -> Option<Self> {
         let mut parts = std::str::from_utf8(text).ok()?.split(' ');
-        let index = index_of(parts.next()?)?;
+        let index = StatusIndex::from_number(parts.next()?.parse().ok()?);
         let (id, at) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let revocation = Self { index, id, at: Timestamp::from_millis(at) };
-        // It is taken out of the set by its text, so one has one spelling.
+        // Members are removed by their text, so only the canonical spelling is valid.
         (revocation.text().as_bytes() == text).then_some(revocation)
     }
 }
 
 impl RedisStore {
-    /// Claims `index` for `session`, which is about to be kept. `false` if another has it.
+    /// Claims `index` for `session`, which is about to be inserted. `false` if another session has it.
     pub(crate) async fn claim(
         &self,
         index: StatusIndex,
@@ -81,12 +87,13 @@ impl RedisStore {
         let Some(holder) = holder.and_then(|id| id.parse::<SessionId>().ok()) else {
             return Ok(false);
         };
-        // An old claim. If its session never came to be, or is gone, or has given the index up,
-        // nothing can be behind it any more.
+        // An old claim of another session. It is abandoned if that session was never inserted, does
+        // not exist any more, or has released the index. The script replaces the claim only if it is
+        // still the same, so a race with another server cannot hand out the index twice.
         let key = self.keys.session(&holder);
-        let mut question = redis::cmd("HGET");
-        question.arg(&key).arg("status");
-        match self.ask(&question, &key, deadline).await? {
+        let mut request = redis::cmd("HGET");
+        request.arg(&key).arg("status");
+        match self.send(&request, &key, deadline).await? {
             Value::BulkString(status) if status == index.number().to_string().as_bytes() => {
                 Ok(false)
             }
@@ -94,68 +101,70 @@ impl RedisStore {
         }
     }
 
-    /// Claims `index`, in the place of the claim `dead` if that is the one that stands. Nothing if
-    /// that went well; else the claim that stands, or no bytes if it is too young to be dead.
+    /// Claims `index`, replacing the claim `abandoned` if it still exists. `None` if it succeeded;
+    /// otherwise the existing claim, or no bytes if it is too young to be abandoned.
     async fn try_claim(
         &self,
         index: StatusIndex,
         session: &Session,
-        dead: &[u8],
+        abandoned: &[u8],
         deadline: Instant,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let (id, ends) = (session.id.to_string(), session.ends_at.millis().to_string());
-        let arguments: [&[u8]; 3] = [id.as_bytes(), ends.as_bytes(), dead];
-        match self.step(&scripts::CLAIM, &self.keys.claim(index), &arguments, deadline).await? {
+        let arguments: [&[u8]; 3] = [id.as_bytes(), ends.as_bytes(), abandoned];
+        match self.run(&scripts::CLAIM, &self.keys.claim(index), &arguments, deadline).await? {
             Value::Nil => Ok(None),
             Value::BulkString(held) => Ok(Some(held)),
             _ => Err(unexpected()),
         }
     }
 
-    /// Gives `index` up, if the session `id` has claimed it.
-    pub(crate) async fn unclaim(
+    /// Removes the claim of `index`, if it belongs to the session `id`.
+    pub(crate) async fn drop_claim(
         &self,
         index: StatusIndex,
         id: &SessionId,
         deadline: Instant,
     ) -> Result<(), StoreError> {
         let (key, id) = (self.keys.claim(index), id.to_string());
-        self.step(&scripts::CLAIM_DROP, &key, &[id.as_bytes()], deadline).await.map(drop)
+        self.run(&scripts::CLAIM_DROP, &key, &[id.as_bytes()], deadline).await.map(drop)
     }
 
-    /// Tells that `session` is revoked, if it has ended and has an index. It ended before, so where
-    /// this fails, something was done.
-    pub(crate) async fn tell(
+    /// Publishes the revocation of `session`, if it has ended and has an index.
+    ///
+    /// The session was ended before. If publishing fails, the step is therefore partly applied: its
+    /// outcome is unknown to the caller, who will try to end the session again.
+    pub(crate) async fn publish_revocation(
         &self,
         session: &Session,
         deadline: Instant,
     ) -> Result<(), StoreError> {
-        let Some(revocation) = Revocation::of(session) else { return Ok(()) };
-        let told = self.add(&revocation, deadline).await;
-        told.map_err(|error| {
-            self.tell_later(revocation);
+        let Some(revocation) = Revocation::new(session) else { return Ok(()) };
+        let published = self.add(&revocation, deadline).await;
+        published.map_err(|error| {
+            self.publish_later(revocation);
             match error {
                 StoreError::Rejected(cause) => StoreError::UnknownOutcome(cause),
-                error => partly(error),
+                error => partly_applied(error),
             }
         })
     }
 
-    /// The same of a session that was met as it stands: its end may lack only this. The answer is
-    /// known, so this failing is no reason to give none.
-    pub(crate) async fn tell_if_ended(&self, outcome: &Outcome, deadline: Instant) {
+    /// Publishes the revocation of a session that refused a step because it has ended: the step that
+    /// ended it may have failed before publishing. The outcome is known, so an error is ignored.
+    pub(crate) async fn publish_if_ended(&self, outcome: &Outcome, deadline: Instant) {
         if let Outcome::Refused(session) = outcome
-            && let Some(revocation) = Revocation::of(session)
+            && let Some(revocation) = Revocation::new(session)
         {
             let _ = self.add(&revocation, deadline).await;
         }
     }
 
-    /// For those who ended a session and don't ask again.
-    fn tell_later(&self, revocation: Revocation) {
+    /// Tries again in the background, for callers that do not.
+    fn publish_later(&self, revocation: Revocation) {
         let store = self.clone();
-        self.link.home().spawn(async move {
-            for retry in 0..MOST_RETRIES {
+        self.connection.runtime().spawn(async move {
+            for retry in 0..MAX_RETRIES {
                 tokio::time::sleep(Duration::from_secs(1 << retry)).await;
                 if store.add(&revocation, store.deadline()).await.is_ok() {
                     return;
@@ -168,7 +177,7 @@ impl RedisStore {
         let key = self.keys.revoked();
         let mut add = redis::cmd("ZADD");
         add.arg(&key).arg(revocation.at.millis()).arg(revocation.text());
-        self.ask(&add, &key, deadline).await.map(drop)
+        self.send(&add, &key, deadline).await.map(drop)
     }
 
     pub(crate) async fn revocations(
@@ -177,19 +186,21 @@ impl RedisStore {
         deadline: Instant,
     ) -> Result<Vec<Revoked>, StoreError> {
         let key = self.keys.revoked();
-        let mut question = redis::cmd("ZRANGEBYSCORE");
-        // Rounding keeps the order, so beyond 2^53 this finds too much, and never too little.
-        question.arg(&key).arg(since.millis()).arg("+inf");
+        let mut request = redis::cmd("ZRANGEBYSCORE");
+        // Scores are doubles. Rounding preserves the order, so beyond 2^53 the range contains too
+        // much but never too little, and the exact comparison follows below.
+        request.arg(&key).arg(since.millis()).arg("+inf");
         let mut found = Vec::new();
-        for revocation in self.members(&question, &key, deadline).await? {
-            let Revocation { index, at, .. } = revocation.ok_or_else(|| no_revocation(&key))?;
+        for revocation in self.members(&request, &key, deadline).await? {
+            let Revocation { index, at, .. } = revocation.ok_or_else(|| invalid_member(&key))?;
             found.push(Revoked { index, at });
         }
         found.retain(|revoked| revoked.at >= since);
         Ok(found)
     }
 
-    /// Releases the oldest first, and stops early rather than late: what is left is for next time.
+    /// Releases up to `at_most` indices, the oldest first, and stops at the deadline: the rest is
+    /// released by a later call.
     pub(crate) async fn release_indices(
         &self,
         ended_before: Timestamp,
@@ -197,54 +208,57 @@ impl RedisStore {
         deadline: Instant,
     ) -> Result<u64, StoreError> {
         let key = self.keys.revoked();
-        let (mut released, mut passed, mut damaged) = (0, 0_usize, None);
+        // Invalid members stay in the set. They are counted and skipped, so that they do not block the
+        // valid ones behind them, and reported at the end.
+        let (mut released, mut invalid, mut corrupt) = (0, 0_usize, None);
         while released < at_most && Instant::now() < deadline {
-            let page = AT_ONCE.min(at_most - released);
-            let mut question = redis::cmd("ZRANGEBYSCORE");
-            question.arg(&key).arg("-inf").arg(format!("({}", ended_before.millis()));
-            question.arg("LIMIT").arg(passed).arg(page);
-            let found = self.members(&question, &key, deadline).await;
-            let found = found.map_err(|error| if released > 0 { partly(error) } else { error })?;
+            let page = CONCURRENT_RELEASES.min(at_most - released);
+            let mut request = redis::cmd("ZRANGEBYSCORE");
+            request.arg(&key).arg("-inf").arg(format!("({}", ended_before.millis()));
+            request.arg("LIMIT").arg(invalid).arg(page);
+            let found = self.members(&request, &key, deadline).await;
+            let found =
+                found.map_err(|error| if released > 0 { partly_applied(error) } else { error })?;
             if found.is_empty() {
                 break;
             }
-            let mut forgotten = redis::cmd("ZREM");
-            forgotten.arg(&key);
+            let mut remove = redis::cmd("ZREM");
+            remove.arg(&key);
             let (mut any, mut failed) = (false, None);
             let mut steps = stream::iter(found)
                 .map(|revocation| async {
-                    let revocation = revocation.ok_or_else(|| no_revocation(&key))?;
+                    let revocation = revocation.ok_or_else(|| invalid_member(&key))?;
                     Ok((self.release_one(&revocation, deadline).await?, revocation.text()))
                 })
                 .buffer_unordered(page as usize);
             while let Some(step) = steps.next().await {
                 match step {
-                    Ok((taken, text)) => {
-                        released += u32::from(taken);
-                        forgotten.arg(text);
+                    Ok((was_released, text)) => {
+                        released += u32::from(was_released);
+                        remove.arg(text);
                         any = true;
                     }
-                    // It would be in the way for ever.
                     Err(error @ StoreError::Corrupt { .. }) => {
-                        passed += 1;
-                        damaged = Some(error);
+                        invalid += 1;
+                        corrupt = Some(error);
                     }
                     Err(error) => failed = Some(error),
                 }
             }
             drop(steps);
             if any {
-                self.ask(&forgotten, &key, deadline).await.map_err(partly)?;
+                self.send(&remove, &key, deadline).await.map_err(partly_applied)?;
             }
             if let Some(error) = failed {
-                return Err(partly(error));
+                return Err(partly_applied(error));
             }
         }
-        damaged.map_or(Ok(released.into()), Err)
+        corrupt.map_or(Ok(released.into()), Err)
     }
 
-    /// Whether a session lost its index by this. If not, it had lost it before, or is gone, or its
-    /// end was lost: then it lives, or ended once more, which is told apart from this.
+    /// Releases one index; `true` if the session had it. It may have been released by an interrupted
+    /// call before, the record may have expired, or the end may have been lost in a failover: then the
+    /// session is live or has ended at another instant, and this revocation is obsolete.
     async fn release_one(
         &self,
         revocation: &Revocation,
@@ -254,33 +268,33 @@ impl RedisStore {
         let (number, ended) = (index.number().to_string(), at.millis().to_string());
         let arguments: [&[u8]; 2] = [number.as_bytes(), ended.as_bytes()];
         let key = self.keys.session(id);
-        let word = match self.step(&scripts::RELEASE, &key, &arguments, deadline).await? {
-            Value::BulkString(word) => word,
+        let result = match self.run(&scripts::RELEASE, &key, &arguments, deadline).await? {
+            Value::BulkString(result) => result,
             _ => return Err(unexpected()),
         };
-        if word != b"held" {
-            self.unclaim(*index, id, deadline).await?;
+        if result != b"held" {
+            self.drop_claim(*index, id, deadline).await?;
         }
-        Ok(word == b"released")
+        Ok(result == b"released")
     }
 
-    /// What a question finds in the set; nothing for what nobody here wrote.
+    /// The members that a request finds in the set; `None` for a member this program did not write.
     async fn members(
         &self,
-        question: &redis::Cmd,
+        request: &redis::Cmd,
         key: &str,
         deadline: Instant,
     ) -> Result<Vec<Option<Revocation>>, StoreError> {
-        // A reading that broke off did nothing.
-        let found = self.ask(question, key, deadline).await.map_err(before)?;
+        // A failed read has changed nothing.
+        let found = self.send(request, key, deadline).await.map_err(before_step)?;
         let Value::Array(found) = found else { return Err(unexpected()) };
-        let read = |value| Revocation::read(&bytes(value).ok()?);
+        let read = |value| Revocation::parse(&bytes(value).ok()?);
         Ok(found.into_iter().map(read).collect())
     }
 }
 
-fn no_revocation(key: &str) -> StoreError {
-    StoreError::corrupt(key.escape_debug().to_string(), "an entry is no revocation")
+fn invalid_member(key: &str) -> StoreError {
+    StoreError::corrupt(key.escape_debug().to_string(), "a member is not a revocation")
 }
 
 #[cfg(test)]
@@ -288,14 +302,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_revocation_comes_back_from_its_text_to_the_millisecond() {
+    fn revocations_round_trip_to_the_millisecond() {
         for (number, at) in [(0, i64::MIN), (7, -62_167_219_200_001), (u32::MAX, i64::MAX)] {
             let revocation = Revocation {
                 index: StatusIndex::from_number(number),
                 id: SessionId::from_bytes([7; 16]),
                 at: Timestamp::from_millis(at),
             };
-            assert_eq!(Revocation::read(revocation.text().as_bytes()), Some(revocation));
+            assert_eq!(Revocation::parse(revocation.text().as_bytes()), Some(revocation));
         }
         let id = SessionId::from_bytes([7; 16]);
         for bad in [
@@ -310,7 +324,7 @@ mod tests {
             format!("4294967296 {id} 2"),
             "1 x 2".to_owned(),
         ] {
-            assert_eq!(Revocation::read(bad.as_bytes()), None, "{bad}");
+            assert_eq!(Revocation::parse(bad.as_bytes()), None, "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The store: connecting, and the ways in which both ports ask.
+//! The store: connecting, and the requests that both ports make.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,22 +7,23 @@ use aquaware_core::store::{StoreError, StoreFacts};
 use redis::{Cmd, Value};
 use tokio::time::{Instant, timeout};
 
-use crate::checks::{self, Standing};
-use crate::error::{Answer, ConnectError, Failure};
+use crate::checks::{self, Mode};
+use crate::connection::{RequestError, SharedConnection};
+use crate::connector::Connector;
+use crate::error::{ConnectError, RedisStoreError, Rejection};
 use crate::keys::Keys;
-use crate::link::{AskError, Link, Open, Opener};
-use crate::options::{Place, RedisOptions};
-use crate::scripts::Step;
+use crate::options::{RedisOptions, Topology};
+use crate::scripts::LuaScript;
 
 /// Sessions and accounts in Redis or Valkey. Cheap to clone; clones share one connection.
 ///
-/// Every call of a port ends within the timeout of its options, connecting included. A caller that
-/// is dropped before its answer came leaves its step to be done or not, as one whose connection
-/// broke. Nothing that changes something is ever repeated after it may have been carried out, but
-/// for telling of an end, which comes to the same however often it is done.
+/// Every call of a port ends within the timeout of the options, including connecting. If a caller is
+/// dropped before the response, its step may or may not be applied, as after a lost connection. A
+/// write that may have been applied is never repeated, except for publishing a revocation, which is
+/// idempotent.
 #[derive(Clone)]
 pub struct RedisStore {
-    pub(crate) link: Link,
+    pub(crate) connection: SharedConnection,
     pub(crate) keys: Keys,
     timeout: Duration,
     tls: bool,
@@ -31,88 +32,87 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects, and checks that the server keeps what it acknowledges: version, role, eviction.
     ///
-    /// Call it in a tokio runtime that lives as long as the store: the connection lives there,
-    /// wherever the store is used. For TLS the process-wide provider of rustls is set to aws-lc-rs
-    /// if there is none.
+    /// Call it in a tokio runtime that lives as long as the store: the connection belongs to that
+    /// runtime, even if the store is used in another one. With TLS, the process-wide provider of
+    /// rustls is set to aws-lc-rs if none is set.
     ///
     /// # Errors
-    /// [`ConnectError`], whose text tells an operator what to do;
-    /// [`ConnectError::is_configuration`] says whether trying again may help.
+    /// [`ConnectError`], with the remedy in its text. [`ConnectError::is_configuration`] tells whether
+    /// trying again can help.
     pub async fn connect(options: RedisOptions) -> Result<Self, ConnectError> {
         if options.timeout.is_zero() {
             return Err(ConnectError::Option("the timeout of a store must be more than zero"));
         }
         if options.tls && rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Fails only if somebody else was quicker, which is as good.
+            // Fails only if another thread has set a provider in between.
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         }
-        let opener = Opener::new(&options)?;
-        // Beside connecting there are a few questions to be asked.
-        let patience = options.timeout * 3;
-        let late = ConnectError::Unreachable(Failure::ConnectElapsed);
-        timeout(patience, check(&opener, &options)).await.unwrap_or(Err(late))?;
+        let connector = Connector::new(&options)?;
+        // The checks take a few requests in addition to connecting.
+        let limit = options.timeout * 3;
+        let late = ConnectError::Unreachable(RedisStoreError::ConnectTimeout);
+        timeout(limit, check(&connector, &options)).await.unwrap_or(Err(late))?;
         let RedisOptions { timeout, prefix, tls, .. } = options;
-        let link = Link::new(opener, timeout);
-        let store = Self { link, keys: Keys::new(prefix), timeout, tls };
-        let opened = store.link.connection(store.deadline()).await;
-        opened.map_err(ConnectError::Unreachable)?;
+        let connection = SharedConnection::new(connector, timeout);
+        let store = Self { connection, keys: Keys::new(prefix), timeout, tls };
+        store.connection.get(store.deadline()).await.map_err(ConnectError::Unreachable)?;
         Ok(store)
     }
 
-    /// What the server is like, in its own words; the first master, in a Cluster.
+    /// Version, durability and clock of the server, or of the first master of a Cluster.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect)'s, where the server doesn't answer.
+    /// [`ConnectError::Unreachable`] if the server does not answer.
     pub async fn facts(&self) -> Result<StoreFacts, ConnectError> {
-        let opened = self.link.connection(self.deadline()).await;
-        let open = opened.map_err(ConnectError::Unreachable)?;
-        let late = ConnectError::Unreachable(Failure::ConnectElapsed);
-        timeout(self.timeout, checks::facts(&open, self.tls)).await.unwrap_or(Err(late))
+        let connection = self.connection.get(self.deadline()).await;
+        let connection = connection.map_err(ConnectError::Unreachable)?;
+        let late = ConnectError::Unreachable(RedisStoreError::ConnectTimeout);
+        timeout(self.timeout, checks::facts(&connection, self.tls)).await.unwrap_or(Err(late))
     }
 
-    /// When a call that begins now must have ended.
+    /// When a call that starts now must end.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
 
-    /// Carries out a script on `key`. `what` names the record, should it be corrupt.
-    pub(crate) async fn step(
+    /// Runs a script on `key`.
+    pub(crate) async fn run(
         &self,
-        step: &Step,
+        script: &LuaScript,
         key: &str,
         arguments: &[&[u8]],
         deadline: Instant,
     ) -> Result<Value, StoreError> {
-        let first = self.link.ask(&step.by_hash(key, arguments), deadline).await;
-        let answer = match first {
-            Err(AskError::Declined(Answer::NoScript)) => {
-                self.link.ask(&step.whole(key, arguments), deadline).await
+        let first = self.connection.send(&script.by_hash(key, arguments), deadline).await;
+        let response = match first {
+            Err(RequestError::Rejected(Rejection::UnknownScript)) => {
+                self.connection.send(&script.by_text(key, arguments), deadline).await
             }
             other => other,
         };
-        answer.map_err(|error| store_error(error, key))
+        response.map_err(|error| store_error(error, key))
     }
 
-    /// Asks for a single command on `key`.
-    pub(crate) async fn ask(
+    /// Sends a single command on `key`.
+    pub(crate) async fn send(
         &self,
         request: &Cmd,
         key: &str,
         deadline: Instant,
     ) -> Result<Value, StoreError> {
-        self.link.ask(request, deadline).await.map_err(|error| store_error(error, key))
+        self.connection.send(request, deadline).await.map_err(|error| store_error(error, key))
     }
 
     /// All fields of `key`.
     pub(crate) async fn fields(&self, key: &str, deadline: Instant) -> Result<Value, StoreError> {
-        self.ask(redis::cmd("HGETALL").arg(key), key, deadline).await
+        self.send(redis::cmd("HGETALL").arg(key), key, deadline).await
     }
 
     /// Whether the store answers.
-    pub(crate) async fn answers(&self) -> Result<(), StoreError> {
-        // A key's own node: in a Cluster a node that answers is not yet one that serves.
+    pub(crate) async fn check_reachable(&self) -> Result<(), StoreError> {
+        // A command on a key: a node of a Cluster answers PING even if it does not serve its slots.
         let key = self.keys.logins();
-        self.ask(redis::cmd("EXISTS").arg(&key), &key, self.deadline()).await.map(drop)
+        self.send(redis::cmd("EXISTS").arg(&key), &key, self.deadline()).await.map(drop)
     }
 }
 
@@ -122,53 +122,56 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-fn store_error(error: AskError, key: &str) -> StoreError {
+fn store_error(error: RequestError, key: &str) -> StoreError {
     match error {
-        AskError::NotSent(failure) | AskError::Declined(Answer::Failed(failure)) => {
-            failure.before()
+        RequestError::NotSent(error) | RequestError::Rejected(Rejection::Other(error)) => {
+            error.not_applied()
         }
-        AskError::Unanswered(failure) => failure.unknown(),
-        AskError::Declined(Answer::WrongType) => {
-            StoreError::corrupt(key.escape_debug().to_string(), "the key is of another type")
+        RequestError::UnknownOutcome(error) => error.unknown_outcome(),
+        RequestError::Rejected(Rejection::WrongType) => {
+            StoreError::corrupt(key.escape_debug().to_string(), "the key has another type")
         }
-        AskError::Declined(Answer::NoScript) => Failure::Unexpected("NOSCRIPT".to_owned()).before(),
+        RequestError::Rejected(Rejection::UnknownScript) => {
+            RedisStoreError::Unexpected("NOSCRIPT".to_owned()).not_applied()
+        }
     }
 }
 
-/// An answer of a kind that no script of ours gives.
+/// The error for a response of a type that no script of this crate returns.
 pub(crate) fn unexpected() -> StoreError {
-    Failure::Unexpected("an answer of another kind".to_owned()).before()
+    RedisStoreError::Unexpected("a response of another type".to_owned()).not_applied()
 }
 
-async fn check(opener: &Opener, options: &RedisOptions) -> Result<(), ConnectError> {
-    let Opener::Cluster { seeds, .. } = opener else {
-        let open = opener.open().await.map_err(|failure| why(failure, options))?;
-        return checks::check(&open, Standing::Alone).await;
+async fn check(connector: &Connector, options: &RedisOptions) -> Result<(), ConnectError> {
+    let connect_error = |error| connect_error(error, options);
+    let Connector::Cluster { seeds, .. } = connector else {
+        let connection = connector.connect().await.map_err(connect_error)?;
+        return checks::check(&connection, Mode::Single).await;
     };
-    // The library's connection to a Cluster doesn't tell why it can't be made; a seed does.
-    let mut failure = Failure::NoNode;
+    // The library does not report why connecting to a Cluster fails. Connecting to a seed does.
+    let mut last = RedisStoreError::NoNode;
     for seed in seeds {
-        match seed.open().await {
-            Ok(open) => {
-                checks::check_seed(&open).await?;
-                let open: Open = opener.open().await.map_err(|failure| why(failure, options))?;
-                return checks::check(&open, Standing::InCluster).await;
+        match seed.connect().await {
+            Ok(connection) => {
+                checks::check_seed(&connection).await?;
+                let connection = connector.connect().await.map_err(connect_error)?;
+                return checks::check(&connection, Mode::Cluster).await;
             }
-            Err(found) => failure = found,
+            Err(error) => last = error,
         }
     }
-    Err(why(failure, options))
+    Err(connect_error(last))
 }
 
-fn why(failure: Failure, options: &RedisOptions) -> ConnectError {
-    match (failure, &options.place) {
-        (Failure::NotAllowed, _) => ConnectError::NotAllowed,
-        (Failure::NoDatabase, _) => ConnectError::NoDatabase(options.database),
-        (Failure::Loading, _) => ConnectError::Loading,
-        (Failure::UnknownMaster, Place::Sentinel { master, .. }) => {
+fn connect_error(error: RedisStoreError, options: &RedisOptions) -> ConnectError {
+    match (error, &options.topology) {
+        (RedisStoreError::LoginRejected, _) => ConnectError::LoginRejected,
+        (RedisStoreError::NoDatabase, _) => ConnectError::NoDatabase(options.database),
+        (RedisStoreError::Loading, _) => ConnectError::Loading,
+        (RedisStoreError::UnknownMaster, Topology::Sentinel { master, .. }) => {
             ConnectError::UnknownMaster(master.clone())
         }
-        (failure, _) if failure.passes() => ConnectError::Unreachable(failure),
-        (failure, _) => ConnectError::Refused(failure),
+        (error, _) if error.is_transient() => ConnectError::Unreachable(error),
+        (error, _) => ConnectError::Rejected(error),
     }
 }

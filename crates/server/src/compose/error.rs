@@ -8,7 +8,7 @@ use aquaware_core::keys::RingError;
 use aquaware_core::password::InvalidCostError;
 use aquaware_http::BuildError;
 use aquaware_key_directory::KeyDirectoryError;
-use aquaware_store_redis::{ConnectError, InvalidUrl};
+use aquaware_store_redis::{ConnectError, InvalidUrlError};
 use aquaware_store_sql::OpenError;
 use thiserror::Error;
 
@@ -71,5 +71,5 @@ pub(super) enum StoreCause {
     #[error(transparent)]
     Redis(#[from] ConnectError),
     #[error(transparent)]
-    Url(#[from] InvalidUrl),
+    Url(#[from] InvalidUrlError),
 }

@@ -1,10 +1,14 @@
--- Changes one field of an account, if it is the one that is meant and, where that is asked, the
--- field has a certain value.
+-- Changes one field of an account, if the account has the expected id and, where required, the field
+-- has the expected value.
 --
--- KEYS[1]: the account's record
--- ARGV: id, field, '1' if its value must be what follows, that value, '1' if it gets a new value,
---       that value. Without a new value the field is removed.
--- Answer: 1 if it was changed, be it to what it was; else 0.
+-- Atomic: the comparison and the write cannot be separated, so a late rehash never overwrites a new
+-- password. Only one field is written, so concurrent changes of other fields are not undone. The id
+-- is compared because the login can have passed to another account.
+--
+-- KEYS[1]: the account
+-- ARGV: id, field, '1' if the field must have the following value, that value, '1' if the field is
+--       set to the following value, that value. Otherwise the field is removed.
+-- Result: 1 if the condition held, even if the value is the same; otherwise 0.
 
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then
   return 0

@@ -1,8 +1,11 @@
--- Keeps a new account, unless its login is taken.
+-- Creates an account, unless its login is taken.
 --
--- KEYS[1]: the account's record
+-- Atomic: of concurrent creations with one login exactly one succeeds, and the record is never
+-- incomplete.
+--
+-- KEYS[1]: the account
 -- ARGV: the fields of the record as name, value, name, value, …
--- Answer: nothing if it was kept, else the id of the account that is there.
+-- Result: nil if it was created, otherwise the id of the existing account.
 
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return redis.call('HGET', KEYS[1], 'id') or ''

@@ -1,8 +1,10 @@
--- Deletes an account, if it is the one that is meant.
+-- Deletes an account, if it has the expected id.
 --
--- KEYS[1]: the account's record
+-- Atomic: an account that was created with the same login in between is kept.
+--
+-- KEYS[1]: the account
 -- ARGV: id
--- Answer: 1 if it was deleted, else 0.
+-- Result: 1 if it was deleted, otherwise 0.
 
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then
   return 0

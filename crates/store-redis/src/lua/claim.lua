@@ -1,14 +1,18 @@
--- Claims a status index for a session that is about to be kept, unless another session has it.
+-- Claims a status index for a session that is about to be inserted, unless another session has it.
 --
--- A claim says whose it is and when it was made, by the server's clock. That of the same session
--- is made anew. Another's is replaced only if it is, to the byte, the one that the caller has found
--- dead; so a claim that was made anew meanwhile isn't.
+-- A claim contains its session and the time at which it was made, by the server's clock. A claim of
+-- the same session is renewed. A claim of another session is replaced only if it is, byte by byte,
+-- the one that the caller has found to be abandoned, so a claim that was renewed in between is kept.
+--
+-- Atomic: of concurrent claims of one index exactly one succeeds. The claim and the session are on
+-- different nodes of a Cluster, so one script cannot cover both. The caller claims first and inserts
+-- afterwards; a crash in between leaves an abandoned claim, never two sessions with one index.
 --
 -- KEYS[1]: the claim
 -- ARGV: session, the end of its absolute lifetime, the claim that may be replaced or ''
--- Answer: nothing if the index is the session's now. Else the claim that stands, if it is old enough
---         to be dead; or '' if its session may be on its way: a claim is made a moment before its
---         session. An hour is far longer than any insert takes, and than clocks differ.
+-- Result: nil if the session has the index now. Otherwise the existing claim, if it is old enough to
+--         be abandoned; or '' if its session may be about to be inserted. An hour is far longer than
+--         any insert takes, and than clocks differ.
 
 local RETENTION = 7 * 86400 * 1000
 local time = redis.call('TIME')
@@ -22,8 +26,8 @@ if held and held ~= ARGV[3] then
   end
 end
 
--- It outlives the record: which may end until RETENTION after its lifetime, and stays for as long
--- again. And a day.
+-- The claim outlives the record, which can end until RETENTION after its lifetime and then stays for
+-- as long again. One more day is a margin.
 local last = tonumber(ARGV[2])
 if last < now then
   last = now

@@ -1,17 +1,20 @@
--- Ends the session if it hasn't ended: the first reason stays. The record stays too, as a
--- tombstone, until the time it was to be forgotten anyway, and for RETENTION at least: its status
--- index must not seem free while it is told to be revoked.
+-- Ends the session if it has not ended: the first reason is kept. The record stays until it would
+-- have expired anyway, and for RETENTION at least: its status index must not become available while
+-- status lists show it as revoked.
 --
--- ARGV: instant, reason, and the subject whose it must be, or '' for anybody's
--- Answer: {'done' or 'standing', record}, or {'absent'}: a session is never made here.
+-- Atomic: of concurrent ends exactly one is applied, and no advance can follow it, because an
+-- advance checks the same field in its own script.
+--
+-- ARGV: instant, reason, and the subject that must own the session, or '' for any subject
+-- Result: {'applied' or 'refused', record}, or {'not_found'}: a session is never created here.
 
 local held = redis.call('HMGET', KEY, 'ended', 'subject', 'expires', 'ends')
 if redis.call('EXISTS', KEY) == 0 then
-  return {'absent'}
+  return {'not_found'}
 end
 if held[1] or (ARGV[3] ~= '' and held[2] ~= ARGV[3]) then
-  return answer('standing')
+  return result('refused')
 end
 redis.call('HSET', KEY, 'ended', ARGV[1], 'reason', ARGV[2])
-keep(held[3], held[4])
-return answer('done')
+set_expiry(held[3], held[4])
+return result('applied')

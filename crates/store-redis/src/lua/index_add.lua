@@ -1,9 +1,13 @@
--- Puts a session into the index of its subject, and drops from it what no session can be behind
--- any more. Puts nothing back: an entry is only ever added, or its time moved on.
+-- Adds a session to the index of its subject, and removes the entries of expired
+-- sessions. Entries are only added, or their expiry is moved to a later time.
 --
--- KEYS[1]: the index, a sorted set of entries by the time when their session may be forgotten
--- ARGV: entry, the absolute end of its session
--- The key itself lives as long as the longest of its entries; its time is only ever moved on.
+-- Atomic: the entry is never in the index without the key living long enough. Were the two separate
+-- commands, a crash in between could let the index expire before its sessions, and `end_all` would
+-- miss them.
+--
+-- KEYS[1]: the index, a sorted set of entries by the time when their session may be dropped
+-- ARGV: entry, the end of the absolute lifetime of its session
+-- Result: 1.
 
 local RETENTION = 7 * 86400 * 1000
 local time = redis.call('TIME')
@@ -12,12 +16,13 @@ local last = tonumber(ARGV[2])
 if last < now then
   last = now
 end
--- A day on top, so that the index outlives the sessions in it.
+-- One day more, so that the index outlives its sessions.
 local at = last + RETENTION + 86400 * 1000
 
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now))
 redis.call('ZADD', KEYS[1], 'GT', string.format('%.0f', at), ARGV[1])
 
+-- The key lives as long as the longest of its entries. Its expiry is never moved to an earlier time.
 local left = redis.call('PTTL', KEYS[1])
 if at >= 2 ^ 53 then
   redis.call('PERSIST', KEYS[1])

@@ -1,8 +1,10 @@
--- Drops the pointer from an id to a login, if it still leads there.
+-- Removes the pointer from an id to a login, if it still has this value.
+--
+-- Atomic: a pointer that was set to another login in between is kept.
 --
 -- KEYS[1]: the pointer
 -- ARGV: the login
--- Answer: 1 if it was dropped, else 0.
+-- Result: 1 if it was removed, otherwise 0.
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0

@@ -1,22 +1,24 @@
--- What the scripts of sessions have in common; it stands before each of them.
+-- Common parts of the scripts on sessions. This file is put in front of each of them.
 --
--- KEYS[1] is a session. Numbers travel as decimal strings. Equality is decided on the strings;
--- which of two times is later, on doubles, which are exact up to 2^53.
+-- KEYS[1] is the session, and the only key, so the script runs on the node of its slot. Numbers are
+-- passed as decimal strings. Equality is decided on the strings, because Lua numbers are doubles,
+-- which are exact only up to 2^53. The order of two times may be decided on doubles.
 
 local KEY = KEYS[1]
 
 -- How long a record outlives its last refresh token, in milliseconds: RETENTION of the core.
 local RETENTION = 7 * 86400 * 1000
 
--- The answer: what came of the step, and the record as it now stands.
-local function answer(word)
-  return {word, redis.call('HGETALL', KEY)}
+-- The result: the outcome, and the record after the step. The record is read in the same script,
+-- so it is exactly the one that explains the outcome.
+local function result(outcome)
+  return {outcome, redis.call('HGETALL', KEY)}
 end
 
--- Lets the key expire no earlier than the record may be forgotten, and no earlier than RETENTION
--- from now: what is written was needed a moment ago, whatever its times say. This is housekeeping;
--- what an expiry means is decided elsewhere. Times that are no numbers leave everything as it is.
-local function keep(expires, ends)
+-- Sets the expiry of the key: not before the record may be dropped, and not before RETENTION from
+-- now, because a record that was just written may be needed again, whatever its times are. This is
+-- housekeeping; the core decides what an expiry means. Nothing is changed if a time is not a number.
+local function set_expiry(expires, ends)
   local last = tonumber(expires)
   local absolute = tonumber(ends)
   if not last or not absolute then
@@ -38,7 +40,7 @@ local function keep(expires, ends)
   end
 end
 
--- The later of a stored time and a new one; the new one if there is no stored one.
+-- The later of a stored time and a new one; the new one if none is stored.
 local function later(stored, new)
   local known = tonumber(stored)
   if known and known > tonumber(new) then

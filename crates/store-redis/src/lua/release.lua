@@ -1,8 +1,12 @@
--- Takes the status index away from a session that ended, if it is that index and ended then.
+-- Removes the status index from a session that has this index and ended at this instant.
+--
+-- Atomic: the index is removed only if the session is still the one that the revocation describes.
+-- A session that was restored by a failover and ended again has another instant, and its own
+-- revocation.
 --
 -- ARGV: index, the instant of the end
--- Answer: 'released'; or 'free' if the session hasn't this index, or is gone; or 'held' if it has,
---         but lives or ended at another instant: it is not what is known of it, and stays as it is.
+-- Result: 'released'; or 'free' if the session does not have this index, or does not exist; or
+--         'held' if it has the index, but is live or ended at another instant.
 
 local held = redis.call('HMGET', KEY, 'status', 'ended')
 if held[1] ~= ARGV[1] then

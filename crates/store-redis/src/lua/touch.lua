@@ -1,15 +1,17 @@
--- Notes a use if the session stands at a generation and hasn't ended. The last use never moves
--- back.
+-- Records a use if the session is at a generation and has not ended. The last use never moves back.
+--
+-- Atomic: between the comparison and the write no other client can advance or end the session, and
+-- of two concurrent uses the later one remains.
 --
 -- ARGV: generation, instant
--- Answer: {'done' or 'standing', record}, or {'absent'}: a session is never made here.
+-- Result: {'applied' or 'refused', record}, or {'not_found'}: a session is never created here.
 
 local held = redis.call('HMGET', KEY, 'generation', 'ended', 'used')
 if redis.call('EXISTS', KEY) == 0 then
-  return {'absent'}
+  return {'not_found'}
 end
 if held[2] or held[1] ~= ARGV[1] then
-  return answer('standing')
+  return result('refused')
 end
 redis.call('HSET', KEY, 'used', later(held[3], ARGV[2]))
-return answer('done')
+return result('applied')

@@ -1,24 +1,23 @@
 //! A session as the fields of its key.
 
-use aquaware_core::claims::Scope;
-use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
-use aquaware_core::retry::Mark;
-use aquaware_core::session::{Device, Ended, Session};
-use aquaware_core::status::StatusIndex;
-use aquaware_core::store::StoreError;
+use aquaware_core::id::SessionId;
+use aquaware_core::session::Session;
+use aquaware_core::store::{StoreError, StoredSession};
 use redis::Value;
 
-use super::{FieldList, Read, Reader, Writer, claims_text};
+use super::fields::{FieldList, Read, Reader, Writer};
 
-/// The fields of `session`. Its id is the name of the key.
-pub(crate) fn session_fields(session: &Session) -> Result<FieldList, StoreError> {
-    let Session {
+/// The fields of `session`. Its id is part of the key.
+pub(crate) fn session_fields(session: &Session) -> FieldList {
+    let StoredSession {
         id: _,
         subject,
         client,
         scope,
         claims,
-        device: Device { name, ip, user_agent },
+        device_name,
+        ip,
+        user_agent,
         created_at,
         ends_at,
         generation,
@@ -26,106 +25,73 @@ pub(crate) fn session_fields(session: &Session) -> Result<FieldList, StoreError>
         expires_at,
         last_used_at,
         mark,
-        ended,
-        status,
-    } = session;
+        ended_at,
+        end_reason,
+        status_index,
+    } = StoredSession::from(session);
     let mut fields = Writer::default();
-    fields.put("subject", subject.as_str());
-    fields.put("client", client.as_str());
-    fields.put_some("scope", Some(scope.to_string()).filter(|scope| !scope.is_empty()));
-    fields.put_some("claims", claims_text(claims)?);
-    fields.put_some("device", name.as_deref());
-    fields.put_some("ip", ip.as_deref());
-    fields.put_some("agent", user_agent.as_deref());
-    fields.put_time("created", *created_at);
-    fields.put_time("ends", *ends_at);
-    fields.put("generation", generation.number().to_string());
-    fields.put_time("issued", *issued_at);
-    fields.put_time("expires", *expires_at);
-    fields.put_time("used", *last_used_at);
-    fields.put_some("mark", mark.as_ref().map(|mark| mark.as_bytes().to_vec()));
-    if let Some(Ended { at, reason }) = ended {
-        fields.put_time("ended", *at);
-        fields.put("reason", reason.as_str());
-    }
-    fields.put_some("status", status.map(|index| index.number().to_string()));
-    Ok(fields.0)
+    fields.put("subject", subject);
+    fields.put("client", client);
+    fields.put_some("scope", Some(scope).filter(|scope| !scope.is_empty()));
+    fields.put_some("claims", claims);
+    fields.put_some("device", device_name);
+    fields.put_some("ip", ip);
+    fields.put_some("agent", user_agent);
+    fields.put_integer("created", created_at);
+    fields.put_integer("ends", ends_at);
+    fields.put_integer("generation", generation);
+    fields.put_integer("issued", issued_at);
+    fields.put_integer("expires", expires_at);
+    fields.put_integer("used", last_used_at);
+    fields.put_some("mark", mark);
+    fields.put_some_integer("ended", ended_at);
+    fields.put_some("reason", end_reason);
+    fields.put_some_integer("status", status_index);
+    fields.finish()
 }
 
-/// The session `id` as its fields say; `None` where there are none.
+/// The session `id` with these fields; `None` if there are none.
 pub(crate) fn session_of(id: &SessionId, fields: Value) -> Result<Option<Session>, StoreError> {
-    Reader::of(fields)
+    let stored = Reader::new(fields)
         .and_then(|fields| fields.map(|fields| read(id, fields)).transpose())
-        .map_err(|what| StoreError::corrupt(format!("session {id}"), what))
+        .map_err(|what| StoreError::corrupt(format!("session {id}"), what))?;
+    stored.map(StoredSession::into_session).transpose()
 }
 
-fn read(id: &SessionId, mut fields: Reader) -> Read<Session> {
-    Ok(Session {
-        id: *id,
-        subject: Subject::new(fields.text("subject")?).map_err(|_| "the subject is none")?,
-        client: ClientId::new(fields.text("client")?).map_err(|_| "the client is none")?,
-        scope: Scope::parse(&fields.some_text("scope")?.unwrap_or_default())
-            .map_err(|_| "the scope is none")?,
-        claims: fields.claims("claims")?,
-        device: Device {
-            name: fields.some_text("device")?,
-            ip: fields.some_text("ip")?,
-            user_agent: fields.some_text("agent")?,
-        },
-        created_at: fields.time("created")?,
-        ends_at: fields.time("ends")?,
-        generation: generation(&fields.text("generation")?)?,
-        issued_at: fields.time("issued")?,
-        expires_at: fields.time("expires")?,
-        last_used_at: fields.time("used")?,
-        mark: fields.some_bytes("mark").map(|mark| mark_of(&mark)).transpose()?,
-        ended: ended(&mut fields)?,
-        status: fields.some_text("status")?.map(|text| status(&text)).transpose()?,
+fn read(id: &SessionId, mut fields: Reader) -> Read<StoredSession> {
+    Ok(StoredSession {
+        id: id.as_bytes().to_vec(),
+        subject: fields.text("subject")?,
+        client: fields.text("client")?,
+        scope: fields.some_text("scope")?.unwrap_or_default(),
+        claims: fields.some_text("claims")?,
+        device_name: fields.some_text("device")?,
+        ip: fields.some_text("ip")?,
+        user_agent: fields.some_text("agent")?,
+        created_at: fields.integer("created")?,
+        ends_at: fields.integer("ends")?,
+        generation: fields.integer("generation")?,
+        issued_at: fields.integer("issued")?,
+        expires_at: fields.integer("expires")?,
+        last_used_at: fields.integer("used")?,
+        mark: fields.some_bytes("mark"),
+        ended_at: fields.some_integer("ended")?,
+        end_reason: fields.some_text("reason")?,
+        status_index: fields.some_integer("status")?,
     })
-}
-
-fn generation(text: &str) -> Read<Generation> {
-    let number = text.parse().ok().and_then(Generation::new);
-    // The scripts compare the text, so one number must have one spelling.
-    number
-        .filter(|generation| generation.number().to_string() == text)
-        .ok_or("the generation is out of range")
-}
-
-fn status(text: &str) -> Read<StatusIndex> {
-    index_of(text).ok_or("the status index is out of range")
-}
-
-/// The index with this number in its one spelling.
-pub(crate) fn index_of(text: &str) -> Option<StatusIndex> {
-    let number = text.parse().ok().filter(|number: &u32| number.to_string() == text);
-    number.map(StatusIndex::from_number)
-}
-
-fn mark_of(bytes: &[u8]) -> Read<Mark> {
-    bytes.try_into().map(Mark::from_bytes).map_err(|_| "the mark is not 16 bytes")
-}
-
-fn ended(fields: &mut Reader) -> Read<Option<Ended>> {
-    match (fields.some_time("ended")?, fields.some_text("reason")?) {
-        (None, None) => Ok(None),
-        (Some(at), Some(reason)) => {
-            let reason = reason.parse().map_err(|_| "the reason of its end is unknown")?;
-            Ok(Some(Ended { at, reason }))
-        }
-        (Some(_), None) => Err("it ended without a reason"),
-        (None, Some(_)) => Err("it has a reason to have ended but no time"),
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use aquaware_core::session::ExtraClaims;
+    use aquaware_core::claims::Scope;
+    use aquaware_core::id::{ClientId, Generation, Subject};
+    use aquaware_core::retry::Mark;
+    use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims};
+    use aquaware_core::status::StatusIndex;
     use aquaware_core::time::Timestamp;
     use serde_json::json;
 
     use super::*;
-    use aquaware_core::session::EndReason;
 
     fn session() -> Session {
         Session {
@@ -168,22 +134,22 @@ mod tests {
     }
 
     #[test]
-    fn a_session_comes_back_from_its_fields_as_it_went_in() {
+    fn sessions_round_trip() {
         for session in [session(), bare()] {
-            let fields = value(&session_fields(&session).unwrap());
+            let fields = value(&session_fields(&session));
             assert_eq!(session_of(&session.id, fields).unwrap(), Some(session));
         }
     }
 
     #[test]
-    fn no_fields_are_no_session() {
+    fn a_key_without_fields_is_not_a_session() {
         assert_eq!(session_of(&session().id, Value::Array(vec![])).unwrap(), None);
         assert_eq!(session_of(&session().id, Value::Map(vec![])).unwrap(), None);
     }
 
     #[test]
-    fn fields_that_nobody_here_wrote_are_reported_by_their_key() {
-        for (name, spoilt) in [
+    fn invalid_fields_are_reported_by_their_key() {
+        for (name, invalid) in [
             ("subject", "secret\n"),
             ("client", "no secret!"),
             ("scope", "a\"secret"),
@@ -203,9 +169,9 @@ mod tests {
             ("status", "007"),
             ("status", "4294967296"),
         ] {
-            let mut fields = session_fields(&session()).unwrap();
-            let place = fields.iter().position(|field| field == name.as_bytes()).unwrap();
-            fields[place + 1] = spoilt.as_bytes().to_vec();
+            let mut fields = session_fields(&session());
+            let position = fields.iter().position(|field| field == name.as_bytes()).unwrap();
+            fields[position + 1] = invalid.as_bytes().to_vec();
             let error = session_of(&session().id, value(&fields)).unwrap_err();
             assert!(matches!(error, StoreError::Corrupt { .. }), "{name}: {error:?}");
             let text = error.to_string();
@@ -215,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn every_field_but_the_optional_ones_must_be_there() {
-        let all = session_fields(&bare()).unwrap();
-        for place in (0..all.len()).step_by(2) {
+    fn missing_required_fields_are_reported() {
+        let all = session_fields(&bare());
+        for position in (0..all.len()).step_by(2) {
             let mut fields = all.clone();
-            fields.drain(place..place + 2);
-            assert!(session_of(&bare().id, value(&fields)).is_err(), "{:?}", all[place]);
+            fields.drain(position..position + 2);
+            assert!(session_of(&bare().id, value(&fields)).is_err(), "{:?}", all[position]);
         }
     }
 }

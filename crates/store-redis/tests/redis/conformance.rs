@@ -1,4 +1,4 @@
-//! The suite that every store must pass, on one server, behind Sentinel and in a Cluster.
+//! The conformance checks, on one server, behind Sentinel and in a Cluster.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -10,17 +10,17 @@ use async_trait::async_trait;
 
 use crate::servers::{CLUSTER, SENTINEL, SINGLE, command, connect, prefix};
 
-/// Stores behind one URL, each with keys of its own.
+/// Stores at one URL, each with its own keys.
 struct Stores {
     url: String,
-    /// Which server has a key.
-    place: fn(&str) -> SocketAddr,
+    /// The server of a key.
+    server_of: fn(&str) -> SocketAddr,
     prefix: Mutex<String>,
 }
 
 impl Stores {
-    fn new(url: String, place: fn(&str) -> SocketAddr) -> Self {
-        Self { url, place, prefix: Mutex::default() }
+    fn new(url: String, server_of: fn(&str) -> SocketAddr) -> Self {
+        Self { url, server_of, prefix: Mutex::default() }
     }
 
     fn current(&self) -> String {
@@ -28,7 +28,7 @@ impl Stores {
     }
 
     fn set(&self, key: &str, field: &str, value: &str) -> bool {
-        let added: u32 = command((self.place)(key), &["HSET", key, field, value]);
+        let added: u32 = command((self.server_of)(key), &["HSET", key, field, value]);
         added == 0
     }
 }
@@ -58,7 +58,7 @@ impl Harness for Stores {
 
     async fn corrupt_account(&self, _: &RedisStore, id: &Subject) -> bool {
         let pointer = format!("{}i:{id}", self.current());
-        let login: String = command((self.place)(&pointer), &["GET", &pointer]);
+        let login: String = command((self.server_of)(&pointer), &["GET", &pointer]);
         self.set(&format!("{}l:{login}", self.current()), "claims", "[]")
     }
 

@@ -1,4 +1,4 @@
-//! Which servers a store connects to, and what it says of the others.
+//! Which servers a store connects to, and the errors for others.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -9,10 +9,11 @@ use aquaware_core::store::{SessionStore, StoreError};
 use aquaware_servers::{Fault, Proxy, Redis, RedisOptions as ServerOptions, Tls};
 use aquaware_store_redis::{ConnectError, RedisOptions, RedisStore};
 
-use crate::sample::{id, session};
+use aquaware_store_testkit::sample::{minimal, session_id};
+
 use crate::servers::{CLUSTER, SENTINEL, SINGLE, command, connect, options, prefix, run};
 
-async fn refused(url: &str) -> ConnectError {
+async fn rejected(url: &str) -> ConnectError {
     RedisStore::connect(options(url, &prefix())).await.unwrap_err()
 }
 
@@ -23,39 +24,39 @@ fn server(settings: &[(&str, &str)]) -> Redis {
 }
 
 #[test]
-fn a_server_that_evicts_is_refused() {
+fn a_server_that_evicts_keys_is_rejected() {
     let server = server(&[("maxmemory-policy", "volatile-lru")]);
-    let error = run(refused(&server.url()));
+    let error = run(rejected(&server.url()));
     assert!(matches!(&error, ConnectError::Evicts(policy) if policy == "volatile-lru"));
     assert!(error.is_configuration());
     assert!(error.to_string().contains("maxmemory-policy noeviction"));
 }
 
 #[test]
-fn a_cluster_is_asked_on_every_master() {
+fn every_master_of_a_cluster_is_checked() {
     let mut cluster = aquaware_servers::Cluster::start().unwrap();
     run(async {
         connect(&cluster.url(), &prefix()).await;
         let policy = ["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"];
         cluster.nodes()[2].command(&policy).unwrap();
-        assert!(matches!(refused(&cluster.url()).await, ConnectError::Evicts(_)));
+        assert!(matches!(rejected(&cluster.url()).await, ConnectError::Evicts(_)));
     });
 }
 
 #[test]
-fn a_password_opens_and_a_wrong_one_is_told() {
+fn wrong_passwords_are_reported_without_repeating_them() {
     let password = Some("correct-horse@:/%".to_owned());
     let server = Redis::start(ServerOptions { password, ..ServerOptions::default() }).unwrap();
     run(async {
         let store = connect(&server.url(), &prefix()).await;
-        assert!(store.insert(&session(1)).await.unwrap());
+        assert!(store.insert(&minimal(1)).await.unwrap());
         for url in [
             format!("redis://{}", server.address()),
             format!("redis://:wrong-secret@{}", server.address()),
-            format!("redis://nobody:wrong-secret@{}", server.address()),
+            format!("redis://unknown:wrong-secret@{}", server.address()),
         ] {
-            let error = refused(&url).await;
-            assert!(matches!(error, ConnectError::NotAllowed), "{error:?}");
+            let error = rejected(&url).await;
+            assert!(matches!(error, ConnectError::LoginRejected), "{error:?}");
             assert!(error.is_configuration());
             assert!(!format!("{error} {error:?}").contains("secret"));
         }
@@ -63,7 +64,7 @@ fn a_password_opens_and_a_wrong_one_is_told() {
 }
 
 #[test]
-fn an_acl_user_needs_its_own_keys_only() {
+fn an_acl_user_needs_only_the_keys_of_its_prefix() {
     let server = server(&[]);
     let allow = "ACL SETUSER app on >pass ~mine:* -@all +@read +@write +@connection +eval \
                  +evalsha +time +info +config|get";
@@ -71,14 +72,14 @@ fn an_acl_user_needs_its_own_keys_only() {
     run(async {
         let url = format!("redis://app:pass@{}", server.address());
         let store = connect(&url, "mine:").await;
-        assert!(store.insert(&session(1)).await.unwrap());
-        assert!(store.find(&id(1)).await.unwrap().is_some());
-        // With another prefix it is let in, and may do nothing.
+        assert!(store.insert(&minimal(1)).await.unwrap());
+        assert!(store.find(&session_id(1)).await.unwrap().is_some());
+        // With another prefix it can connect, but every step is rejected.
         let other = connect(&url, "other:").await;
-        not_permitted(&other.insert(&session(1)).await.unwrap_err());
-        // Without a command that a script needs, too.
+        not_permitted(&other.insert(&minimal(1)).await.unwrap_err());
+        // The same without a command that a script needs.
         server.command(&["ACL", "SETUSER", "app", "-time"]).unwrap();
-        not_permitted(&store.insert(&session(2)).await.unwrap_err());
+        not_permitted(&store.insert(&minimal(2)).await.unwrap_err());
     });
 }
 
@@ -89,44 +90,44 @@ fn not_permitted(error: &StoreError) {
 }
 
 #[test]
-fn a_user_who_may_not_ask_about_the_server_is_let_through_unchecked() {
+fn without_the_info_permission_the_checks_are_skipped() {
     let server = server(&[]);
     let allow =
         "ACL SETUSER app on >pass ~* -@all +@read +@write +@connection +eval +evalsha +time";
     server.command(&allow.split_whitespace().collect::<Vec<_>>()).unwrap();
     run(async {
         let store = connect(&format!("redis://app:pass@{}", server.address()), "").await;
-        assert!(store.insert(&session(1)).await.unwrap());
+        assert!(store.insert(&minimal(1)).await.unwrap());
     });
 }
 
 #[test]
-fn databases_are_apart() {
+fn databases_are_separate() {
     let server = server(&[("databases", "4")]);
     run(async {
         let at = |number: u32| format!("redis://{}/{number}", server.address());
         let (one, two) = (connect(&at(1), "").await, connect(&at(2), "").await);
-        assert!(one.insert(&session(1)).await.unwrap());
-        assert_eq!(two.find(&id(1)).await.unwrap(), None);
-        assert_eq!(connect(&at(1), "").await.find(&id(1)).await.unwrap(), Some(session(1)));
-        let error = refused(&at(4)).await;
+        assert!(one.insert(&minimal(1)).await.unwrap());
+        assert_eq!(two.find(&session_id(1)).await.unwrap(), None);
+        assert_eq!(connect(&at(1), "").await.find(&session_id(1)).await.unwrap(), Some(minimal(1)));
+        let error = rejected(&at(4)).await;
         assert!(matches!(error, ConnectError::NoDatabase(4)), "{error:?}");
         assert!(error.is_configuration());
     });
 }
 
 #[test]
-fn a_master_that_no_sentinel_knows_is_named() {
+fn an_unknown_master_is_reported_by_name() {
     run(async {
         let sentinel = SENTINEL.addresses()[0];
-        let error = refused(&format!("redis-sentinel://{sentinel}/nobody")).await;
-        assert!(matches!(&error, ConnectError::UnknownMaster(name) if name == "nobody"));
+        let error = rejected(&format!("redis-sentinel://{sentinel}/unknown")).await;
+        assert!(matches!(&error, ConnectError::UnknownMaster(name) if name == "unknown"));
         assert!(error.is_configuration());
     });
 }
 
 #[test]
-fn one_sentinel_that_lives_is_enough() {
+fn one_reachable_sentinel_is_enough() {
     run(async {
         let sentinel = SENTINEL.addresses()[0];
         let url = format!("redis-sentinel://127.0.0.1:1,{sentinel},127.0.0.1:2/aquaware");
@@ -142,8 +143,8 @@ fn replica() -> String {
     line.split(',').find_map(|pair| pair.strip_prefix("port=")).unwrap().to_owned()
 }
 
-/// A Sentinel that hasn't heard of the last failover: it leads to a server that was the master.
-fn belated_sentinel(port: &str) -> SocketAddr {
+/// A Sentinel that has not noticed the last failover and names the previous master.
+fn outdated_sentinel(port: &str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let master = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
@@ -155,9 +156,9 @@ fn belated_sentinel(port: &str) -> SocketAddr {
                 while let Ok(length) = stream.read(&mut buffer)
                     && length > 0
                 {
-                    let asked = buffer[..length].windows(8).any(|bytes| bytes == b"SENTINEL");
-                    let answer = if asked { &master } else { "%1\r\n+role\r\n+sentinel\r\n" };
-                    let _ = stream.write_all(answer.as_bytes());
+                    let is_query = buffer[..length].windows(8).any(|bytes| bytes == b"SENTINEL");
+                    let response = if is_query { &master } else { "%1\r\n+role\r\n+sentinel\r\n" };
+                    let _ = stream.write_all(response.as_bytes());
                 }
             });
         }
@@ -165,43 +166,43 @@ fn belated_sentinel(port: &str) -> SocketAddr {
     address
 }
 
-/// It would answer reads, and not know what was acknowledged since.
+/// A replica answers reads, but lacks the latest acknowledged writes.
 #[test]
-fn a_sentinel_that_leads_to_a_replica_leads_nowhere() {
+fn a_sentinel_that_names_a_replica_is_ignored() {
     run(async {
-        let belated = belated_sentinel(&replica());
-        let error = refused(&format!("redis-sentinel://{belated}/aquaware")).await;
+        let outdated = outdated_sentinel(&replica());
+        let error = rejected(&format!("redis-sentinel://{outdated}/aquaware")).await;
         assert!(matches!(error, ConnectError::Unreachable(_)), "{error:?}");
         let other = SENTINEL.addresses()[0];
         let store =
-            connect(&format!("redis-sentinel://{belated},{other}/aquaware"), &prefix()).await;
-        assert!(store.insert(&session(1)).await.unwrap());
+            connect(&format!("redis-sentinel://{outdated},{other}/aquaware"), &prefix()).await;
+        assert!(store.insert(&minimal(1)).await.unwrap());
     });
 }
 
 #[test]
-fn a_replica_is_refused() {
+fn replicas_are_rejected() {
     run(async {
         let port = replica();
-        let error = refused(&format!("redis://127.0.0.1:{port}")).await;
+        let error = rejected(&format!("redis://127.0.0.1:{port}")).await;
         assert!(matches!(error, ConnectError::Replica), "{error:?}");
         assert!(error.is_configuration());
     });
 }
 
 #[test]
-fn a_cluster_and_a_single_server_are_told_apart() {
+fn a_cluster_and_a_single_server_are_distinguished() {
     run(async {
         let node = CLUSTER.lock().unwrap().addresses()[0];
-        let error = refused(&format!("redis://{node}")).await;
+        let error = rejected(&format!("redis://{node}")).await;
         assert!(matches!(error, ConnectError::IsCluster), "{error:?}");
-        let error = refused(&format!("redis-cluster://{}", SINGLE.address())).await;
+        let error = rejected(&format!("redis-cluster://{}", SINGLE.address())).await;
         assert!(matches!(error, ConnectError::NotCluster), "{error:?}");
     });
 }
 
 #[test]
-fn one_node_of_a_cluster_that_lives_is_enough() {
+fn one_reachable_node_of_a_cluster_is_enough() {
     run(async {
         let node = CLUSTER.lock().unwrap().addresses()[1];
         connect(&format!("redis-cluster://127.0.0.1:1,{node}"), &prefix())
@@ -212,12 +213,12 @@ fn one_node_of_a_cluster_that_lives_is_enough() {
 }
 
 #[test]
-fn where_nobody_listens_nothing_is_wrong_with_the_configuration() {
+fn an_unreachable_server_is_not_a_configuration_error() {
     run(async {
         for url in
             ["redis://127.0.0.1:1", "redis-sentinel://127.0.0.1:1/x", "redis-cluster://127.0.0.1:1"]
         {
-            let error = refused(url).await;
+            let error = rejected(url).await;
             assert!(matches!(error, ConnectError::Unreachable(_)), "{url}: {error:?}");
             assert!(!error.is_configuration());
         }
@@ -225,7 +226,7 @@ fn where_nobody_listens_nothing_is_wrong_with_the_configuration() {
 }
 
 #[test]
-fn a_server_that_never_answers_doesnt_hold_up_the_start() {
+fn a_silent_server_does_not_delay_connecting_past_the_timeout() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     proxy.set(Fault::BlackHole);
     run(async {
@@ -241,7 +242,7 @@ fn a_server_that_never_answers_doesnt_hold_up_the_start() {
 }
 
 #[test]
-fn tls_is_checked_against_the_named_authority() {
+fn tls_certificates_are_verified_against_the_named_authority() {
     let certificate = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (ours, other) = (certificate(), certificate());
     let tls = Tls { certificate: ours.cert.pem(), private_key: ours.signing_key.serialize_pem() };
@@ -259,21 +260,21 @@ fn tls_is_checked_against_the_named_authority() {
     run(async {
         let store =
             RedisStore::connect(RedisOptions::from_url(&url(&good)).unwrap()).await.unwrap();
-        assert!(store.insert(&session(1)).await.unwrap());
-        let error = refused(&url(&bad)).await;
+        assert!(store.insert(&minimal(1)).await.unwrap());
+        let error = rejected(&url(&bad)).await;
         assert!(matches!(error, ConnectError::Unreachable(_)), "{error:?}");
         for path in [&none, "/nowhere.pem"] {
-            let error = refused(&url(path)).await;
+            let error = rejected(&url(path)).await;
             assert!(matches!(error, ConnectError::Authority { .. }), "{path}: {error:?}");
             assert!(error.is_configuration());
         }
-        // Nobody else vouches for it.
-        assert!(matches!(refused(&server.tls_url().unwrap()).await, ConnectError::Unreachable(_)));
+        // Without the named authority the certificate is not trusted.
+        assert!(matches!(rejected(&server.tls_url().unwrap()).await, ConnectError::Unreachable(_)));
     });
 }
 
 #[test]
-fn no_time_at_all_is_no_option() {
+fn a_zero_timeout_is_rejected() {
     run(async {
         let mut options = options("redis://db", "");
         options.timeout = Duration::ZERO;
@@ -282,7 +283,7 @@ fn no_time_at_all_is_no_option() {
     });
 }
 
-/// What is logged while the store connects.
+/// The log of connecting.
 fn logged(url: &str) -> String {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -304,7 +305,7 @@ fn logged(url: &str) -> String {
 }
 
 #[test]
-fn a_server_that_forgets_at_a_restart_is_warned_of() {
+fn a_server_without_persistence_causes_a_warning() {
     let server =
         Redis::start(ServerOptions { appendonly: false, ..ServerOptions::default() }).unwrap();
     assert!(logged(&server.url()).contains("set `appendonly yes`"));

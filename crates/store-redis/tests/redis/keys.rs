@@ -1,4 +1,4 @@
-//! What lies on the server: when it goes, and what is made of what shouldn't be there.
+//! The keys on the server: when they expire, and unexpected content.
 
 use std::time::Duration;
 
@@ -7,14 +7,16 @@ use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
 use aquaware_store_redis::RedisStore;
 use redis::FromRedisValue;
 
-use crate::sample::{account, at, days, done, ended, id, session, step, subject};
+use aquaware_store_testkit::sample::{account, ended, minimal, session_id, subject};
+
+use crate::records::{applied, at, days, step};
 use crate::servers::{SINGLE, command, connect, prefix, run, until};
 
 fn ask<T: FromRedisValue>(words: &[&str]) -> T {
     command(SINGLE.address(), words)
 }
 
-/// A store with keys of its own, and their prefix.
+/// A store and its prefix.
 async fn store() -> (RedisStore, String) {
     let prefix = prefix();
     (connect(&SINGLE.url(), &prefix).await, prefix)
@@ -32,50 +34,50 @@ fn expiry(key: &str) -> i64 {
 }
 
 #[test]
-fn a_key_expires_when_its_session_may_be_forgotten() {
+fn a_key_expires_when_its_session_may_be_dropped() {
     run(async {
         let (store, prefix) = store().await;
-        let key = format!("{prefix}s:{}", id(1));
-        assert!(store.insert(&session(1)).await.unwrap());
-        // A second's fraction more: the rounding is the core's.
-        let right = |session: &Session| {
+        let key = format!("{prefix}s:{}", session_id(1));
+        assert!(store.insert(&minimal(1)).await.unwrap());
+        // Up to a second more, because the core rounds.
+        let expires_with = |session: &Session| {
             let wanted = session.forget_at().millis();
             assert!((wanted..wanted + 1000).contains(&expiry(&key)), "{session:?}");
         };
-        right(&session(1));
-        let moved = done(store.advance(&id(1), &step(1)).await.unwrap());
-        right(&moved);
-        // The absolute end comes first.
+        expires_with(&minimal(1));
+        let moved = applied(store.advance(&session_id(1), &step(1)).await.unwrap());
+        expires_with(&moved);
+        // Now the absolute lifetime ends first.
         let last = aquaware_core::store::Advance { expires_at: days(999), ..step(2) };
-        let moved = done(store.advance(&id(1), &last).await.unwrap());
+        let moved = applied(store.advance(&session_id(1), &last).await.unwrap());
         assert_eq!(moved.forget_at(), moved.ends_at.floor().plus(RETENTION));
-        right(&moved);
+        expires_with(&moved);
     });
 }
 
 #[test]
-fn an_ended_session_stays_until_its_tokens_are_dead() {
+fn an_ended_session_stays_until_its_tokens_expire() {
     run(async {
         let (store, prefix) = store().await;
-        let key = format!("{prefix}s:{}", id(1));
-        store.insert(&session(1)).await.unwrap();
+        let key = format!("{prefix}s:{}", session_id(1));
+        store.insert(&minimal(1)).await.unwrap();
         let before = expiry(&key);
-        let tombstone = done(store.end(&id(1), ended(EndReason::Reuse)).await.unwrap());
+        let tombstone = applied(store.end(&session_id(1), ended(EndReason::Reuse)).await.unwrap());
         assert_eq!(expiry(&key), before);
         assert_eq!(store.purge(days(9999), u32::MAX).await.unwrap(), 0);
-        assert_eq!(store.find(&id(1)).await.unwrap(), Some(tombstone.clone()));
-        let late = store.advance(&id(1), &step(1)).await.unwrap();
+        assert_eq!(store.find(&session_id(1)).await.unwrap(), Some(tombstone.clone()));
+        let late = store.advance(&session_id(1), &step(1)).await.unwrap();
         assert_eq!(late, Outcome::Refused(tombstone));
     });
 }
 
 #[test]
-fn no_key_expires_sooner_than_the_retention_from_now() {
+fn no_key_expires_earlier_than_the_retention_from_now() {
     run(async {
         let (store, prefix) = store().await;
-        let key = format!("{prefix}s:{}", id(1));
+        let key = format!("{prefix}s:{}", session_id(1));
         for (number, time) in (1..).zip([at(-1), at(0), at(1_000), at(now())]) {
-            let old = Session { expires_at: time, ends_at: time, ..session(number) };
+            let old = Session { expires_at: time, ends_at: time, ..minimal(number) };
             assert!(store.insert(&old).await.unwrap());
             assert_eq!(store.find(&old.id).await.unwrap(), Some(old));
         }
@@ -85,45 +87,45 @@ fn no_key_expires_sooner_than_the_retention_from_now() {
 }
 
 #[test]
-fn a_time_beyond_all_calendars_is_kept_for_ever() {
+fn a_session_without_a_representable_expiry_never_expires() {
     run(async {
         let (store, prefix) = store().await;
-        let endless = Session { expires_at: at(i64::MAX), ends_at: at(i64::MAX), ..session(1) };
+        let endless = Session { expires_at: at(i64::MAX), ends_at: at(i64::MAX), ..minimal(1) };
         assert!(store.insert(&endless).await.unwrap());
-        assert_eq!(store.find(&id(1)).await.unwrap(), Some(endless));
-        assert_eq!(expiry(&format!("{prefix}s:{}", id(1))), -1);
+        assert_eq!(store.find(&session_id(1)).await.unwrap(), Some(endless));
+        assert_eq!(expiry(&format!("{prefix}s:{}", session_id(1))), -1);
         assert_eq!(expiry(&format!("{prefix}u:ann")), -1);
     });
 }
 
 #[test]
-fn scripts_that_the_server_forgot_are_sent_again() {
+fn scripts_unknown_to_the_server_are_sent_again() {
     run(async {
         let (store, _) = store().await;
         for number in 1..5 {
             let _: String = ask(&["SCRIPT", "FLUSH"]);
-            assert!(store.insert(&session(number)).await.unwrap());
+            assert!(store.insert(&minimal(number)).await.unwrap());
             let _: String = ask(&["SCRIPT", "FLUSH"]);
-            let _ = done(store.advance(&id(number), &step(1)).await.unwrap());
+            let _ = applied(store.advance(&session_id(number), &step(1)).await.unwrap());
         }
     });
 }
 
 #[test]
-fn an_entry_that_was_lost_is_written_again_by_the_sixteenth_use() {
+fn a_lost_index_entry_is_restored_by_the_sixteenth_use() {
     run(async {
         let (store, prefix) = store().await;
         let index = format!("{prefix}u:ann");
-        store.insert(&session(1)).await.unwrap();
+        store.insert(&minimal(1)).await.unwrap();
         let _: u32 = ask(&["DEL", &index]);
         for from in 1..16 {
             assert!(
                 SessionStore::list(&store, &subject("ann")).await.unwrap().is_empty(),
                 "{from}"
             );
-            let _ = done(store.advance(&id(1), &step(from)).await.unwrap());
+            let _ = applied(store.advance(&session_id(1), &step(from)).await.unwrap());
         }
-        until("the entry is there again", async || {
+        until("the entry is restored", async || {
             SessionStore::list(&store, &subject("ann")).await.unwrap().len() == 1
         })
         .await;
@@ -133,15 +135,15 @@ fn an_entry_that_was_lost_is_written_again_by_the_sixteenth_use() {
 }
 
 #[test]
-fn an_advance_past_lost_writes_writes_the_entry_at_once() {
+fn an_advance_past_lost_writes_restores_the_index_entry_at_once() {
     run(async {
         let (store, prefix) = store().await;
-        store.insert(&session(1)).await.unwrap();
+        store.insert(&minimal(1)).await.unwrap();
         let _: u32 = ask(&["DEL", &format!("{prefix}u:ann")]);
         let to = aquaware_core::id::Generation::new(3).unwrap();
         let leap = aquaware_core::store::Advance { to, ..step(1) };
-        let _ = done(store.advance(&id(1), &leap).await.unwrap());
-        until("the entry is there again", async || {
+        let _ = applied(store.advance(&session_id(1), &leap).await.unwrap());
+        until("the entry is restored", async || {
             SessionStore::list(&store, &subject("ann")).await.unwrap().len() == 1
         })
         .await;
@@ -149,16 +151,17 @@ fn an_advance_past_lost_writes_writes_the_entry_at_once() {
 }
 
 #[test]
-fn a_session_that_keeps_its_generation_gets_its_entry_back_too() {
+fn touches_restore_a_lost_index_entry() {
     run(async {
         let (store, prefix) = store().await;
-        store.insert(&session(1)).await.unwrap();
+        store.insert(&minimal(1)).await.unwrap();
         let _: u32 = ask(&["DEL", &format!("{prefix}u:ann")]);
         for number in 0..16 {
-            let used = at(session(1).last_used_at.millis() + number);
-            let _ = done(store.touch(&id(1), session(1).generation, used).await.unwrap());
+            let used = at(minimal(1).last_used_at.millis() + number);
+            let _ =
+                applied(store.touch(&session_id(1), minimal(1).generation, used).await.unwrap());
         }
-        until("the entry is there again", async || {
+        until("the entry is restored", async || {
             SessionStore::list(&store, &subject("ann")).await.unwrap().len() == 1
         })
         .await;
@@ -166,19 +169,19 @@ fn a_session_that_keeps_its_generation_gets_its_entry_back_too() {
 }
 
 #[test]
-fn an_entry_without_a_session_goes_unless_its_session_is_on_its_way() {
+fn stale_index_entries_are_removed_unless_an_insert_may_be_in_progress() {
     run(async {
         let (store, prefix) = store().await;
         let index = format!("{prefix}u:ann");
-        let old = Session { created_at: at(now() - 7_200_000), ..session(1) };
-        let young = Session { created_at: at(now()), ..session(2) };
+        let old = Session { created_at: at(now() - 7_200_000), ..minimal(1) };
+        let young = Session { created_at: at(now()), ..minimal(2) };
         for gone in [&old, &young] {
             store.insert(gone).await.unwrap();
             let _: u32 = ask(&["DEL", &format!("{prefix}s:{}", gone.id)]);
         }
-        store.insert(&session(3)).await.unwrap();
-        assert_eq!(SessionStore::list(&store, &subject("ann")).await.unwrap(), [session(3)]);
-        until("the old entry is gone", async || {
+        store.insert(&minimal(3)).await.unwrap();
+        assert_eq!(SessionStore::list(&store, &subject("ann")).await.unwrap(), [minimal(3)]);
+        until("the old entry is removed", async || {
             let entries: Vec<String> = ask(&["ZRANGE", &index, "0", "-1"]);
             !entries.iter().any(|entry| entry.starts_with(&old.id.to_string()))
         })
@@ -190,25 +193,25 @@ fn an_entry_without_a_session_goes_unless_its_session_is_on_its_way() {
 }
 
 #[test]
-fn entries_of_sessions_whose_life_is_over_go_at_the_next_login() {
+fn index_entries_of_expired_sessions_are_removed_at_the_next_login() {
     run(async {
         let (store, prefix) = store().await;
         let index = format!("{prefix}u:ann");
-        let _: u32 = ask(&["ZADD", &index, "1000", &format!("{} 0", id(7))]);
-        store.insert(&session(1)).await.unwrap();
+        let _: u32 = ask(&["ZADD", &index, "1000", &format!("{} 0", session_id(7))]);
+        store.insert(&minimal(1)).await.unwrap();
         let entries: Vec<String> = ask(&["ZRANGE", &index, "0", "-1"]);
-        assert_eq!(entries, [format!("{} {}", id(1), session(1).created_at.millis())]);
+        assert_eq!(entries, [format!("{} {}", session_id(1), minimal(1).created_at.millis())]);
     });
 }
 
 #[test]
-fn an_index_outlives_the_longest_of_its_sessions() {
+fn an_index_outlives_all_of_its_sessions() {
     run(async {
         let (store, prefix) = store().await;
         let index = format!("{prefix}u:ann");
         let mut longest = 0;
         for (number, end) in [(1, 50), (2, 400), (3, 60)] {
-            let session = Session { ends_at: days(end), ..session(number) };
+            let session = Session { ends_at: days(end), ..minimal(number) };
             store.insert(&session).await.unwrap();
             longest = longest.max(session.ends_at.plus(RETENTION).millis());
             assert!(expiry(&index) >= longest, "after {end} days");
@@ -218,11 +221,11 @@ fn an_index_outlives_the_longest_of_its_sessions() {
 }
 
 #[test]
-fn sessions_that_are_somebody_elses_are_passed_over() {
+fn index_entries_for_sessions_of_other_subjects_are_ignored() {
     run(async {
         let (store, prefix) = store().await;
-        store.insert(&session(1)).await.unwrap();
-        let foreign = format!("{} {}", id(1), session(1).created_at.millis());
+        store.insert(&minimal(1)).await.unwrap();
+        let foreign = format!("{} {}", session_id(1), minimal(1).created_at.millis());
         let _: u32 = ask(&["ZADD", &format!("{prefix}u:eve"), "9e15", &foreign]);
         let _: u32 = ask(&["ZADD", &format!("{prefix}u:eve"), "9e15", "no entry"]);
         let eve = subject("eve");
@@ -230,39 +233,43 @@ fn sessions_that_are_somebody_elses_are_passed_over() {
         assert!(store.end_all(&eve, None, ended(EndReason::Revoked)).await.unwrap().is_empty());
         let claims = serde_json::json!({"role": "admin"}).as_object().unwrap().clone();
         SessionStore::set_claims(&store, &eve, &claims).await.unwrap();
-        assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));
+        assert_eq!(store.find(&session_id(1)).await.unwrap(), Some(minimal(1)));
     });
 }
 
 #[test]
-fn end_all_ends_the_others_although_one_is_damaged() {
+fn end_all_ends_all_other_sessions_if_one_is_corrupt() {
     run(async {
         let (store, prefix) = store().await;
-        // More than are asked about at once, and the damaged one before all others.
-        let damaged = Session { ends_at: days(40), ..session(0) };
-        store.insert(&damaged).await.unwrap();
+        // More than are processed concurrently, and the corrupt one first.
+        let corrupt = Session { ends_at: days(40), ..minimal(0) };
+        store.insert(&corrupt).await.unwrap();
         for number in 1..300 {
-            store.insert(&session(number)).await.unwrap();
+            store.insert(&minimal(number)).await.unwrap();
         }
-        let _: u32 = ask(&["HSET", &format!("{prefix}s:{}", id(0)), "client", "no client!"]);
+        let _: u32 =
+            ask(&["HSET", &format!("{prefix}s:{}", session_id(0)), "client", "no client!"]);
         let error = store.end_all(&subject("ann"), None, ended(EndReason::Revoked)).await;
         assert!(matches!(error, Err(StoreError::Corrupt { .. })));
         for number in 1..300 {
-            assert!(store.find(&id(number)).await.unwrap().unwrap().ended.is_some(), "{number}");
+            assert!(
+                store.find(&session_id(number)).await.unwrap().unwrap().ended.is_some(),
+                "{number}"
+            );
         }
     });
 }
 
 #[test]
-fn a_key_of_another_type_is_corrupt_and_named() {
+fn a_key_of_another_type_is_reported_as_corrupt() {
     run(async {
         let (store, prefix) = store().await;
-        let key = format!("{prefix}s:{}", id(1));
+        let key = format!("{prefix}s:{}", session_id(1));
         let _: String = ask(&["SET", &key, "horse"]);
         let failed = [
-            store.find(&id(1)).await.unwrap_err(),
-            store.advance(&id(1), &step(1)).await.unwrap_err(),
-            store.end(&id(1), ended(EndReason::Logout)).await.unwrap_err(),
+            store.find(&session_id(1)).await.unwrap_err(),
+            store.advance(&session_id(1), &step(1)).await.unwrap_err(),
+            store.end(&session_id(1), ended(EndReason::Logout)).await.unwrap_err(),
         ];
         for error in failed {
             assert!(matches!(&error, StoreError::Corrupt { key: named, .. } if *named == key));
@@ -272,10 +279,10 @@ fn a_key_of_another_type_is_corrupt_and_named() {
 }
 
 #[test]
-fn what_a_creation_left_behind_is_no_account() {
+fn an_interrupted_creation_leaves_no_visible_account() {
     run(async {
         let (store, prefix) = store().await;
-        let ann = account("ann");
+        let ann = account(1);
         let login = ann.login.as_str();
         let _: String = ask(&["SET", &format!("{prefix}i:{}", ann.id), login]);
         let _: u32 = ask(&["ZADD", &format!("{prefix}a"), "0", login]);
@@ -283,7 +290,7 @@ fn what_a_creation_left_behind_is_no_account() {
         assert_eq!(store.by_login(&ann.login).await.unwrap(), None);
         assert!(AccountStore::list(&store, None, 10).await.unwrap().is_empty());
         assert!(!store.delete(&ann.id).await.unwrap());
-        // The same again goes through.
+        // The same creation can be repeated.
         assert!(store.create(&ann).await.unwrap());
         assert_eq!(store.by_id(&ann.id).await.unwrap(), Some(ann.clone()));
         assert_eq!(AccountStore::list(&store, None, 10).await.unwrap(), [ann]);
@@ -291,17 +298,17 @@ fn what_a_creation_left_behind_is_no_account() {
 }
 
 #[test]
-fn a_deleted_account_leaves_no_key() {
+fn a_deleted_account_leaves_no_keys() {
     run(async {
         let (store, prefix) = store().await;
-        for name in ["ann", "bob"] {
-            assert!(store.create(&account(name)).await.unwrap());
+        for number in [1, 2] {
+            assert!(store.create(&account(number)).await.unwrap());
         }
-        // Refused, for its login is taken: leaves nothing either.
-        let twin = aquaware_core::account::Account { id: subject("twin"), ..account("ann") };
+        // Rejected because its login is taken. It must not leave a key either.
+        let twin = aquaware_core::account::Account { id: subject("twin"), ..account(1) };
         assert!(!store.create(&twin).await.unwrap());
-        for name in ["ann", "bob"] {
-            assert!(store.delete(&account(name).id).await.unwrap());
+        for number in [1, 2] {
+            assert!(store.delete(&account(number).id).await.unwrap());
         }
         let keys: Vec<String> = ask(&["KEYS", &format!("{prefix}*")]);
         assert!(keys.is_empty(), "{keys:?}");
@@ -309,29 +316,29 @@ fn a_deleted_account_leaves_no_key() {
 }
 
 #[test]
-fn stores_with_other_prefixes_see_nothing_of_each_other() {
+fn stores_with_different_prefixes_are_separate() {
     run(async {
         let ((one, _), (two, _)) = (store().await, store().await);
-        one.insert(&session(1)).await.unwrap();
-        one.create(&account("ann")).await.unwrap();
-        assert_eq!(two.find(&id(1)).await.unwrap(), None);
+        one.insert(&minimal(1)).await.unwrap();
+        one.create(&account(1)).await.unwrap();
+        assert_eq!(two.find(&session_id(1)).await.unwrap(), None);
         assert!(SessionStore::list(&two, &subject("ann")).await.unwrap().is_empty());
         assert!(AccountStore::list(&two, None, 10).await.unwrap().is_empty());
-        assert!(two.insert(&session(1)).await.unwrap());
-        assert!(two.create(&account("ann")).await.unwrap());
+        assert!(two.insert(&minimal(1)).await.unwrap());
+        assert!(two.create(&account(1)).await.unwrap());
     });
 }
 
 #[test]
-fn a_store_works_while_another_runtime_uses_it() {
+fn a_store_can_be_used_from_another_runtime() {
     let home = tokio::runtime::Runtime::new().unwrap();
     let store = home.block_on(store()).0;
-    // As each worker of the server is.
+    // Like a worker of the server.
     let mut worker = tokio::runtime::Builder::new_current_thread();
     worker.enable_time().build().unwrap().block_on(async {
-        store.insert(&session(1)).await.unwrap();
-        let moved = done(store.advance(&id(1), &step(1)).await.unwrap());
-        let found = tokio::time::timeout(Duration::from_secs(30), store.find(&id(1))).await;
+        store.insert(&minimal(1)).await.unwrap();
+        let moved = applied(store.advance(&session_id(1), &step(1)).await.unwrap());
+        let found = tokio::time::timeout(Duration::from_secs(30), store.find(&session_id(1))).await;
         assert_eq!(found.unwrap().unwrap(), Some(moved));
     });
 }

@@ -1,18 +1,18 @@
-//! The Redis store on real servers: what the ports promise, what an operator relies on, and what
-//! must not happen when connections, servers or acknowledged writes are lost.
+//! The Redis store on real servers: the contract of the ports, what operators rely on, and lost
+//! connections, servers and acknowledged writes.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a helper of a test that finds no way on has found a failure"
+    reason = "a helper of a test that cannot continue has found a failure"
 )]
 
 mod conformance;
 mod connecting;
+mod failover;
+mod faults;
 mod keys;
-mod sample;
+mod records;
 mod servers;
 mod status;
-mod storm;
-mod trouble;

@@ -1,5 +1,5 @@
-//! The servers that tests share. Each test has keys of its own; what disturbs a server starts one
-//! of its own.
+//! The servers that the tests share. Every test has its own keys. A test that disturbs a server
+//! starts another one.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,19 +10,19 @@ use aquaware_servers::{Cluster, Redis, RedisOptions as ServerOptions, Sentinel};
 use aquaware_store_redis::{RedisOptions, RedisStore};
 use redis::{FromRedisValue, cmd};
 
-/// One server for all tests that leave it alone.
+/// One server for all tests that do not disturb it.
 pub(crate) static SINGLE: LazyLock<Redis> =
     LazyLock::new(|| Redis::start(ServerOptions::default()).unwrap());
-/// A watched master likewise.
+/// A master behind Sentinels.
 pub(crate) static SENTINEL: LazyLock<Sentinel> = LazyLock::new(|| Sentinel::start().unwrap());
-/// A Cluster likewise.
+/// A Cluster.
 pub(crate) static CLUSTER: LazyLock<Mutex<Cluster>> =
     LazyLock::new(|| Mutex::new(Cluster::start().unwrap()));
 
-/// Patient: the tests share their machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Generous, because the tests share a machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A prefix that no other test has.
+/// A prefix that no other test uses.
 pub(crate) fn prefix() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("test-{}:", NEXT.fetch_add(1, Ordering::Relaxed))
@@ -31,7 +31,7 @@ pub(crate) fn prefix() -> String {
 pub(crate) fn options(url: &str, prefix: &str) -> RedisOptions {
     let mut options = RedisOptions::from_url(url).unwrap();
     options.prefix = prefix.to_owned();
-    options.timeout = PATIENCE;
+    options.timeout = TIMEOUT;
     options
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn connect(url: &str, prefix: &str) -> RedisStore {
     RedisStore::connect(options(url, prefix)).await.unwrap()
 }
 
-/// Carries out one command behind the store's back.
+/// Executes a command, bypassing the store.
 pub(crate) fn command<T: FromRedisValue>(address: SocketAddr, words: &[&str]) -> T {
     let client = redis::Client::open(format!("redis://{address}")).unwrap();
     let mut connection = client.get_connection().unwrap();
@@ -48,16 +48,16 @@ pub(crate) fn command<T: FromRedisValue>(address: SocketAddr, words: &[&str]) ->
     command.query(&mut connection).unwrap()
 }
 
-/// Asks until it is so.
+/// Waits until the condition holds.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while !holds().await {
-        assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < end, "{what}: not within {TIMEOUT:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Runs a test in a runtime such as the server's.
+/// Runs a test in a runtime like that of a server.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).enable_all().build().unwrap().block_on(test)

@@ -1,5 +1,4 @@
-//! Status indices: who has one when claims outlive their sessions, what becomes of an end that is
-//! told of half, and of a release that broke off.
+//! Status indices: abandoned claims, ends whose revocation was not published, interrupted releases.
 
 use std::time::Duration;
 
@@ -11,7 +10,9 @@ use aquaware_servers::{Fault, Proxy, Redis, RedisOptions as ServerOptions};
 use aquaware_store_redis::RedisStore;
 use redis::FromRedisValue;
 
-use crate::sample::{NOON, at, days, done, ended, generation, id, session, step, subject};
+use aquaware_store_testkit::sample::{NOON, ended, generation, minimal, session_id, subject};
+
+use crate::records::{applied, at, days, step};
 use crate::servers::{SINGLE, command, connect, options, prefix, run, until};
 
 const LOGOUT: Ended = Ended { at: NOON, reason: EndReason::Logout };
@@ -21,20 +22,20 @@ fn ask<T: FromRedisValue>(words: &[&str]) -> T {
     command(SINGLE.address(), words)
 }
 
-/// A store with keys of its own, and their prefix.
+/// A store and its prefix.
 async fn store() -> (RedisStore, String) {
     let prefix = prefix();
     (connect(&SINGLE.url(), &prefix).await, prefix)
 }
 
-/// The same store through a proxy. All scripts are known to the server.
+/// The same store through a proxy. The server knows all scripts.
 async fn through(proxy: &Proxy, prefix: &str) -> RedisStore {
     let (other, _) = store().await;
     other.insert(&with(1, 1)).await.unwrap();
     assert!(!other.insert(&with(1, 2)).await.unwrap());
-    let _ = done(other.advance(&id(1), &step(1)).await.unwrap());
-    let _ = done(other.touch(&id(1), generation(2), NOON).await.unwrap());
-    let _ = done(other.end(&id(1), LOGOUT).await.unwrap());
+    let _ = applied(other.advance(&session_id(1), &step(1)).await.unwrap());
+    let _ = applied(other.touch(&session_id(1), generation(2), NOON).await.unwrap());
+    let _ = applied(other.end(&session_id(1), LOGOUT).await.unwrap());
     assert_eq!(other.release(days(1), 1).await.unwrap(), 1);
     let mut options = options(&SINGLE.url_at(proxy.address()), prefix);
     options.timeout = Duration::from_millis(700);
@@ -47,8 +48,8 @@ fn index(number: u32) -> StatusIndex {
     StatusIndex::from_number(number)
 }
 
-fn with(number: u16, status: u32) -> Session {
-    Session { status: Some(index(status)), ..session(number) }
+fn with(number: u64, status: u32) -> Session {
+    Session { status: Some(index(status)), ..minimal(number) }
 }
 
 fn revoked(number: u32, at: Timestamp) -> Revoked {
@@ -62,17 +63,17 @@ fn now() -> i64 {
 }
 
 /// Writes a claim as the session `number` would have made it.
-fn write_claim(key: &str, number: u16, made: i64) {
-    let _: String = ask(&["SET", key, &format!("{} {made}", id(number))]);
+fn write_claim(key: &str, number: u64, made: i64) {
+    let _: String = ask(&["SET", key, &format!("{} {made}", session_id(number))]);
 }
 
-fn claimed_by(key: &str, number: u16) -> bool {
+fn claimed_by(key: &str, number: u64) -> bool {
     let claim: Option<String> = ask(&["GET", key]);
-    claim.is_some_and(|claim| claim.starts_with(&format!("{} ", id(number))))
+    claim.is_some_and(|claim| claim.starts_with(&format!("{} ", session_id(number))))
 }
 
 #[test]
-fn an_index_costs_its_login_and_its_end_one_request_and_a_refresh_none() {
+fn a_status_index_costs_one_request_at_login_and_end_and_none_at_refresh() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         let store = through(&proxy, &prefix()).await;
@@ -83,21 +84,21 @@ fn an_index_costs_its_login_and_its_end_one_request_and_a_refresh_none() {
             before = requests;
             cost
         };
-        assert!(store.insert(&session(1)).await.unwrap());
-        assert_eq!(cost(), 2, "a login without an index: the subject's entry, the session");
+        assert!(store.insert(&minimal(1)).await.unwrap());
+        assert_eq!(cost(), 2, "a login without an index: the index entry and the session");
         assert!(store.insert(&with(2, 2)).await.unwrap());
-        assert_eq!(cost(), 3, "a login with one: its claim too");
+        assert_eq!(cost(), 3, "a login with an index: the claim as well");
         assert!(!store.insert(&with(3, 2)).await.unwrap());
-        assert_eq!(cost(), 1, "a draw in vain");
+        assert_eq!(cost(), 1, "a taken index");
         for number in [1, 2] {
-            let _ = done(store.advance(&id(number), &step(1)).await.unwrap());
+            let _ = applied(store.advance(&session_id(number), &step(1)).await.unwrap());
             assert_eq!(cost(), 1, "a refresh");
-            let _ = done(store.touch(&id(number), generation(2), at(1)).await.unwrap());
+            let _ = applied(store.touch(&session_id(number), generation(2), at(1)).await.unwrap());
             assert_eq!(cost(), 1, "a refresh that keeps its token");
         }
-        let _ = done(store.end(&id(1), LOGOUT).await.unwrap());
+        let _ = applied(store.end(&session_id(1), LOGOUT).await.unwrap());
         assert_eq!(cost(), 1, "an end without an index");
-        let _ = done(store.end(&id(2), LOGOUT).await.unwrap());
+        let _ = applied(store.end(&session_id(2), LOGOUT).await.unwrap());
         assert_eq!(cost(), 2, "an end with one");
         assert_eq!(store.revoked(NOON).await.unwrap(), [revoked(2, NOON)]);
         assert_eq!(cost(), 1, "all revocations");
@@ -105,7 +106,7 @@ fn an_index_costs_its_login_and_its_end_one_request_and_a_refresh_none() {
 }
 
 #[test]
-fn a_claim_without_a_session_is_taken_over_once_no_insert_can_be_under_way() {
+fn an_abandoned_claim_is_taken_over_after_an_hour() {
     run(async {
         let (store, prefix) = store().await;
         let key = format!("{prefix}x:5");
@@ -116,22 +117,22 @@ fn a_claim_without_a_session_is_taken_over_once_no_insert_can_be_under_way() {
         assert!(store.insert(&with(1, 5)).await.unwrap());
         assert!(claimed_by(&key, 1));
         assert!(!store.insert(&with(2, 5)).await.unwrap());
-        // However old the claim of a session that has the index, living or not.
+        // The age of a claim is irrelevant if its session has the index, live or ended.
         write_claim(&key, 1, 0);
         assert!(!store.insert(&with(2, 5)).await.unwrap());
-        let _ = done(store.end(&id(1), LOGOUT).await.unwrap());
+        let _ = applied(store.end(&session_id(1), LOGOUT).await.unwrap());
         assert!(!store.insert(&with(2, 5)).await.unwrap());
         assert!(claimed_by(&key, 1));
-        assert_eq!(store.find(&id(2)).await.unwrap(), None);
+        assert_eq!(store.find(&session_id(2)).await.unwrap(), None);
     });
 }
 
 #[test]
-fn a_claim_whose_session_stands_with_another_index_is_dead_too() {
+fn a_claim_whose_session_has_another_index_is_abandoned() {
     run(async {
         let (store, prefix) = store().await;
         let key = format!("{prefix}x:5");
-        for (number, holder) in [(1, with(7, 6)), (2, session(8))] {
+        for (number, holder) in [(1, with(7, 6)), (2, minimal(8))] {
             assert!(store.insert(&holder).await.unwrap());
             write_claim(&key, if number == 1 { 7 } else { 8 }, 0);
             assert!(store.insert(&with(number, 5)).await.unwrap());
@@ -141,13 +142,13 @@ fn a_claim_whose_session_stands_with_another_index_is_dead_too() {
 }
 
 #[test]
-fn of_many_who_find_a_claim_dead_one_gets_it() {
+fn an_abandoned_claim_is_taken_over_once() {
     run(async {
         let (store, prefix) = store().await;
         for round in 0..20 {
             let key = format!("{prefix}x:{round}");
             write_claim(&key, 9999, 0);
-            let first = u16::try_from(round * 16).unwrap();
+            let first = u64::from(round * 16);
             let inserts = (first..first + 16).map(|number| {
                 let store = store.clone();
                 tokio::spawn(async move { store.insert(&with(number, round)).await.unwrap() })
@@ -162,11 +163,11 @@ fn of_many_who_find_a_claim_dead_one_gets_it() {
 }
 
 #[test]
-fn an_insert_that_broke_off_can_be_repeated() {
+fn an_interrupted_insert_can_be_repeated() {
     run(async {
         let (store, prefix) = store().await;
         let key = format!("{prefix}x:5");
-        // Nobody takes it over while the second try is under way, however late that comes.
+        // The repeated insert renews the claim, so that it is not abandoned, however late it comes.
         write_claim(&key, 1, 0);
         assert!(store.insert(&with(1, 5)).await.unwrap());
         let claim: String = ask(&["GET", &key]);
@@ -176,7 +177,7 @@ fn an_insert_that_broke_off_can_be_repeated() {
 }
 
 #[test]
-fn a_name_that_is_taken_gives_up_the_new_index_and_no_other() {
+fn a_rejected_insert_releases_only_its_own_claim() {
     run(async {
         let (store, prefix) = store().await;
         assert!(store.insert(&with(1, 5)).await.unwrap());
@@ -191,7 +192,7 @@ fn a_name_that_is_taken_gives_up_the_new_index_and_no_other() {
 }
 
 #[test]
-fn a_claim_outlives_every_end_of_its_session() {
+fn a_claim_outlives_its_session() {
     run(async {
         let (store, prefix) = store().await;
         let expiry = |key: &str| ask::<i64>(&["PEXPIRETIME", key]);
@@ -200,19 +201,19 @@ fn a_claim_outlives_every_end_of_its_session() {
         for session in [with(1, 1), Session { ends_at: at(now() - 1000), ..with(2, 2) }, endless] {
             assert!(store.insert(&session).await.unwrap());
         }
-        assert!(expiry(&format!("{prefix}x:1")) > session(1).ends_at.millis() + 2 * retention);
+        assert!(expiry(&format!("{prefix}x:1")) > minimal(1).ends_at.millis() + 2 * retention);
         assert_eq!(expiry(&format!("{prefix}x:3")), -1);
-        // At the last moment of its record, long after its tokens.
-        let key = format!("{prefix}s:{}", id(2));
+        // Shortly before its record expires, long after its tokens.
+        let key = format!("{prefix}s:{}", session_id(2));
         let _: u32 = ask(&["PEXPIRE", &key, "60000"]);
-        let _ = done(store.end(&id(2), LOGOUT).await.unwrap());
+        let _ = applied(store.end(&session_id(2), LOGOUT).await.unwrap());
         assert!(expiry(&key) >= now() + retention);
         assert!(expiry(&format!("{prefix}x:2")) > now() + 2 * retention);
     });
 }
 
 #[test]
-fn an_end_that_is_told_of_half_is_not_acknowledged_and_completed_by_the_next() {
+fn an_end_without_a_published_revocation_can_be_repeated() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         let faults = [Fault::CutBefore, Fault::CutAfter, Fault::CutWithin(1), Fault::BlackHole];
@@ -227,14 +228,14 @@ fn an_end_that_is_told_of_half_is_not_acknowledged_and_completed_by_the_next() {
                 let ann = subject("ann");
                 let end = async || match all {
                     true => store.end_all(&ann, None, LOGOUT).await.map(drop),
-                    false => store.end(&id(number), LOGOUT).await.map(drop),
+                    false => store.end(&session_id(number), LOGOUT).await.map(drop),
                 };
-                // By its own bytes: a store of an earlier round may be at it again.
-                proxy.next_with(format!("1 {} ", id(number)).as_bytes(), 1, fault);
+                // Only this revocation: a store of an earlier round may be publishing its own.
+                proxy.next_with(format!("1 {} ", session_id(number)).as_bytes(), 1, fault);
                 let error = end().await.unwrap_err();
                 assert!(error.is_unknown(), "{fault:?}: {error:?}");
                 assert_eq!(proxy.pending(), 0);
-                assert!(straight.find(&id(number)).await.unwrap().unwrap().ended.is_some());
+                assert!(straight.find(&session_id(number)).await.unwrap().unwrap().ended.is_some());
                 end().await.unwrap();
                 assert_eq!(straight.revoked(NOON).await.unwrap(), [revoked(1, NOON)]);
             }
@@ -242,25 +243,27 @@ fn an_end_that_is_told_of_half_is_not_acknowledged_and_completed_by_the_next() {
     });
 }
 
-/// Who ended it may not ask again, as it is over.
+/// A caller may not end the session again, because it has ended.
 #[test]
-fn an_end_that_the_server_would_not_be_told_of_is_told_later() {
+fn a_rejected_revocation_is_published_later() {
     let server = Redis::start(ServerOptions::default()).unwrap();
     run(async {
         let store = connect(&server.url(), "").await;
         store.insert(&with(1, 1)).await.unwrap();
         server.command(&["ACL", "SETUSER", "default", "-zadd"]).unwrap();
-        let error = store.end(&id(1), LOGOUT).await.unwrap_err();
-        // Refused would mean that nothing was done.
+        let error = store.end(&session_id(1), LOGOUT).await.unwrap_err();
+        // Rejected would mean that nothing was applied.
         assert!(error.is_unknown(), "{error:?}");
         server.command(&["ACL", "SETUSER", "default", "+zadd"]).unwrap();
-        until("it is told", async || store.revoked(NOON).await.unwrap() == [revoked(1, NOON)])
-            .await;
+        until("the revocation is published", async || {
+            store.revoked(NOON).await.unwrap() == [revoked(1, NOON)]
+        })
+        .await;
     });
 }
 
 #[test]
-fn a_caller_who_goes_away_leaves_no_end_untold() {
+fn a_dropped_caller_leaves_no_revocation_unpublished() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         let prefix = prefix();
@@ -268,44 +271,46 @@ fn a_caller_who_goes_away_leaves_no_end_untold() {
         straight.insert(&with(1, 1)).await.unwrap();
         let store = through(&proxy, &prefix).await;
         proxy.next(1, Fault::Delay(Duration::from_millis(200)));
-        let end = async { store.end(&id(1), LOGOUT).await };
+        let end = async { store.end(&session_id(1), LOGOUT).await };
         assert!(tokio::time::timeout(Duration::from_millis(50), end).await.is_err());
-        until("it is told", async || straight.revoked(NOON).await.unwrap() == [revoked(1, NOON)])
-            .await;
+        until("the revocation is published", async || {
+            straight.revoked(NOON).await.unwrap() == [revoked(1, NOON)]
+        })
+        .await;
     });
 }
 
 #[test]
-fn an_ended_session_that_is_met_again_is_told_again() {
+fn every_step_on_an_ended_session_publishes_its_revocation_again() {
     run(async {
         let (store, prefix) = store().await;
         store.insert(&with(1, 1)).await.unwrap();
-        let _ = done(store.end(&id(1), LOGOUT).await.unwrap());
-        for meeting in 0..4 {
-            // As a server may that takes over from a dead one.
+        let _ = applied(store.end(&session_id(1), LOGOUT).await.unwrap());
+        for step_number in 0..4 {
+            // As after a failover that lost the revocation.
             assert_eq!(ask::<u32>(&["DEL", &format!("{prefix}r")]), 1);
             let late = ended(EndReason::Reuse);
-            match meeting {
-                0 => drop(store.advance(&id(1), &step(1)).await.unwrap()),
-                1 => drop(store.touch(&id(1), generation(1), NOON).await.unwrap()),
-                2 => drop(store.end(&id(1), late).await.unwrap()),
+            match step_number {
+                0 => drop(store.advance(&session_id(1), &step(1)).await.unwrap()),
+                1 => drop(store.touch(&session_id(1), generation(1), NOON).await.unwrap()),
+                2 => drop(store.end(&session_id(1), late).await.unwrap()),
                 _ => drop(store.end_all(&subject("ann"), None, late).await.unwrap()),
             }
-            let told = store.revoked(NOON).await.unwrap();
-            assert_eq!(told, [revoked(1, NOON)], "{meeting}");
+            let published = store.revoked(NOON).await.unwrap();
+            assert_eq!(published, [revoked(1, NOON)], "{step_number}");
         }
     });
 }
 
 #[test]
-fn revocations_are_told_to_the_millisecond_where_scores_are_not() {
+fn revocations_are_exact_beyond_the_precision_of_scores() {
     run(async {
         let (store, _) = store().await;
         let odd = (1 << 53) + 1;
         let instants = [i64::MIN, -odd, -1, 0, odd, odd + 2, i64::MAX - 1, i64::MAX].map(at);
         for (number, instant) in (1..).zip(instants) {
             let ended = Some(Ended { at: instant, ..LOGOUT });
-            store.insert(&Session { ended, ..with(number, number.into()) }).await.unwrap();
+            store.insert(&Session { ended, ..with(number.into(), number) }).await.unwrap();
         }
         for since in instants {
             for since in [since, at(since.millis().saturating_add(1))] {
@@ -316,18 +321,18 @@ fn revocations_are_told_to_the_millisecond_where_scores_are_not() {
                 assert_eq!(found, wanted, "{}", since.millis());
             }
         }
-        // Late rather than early.
+        // Only what ended before the instant is released, not what ended at it.
         assert_eq!(store.release(at(odd), 10).await.unwrap(), 4);
         assert_eq!(store.release(at(odd), 10).await.unwrap(), 0);
     });
 }
 
 #[test]
-fn a_release_that_broke_off_is_repeated() {
+fn an_interrupted_release_is_repeated() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         for fault in [Fault::CutBefore, Fault::CutAfter] {
-            // It reads, takes the index, drops the claim, forgets, and reads again.
+            // It reads, releases the index, removes the claim and the revocation, and reads again.
             for lost in 0..5 {
                 proxy.pass();
                 let prefix = prefix();
@@ -339,14 +344,18 @@ fn a_release_that_broke_off_is_repeated() {
                 let case = format!("{fault:?} at {lost}");
                 let error = store.release(days(1), 10).await.unwrap_err();
                 assert_eq!(proxy.pending(), 0, "{case}");
-                let held = straight.find(&id(1)).await.unwrap().unwrap().status.is_some();
+                let held = straight.find(&session_id(1)).await.unwrap().unwrap().status.is_some();
                 assert!(held || error.is_unknown(), "{case}: {error:?}");
-                // Whoever gets the index must not be taken for the one before.
+                // The next owner of the index must not be confused with the previous one.
                 let next = straight.insert(&with(2, 1)).await.unwrap();
                 assert!(!held || !next, "{case}");
                 let again = straight.release(days(1), 10).await.unwrap();
                 assert_eq!(again, u64::from(held), "{case}");
-                assert_eq!(straight.find(&id(1)).await.unwrap().unwrap().status, None, "{case}");
+                assert_eq!(
+                    straight.find(&session_id(1)).await.unwrap().unwrap().status,
+                    None,
+                    "{case}"
+                );
                 assert_eq!(straight.revoked(at(0)).await.unwrap(), [], "{case}");
                 assert_eq!(straight.insert(&with(2, 1)).await.unwrap(), !next, "{case}");
                 assert!(claimed_by(&format!("{prefix}x:1"), 2), "{case}");
@@ -356,22 +365,22 @@ fn a_release_that_broke_off_is_repeated() {
 }
 
 #[test]
-fn a_session_that_lives_after_all_keeps_its_index() {
+fn a_session_whose_end_was_lost_keeps_its_index() {
     run(async {
         let (store, prefix) = store().await;
         store.insert(&with(1, 1)).await.unwrap();
-        let _ = done(store.end(&id(1), LOGOUT).await.unwrap());
-        // A failover lost the end, and not what was told of it.
-        let key = format!("{prefix}s:{}", id(1));
+        let _ = applied(store.end(&session_id(1), LOGOUT).await.unwrap());
+        // A failover lost the end, but not the revocation.
+        let key = format!("{prefix}s:{}", session_id(1));
         assert_eq!(ask::<u32>(&["HDEL", &key, "ended", "reason"]), 2);
         assert_eq!(store.release(days(1), 10).await.unwrap(), 0);
         assert_eq!(store.revoked(at(0)).await.unwrap(), []);
-        assert_eq!(store.find(&id(1)).await.unwrap(), Some(with(1, 1)));
+        assert_eq!(store.find(&session_id(1)).await.unwrap(), Some(with(1, 1)));
         assert!(!store.insert(&with(2, 1)).await.unwrap());
-        // Nor is the index free by its first end when it ended again.
+        // The revocation of the first end does not release the index after a second end.
         let again = Ended { at: days(2), ..LOGOUT };
-        let _ = done(store.end(&id(1), again).await.unwrap());
-        let first = format!("1 {} {}", id(1), NOON.millis());
+        let _ = applied(store.end(&session_id(1), again).await.unwrap());
+        let first = format!("1 {} {}", session_id(1), NOON.millis());
         let _: u32 = ask(&["ZADD", &format!("{prefix}r"), &NOON.millis().to_string(), &first]);
         assert_eq!(store.release(days(1), 10).await.unwrap(), 0);
         assert!(!store.insert(&with(2, 1)).await.unwrap());
@@ -382,36 +391,37 @@ fn a_session_that_lives_after_all_keeps_its_index() {
 }
 
 #[test]
-fn a_release_counts_no_session_that_is_gone_and_frees_its_index() {
+fn a_release_frees_the_index_of_a_missing_session_without_counting_it() {
     run(async {
         let (store, prefix) = store().await;
         for number in [1, 2] {
-            let gone = Session { ended: Some(LOGOUT), ..with(number, number.into()) };
+            let gone = Session { ended: Some(LOGOUT), ..with(number.into(), number) };
             store.insert(&gone).await.unwrap();
         }
-        assert_eq!(ask::<u32>(&["DEL", &format!("{prefix}s:{}", id(1))]), 1);
+        assert_eq!(ask::<u32>(&["DEL", &format!("{prefix}s:{}", session_id(1))]), 1);
         assert_eq!(store.release(days(1), 10).await.unwrap(), 1);
         assert_eq!(store.revoked(at(0)).await.unwrap(), []);
         for number in [1, 2] {
-            assert!(store.insert(&with(10 + number, number.into())).await.unwrap(), "{number}");
+            assert!(store.insert(&with(u64::from(10 + number), number)).await.unwrap(), "{number}");
         }
     });
 }
 
 #[test]
-fn what_is_damaged_is_reported_and_keeps_no_index_from_being_released() {
+fn corrupt_revocations_are_reported_and_do_not_block_releases() {
     run(async {
         let (store, prefix) = store().await;
         let set = format!("{prefix}r");
-        // More than are released at once, and before all others.
+        // More than are released concurrently, and before all valid ones.
         for number in 0..200 {
             let _: u32 = ask(&["ZADD", &set, "0", &format!("horse {number}")]);
         }
-        let dead = |number: u16| Session { ended: Some(LOGOUT), ..with(number, number.into()) };
+        let ended_session =
+            |number: u32| Session { ended: Some(LOGOUT), ..with(number.into(), number) };
         for number in 0..300 {
-            store.insert(&dead(number)).await.unwrap();
+            store.insert(&ended_session(number)).await.unwrap();
         }
-        let key = format!("{prefix}s:{}", id(0));
+        let key = format!("{prefix}s:{}", session_id(0));
         assert_eq!(ask::<u32>(&["DEL", &key]), 1);
         let _: String = ask(&["SET", &key, "horse"]);
         for error in [
@@ -422,24 +432,27 @@ fn what_is_damaged_is_reported_and_keeps_no_index_from_being_released() {
             assert!(error.to_string().contains(&prefix) && !error.to_string().contains("horse"));
         }
         for number in 1..300 {
-            assert!(store.insert(&with(1000 + number, number.into())).await.unwrap(), "{number}");
+            assert!(
+                store.insert(&with(u64::from(1000 + number), number)).await.unwrap(),
+                "{number}"
+            );
         }
     });
 }
 
 #[test]
-fn a_status_that_is_no_index_is_corrupt() {
+fn an_invalid_status_index_is_corrupt() {
     run(async {
         let (store, prefix) = store().await;
         store.insert(&with(1, 1)).await.unwrap();
-        let key = format!("{prefix}s:{}", id(1));
+        let key = format!("{prefix}s:{}", session_id(1));
         for bad in ["", "01", "-1", "4294967296", "one"] {
             let _: u32 = ask(&["HSET", &key, "status", bad]);
-            let error = store.find(&id(1)).await.unwrap_err();
+            let error = store.find(&session_id(1)).await.unwrap_err();
             assert!(matches!(error, StoreError::Corrupt { .. }), "{bad}");
         }
         let _: u32 = ask(&["HDEL", &key, "status"]);
-        assert!(matches!(store.end(&id(1), LOGOUT).await.unwrap(), Outcome::Applied(_)));
+        assert!(matches!(store.end(&session_id(1), LOGOUT).await.unwrap(), Outcome::Applied(_)));
         assert_eq!(store.revoked(at(0)).await.unwrap(), []);
     });
 }

@@ -1,4 +1,4 @@
-//! Servers that die in the middle of everything, with and without what they had acknowledged.
+//! Servers that fail under load, with and without losing acknowledged writes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use crate::servers::{command, options, run, until};
 const CLIENTS: u32 = 12;
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A client that refreshes on and on, keeps every token it ever had, and tries again, with the key
-/// of its attempt, whenever the service is out of order.
+/// A client that refreshes continuously, keeps every token it received, and tries again with the same
+/// key when the service is unavailable.
 struct Client {
     refreshes: Arc<AtomicU64>,
     task: JoinHandle<Vec<RefreshToken>>,
 }
 
 /// Many clients of one service without a retry window.
-struct Storm {
+struct Load {
     sessions: Arc<Sessions>,
     clients: Vec<Client>,
     outages: Arc<AtomicU64>,
@@ -36,16 +36,16 @@ struct Storm {
     over: Arc<AtomicBool>,
 }
 
-impl Storm {
+impl Load {
     async fn begin(url: &str) -> Self {
-        let mut options = options(url, "storm:");
+        let mut options = options(url, "load:");
         options.timeout = TIMEOUT;
         let store = RedisStore::connect(options).await.unwrap();
         let settings =
             ProfileSettings { retry_window: Duration::ZERO, ..ProfileSettings::default() };
         let snapshot = fixture::snapshot(fixture::policy_with([fixture::profile("web", settings)]));
         let sessions = Arc::new(Sessions::new(Arc::new(store), Arc::new(SystemRandom), snapshot));
-        let mut storm = Self {
+        let mut load = Self {
             sessions,
             clients: Vec::new(),
             outages: Arc::default(),
@@ -53,10 +53,10 @@ impl Storm {
             over: Arc::default(),
         };
         for number in 0..CLIENTS {
-            let client = storm.client(number).await;
-            storm.clients.push(client);
+            let client = load.client(number).await;
+            load.clients.push(client);
         }
-        storm
+        load
     }
 
     async fn client(&self, number: u32) -> Client {
@@ -97,18 +97,19 @@ impl Storm {
         Client { refreshes, task }
     }
 
-    /// Lets each client refresh so often more.
+    /// Waits until every client has refreshed so many more times.
     async fn go_on(&self, what: &str, more: u64) {
         let counts = || self.clients.iter().map(|client| client.refreshes.load(Ordering::SeqCst));
         let wanted: Vec<u64> = counts().map(|count| count + more).collect();
         until(what, async || {
-            assert!(!self.clients.iter().any(|c| c.task.is_finished()), "a client has given up");
+            assert!(!self.clients.iter().any(|c| c.task.is_finished()), "a client was logged out");
             counts().zip(&wanted).all(|(count, wanted)| count >= *wanted)
         })
         .await;
     }
 
-    /// Ends it: every client's last token works, and one it had before is a thief's.
+    /// Stops the clients and checks that the last token of each works, and that an older one is detected
+    /// as stolen.
     async fn end(self) {
         self.over.store(true, Ordering::SeqCst);
         let context = self.sessions.context(fixture::NOW);
@@ -124,93 +125,93 @@ impl Storm {
     }
 }
 
-/// From now on the replicas of a server miss what it acknowledges.
+/// From now on the replicas of the server do not receive its writes.
 fn cut_off_replicas(master: SocketAddr) {
     let _: String = command(master, &["ACL", "SETUSER", "default", "-psync", "-sync", "-replconf"]);
     let _: u32 = command(master, &["CLIENT", "KILL", "TYPE", "replica"]);
 }
 
 #[test]
-fn a_server_that_was_killed_goes_on_where_it_was() {
+fn refreshes_continue_after_a_killed_server_restarts() {
     let settings = vec![("appendfsync".to_owned(), "always".to_owned())];
     let mut server = Redis::start(ServerOptions { settings, ..ServerOptions::default() }).unwrap();
     run(async {
-        let storm = Storm::begin(&server.url()).await;
+        let load = Load::begin(&server.url()).await;
         for _ in 0..3 {
-            storm.go_on("before the kill", 10).await;
-            let before = storm.outages.load(Ordering::SeqCst);
+            load.go_on("before the kill", 10).await;
+            let before = load.outages.load(Ordering::SeqCst);
             server.kill().unwrap();
             until("the outage is noticed", async || {
-                storm.outages.load(Ordering::SeqCst) >= before + u64::from(CLIENTS)
+                load.outages.load(Ordering::SeqCst) >= before + u64::from(CLIENTS)
             })
             .await;
             server.restart().unwrap();
-            storm.go_on("after the restart", 10).await;
+            load.go_on("after the restart", 10).await;
         }
-        assert_eq!(storm.healed.load(Ordering::SeqCst), 0, "nothing acknowledged was lost");
-        storm.end().await;
+        assert_eq!(load.healed.load(Ordering::SeqCst), 0, "nothing acknowledged was lost");
+        load.end().await;
     });
 }
 
 #[test]
-fn a_failover_that_loses_writes_logs_nobody_out_and_hides_no_thief() {
+fn a_failover_that_loses_writes_logs_no_client_out_and_hides_no_theft() {
     let mut servers = Sentinel::start().unwrap();
     run(async {
-        let storm = Storm::begin(&servers.url()).await;
-        storm.go_on("in the beginning", 5).await;
+        let load = Load::begin(&servers.url()).await;
+        load.go_on("in the beginning", 5).await;
         let master = servers.master().unwrap();
         cut_off_replicas(master);
-        storm.go_on("what will be lost", 5).await;
+        load.go_on("writes that will be lost", 5).await;
         servers.kill_master().unwrap();
-        storm.go_on("after the failover", 10).await;
-        assert!(storm.healed.load(Ordering::SeqCst) >= u64::from(CLIENTS), "writes were lost");
-        assert!(storm.outages.load(Ordering::SeqCst) > 0);
-        storm.end().await;
+        load.go_on("after the failover", 10).await;
+        assert!(load.healed.load(Ordering::SeqCst) >= u64::from(CLIENTS), "writes were lost");
+        assert!(load.outages.load(Ordering::SeqCst) > 0);
+        load.end().await;
     });
 }
 
 #[test]
-fn an_orderly_failover_is_followed() {
+fn a_planned_failover_is_followed() {
     let mut servers = Sentinel::start().unwrap();
     run(async {
-        let storm = Storm::begin(&servers.url()).await;
-        storm.go_on("in the beginning", 5).await;
+        let load = Load::begin(&servers.url()).await;
+        load.go_on("in the beginning", 5).await;
         servers.failover().unwrap();
-        storm.go_on("after the failover", 10).await;
-        storm.end().await;
+        load.go_on("after the failover", 10).await;
+        load.end().await;
     });
 }
 
 #[test]
-fn a_cluster_that_loses_a_master_logs_nobody_out_and_hides_no_thief() {
+fn a_cluster_that_loses_a_master_logs_no_client_out_and_hides_no_theft() {
     let mut cluster = Cluster::start().unwrap();
     run(async {
-        let storm = Storm::begin(&cluster.url()).await;
-        storm.go_on("in the beginning", 5).await;
-        // The sessions are spread over all masters; this is one of them.
+        let load = Load::begin(&cluster.url()).await;
+        load.go_on("in the beginning", 5).await;
+        // The sessions are distributed over all masters. This is one of them.
         let master = cluster.master_of("anything").unwrap();
         cut_off_replicas(master);
-        storm.go_on("what will be lost", 5).await;
+        load.go_on("writes that will be lost", 5).await;
         cluster.kill_master_of("anything").unwrap();
         cluster.wait_for_other_master_of("anything", master).unwrap();
-        storm.go_on("after the failover", 10).await;
-        assert!(storm.healed.load(Ordering::SeqCst) > 0, "writes were lost");
-        assert!(storm.outages.load(Ordering::SeqCst) > 0);
-        storm.end().await;
+        load.go_on("after the failover", 10).await;
+        assert!(load.healed.load(Ordering::SeqCst) > 0, "writes were lost");
+        assert!(load.outages.load(Ordering::SeqCst) > 0);
+        load.end().await;
     });
 }
 
-/// A node that hangs breaks no connection and sends nobody elsewhere.
+/// A hanging node neither closes connections nor redirects clients.
 #[test]
-fn a_cluster_whose_master_hangs_is_left_for_its_successor() {
+fn a_hanging_master_of_a_cluster_is_replaced() {
     let mut cluster = Cluster::start().unwrap();
     run(async {
-        let storm = Storm::begin(&cluster.url()).await;
-        storm.go_on("in the beginning", 5).await;
+        let load = Load::begin(&cluster.url()).await;
+        load.go_on("in the beginning", 5).await;
         let master = cluster.master_of("anything").unwrap();
         cluster.node_at(master).unwrap().pause().unwrap();
-        storm.go_on("after the failover", 5).await;
+        load.go_on("after the failover", 5).await;
         cluster.node_at(master).unwrap().resume().unwrap();
-        storm.end().await;
+        load.end().await;
     });
 }

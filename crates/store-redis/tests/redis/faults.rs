@@ -1,4 +1,4 @@
-//! Lost requests, lost answers, silent and full servers: what a step says, and what was done.
+//! Lost requests and responses, silent and full servers: the outcome of a step, and what was applied.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,11 @@ use aquaware_core::testing::fixture;
 use aquaware_servers::{Cluster, Fault, Proxy, Redis, RedisOptions as ServerOptions};
 use aquaware_store_redis::RedisStore;
 
-use crate::sample::{account, ended, generation, hash, id, session, step, subject};
+use aquaware_store_testkit::sample::{
+    account, ended, generation, minimal, password_hash, session_id, subject,
+};
+
+use crate::records::{applied, step};
 use crate::servers::{SINGLE, command, connect, options, prefix, run, until};
 
 const FAULTS: [Fault; 6] = [
@@ -31,7 +35,7 @@ async fn through(proxy: &Proxy, prefix: &str) -> RedisStore {
     RedisStore::connect(options).await.unwrap()
 }
 
-/// A policy without a retry window: whoever is taken for a thief is logged out.
+/// A policy without a retry window: a client that looks like a thief is logged out.
 fn strict() -> aquaware_core::policy::TokenPolicy {
     let settings = aquaware_core::policy::ProfileSettings {
         retry_window: Duration::ZERO,
@@ -41,7 +45,7 @@ fn strict() -> aquaware_core::policy::TokenPolicy {
 }
 
 #[test]
-fn a_refresh_survives_whatever_is_lost_of_it() {
+fn a_refresh_survives_any_single_fault() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         for fault in FAULTS {
@@ -66,7 +70,7 @@ fn a_refresh_survives_whatever_is_lost_of_it() {
 }
 
 #[test]
-fn a_step_without_an_answer_says_so_and_was_done_once_or_not_at_all() {
+fn a_step_without_a_response_is_unknown_and_applied_at_most_once() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         for fault in FAULTS {
@@ -74,46 +78,46 @@ fn a_step_without_an_answer_says_so_and_was_done_once_or_not_at_all() {
             let (prefix, done) = (prefix(), !matches!(fault, Fault::CutBefore | Fault::BlackHole));
             let store = through(&proxy, &prefix).await;
             let straight = connect(&SINGLE.url(), &prefix).await;
-            straight.insert(&session(1)).await.unwrap();
+            straight.insert(&minimal(1)).await.unwrap();
             SessionStore::ping(&store).await.unwrap();
             proxy.next(1, fault);
-            let error = store.advance(&id(1), &step(1)).await.unwrap_err();
+            let error = store.advance(&session_id(1), &step(1)).await.unwrap_err();
             assert!(error.is_unknown(), "{fault:?}: {error:?}");
             let wanted = generation(if done { 2 } else { 1 });
-            let found = straight.find(&id(1)).await.unwrap().unwrap();
+            let found = straight.find(&session_id(1)).await.unwrap().unwrap();
             assert_eq!(found.generation, wanted, "{fault:?}");
             SessionStore::ping(&store).await.unwrap();
             proxy.next(1, fault);
-            let error = store.end(&id(1), ended(EndReason::Logout)).await.unwrap_err();
+            let error = store.end(&session_id(1), ended(EndReason::Logout)).await.unwrap_err();
             assert!(error.is_unknown(), "{fault:?}: {error:?}");
-            let found = straight.find(&id(1)).await.unwrap().unwrap();
+            let found = straight.find(&session_id(1)).await.unwrap().unwrap();
             assert_eq!(found.ended.is_some(), done, "{fault:?}");
-            // And then everything as before.
-            let _ = store.end(&id(1), ended(EndReason::Logout)).await.unwrap();
+            // Afterwards the store works as before.
+            let _ = store.end(&session_id(1), ended(EndReason::Logout)).await.unwrap();
         }
     });
 }
 
 #[test]
-fn a_login_without_its_index_entry_never_happens() {
+fn no_session_exists_without_its_index_entry() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         for fault in FAULTS {
             proxy.pass();
             let store = through(&proxy, &prefix()).await;
-            // The first request of an insert writes the entry, and nothing of the session.
+            // The first request of an insert writes the index entry and nothing of the session.
             proxy.next(1, fault);
-            let error = store.insert(&session(1)).await.unwrap_err();
+            let error = store.insert(&minimal(1)).await.unwrap_err();
             assert!(error.is_transient() && !error.is_unknown(), "{fault:?}: {error:?}");
-            assert_eq!(store.find(&id(1)).await.unwrap(), None, "{fault:?}");
-            // The second makes the session, or may have.
+            assert_eq!(store.find(&session_id(1)).await.unwrap(), None, "{fault:?}");
+            // The second creates the session, or may have.
             SessionStore::ping(&store).await.unwrap();
             proxy.next(1, Fault::Pass);
             proxy.next(1, fault);
-            let error = store.insert(&session(1)).await.unwrap_err();
+            let error = store.insert(&minimal(1)).await.unwrap_err();
             assert!(error.is_unknown(), "{fault:?}: {error:?}");
             let found: Vec<SessionId> =
-                store.find(&id(1)).await.unwrap().map(|s| s.id).into_iter().collect();
+                store.find(&session_id(1)).await.unwrap().map(|s| s.id).into_iter().collect();
             let listed = SessionStore::list(&store, &subject("ann")).await.unwrap();
             assert_eq!(listed.iter().map(|s| s.id).collect::<Vec<_>>(), found, "{fault:?}");
         }
@@ -121,17 +125,17 @@ fn a_login_without_its_index_entry_never_happens() {
 }
 
 #[test]
-fn an_account_is_whole_or_can_be_made_again_whatever_is_lost() {
+fn an_interrupted_account_creation_is_complete_or_can_be_repeated() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         for fault in [Fault::CutBefore, Fault::CutAfter] {
-            // A creation has up to five requests.
+            // A creation makes up to five requests.
             for lost in 0..5 {
                 proxy.pass();
                 let store = through(&proxy, &prefix()).await;
                 proxy.next(lost, Fault::Pass);
                 proxy.next(1, fault);
-                let ann = account("ann");
+                let ann = account(1);
                 let made = store.create(&ann).await;
                 proxy.pass();
                 let here = store.by_id(&ann.id).await.unwrap().is_some();
@@ -152,67 +156,69 @@ fn an_account_is_whole_or_can_be_made_again_whatever_is_lost() {
 }
 
 #[test]
-fn a_server_that_refuses_connections_has_done_nothing() {
+fn a_refused_connection_means_the_step_was_not_applied() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         let store = through(&proxy, &prefix()).await;
-        store.insert(&session(1)).await.unwrap();
+        store.insert(&minimal(1)).await.unwrap();
         proxy.refuse();
-        // The connection may be seen to be closed only by using it.
-        until("the refusal is noticed", async || {
-            let error = store.advance(&id(1), &step(9)).await.unwrap_err();
+        // A closed connection may be noticed only when it is used.
+        until("the refused connection is noticed", async || {
+            let error = store.advance(&session_id(1), &step(9)).await.unwrap_err();
             matches!(error, StoreError::Unreachable(_))
         })
         .await;
         proxy.accept();
-        until("it goes on", async || SessionStore::ping(&store).await.is_ok()).await;
-        assert_eq!(store.find(&id(1)).await.unwrap(), Some(session(1)));
+        until("the store works again", async || SessionStore::ping(&store).await.is_ok()).await;
+        assert_eq!(store.find(&session_id(1)).await.unwrap(), Some(minimal(1)));
     });
 }
 
 #[test]
-fn a_connection_that_was_cut_while_idle_costs_no_request() {
+fn a_connection_lost_while_idle_fails_no_request() {
     let proxy = Proxy::to(SINGLE.address()).unwrap();
     run(async {
         let store = through(&proxy, &prefix()).await;
-        store.insert(&session(1)).await.unwrap();
+        store.insert(&minimal(1)).await.unwrap();
         for from in 1..10 {
             proxy.cut();
-            until("the cut is seen", async || proxy.open() == 0).await;
-            // The store's own end learns of it a moment later, and shows nobody.
+            until("the proxy has closed the connection", async || proxy.open() == 0).await;
+            // The store notices it a moment later, which cannot be observed from outside.
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let _ = crate::sample::done(store.advance(&id(1), &step(from)).await.unwrap());
+            let _ = applied(store.advance(&session_id(1), &step(from)).await.unwrap());
         }
     });
 }
 
-/// Whether each call of the port failed.
+/// Whether each call of the session port failed.
 async fn all_sessions(store: &RedisStore) -> impl std::fmt::Debug {
     let end = ended(EndReason::Logout);
     let ann = subject("ann");
     tokio::join!(
-        async { store.insert(&session(99)).await.is_err() },
+        async { store.insert(&minimal(99)).await.is_err() },
         async { store.revoked(fixture::NOW).await.is_err() },
         async { store.release(fixture::NOW, 10).await.is_err() },
-        async { store.find(&id(1)).await.is_err() },
-        async { store.advance(&id(1), &step(1)).await.is_err() },
-        async { store.touch(&id(1), generation(1), fixture::NOW).await.is_err() },
-        async { store.end(&id(1), end).await.is_err() },
+        async { store.find(&session_id(1)).await.is_err() },
+        async { store.advance(&session_id(1), &step(1)).await.is_err() },
+        async { store.touch(&session_id(1), generation(1), fixture::NOW).await.is_err() },
+        async { store.end(&session_id(1), end).await.is_err() },
         async { store.end_all(&ann, None, end).await.is_err() },
         async { SessionStore::list(store, &ann).await.is_err() },
         async { SessionStore::ping(store).await.is_err() },
     )
 }
 
-/// The same of the other port.
+/// The same for the account port.
 async fn all_accounts(store: &RedisStore) -> impl std::fmt::Debug {
-    let (ann, bob) = (account("ann"), account("bob"));
+    let (ann, bob) = (account(1), account(2));
     tokio::join!(
         async { store.create(&bob).await.is_err() },
         async { store.by_id(&ann.id).await.is_err() },
         async { store.by_login(&ann.login).await.is_err() },
-        async { store.replace_password(&ann.id, &ann.password, &hash("x")).await.is_err() },
-        async { store.set_password(&ann.id, &hash("x")).await.is_err() },
+        async {
+            store.replace_password(&ann.id, &ann.password, &password_hash("x")).await.is_err()
+        },
+        async { store.set_password(&ann.id, &password_hash("x")).await.is_err() },
         async { store.set_disabled(&ann.id, None).await.is_err() },
         async { store.delete(&ann.id).await.is_err() },
         async { AccountStore::list(store, None, 10).await.is_err() },
@@ -227,9 +233,9 @@ fn no_call_outlives_its_timeout() {
         options.timeout = TIMEOUT;
         let store = RedisStore::connect(options).await.unwrap();
         for number in 1..20 {
-            store.insert(&session(number)).await.unwrap();
+            store.insert(&minimal(number)).await.unwrap();
         }
-        store.create(&account("ann")).await.unwrap();
+        store.create(&account(1)).await.unwrap();
         server.pause().unwrap();
         for round in 0..2 {
             let begin = Instant::now();
@@ -240,13 +246,13 @@ fn no_call_outlives_its_timeout() {
             assert!(!all.contains("false"), "{round}: {all}");
         }
         server.resume().unwrap();
-        until("it goes on", async || SessionStore::ping(&store).await.is_ok()).await;
-        assert!(store.find(&id(1)).await.unwrap().is_some());
+        until("the store works again", async || SessionStore::ping(&store).await.is_ok()).await;
+        assert!(store.find(&session_id(1)).await.unwrap().is_some());
     });
 }
 
 #[test]
-fn a_full_server_refuses_and_says_what_to_do() {
+fn a_full_server_rejects_writes_and_the_error_names_the_remedy() {
     let maxmemory = Some("3mb".to_owned());
     let server = Redis::start(ServerOptions { maxmemory, ..ServerOptions::default() }).unwrap();
     run(async {
@@ -255,7 +261,7 @@ fn a_full_server_refuses_and_says_what_to_do() {
         let large = |number| {
             let device =
                 aquaware_core::session::Device { user_agent: agent.clone(), ..Default::default() };
-            Session { device, ..session(number) }
+            Session { device, ..minimal(number) }
         };
         let mut refused = None;
         for number in 1..100 {
@@ -268,42 +274,45 @@ fn a_full_server_refuses_and_says_what_to_do() {
         assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("maxmemory"), "{cause}");
-        // Until not even a small one has room.
+        // Until there is no room for a small one either.
         for number in 100..2000 {
-            if store.insert(&session(number)).await.is_err() {
+            if store.insert(&minimal(number)).await.is_err() {
                 break;
             }
         }
-        // What is there is there, and can be read.
-        assert_eq!(store.find(&id(1)).await.unwrap(), Some(large(1)));
-        assert!(matches!(store.advance(&id(1), &step(1)).await, Err(StoreError::Rejected(_))));
+        // Existing records can still be read.
+        assert_eq!(store.find(&session_id(1)).await.unwrap(), Some(large(1)));
+        assert!(matches!(
+            store.advance(&session_id(1), &step(1)).await,
+            Err(StoreError::Rejected(_))
+        ));
         server.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
-        let _ = crate::sample::done(store.advance(&id(1), &step(1)).await.unwrap());
+        let _ = applied(store.advance(&session_id(1), &step(1)).await.unwrap());
     });
 }
 
 #[test]
-fn a_replica_that_was_a_master_has_done_nothing() {
+fn a_demoted_master_applies_nothing() {
     let server = Redis::start(ServerOptions::default()).unwrap();
     run(async {
         let store = connect(&server.url(), "").await;
-        store.insert(&session(1)).await.unwrap();
+        store.insert(&minimal(1)).await.unwrap();
         server.command(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
-        let error = store.advance(&id(1), &step(1)).await.unwrap_err();
+        let error = store.advance(&session_id(1), &step(1)).await.unwrap_err();
         assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
         server.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
-        let _ = crate::sample::done(store.advance(&id(1), &step(1)).await.unwrap());
+        let _ = applied(store.advance(&session_id(1), &step(1)).await.unwrap());
     });
 }
 
-/// The library would send it again, and it would be done twice.
+/// Without its configuration the library would send it again, and it would be executed twice.
 #[test]
-fn a_cluster_gets_no_step_twice() {
+fn a_cluster_never_receives_a_step_twice() {
     let mut cluster = Cluster::start().unwrap();
-    let key = format!("s:{}", id(1));
+    let key = format!("s:{}", session_id(1));
     let master = cluster.master_of(&key).unwrap();
     let proxy = Proxy::to(master).unwrap();
-    // From now on clients are sent to the proxy for this node's keys.
+    // From now on the Cluster redirects clients to the proxy for the keys of this node.
     let port = proxy.address().port().to_string();
     let announce = ["CONFIG", "SET", "cluster-announce-port", &port];
     cluster.node_at(master).unwrap().command(&announce).unwrap();
@@ -324,18 +333,18 @@ fn a_cluster_gets_no_step_twice() {
         })
         .await;
         let store = connect(&url, "").await;
-        store.insert(&session(1)).await.unwrap();
-        // So that the node knows the script.
-        let _ = crate::sample::done(store.advance(&id(1), &step(1)).await.unwrap());
+        store.insert(&minimal(1)).await.unwrap();
+        // Now the node knows the script.
+        let _ = applied(store.advance(&session_id(1), &step(1)).await.unwrap());
         for (from, fault) in (2..).zip([Fault::CutAfter, Fault::CutWithin(3), Fault::CutAfter]) {
             let before = calls();
             let faults = proxy.faults();
             proxy.next_with(b"EVALSHA", 1, fault);
-            let error = store.advance(&id(1), &step(from)).await.unwrap_err();
+            let error = store.advance(&session_id(1), &step(from)).await.unwrap_err();
             assert!(error.is_unknown(), "{error:?}");
             assert_eq!(proxy.faults(), faults + 1);
-            until("it goes on", async || {
-                let found = store.find(&id(1)).await;
+            until("the store works again", async || {
+                let found = store.find(&session_id(1)).await;
                 found.is_ok_and(|found| found.unwrap().generation == generation(from + 1))
             })
             .await;
@@ -345,12 +354,12 @@ fn a_cluster_gets_no_step_twice() {
 }
 
 #[test]
-fn a_key_that_moves_to_another_node_is_found_there() {
+fn a_key_that_moves_to_another_node_is_followed() {
     let mut cluster = Cluster::start().unwrap();
     run(async {
         let store = connect(&cluster.url(), "").await;
-        store.insert(&session(1)).await.unwrap();
-        let key = format!("s:{}", id(1));
+        store.insert(&minimal(1)).await.unwrap();
+        let key = format!("s:{}", session_id(1));
         let from = cluster.master_of(&key).unwrap();
         let masters: Vec<_> = cluster.addresses()[..3].to_vec();
         let to = *masters.iter().find(|node| **node != from).unwrap();
@@ -361,14 +370,14 @@ fn a_key_that_moves_to_another_node_is_found_there() {
         let _: String = command(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &old]);
         let _: String = command(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &new]);
         let _: String = command(from, &["MIGRATE", "127.0.0.1", &port, &key, "0", "9000"]);
-        // Half moved: the node sends on to the other, and has done nothing.
-        let error = store.advance(&id(1), &step(1)).await.unwrap_err();
+        // The key is being moved: the node redirects to the other one and executes nothing.
+        let error = store.advance(&session_id(1), &step(1)).await.unwrap_err();
         assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
         for node in [to, from] {
             let _: String = command(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &new]);
         }
         for number in 1..4 {
-            let _ = crate::sample::done(store.advance(&id(1), &step(number)).await.unwrap());
+            let _ = applied(store.advance(&session_id(1), &step(number)).await.unwrap());
         }
         assert_eq!(cluster.nodes().len(), 6);
     });
