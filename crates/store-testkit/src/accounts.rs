@@ -24,8 +24,8 @@ use crate::harness::Harness;
 /// Every check of an account store.
 pub const ACCOUNT_CHECKS: &[Check<dyn AccountStore>] = crate::__each_account_check!(__table);
 
-/// Runs one check of [`ACCOUNT_CHECKS`] on an account store of this harness, in an async runtime of
-/// its own. The harness is created inside that runtime.
+/// Runs one check of [`ACCOUNT_CHECKS`] on an account store of this harness, in a separate async
+/// runtime. The harness is created inside that runtime.
 ///
 /// # Errors
 /// [`CheckError`](crate::CheckError) when the store breaks the contract, or no check has this name.

@@ -35,8 +35,8 @@ impl<P: ?Sized> fmt::Debug for Check<P> {
     }
 }
 
-/// Runs the check called `name` from `checks`, in an async runtime of its own. The fixture is set up
-/// inside that runtime.
+/// Runs the check called `name` from `checks`, in a separate async runtime. The fixture is set up inside
+/// that runtime.
 pub(crate) fn run<P: ?Sized>(
     checks: &[Check<P>],
     name: &str,

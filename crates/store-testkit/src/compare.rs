@@ -1,5 +1,5 @@
-//! Comparing records field by field, so that an error names the field; and the calls whose result
-//! almost every check verifies.
+//! Comparing records field by field, so that an error names the field; and the calls that almost
+//! every check makes and verifies.
 
 use aquaware_core::account::Account;
 use aquaware_core::session::Session;

@@ -45,8 +45,8 @@ pub trait Harness: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether records stay until [`purge`](aquaware_core::store::SessionStore::purge) removes
-    /// them. `false` for a store whose records expire automatically: its purge must remove nothing,
-    /// and no check uses a record whose last token expired in the past.
+    /// them. `false` for a store with automatic expiry: its purge must remove nothing, and no check
+    /// uses a record that expired in the past.
     pub purges: bool,
     /// Number of generated sequences. The variable `PROPTEST_CASES` overrides it.
     pub sequences: u32,

@@ -35,8 +35,8 @@ use async_trait::async_trait;
 /// since it was read.
 ///
 /// Errors follow the rules of the ports: [`StoreError::Unreachable`] only if the operation certainly
-/// had no effect, [`StoreError::UnknownOutcome`] if it may have had one. An operation whose outcome
-/// is unknown must not be repeated by the engine or by the client library below it.
+/// had no effect, [`StoreError::UnknownOutcome`] if it may have had one. An operation with an
+/// unknown outcome must not be repeated by the engine or by the client library below it.
 #[async_trait]
 pub trait Engine: Send + Sync + fmt::Debug {
     /// What distinguishes two writes of one key: a revision, a sequence number, or the value itself.

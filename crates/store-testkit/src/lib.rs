@@ -5,7 +5,7 @@
 //! [`SessionStore`](aquaware_core::store::SessionStore) or
 //! [`AccountStore`](aquaware_core::store::AccountStore), writes a [`Harness`], and tests the adapter
 //! with one line: [`conformance!`], [`session_conformance!`] or [`account_conformance!`]. Every
-//! check becomes a test whose name states a property. `docs/storage-adapters.md` in the repository
+//! check becomes a test, named after a property. `docs/storage-adapters.md` in the repository
 //! describes the contract.
 //!
 //! - Checks do not depend on the clock or on each other, and never sleep. Generated sequences are

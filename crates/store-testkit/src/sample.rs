@@ -1,7 +1,7 @@
 //! Sample records, for the checks and for a store's own tests.
 //!
-//! All of them expire after the year 2100, so that a store whose records expire automatically does
-//! not drop one during a test.
+//! All of them expire after the year 2100, so that a store with automatic expiry does not drop one
+//! during a test.
 //!
 //! ```
 //! use aquaware_core::session::Session;

@@ -36,8 +36,8 @@ use crate::harness::Harness;
 /// Every check of a session store.
 pub const SESSION_CHECKS: &[Check<dyn SessionStore>] = crate::__each_session_check!(__table);
 
-/// Runs one check of [`SESSION_CHECKS`] on a session store of this harness, in an async runtime of
-/// its own. The harness is created inside that runtime.
+/// Runs one check of [`SESSION_CHECKS`] on a session store of this harness, in a separate async
+/// runtime. The harness is created inside that runtime.
 ///
 /// # Errors
 /// [`CheckError`](crate::CheckError) when the store breaks the contract, or no check has this name.

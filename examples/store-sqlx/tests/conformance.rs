@@ -1,4 +1,6 @@
-//! The conformance checks of the test kit, each on a SQLite file of its own.
+//! The conformance checks of the test kit, each on a separate SQLite file.
+
+#![allow(clippy::unwrap_used, reason = "a harness that fails must panic")]
 
 use aquaware_core::id::{SessionId, Subject};
 use aquaware_store_testkit::{Harness, Settings, conformance};

@@ -136,8 +136,8 @@ fn forbidden(from: &str, dependency: &Dependency) -> Option<String> {
     (shipped && testing).then(|| format!("{from} may use {to}/{TEST_FEATURE} in tests only"))
 }
 
-/// Why a package does not build with the `rust-version` of the workspace. The example on sqlx has a
-/// `rust-version` of its own, because sqlx requires a later one.
+/// Why a package does not build with the `rust-version` of the workspace. The example on sqlx is
+/// exempt, because sqlx requires a later version.
 fn too_new(package: &Package) -> Option<String> {
     if is_top(&package.name) || package.name.starts_with("sqlx") {
         return None;

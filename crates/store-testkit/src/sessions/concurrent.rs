@@ -47,11 +47,11 @@ pub(super) async fn concurrent_advances_of_one_generation_apply_once(
             .await?;
             let (steps, outcomes): (Vec<Advance>, Vec<Outcome>) = outcomes.into_iter().unzip();
             let winner = single_winner(&outcomes)?;
-            let whose = steps.iter().find(|step| Some(step.mark) == winner.mark);
-            let whose = whose.ok_or_else(|| {
+            let step = steps.iter().find(|step| Some(step.mark) == winner.mark);
+            let step = step.ok_or_else(|| {
                 CheckError::new("the mark of the applied step belongs to no attempt")
             })?;
-            same_session("the record of the applied step", &advanced(&session, whose), &winner)?;
+            same_session("the record of the applied step", &advanced(&session, step), &winner)?;
             is_stored(fixture.store(), &winner).await?;
             session = winner;
         }

@@ -1,7 +1,7 @@
 //! `purge`: removing expired records, and only those.
 //!
-//! A store whose records expire automatically must remove nothing on purge. The sample records live
-//! for decades, so the checks verify that.
+//! A store with automatic expiry must remove nothing on purge. The sample records live for decades, so
+//! the checks verify that.
 
 use std::slice::from_ref;
 
@@ -14,7 +14,7 @@ use crate::error::{CheckResult, same};
 use crate::fixture::SessionFixture;
 use crate::sample::{self, advanced, ended, full, later, minimal, step};
 
-/// A session whose idle and absolute lifetimes end so many seconds after noon.
+/// A session with idle and absolute lifetimes that end so many seconds after noon.
 fn until(number: u64, idle: u64, absolute: u64) -> Session {
     Session { expires_at: later(idle), ends_at: later(absolute), ..full(number) }
 }
