@@ -15,7 +15,7 @@ use aquaware_store_testkit::sample::{
 };
 
 use crate::records::{applied, step};
-use crate::servers::{SINGLE, command, connect, options, prefix, run, until};
+use crate::servers::{SINGLE, command, connect, load_scripts, options, prefix, run, until};
 
 const FAULTS: [Fault; 6] = [
     Fault::CutBefore,
@@ -30,6 +30,7 @@ const FAULTS: [Fault; 6] = [
 const TIMEOUT: Duration = Duration::from_millis(700);
 
 async fn through(proxy: &Proxy, prefix: &str) -> RedisStore {
+    load_scripts().await;
     let mut options = options(&SINGLE.url_at(proxy.address()), prefix);
     options.timeout = TIMEOUT;
     RedisStore::connect(options).await.unwrap()

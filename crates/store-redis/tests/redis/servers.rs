@@ -6,9 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+use aquaware_core::session::{EndReason, Session};
+use aquaware_core::store::SessionStore as _;
 use aquaware_servers::{Cluster, Redis, RedisOptions as ServerOptions, Sentinel};
 use aquaware_store_redis::{RedisOptions, RedisStore};
+use aquaware_store_testkit::sample;
 use redis::{FromRedisValue, cmd};
+
+use crate::records::applied;
 
 /// One server for all tests that do not disturb it.
 pub(crate) static SINGLE: LazyLock<Redis> =
@@ -37,6 +42,20 @@ pub(crate) fn options(url: &str, prefix: &str) -> RedisOptions {
 
 pub(crate) async fn connect(url: &str, prefix: &str) -> RedisStore {
     RedisStore::connect(options(url, prefix)).await.unwrap()
+}
+
+/// Makes the shared server know the scripts on sessions, so that every step is a single request.
+pub(crate) async fn load_scripts() {
+    let store = connect(&SINGLE.url(), &prefix()).await;
+    let session = sample::full(1);
+    let (ended, status) = (sample::ended(EndReason::Logout), Some(sample::status_index(2)));
+    assert!(store.insert(&session).await.unwrap());
+    assert!(!store.insert(&Session { status, ..session.clone() }).await.unwrap());
+    let step = sample::step(&session, 1);
+    let _ = applied(store.advance(&session.id, &step).await.unwrap());
+    let _ = applied(store.touch(&session.id, step.to, sample::NOON).await.unwrap());
+    let _ = applied(store.end(&session.id, ended).await.unwrap());
+    assert_eq!(store.release(sample::later(1), 1).await.unwrap(), 1);
 }
 
 /// Executes a command, bypassing the store.

@@ -13,7 +13,7 @@ use redis::FromRedisValue;
 use aquaware_store_testkit::sample::{NOON, ended, generation, minimal, session_id, subject};
 
 use crate::records::{applied, at, days, step};
-use crate::servers::{SINGLE, command, connect, options, prefix, run, until};
+use crate::servers::{SINGLE, command, connect, load_scripts, options, prefix, run, until};
 
 const LOGOUT: Ended = Ended { at: NOON, reason: EndReason::Logout };
 const HOUR: i64 = 3_600_000;
@@ -28,15 +28,9 @@ async fn store() -> (RedisStore, String) {
     (connect(&SINGLE.url(), &prefix).await, prefix)
 }
 
-/// The same store through a proxy. The server knows all scripts.
+/// The same store through a proxy.
 async fn through(proxy: &Proxy, prefix: &str) -> RedisStore {
-    let (other, _) = store().await;
-    other.insert(&with(1, 1)).await.unwrap();
-    assert!(!other.insert(&with(1, 2)).await.unwrap());
-    let _ = applied(other.advance(&session_id(1), &step(1)).await.unwrap());
-    let _ = applied(other.touch(&session_id(1), generation(2), NOON).await.unwrap());
-    let _ = applied(other.end(&session_id(1), LOGOUT).await.unwrap());
-    assert_eq!(other.release(days(1), 1).await.unwrap(), 1);
+    load_scripts().await;
     let mut options = options(&SINGLE.url_at(proxy.address()), prefix);
     options.timeout = Duration::from_millis(700);
     let store = RedisStore::connect(options).await.unwrap();
