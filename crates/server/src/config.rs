@@ -35,9 +35,7 @@ const DEFAULT_FILE: &str = "aquaware.toml";
 /// The sources of a configuration. A running server keeps them, to reload on SIGHUP.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
-    /// `--config FILE`.
     pub(crate) file: Option<PathBuf>,
-    /// The environment variables.
     pub(crate) environment: Environment,
     /// The base of relative paths; empty for the working directory.
     pub(crate) directory: PathBuf,
@@ -46,7 +44,6 @@ pub(crate) struct Request {
 /// A configuration and its sources.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
-    /// The checked configuration.
     pub(crate) config: Config,
     /// The path of the file that was read, as given.
     pub(crate) file: Option<PathBuf>,
@@ -59,7 +56,6 @@ impl Loaded {
         show::toml(&self.raw)
     }
 
-    /// The effective configuration as JSON.
     pub(crate) fn json(&self) -> Json {
         show::json(&self.raw)
     }

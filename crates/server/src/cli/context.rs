@@ -14,18 +14,13 @@ use aquaware_core::time::SystemClock;
 
 /// The configuration, input and output of one command.
 pub(super) struct Context<'a, 'o> {
-    /// The source of the configuration.
     pub(super) request: &'a Request,
-    /// Whether to print JSON.
     pub(super) json: bool,
-    /// Standard input.
     pub(super) input: &'a mut Input,
-    /// Standard output and standard error.
     pub(super) output: &'a mut Output<'o>,
 }
 
 impl Context<'_, '_> {
-    /// Loads and checks the configuration.
     pub(super) fn config(&self) -> Result<Config, CommandError> {
         Ok(load(self.request)?.config)
     }

@@ -99,7 +99,6 @@ fn both<S: SessionStore + AccountStore + 'static>(store: S) -> Ports {
 /// The state of one store.
 #[derive(Debug)]
 pub(crate) struct StoreReport {
-    /// The settings that name this store.
     pub(crate) settings: Vec<&'static str>,
     /// What the store reports, `None` for a store in memory, or why it cannot be used.
     pub(crate) outcome: Result<Option<StoreFacts>, String>,

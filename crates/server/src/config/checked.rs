@@ -28,22 +28,16 @@ pub(crate) struct Config {
     issuer: Option<Issuer>,
     /// The base of relative paths. It may not exist yet.
     pub(crate) data_dir: PathBuf,
-    /// The listeners.
     pub(crate) listen: Listen,
-    /// The stores of sessions and accounts.
     pub(crate) store: Stores,
-    /// The signing keys.
     pub(crate) keys: Keys,
-    /// Sign-up and passwords.
     pub(crate) accounts: Accounts,
     clients: Vec<ClientProfile>,
-    /// The request limits.
     pub(crate) limits: Limits,
     /// Cookies without `Secure` and without the prefix, for development over plain HTTP.
     pub(crate) insecure_cookies: bool,
     /// The web origins that may send credentials, besides that of the issuer.
     pub(crate) allow_origins: Vec<Origin>,
-    /// The log.
     pub(crate) log: Log,
 }
 
@@ -65,18 +59,14 @@ pub(crate) struct Listen {
 /// `[listen.tls]`: PEM files. They may not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
-    /// The certificate and its chain.
     pub(crate) certificate: PathBuf,
-    /// The private key.
     pub(crate) private_key: PathBuf,
 }
 
 /// `[store]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Stores {
-    /// The store of sessions.
     pub(crate) sessions: StoreUrl,
-    /// The store of accounts.
     pub(crate) accounts: StoreUrl,
     /// The number of connections to each store.
     pub(crate) pool_size: NonZeroU32,
@@ -91,7 +81,6 @@ pub(crate) struct Stores {
 pub(crate) struct Keys {
     /// The directory of the key files. It may not exist yet.
     pub(crate) directory: PathBuf,
-    /// The algorithm of access tokens.
     pub(crate) algorithm: Algorithm,
     /// How long a key signs, at least an hour; `None` for rotation by hand only.
     pub(crate) rotate_every: Option<Duration>,
@@ -100,11 +89,9 @@ pub(crate) struct Keys {
 /// `[accounts]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Accounts {
-    /// Who may sign up.
     pub(crate) signup: Signup,
     /// The minimum length in characters, from 8 to 128.
     pub(crate) password_min_length: usize,
-    /// The parameters of password hashing.
     pub(crate) argon2: Argon2,
 }
 
@@ -115,7 +102,6 @@ pub(crate) struct Argon2 {
     pub(crate) memory_kib: u32,
     /// The number of passes over the memory.
     pub(crate) iterations: u32,
-    /// The number of lanes.
     pub(crate) parallelism: u32,
     /// The maximum number of concurrent hashes.
     pub(crate) max_concurrent: NonZeroUsize,
@@ -126,7 +112,6 @@ pub(crate) struct Argon2 {
 /// `[log]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
-    /// The format of lines.
     pub(crate) format: LogFormat,
     /// A level or directives of `tracing_subscriber::EnvFilter`.
     pub(crate) level: String,

@@ -30,7 +30,6 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// The defaults only.
     pub(super) fn new() -> Self {
         let clients = schema::BUILT_IN_CLIENTS.map(|id| (id.to_owned(), Source::Default));
         Self { clients: BTreeMap::from(clients), ..Self::default() }

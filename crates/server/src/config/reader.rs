@@ -25,12 +25,10 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of `raw`.
     pub(super) fn new(raw: &'a Raw, base: PathBuf) -> Self {
         Self { raw, base, read: BTreeSet::new(), problems: Vec::new() }
     }
 
-    /// Reads the setting `path`.
     pub(super) fn read<T>(
         &mut self,
         path: &'static str,

@@ -13,13 +13,9 @@ use super::source::PREFIX;
 pub(crate) enum DefaultValue {
     /// No default: the setting is an optional string.
     Absent,
-    /// A string.
     Text(&'static str),
-    /// An integer.
     Integer(i64),
-    /// `true` or `false`.
     Boolean(bool),
-    /// A list of strings.
     List(&'static [&'static str]),
 }
 
@@ -39,9 +35,7 @@ pub(crate) enum Secrecy {
 pub(crate) struct Setting {
     /// The path, or the name within the table of a client.
     pub(crate) path: &'static str,
-    /// The default.
     pub(crate) default: DefaultValue,
-    /// The secrecy.
     pub(crate) secrecy: Secrecy,
 }
 
@@ -145,7 +139,6 @@ impl Key {
         self.path.rsplit('.').next().unwrap_or(self.path)
     }
 
-    /// The definition of the setting.
     pub(super) fn setting(&self) -> Option<&'static Setting> {
         let (settings, special) = match self.client.as_deref() {
             None => (SETTINGS, None),

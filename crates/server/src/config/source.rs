@@ -14,13 +14,10 @@ pub(crate) const PREFIX: &str = "AQUAWARE_";
 /// The source of a value, as displayed in errors and by `config show`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The value is a default.
     Default,
     /// A line of the file, starting with 1; 0 is the whole file.
     File {
-        /// The path of the file, as given.
         path: String,
-        /// The line.
         line: usize,
     },
     /// An environment variable, by its name.

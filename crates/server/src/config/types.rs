@@ -9,7 +9,6 @@ use super::secret::SecretText;
 pub(crate) struct Origin(pub(super) String);
 
 impl Origin {
-    /// The value of the `Origin` header.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -22,16 +21,13 @@ pub(crate) enum StoreUrl {
     Memory,
     /// An SQLite file. The path is not relative to the data directory any more.
     Sqlite(PathBuf),
-    /// A server.
     Server(Engine, SecretText),
 }
 
 /// The kinds of store servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// PostgreSQL and compatible servers.
     Postgres,
-    /// MySQL and MariaDB.
     Mysql,
     /// Redis and Valkey. The scheme selects a single server, Cluster or Sentinel, and TLS.
     Redis,
@@ -56,7 +52,6 @@ impl Engine {
 /// Who may sign up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signup {
-    /// Everyone.
     Open,
     /// Only the operator creates accounts.
     Closed,

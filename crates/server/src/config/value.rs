@@ -10,20 +10,15 @@ use super::schema::DefaultValue;
 /// The value of a key.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// A string.
     Text(String),
-    /// An integer of 64 bits.
     Integer(i64),
-    /// `true` or `false`.
     Boolean(bool),
-    /// A list.
     List(Vec<Self>),
     /// A value of a type that no setting has: a table, a date, a fraction or a huge number.
     Other(String),
 }
 
 impl Value {
-    /// The string, if it is one.
     pub(super) fn text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }

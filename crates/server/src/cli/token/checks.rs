@@ -13,7 +13,6 @@ use crate::cli::span::relative;
 /// A rule and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Check {
-    /// The name of the rule.
     pub(super) rule: &'static str,
     /// Whether it passed; `None` if it was not checked.
     pub(super) passed: Option<bool>,
@@ -40,9 +39,7 @@ pub(super) enum VerifiedToken {
 /// The outcome of the checks without a store.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    /// The kind that the token claims to be.
     pub(super) kind: Option<TokenType>,
-    /// The checks in their order.
     pub(super) checks: Vec<Check>,
     /// The claims, if all checks passed.
     pub(super) verified: Option<VerifiedToken>,

@@ -19,7 +19,6 @@ use crate::config::{Config, StoreUrl};
 /// The session of a token.
 #[derive(Clone, Debug)]
 pub(super) struct SessionState {
-    /// The id of the session.
     pub(super) id: SessionId,
     /// The record; `None` if the store has none.
     pub(super) record: Option<Session>,
@@ -38,7 +37,6 @@ impl SessionState {
         })
     }
 
-    /// The state of the session.
     pub(super) fn state(&self, now: Timestamp) -> &'static str {
         match &self.record {
             None => "unknown",
@@ -52,7 +50,6 @@ impl SessionState {
 /// The outcome of a lookup.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The checks that need the store.
     pub(super) checks: Vec<Check>,
     /// The session, if it was looked up.
     pub(super) session: Option<SessionState>,
