@@ -2,10 +2,9 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::Server;
 use actix_web::rt::System;
 use actix_web::{App, HttpServer, rt, web};
 use aquaware_core::time::{Clock as _, SystemClock};
@@ -20,53 +19,6 @@ use crate::tls;
 
 /// How many seconds requests in flight have to finish after a signal to stop.
 const SHUTDOWN_SECONDS: u64 = 30;
-
-/// A server that runs on a separate thread until [`Running::stop`].
-#[cfg(feature = "demo")]
-#[derive(Debug)]
-pub(crate) struct Running {
-    /// The address of the public listener.
-    pub(crate) public: SocketAddr,
-    handle: ServerHandle,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[cfg(feature = "demo")]
-impl Running {
-    /// Finishes the requests in flight and stops.
-    pub(crate) fn stop(mut self) {
-        let _stopping = self.handle.stop(true);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Starts a server on a separate thread and returns once it serves.
-///
-/// # Errors
-/// [`StartError`].
-#[cfg(feature = "demo")]
-pub(crate) fn start(config: Config) -> Result<Running, StartError> {
-    let (started, outcome) = mpsc::channel();
-    let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
-        System::new().block_on(async move {
-            match listen(&config).await {
-                Ok(Listening { server, public, .. }) => {
-                    let _ = started.send(Ok((public, server.handle())));
-                    let _ = server.await;
-                }
-                Err(error) => {
-                    let _ = started.send(Err(error));
-                }
-            }
-        });
-    });
-    let thread = thread.map_err(StartError::System)?;
-    let gone = |_| StartError::System(std::io::ErrorKind::BrokenPipe.into());
-    let (public, handle) = outcome.recv().map_err(gone)??;
-    Ok(Running { public, handle, thread: Some(thread) })
-}
 
 /// Serves until SIGTERM or SIGINT. SIGHUP reloads keys and client profiles.
 ///
@@ -99,15 +51,15 @@ pub(crate) fn serve(loaded: Loaded, request: Request) -> Result<(), StartError> 
     })
 }
 
-struct Listening {
-    server: Server,
-    public: SocketAddr,
+pub(super) struct Listening {
+    pub(super) server: Server,
+    pub(super) public: SocketAddr,
     management: SocketAddr,
     maintenance: Rc<Maintenance>,
 }
 
 /// Binds both listeners and starts to serve. Must be called in an actix system.
-async fn listen(config: &Config) -> Result<Listening, StartError> {
+pub(super) async fn listen(config: &Config) -> Result<Listening, StartError> {
     let directory = &config.data_dir;
     std::fs::create_dir_all(directory).map_err(StartError::data_directory(directory))?;
     let tls = match &config.listen.tls {
