@@ -79,7 +79,7 @@ impl FailedLogins {
     ///
     /// # Errors
     /// [`ErrorCode::AccountLocked`], to be returned instead, if the login is locked by now.
-    /// Otherwise the correct one among many concurrent guesses would stand out.
+    /// Otherwise the correct one among many concurrent guesses would be recognizable.
     pub(crate) fn succeeded(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
         let Some(rate) = self.rate else { return Ok(()) };
         let (key, mut windows) = (key(login), self.windows());

@@ -59,7 +59,7 @@ pub(crate) async fn log_in(
     }
     let granted = outcome.map_err(LoginRejection::Login)?;
     if let Some(Err(locked)) = login.map(|login| accounts.failed_logins.succeeded(&login, now)) {
-        // Concurrent guesses have locked the account: the correct one must not stand out.
+        // Concurrent guesses have locked the account: the correct one must look the same.
         let ended = state.sessions.end(context, &granted.session.id, EndReason::Revoked).await;
         ended.map_err(Problem::from)?;
         return Err(locked.into());
