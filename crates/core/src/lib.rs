@@ -1,39 +1,39 @@
-//! Sessions that renew themselves: the rules of a system of access and refresh tokens, and nothing
-//! of its machinery. No I/O, no async runtime, no clock and no randomness but what is passed in.
+//! Sessions with JWT access tokens and rotating refresh tokens: the rules, without the machinery.
+//! There is no I/O, no async runtime and no clock in this crate; time and randomness are arguments.
 //!
-//! # What it promises
-//! 1. **Nobody honest is ever logged out** by a lost answer, a race between tabs, a server killed
-//!    in the middle, a store that lost its last writes, or a rotation of keys.
-//! 2. **Nobody dishonest stays in.** Two parties with one refresh token are found out at the second
-//!    use outside the retry rules, and the session ends. What the store holds can't be replayed.
-//! 3. **It costs almost nothing**: one atomic store operation per refresh, one record per session
-//!    however long it lives, no store at all to check an access token.
+//! # Guarantees
+//! 1. **Honest clients are never logged out** by a lost response, a race between tabs, a crashed
+//!    server, a store that lost its last writes, or a key rotation.
+//! 2. **Stolen tokens are detected.** When two parties use one refresh token outside the retry rules,
+//!    the second use ends the session. A stolen store contains nothing that can be replayed.
+//! 3. **It costs almost nothing**: one atomic store operation per refresh, one record per session,
+//!    and no store access to check an access token.
 //!
-//! # The words
+//! # Terms
 //! - A [session](session::Session) is one login of one [subject](id::Subject) with one
-//!   [client](policy::ClientProfile): one record in a store.
-//! - Its [generation](id::Generation) is how often it was renewed. A **refresh token** says
-//!   "session S, generation N"; a refresh moves the session from `N` to `N+1`.
-//! - A presented generation is *live* (the session stands there), *superseded* (it stands further
-//!   on), or *ahead* (the store lost writes).
-//! - [`succession::judge`] decides what a refresh does: advance, repeat the answer, end the session
-//!   for *reuse*, or nothing. It is a pure function; stores and services know no other rule.
-//! - A [mark](retry::Mark) is what an attempt leaves in the record to be recognised by. It comes
-//!   from the request's [key](retry::RetryKey), or is random.
-//! - An [access token](claims::AccessClaims) is what resource servers see; they check it
-//!   [offline](jwt::AccessCheck) with the [published keys](jwt::KeySet).
-//! - [Keys](keys) are next, active, retiring or gone, by the clock alone.
+//!   [client](policy::ClientProfile), kept as one record in a store.
+//! - Its [generation](id::Generation) counts its renewals. A **refresh token** states "session S,
+//!   generation N", and a refresh advances the session from `N` to `N+1`.
+//! - A presented generation is *live* (the session is at it), *superseded* (the session is past it),
+//!   or *ahead* (the store lost writes).
+//! - [`succession::judge`] decides what a refresh does: advance, repeat the response, end the session
+//!   because of *reuse*, or nothing. No other code contains these rules.
+//! - A [mark](retry::Mark) is stored with each advance, so that a repeated attempt is recognized. It
+//!   is derived from the request's [key](retry::RetryKey), or random without one.
+//! - An [access token](claims::AccessClaims) is for resource servers, which check it
+//!   [offline](jwt::AccessCheck) against the [published keys](jwt::KeySet).
+//! - [Keys](keys) are next, active, retiring or gone, depending on the time alone.
 //!
-//! # What always holds
+//! # Invariants
 //! - At most one generation of a session is live, with any number of replicas and requests.
-//! - A generation has one refresh token: the same claims, and under the same key the same bytes.
-//!   Only a store put back from a copy can make a second one, and its use is found out.
-//! - An ended session never lives again, and keeps its first reason.
-//! - No token of one type passes for another, and none is good at the second of its `exp`.
-//! - No secret (token, password, key, retry key) is ever formatted.
+//! - A generation has one refresh token: the same claims, and with the same key the same bytes. Only a
+//!   store restored from a backup can issue a second one, and its use is detected.
+//! - An ended session stays ended, with its first reason.
+//! - Tokens of one type are never accepted as another, and none is valid at the second of its `exp`.
+//! - Secrets (tokens, passwords, keys, retry keys) are never formatted.
 //!
-//! # Without a login of its own
-//! A team with its own users takes [`service::Sessions`] and a [store](store::SessionStore):
+//! # Sessions without accounts
+//! A team with its own users needs only [`service::Sessions`] and a [store](store::SessionStore):
 //!
 //! ```
 //! # use std::future::Future;
@@ -71,7 +71,7 @@
 //!     Arc::new(Snapshot::new(policy, ring)),
 //! );
 //!
-//! // Somebody proved who they are, however that was done.
+//! // The user has been authenticated, by whatever means.
 //! let context = sessions.context(now);
 //! let profile = context.client(&web).ok_or("no such client")?;
 //! let login = NewSession {
@@ -83,18 +83,18 @@
 //! let opened = wait(sessions.open(&context, profile, login))?;
 //! let first = opened.refresh.ok_or("no refresh token")?.token;
 //!
-//! // Later: the token is exchanged for its successor. A lost answer can be asked for again.
+//! // Later, the token is exchanged for its successor. A lost response can be requested again.
 //! let later = sessions.context(now.plus(Duration::from_secs(3600)));
 //! let (renewed, _) = wait(sessions.refresh(&later, first.expose(), None))?;
 //! let (again, _) = wait(sessions.refresh(&later, first.expose(), None))?;
 //! let second = renewed.refresh.ok_or("no refresh token")?.token;
 //! assert_eq!(again.refresh.ok_or("no refresh token")?.token.expose(), second.expose());
 //!
-//! // Checking needs keys and no store.
+//! // Checking an access token needs the keys, but no store.
 //! let claims = later.check_access(renewed.access.expose())?;
 //! assert_eq!(claims.sub.as_str(), "user-1");
 //!
-//! // The superseded token once more, much later: somebody has a copy, and the session is over.
+//! // Much later, the superseded token is used again: it was stolen, and the session ends.
 //! let late = sessions.context(later.now.plus(Duration::from_secs(3600)));
 //! let stolen = wait(sessions.refresh(&late, first.expose(), None));
 //! assert!(matches!(stolen, Err(RefreshError::Reused)));
@@ -105,6 +105,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "passwords")]
 pub mod account;
