@@ -64,7 +64,7 @@ impl fmt::Debug for PostgresOptions {
 ///
 /// Any number of stores, in this process and in others, may share a database. An operation runs on
 /// the store's own threads and ends within the timeout, even if its caller is dropped. What was
-/// acknowledged is as durable as the server's settings make it; [`facts`](Self::facts) reports them.
+/// acknowledged is as durable as the server's settings make it; `facts` reports them.
 pub type PostgresStore = ServerStore<PostgresConnection>;
 
 impl PostgresStore {

@@ -132,7 +132,8 @@ pub(crate) fn live_sessions_of(subject: String, except: Vec<u8>) -> _ {
         .filter(sessions::id.ne(except))
 }
 
-/// Ends the live sessions of a subject, except one.
+/// Ends the live sessions of a subject, except one; MySQL locks them first.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[auto_type]
 pub(crate) fn end_sessions(subject: String, except: Vec<u8>, ended: Ended) -> _ {
     let at: i64 = ended.at.millis();
