@@ -155,7 +155,7 @@ fn forgeries_are_distinguished_from_issued_tokens() {
         |header: &Value, claims: &Value| format!("{}.{}.{}", part(header), part(claims), parts[2]);
     let mut admin = claims.clone();
     admin["roles"] = json!(["admin"]);
-    refused(&inspect(&setup, &forged(&header, &admin)), "signature", &["wrong"]);
+    refused(&inspect(&setup, &forged(&header, &admin)), "signature", &["invalid"]);
     let mut none = header.clone();
     none["alg"] = json!("none");
     refused(&inspect(&setup, &forged(&none, &claims)), "algorithm", &["none"]);

@@ -8,7 +8,6 @@ use ureq::http::{self, HeaderMap, Method, StatusCode};
 /// Generous, for a machine that is busy with other things.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One request.
 #[derive(Clone)]
 pub(super) struct Request {
     pub(super) method: Method,
@@ -22,24 +21,20 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// A GET request.
     pub(super) fn get(sender: &'static str, path: &'static str) -> Self {
         let (method, headers) = (Method::GET, Map::new());
         Self { method, path, headers, body: None, sender, loses_response: false }
     }
 
-    /// A POST request without a body.
     pub(super) fn post(sender: &'static str, path: &'static str) -> Self {
         Self { method: Method::POST, ..Self::get(sender, path) }
     }
 
-    /// The same request with a JSON body.
     pub(super) fn json(mut self, body: Value) -> Self {
         self.body = Some(body);
         self.header("Content-Type", "application/json")
     }
 
-    /// The same request with a header.
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.insert(name.to_owned(), value.into());
         self
@@ -51,7 +46,6 @@ impl Request {
     }
 }
 
-/// One response.
 pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -79,7 +73,6 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client of the server at `base`.
     pub(super) fn new(base: String) -> Self {
         // A proxy from the environment must not see requests to this machine.
         let config = ureq::Agent::config_builder()

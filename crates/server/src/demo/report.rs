@@ -17,19 +17,17 @@ const WIDTH: usize = 96;
 /// The response headers that matter to a reader.
 const HEADERS: [&str; 4] = ["Cache-Control", "Location", "WWW-Authenticate", "Retry-After"];
 /// What the members of a token mean.
-const MEANINGS: [(&str, &str); 13] = [
+const MEANINGS: [(&str, &str); 11] = [
     ("typ", "kind of token"),
     ("alg", "signature algorithm"),
     ("kid", "id of the key that signed it"),
     ("iss", "issuer"),
     ("aud", "services that may accept it"),
     ("sub", "id of the account"),
-    ("client_id", "client that requested it"),
     ("sid", "id of the session"),
     ("gen", "generation: the number of refreshes, plus one"),
     ("iat", "issued at"),
     ("exp", "expires at"),
-    ("auth_time", "time of the login"),
     ("scope", "permissions"),
 ];
 
@@ -52,12 +50,10 @@ pub(super) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// A report that is written to `out`.
     pub(super) fn new(out: &'a mut dyn Write, format: Format) -> Self {
         Self { out, format, steps: 0, checks: 0, failed: 0, step: Value::Null }
     }
 
-    /// The number of failed checks.
     pub(super) const fn failed(&self) -> usize {
         self.failed
     }
@@ -118,7 +114,7 @@ impl<'a> Report<'a> {
         for (member, meaning) in MEANINGS {
             let value = token.header.get(member).or_else(|| token.claims.get(member));
             let Some(value) = value else { continue };
-            let time = value.as_i64().filter(|_| ["iat", "exp", "auth_time"].contains(&member));
+            let time = value.as_i64().filter(|_| ["iat", "exp"].contains(&member));
             let time = time.map(|it| format!(", {}", Timestamp::from_seconds(it).to_rfc3339()));
             let value = plain(value);
             let time = time.unwrap_or_default();
@@ -151,7 +147,6 @@ impl<'a> Report<'a> {
         self.line("1;31", &format!("  ✗ {what}\n    expected: {expected}\n    found:    {found}"))
     }
 
-    /// Ends the last step and prints the summary.
     pub(super) fn close(&mut self) -> io::Result<()> {
         self.end_step()?;
         let (steps, checks, failed) = (self.steps, self.checks, self.failed);
@@ -168,7 +163,6 @@ impl<'a> Report<'a> {
         self.out.flush()
     }
 
-    /// Adds an entry to one of the lists of the current step.
     fn push(&mut self, list: &str, entry: Value) {
         if let Some(Value::Array(entries)) = self.step.get_mut(list) {
             entries.push(entry);
