@@ -15,11 +15,9 @@ use crate::tree::Tree;
 /// # Errors
 /// A forbidden dependency, a crate that the table of layers does not know, or a circle.
 pub(crate) fn run() -> Result<(), TaskError> {
-    // Circles are only listed until the last of the present ones is gone.
-    for circle in imports::circles(&Tree::read(cargo::root())?) {
-        eprintln!("{circle}");
-    }
-    TaskError::if_any(&crates::violations(&cargo::metadata()?)?)
+    let mut violations = crates::violations(&cargo::metadata()?)?;
+    violations.extend(imports::circles(&Tree::read(cargo::root())?));
+    TaskError::if_any(&violations)
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ const TOP: [&str; 5] = ["aquaware-tests", "mounted", "own-users", "store-sqlx", 
 /// The feature of the lower crates that is meant for tests.
 const TEST_FEATURE: &str = "testing";
 
-/// What a crate may link with these features of its own, however far down.
+/// What a crate may link, directly or not, when these of its features are enabled.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     name: &'static str,
