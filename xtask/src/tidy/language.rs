@@ -24,7 +24,7 @@ const KINDS: [Kind; 4] = [
         unless_before: "",
         max: 6.0,
     },
-    Kind { name: "\"is no X\"", phrases: &["is no", "are no"], unless_before: "", max: 3.0 },
+    Kind { name: "\"is no X\"", phrases: &["is no", "are no"], unless_before: "longer", max: 3.0 },
     Kind {
         name: "\"stands\" and \"lies\"",
         phrases: &["stand", "stands", "lie", "lies"],
