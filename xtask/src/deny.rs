@@ -75,7 +75,7 @@ fn find_or_install() -> Result<PathBuf, TaskError> {
     Ok(installed)
 }
 
-/// The output of `--version`; `None` if there is no such program.
+/// The output of `--version`; `None` if the program does not exist.
 fn version(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").stderr(Stdio::null()).output().ok()?;
     String::from_utf8(output.stdout).ok()

@@ -73,8 +73,8 @@ impl Accounts {
         self.store.list(after, at_most).await
     }
 
-    /// Disables an account, so that it cannot log in, and ends its sessions. Returns `false` if there
-    /// is no such account.
+    /// Disables an account, so that it cannot log in, and ends its sessions. Returns `false` if the account
+    /// does not exist.
     ///
     /// # Errors
     /// [`StoreError`]; retrying is safe.
@@ -88,8 +88,8 @@ impl Accounts {
         Ok(exists)
     }
 
-    /// Enables a disabled account. Its sessions stay ended. Returns `false` if there is no such
-    /// account.
+    /// Enables a disabled account. Its sessions stay ended. Returns `false` if the account
+    /// does not exist.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -97,7 +97,7 @@ impl Accounts {
         self.store.set_disabled(id, None).await
     }
 
-    /// Deletes an account and ends its sessions. Returns `false` if there is no such account.
+    /// Deletes an account and ends its sessions. Returns `false` if the account does not exist.
     ///
     /// # Errors
     /// [`StoreError`]; retrying is safe.
@@ -108,7 +108,7 @@ impl Accounts {
     }
 
     /// Replaces an account's extra claims. Its sessions carry them from their next refresh on.
-    /// Returns `false` if there is no such account.
+    /// Returns `false` if the account does not exist.
     ///
     /// # Errors
     /// [`StoreError`]; retrying is safe.

@@ -24,7 +24,7 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     async fn by_id(&self, id: &Subject) -> Result<Option<Account>, StoreError>;
 
     /// Replaces the password hash if and only if it is `current`, so that a rehash at login never
-    /// undoes a change of password. Returns `false` otherwise, or if there is no such account.
+    /// undoes a change of password. Returns `false` otherwise, or if the account does not exist.
     async fn replace_password(
         &self,
         id: &Subject,
@@ -33,17 +33,17 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     ) -> Result<bool, StoreError>;
 
     /// Replaces the password hash unconditionally, for a reset by an operator. Returns `false` if
-    /// there is no such account.
+    /// the account does not exist.
     async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError>;
 
-    /// Disables the account as of an instant, or enables it. Returns `false` if there is no such
-    /// account.
+    /// Disables the account as of an instant, or enables it. Returns `false` if the account
+    /// does not exist.
     async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError>;
 
-    /// Replaces the extra claims. Returns `false` if there is no such account.
+    /// Replaces the extra claims. Returns `false` if the account does not exist.
     async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError>;
 
-    /// Deletes the account. Returns `false` if there is no such account.
+    /// Deletes the account. Returns `false` if the account does not exist.
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError>;
 
     /// Up to `at_most` accounts after the login `after`, in order of login.

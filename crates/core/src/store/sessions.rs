@@ -19,7 +19,7 @@ pub enum Outcome {
     Applied(Session),
     /// The condition did not hold and nothing changed; this is the current record.
     Refused(Session),
-    /// There is no such session.
+    /// The session does not exist.
     NotFound,
 }
 
