@@ -48,6 +48,10 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// The resource has no representation that the client accepts.
     NotAcceptable,
+    /// The request did not arrive in time.
+    RequestTimeout,
+    /// The request line or the headers are too long.
+    HeadersTooLarge,
     /// The body exceeds 16 KiB.
     PayloadTooLarge,
     /// The body has an unsupported media type.
@@ -63,7 +67,7 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// All codes.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::InvalidRequest,
         Self::InvalidCredentials,
         Self::InvalidRefreshToken,
@@ -84,6 +88,8 @@ impl ErrorCode {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
+        Self::RequestTimeout,
+        Self::HeadersTooLarge,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Overloaded,
@@ -111,6 +117,8 @@ impl ErrorCode {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::AccountExists => StatusCode::CONFLICT,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::WeakPassword => StatusCode::UNPROCESSABLE_ENTITY,
@@ -143,6 +151,8 @@ impl ErrorCode {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotAcceptable => "not_acceptable",
+            Self::RequestTimeout => "request_timeout",
+            Self::HeadersTooLarge => "headers_too_large",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Overloaded => "overloaded",
@@ -187,6 +197,8 @@ impl ErrorCode {
             Self::NotFound => "There is no resource at this path.",
             Self::MethodNotAllowed => "This resource does not support the method.",
             Self::NotAcceptable => "The resource has no representation of an accepted type.",
+            Self::RequestTimeout => "The request did not arrive in time.",
+            Self::HeadersTooLarge => "The request line or the headers are too long.",
             Self::PayloadTooLarge => "The body is larger than 16 KiB.",
             Self::UnsupportedMediaType => "The media type of the body is not supported.",
             Self::Overloaded => "The server is overloaded. Try again shortly.",
@@ -203,7 +215,7 @@ mod tests {
     use super::*;
 
     /// The table of the contract, row by row, and the codes that it does not list.
-    const TABLE: [(&str, u16); 25] = [
+    const TABLE: [(&str, u16); 27] = [
         ("invalid_request", 400),
         ("invalid_credentials", 401),
         ("invalid_refresh_token", 401),
@@ -224,6 +236,8 @@ mod tests {
         ("not_found", 404),
         ("method_not_allowed", 405),
         ("not_acceptable", 406),
+        ("request_timeout", 408),
+        ("headers_too_large", 431),
         ("payload_too_large", 413),
         ("unsupported_media_type", 415),
         ("overloaded", 503),

@@ -41,6 +41,6 @@ pub use self::error_code::ErrorCode;
 pub use self::hashing::{HashingPool, PoolSize};
 pub use self::key_set::KEY_SET_MAX_AGE;
 pub use self::limits::{Limits, Rate};
-pub use self::middleware::management_middleware;
+pub use self::middleware::{UnroutedResponse, management_middleware};
 pub use self::problem::{FieldError, Problem};
 pub use self::route::not_found;

@@ -8,6 +8,7 @@ mod chain;
 mod cors;
 mod problem_documents;
 mod request_id;
+mod unrouted;
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -26,6 +27,7 @@ use tracing::Instrument as _;
 pub(crate) use self::chain::Chain;
 pub(crate) use self::cors::cors;
 use self::request_id::RequestId;
+pub use self::unrouted::UnroutedResponse;
 use crate::client_address::TrustedProxies;
 use crate::error_code::ErrorCode;
 use crate::problem::Problem;

@@ -8,6 +8,7 @@ mod compose;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod engine;
 mod telemetry;
 mod tls;
 

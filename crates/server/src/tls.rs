@@ -1,13 +1,19 @@
 //! The TLS configuration of the public listener, read from two PEM files.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// Why the TLS files cannot be used. Names the file and never quotes its content.
 #[derive(Debug, Error)]
@@ -37,11 +43,62 @@ pub(crate) enum TlsError {
     },
 }
 
-/// The configuration of a server for TLS 1.2 and 1.3 with this chain (leaf first) and key.
+/// Accepts TLS connections with a certificate that can be replaced while the server runs.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsAcceptor {
+    config: Arc<ArcSwap<ServerConfig>>,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+/// What tells one version of the two files from another, without reading them.
+pub(crate) type FileVersions = [Option<(SystemTime, u64)>; 2];
+
+impl TlsAcceptor {
+    /// Reads the certificate and its key.
+    ///
+    /// # Errors
+    /// [`TlsError`], naming the file to look at.
+    pub(crate) fn open(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let config = Arc::new(ArcSwap::from_pointee(server_config(certificate, key)?));
+        Ok(Self { config, certificate: certificate.to_owned(), key: key.to_owned() })
+    }
+
+    /// Reads both files again, for [`TlsAcceptor::replace`].
+    ///
+    /// # Errors
+    /// [`TlsError`], naming the file to look at.
+    pub(crate) fn read(&self) -> Result<ServerConfig, TlsError> {
+        server_config(&self.certificate, &self.key)
+    }
+
+    /// Uses `config` for new connections.
+    pub(crate) fn replace(&self, config: ServerConfig) {
+        self.config.store(Arc::new(config));
+    }
+
+    /// The versions of the two files as they are now; a file that cannot be read has none.
+    pub(crate) fn file_versions(&self) -> FileVersions {
+        [&self.certificate, &self.key].map(|file| {
+            let metadata = std::fs::metadata(file).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        })
+    }
+
+    /// Performs the handshake on an accepted connection.
+    ///
+    /// # Errors
+    /// The client does not speak TLS, or the connection broke.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        tokio_rustls::TlsAcceptor::from(self.config.load_full()).accept(stream).await
+    }
+}
+
+/// The server's side of TLS 1.2 and 1.3 with this chain (leaf first) and its key.
 ///
 /// # Errors
-/// [`TlsError`].
-pub(crate) fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+/// [`TlsError`], naming the file to look at.
+fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let chain = read_chain(certificate)?;
     let private_key = read_key(key)?;
     let unusable = |source| TlsError::Unusable {

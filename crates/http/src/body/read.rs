@@ -1,5 +1,6 @@
 //! Reading a body into memory, within a size and a time limit.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -19,14 +20,15 @@ pub(crate) type Text = Zeroizing<String>;
 /// The maximum size of a body, in bytes.
 pub(crate) const MAX_BODY: usize = 16 * 1024;
 
-/// How long a body may take to arrive. The HTTP library limits the time for the head.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a body may take to arrive. The server that owns the connection may be stricter.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reads the whole body into a buffer that is overwritten when dropped.
 ///
 /// # Errors
 /// [`ErrorCode::PayloadTooLarge`], before anything is read if `Content-Length` already exceeds the
-/// limit; [`ErrorCode::InvalidRequest`] for a body that is incomplete or takes too long.
+/// limit; [`ErrorCode::RequestTimeout`] for a body that takes too long; [`ErrorCode::InvalidRequest`] for
+/// one that is incomplete.
 pub(super) async fn read_whole(
     request: &HttpRequest,
     mut payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
@@ -42,6 +44,9 @@ pub(super) async fn read_whole(
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|error| match error {
                 PayloadError::Overflow => Problem::from(ErrorCode::PayloadTooLarge),
+                PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => {
+                    Problem::from(ErrorCode::RequestTimeout)
+                }
                 _ => {
                     Problem::new(ErrorCode::InvalidRequest, "The body is incomplete or malformed.")
                 }
@@ -55,7 +60,7 @@ pub(super) async fn read_whole(
     };
     match tokio::time::timeout(timeout, collect).await {
         Ok(done) => done.map(|()| whole),
-        Err(_) => Err(Problem::new(ErrorCode::InvalidRequest, "The body did not arrive in time.")),
+        Err(_) => Err(Problem::from(ErrorCode::RequestTimeout)),
     }
 }
 
@@ -100,7 +105,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_body_that_never_arrives_times_out() {
-        assert_eq!(whole(Some(10), &[5]).await, Err(ErrorCode::InvalidRequest));
+        assert_eq!(whole(Some(10), &[5]).await, Err(ErrorCode::RequestTimeout));
     }
 
     #[actix_web::test]

@@ -27,7 +27,7 @@ impl RequestId {
     }
 
     /// 128 random bits in hexadecimal.
-    fn generate() -> Self {
+    pub(super) fn generate() -> Self {
         let mut bytes = [0; 16];
         SystemRandom.fill(&mut bytes);
         Self(format!("{:032x}", u128::from_be_bytes(bytes)))

@@ -4,26 +4,26 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 
 use super::error::StartError;
-use super::running::{Listening, listen};
+use super::running::listen;
 use crate::config::Config;
+use crate::engine::Stopper;
 
 /// A server that runs on a separate thread until [`Running::stop`].
 #[derive(Debug)]
 pub(crate) struct Running {
     /// The address of the public listener.
     pub(crate) public: SocketAddr,
-    handle: ServerHandle,
+    stopper: Stopper,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// Finishes the requests in flight and stops.
     pub(crate) fn stop(mut self) {
-        let _stopping = self.handle.stop(true);
+        self.stopper.stop();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -39,9 +39,10 @@ pub(crate) fn start(config: Config) -> Result<Running, StartError> {
     let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
         System::new().block_on(async move {
             match listen(&config).await {
-                Ok(Listening { server, public, .. }) => {
-                    let _ = started.send(Ok((public, server.handle())));
-                    let _ = server.await;
+                Ok(listening) => {
+                    let stopper = listening.engines.public.stopper();
+                    let _ = started.send(Ok((listening.public, stopper)));
+                    listening.engines.ended().await;
                 }
                 Err(error) => {
                     let _ = started.send(Err(error));
@@ -51,6 +52,6 @@ pub(crate) fn start(config: Config) -> Result<Running, StartError> {
     });
     let thread = thread.map_err(StartError::System)?;
     let gone = |_| StartError::System(std::io::ErrorKind::BrokenPipe.into());
-    let (public, handle) = outcome.recv().map_err(gone)??;
-    Ok(Running { public, handle, thread: Some(thread) })
+    let (public, stopper) = outcome.recv().map_err(gone)??;
+    Ok(Running { public, stopper, thread: Some(thread) })
 }

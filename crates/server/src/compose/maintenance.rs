@@ -20,12 +20,15 @@ use super::error::StartError;
 use super::parts;
 use crate::causes::chain;
 use crate::config::{Config, Request, load};
+use crate::tls::TlsAcceptor;
 
 /// How often the key directory is checked for changes.
 const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(1);
 /// How long a server runs before it removes the files of expired keys: a machine that starts with a
 /// clock far ahead must not, and an operator notices within a day.
 const REMOVE_KEYS_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// How often the files of the TLS certificate are checked for changes.
+const FOLLOW_CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 /// How often expired sessions, status indices and keys are removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// The maximum number of sessions or status indices that one store operation removes.
@@ -38,6 +41,7 @@ pub(super) struct Maintenance {
     public: SocketAddr,
     sessions: Arc<Sessions>,
     keys: RefCell<KeyFollower>,
+    tls: Option<TlsAcceptor>,
     started: Instant,
 }
 
@@ -49,10 +53,11 @@ impl Maintenance {
         public: SocketAddr,
         sessions: Arc<Sessions>,
         keys: &[KeyRecord],
+        tls: Option<TlsAcceptor>,
     ) -> Self {
         let keys = RefCell::new(parts::key_directory(&config).follow(keys));
         let config = RefCell::new(config);
-        Self { config, public, sessions, keys, started: Instant::now() }
+        Self { config, public, sessions, keys, tls, started: Instant::now() }
     }
 
     /// The issuer of this server.
@@ -60,8 +65,8 @@ impl Maintenance {
         self.sessions.context(SystemClock.now()).issuer().to_string()
     }
 
-    /// Reloads keys and client profiles, all or nothing. Other settings take effect after a
-    /// restart.
+    /// Reloads keys, client profiles and the TLS certificate, all or nothing. Other settings take
+    /// effect after a restart.
     pub(super) fn reload(&self, request: &Request) {
         let config = match load(request) {
             Ok(loaded) => loaded.config,
@@ -74,16 +79,20 @@ impl Maintenance {
             Ok(keys) => {
                 self.keys.replace(keys);
                 self.config.replace(config);
-                tracing::info!("reloaded keys and client profiles");
+                tracing::info!("reloaded keys, client profiles and the TLS certificate");
             }
             Err(error) => tracing::error!(cause = %chain(&error), "reload failed"),
         }
     }
 
     fn reload_with(&self, config: &Config) -> Result<KeyFollower, StartError> {
+        let certificate = self.tls.as_ref().map(TlsAcceptor::read).transpose()?;
         let directory = parts::key_directory(config);
         let records = directory.load(SystemClock.now())?;
         self.replace_snapshot(config, &records)?;
+        if let (Some(tls), Some(certificate)) = (&self.tls, certificate) {
+            tls.replace(certificate);
+        }
         Ok(directory.follow(&records))
     }
 
@@ -111,6 +120,32 @@ impl Maintenance {
                 tracing::error!(cause, "failed to reload the keys: the current keys stay in use");
             }
             last_error = error;
+        }
+    }
+
+    /// Follows the files of the TLS certificate, which are renewed while the server runs.
+    pub(super) async fn follow_certificate(self: Rc<Self>) {
+        let Some(tls) = &self.tls else { return };
+        let mut current = tls.file_versions();
+        let mut every = interval(FOLLOW_CERTIFICATE_EVERY);
+        loop {
+            every.tick().await;
+            let found = tls.file_versions();
+            if found == current {
+                continue;
+            }
+            current = found;
+            match tls.read() {
+                Ok(config) => {
+                    tls.replace(config);
+                    tracing::info!("reloaded the TLS certificate");
+                }
+                // The two files are replaced one after the other; the second change is read too.
+                Err(error) => tracing::error!(
+                    cause = %chain(&error),
+                    "failed to reload the TLS certificate: the current one stays in use"
+                ),
+            }
         }
     }
 

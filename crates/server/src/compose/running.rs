@@ -1,12 +1,13 @@
 //! The running server: listeners, signals and shutdown.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::dev::Server;
 use actix_web::rt::System;
-use actix_web::{App, HttpServer, rt, web};
+use actix_web::{App, rt, web};
 use aquaware_core::time::{Clock as _, SystemClock};
 use aquaware_http::{management_middleware, not_found};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,10 +16,16 @@ use super::error::StartError;
 use super::maintenance::Maintenance;
 use super::parts;
 use crate::config::{Config, Loaded, Request};
-use crate::tls;
+use crate::engine::{Engine, Limit, Options, raise_descriptor_limit};
+use crate::tls::TlsAcceptor;
 
-/// How many seconds requests in flight have to finish after a signal to stop.
-const SHUTDOWN_SECONDS: u64 = 30;
+/// How long requests in progress may take to finish once the server is told to stop. The process
+/// promises to end within 30 s.
+const GRACE: Duration = Duration::from_secs(25);
+/// The same for health checks, which are asked again elsewhere.
+const MANAGEMENT_GRACE: Duration = Duration::from_secs(1);
+/// Probes and scrapers need few, and must find them whatever happens to the public listener.
+const MANAGEMENT_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// Serves until SIGTERM or SIGINT. SIGHUP reloads keys and client profiles.
 ///
@@ -26,14 +33,15 @@ const SHUTDOWN_SECONDS: u64 = 30;
 /// [`StartError`].
 pub(crate) fn serve(loaded: Loaded, request: Request) -> Result<(), StartError> {
     System::new().block_on(async move {
-        let Listening { server, public, management, maintenance } = listen(&loaded.config).await?;
+        let Listening { engines, public, management, maintenance } =
+            listen(&loaded.config).await?;
         let on = |kind| signal(kind).map_err(StartError::System);
         let (mut terminate, mut interrupt) =
             (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
         let mut hangup = on(SignalKind::hangup())?;
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(%public, %management, issuer = maintenance.issuer(), version, "serving");
-        let handle = server.handle();
+        let stopper = engines.public.stopper();
         rt::spawn(async move {
             loop {
                 tokio::select! {
@@ -43,16 +51,32 @@ pub(crate) fn serve(loaded: Loaded, request: Request) -> Result<(), StartError> 
                 }
             }
             tracing::info!("stopping");
-            let _stopping = handle.stop(true);
+            stopper.stop();
         });
-        server.await.map_err(StartError::System)?;
+        engines.ended().await;
         tracing::info!("stopped");
         Ok(())
     })
 }
 
+/// The engines of both listeners.
+pub(super) struct Engines {
+    pub(super) public: Engine,
+    management: Engine,
+}
+
+impl Engines {
+    /// Waits until the public listener was stopped, then stops the management listener: the last
+    /// thing that an operator can ask is how the stop proceeds.
+    pub(super) async fn ended(self) {
+        self.public.ended().await;
+        self.management.stopper().stop();
+        self.management.ended().await;
+    }
+}
+
 pub(super) struct Listening {
-    pub(super) server: Server,
+    pub(super) engines: Engines,
     pub(super) public: SocketAddr,
     management: SocketAddr,
     maintenance: Rc<Maintenance>,
@@ -63,9 +87,10 @@ pub(super) async fn listen(config: &Config) -> Result<Listening, StartError> {
     let directory = &config.data_dir;
     std::fs::create_dir_all(directory).map_err(StartError::data_directory(directory))?;
     let tls = match &config.listen.tls {
-        Some(files) => Some(tls::server_config(&files.certificate, &files.private_key)?),
+        Some(files) => Some(TlsAcceptor::open(&files.certificate, &files.private_key)?),
         None => None,
     };
+    let descriptors = raise_descriptor_limit().map_err(StartError::System)?;
     // Bound first, because the default issuer contains the port.
     let public_listener = bind("listen.public", config.listen.public)?;
     let management_listener = bind("listen.management", config.listen.management)?;
@@ -76,38 +101,48 @@ pub(super) async fn listen(config: &Config) -> Result<Listening, StartError> {
 
     let sessions = Arc::clone(routes.sessions());
     let health = routes.clone();
-    let server = HttpServer::new(move || {
+    let pooled = usize::try_from(config.store.pool_size.get()).unwrap_or(usize::MAX);
+    let options = Options {
+        name: "http",
+        workers: config.listen.workers.get(),
+        tls: tls.clone(),
+        idle_timeout: config.listen.idle_timeout,
+        // Each of the two stores may have a pool.
+        max_connections: Limit::new(
+            config.listen.max_connections,
+            descriptors,
+            pooled.saturating_mul(2),
+        ),
+        grace: GRACE,
+    };
+    let engine = Engine::start(public_listener, options, move || {
         App::new()
             .configure(|app| routes.configure(app))
             .default_service(web::to(not_found))
             .wrap(routes.middleware())
     })
-    .workers(config.listen.workers.get())
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .disable_signals();
-    let server = match tls {
-        Some(tls) => server.listen_rustls_0_23(public_listener, tls),
-        None => server.listen(public_listener),
-    }
-    .map_err(StartError::System)?
-    .run();
-    let management_server = HttpServer::new(move || {
+    .map_err(StartError::System)?;
+    let options = Options {
+        name: "management",
+        workers: 1,
+        tls: None,
+        idle_timeout: config.listen.idle_timeout,
+        max_connections: Limit::new(Some(MANAGEMENT_CONNECTIONS), descriptors, 0),
+        grace: MANAGEMENT_GRACE,
+    };
+    let management_engine = Engine::start(management_listener, options, move || {
         App::new()
             .configure(|app| health.configure_health(app))
             .default_service(web::to(not_found))
             .wrap(management_middleware())
     })
-    .workers(1)
-    .shutdown_timeout(1)
-    .disable_signals()
-    .listen(management_listener)
     .map_err(StartError::System)?;
-    // The management server ends with the system, after the last public response.
-    rt::spawn(management_server.run());
-    let maintenance = Rc::new(Maintenance::new(config.clone(), public, sessions, &keys));
+    let maintenance = Rc::new(Maintenance::new(config.clone(), public, sessions, &keys, tls));
+    rt::spawn(Rc::clone(&maintenance).follow_certificate());
     rt::spawn(Rc::clone(&maintenance).follow_keys());
     rt::spawn(Rc::clone(&maintenance).purge());
-    Ok(Listening { server, public, management, maintenance })
+    let engines = Engines { public: engine, management: management_engine };
+    Ok(Listening { engines, public, management, maintenance })
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -52,6 +52,10 @@ pub(crate) struct Listen {
     pub(crate) workers: NonZeroUsize,
     /// The proxies that may set `X-Forwarded-For` and `X-Forwarded-Proto`.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// The longest time without a byte of progress on a connection.
+    pub(crate) idle_timeout: Duration,
+    /// How many connections may be open; `None` derives it from the limit on descriptors.
+    pub(crate) max_connections: Option<NonZeroUsize>,
     /// TLS of the public listener; `None` for plain HTTP.
     pub(crate) tls: Option<Tls>,
 }

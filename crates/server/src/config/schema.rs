@@ -55,6 +55,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     open("listen.management", Text("127.0.0.1:9090")),
     open("listen.workers", Integer(0)),
     open("listen.trusted_proxies", List(&[])),
+    open("listen.idle_timeout", Text("30s")),
+    open("listen.max_connections", Integer(0)),
     open("listen.tls.certificate", Absent),
     open("listen.tls.private_key", Absent),
     url("store.sessions", "sqlite:aquaware.db"),

@@ -51,6 +51,8 @@ fn listen(reader: &mut Reader<'_>, base: &Path) -> Option<Listen> {
     let management = reader.read("listen.management", parse::address);
     let workers = reader.read("listen.workers", parse::whole(0, 1024));
     let trusted_proxies = reader.read("listen.trusted_proxies", parse::networks);
+    let idle_timeout = reader.read("listen.idle_timeout", parse::positive_duration);
+    let max_connections = reader.read("listen.max_connections", parse::whole(0, 10_000_000));
     let tls = tls(reader, base);
     if let (Some(public), Some(management)) = (public, management)
         && overlap(public, management)
@@ -68,6 +70,8 @@ fn listen(reader: &mut Reader<'_>, base: &Path) -> Option<Listen> {
         management: management?,
         workers: per_core(workers?),
         trusted_proxies: trusted_proxies?,
+        idle_timeout: idle_timeout?,
+        max_connections: NonZeroUsize::new(max_connections?),
         tls: tls?,
     })
 }

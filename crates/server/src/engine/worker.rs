@@ -1,0 +1,249 @@
+//! One thread that accepts connections and serves them, with a runtime and an application of its
+//! own: nothing is shared with other workers but the listener and the count of connections.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::Request;
+use actix_service::IntoServiceFactory;
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, Service, ServiceFactory, ServiceResponse};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{sleep, timeout};
+
+use super::activity::{Activity, Phase};
+use super::bridge::Bridge;
+use super::limit::{Limit, Permit};
+use super::stream::Watched;
+use crate::tls::TlsAcceptor;
+
+/// How much of requests sent ahead is read before the ones in front are answered. It also bounds a
+/// request's head.
+const MAX_READ_AHEAD: usize = 64 * 1024;
+/// How long the accept loop waits for a connection to end.
+const PAUSE: Duration = Duration::from_millis(5);
+/// How often it does so before it turns the newcomer away.
+const MAX_PAUSES: usize = 200;
+
+/// What the workers of one listener share.
+pub(super) struct Shared {
+    tls: Option<TlsAcceptor>,
+    idle_timeout: Duration,
+    limit: Limit,
+    grace: Duration,
+}
+
+impl Shared {
+    pub(super) const fn new(
+        tls: Option<TlsAcceptor>,
+        idle_timeout: Duration,
+        limit: Limit,
+        grace: Duration,
+    ) -> Self {
+        Self { tls, idle_timeout, limit, grace }
+    }
+}
+
+/// One thread of an engine.
+pub(super) struct Worker {
+    pub(super) listener: TcpListener,
+    pub(super) shared: Arc<Shared>,
+    pub(super) stopped: watch::Receiver<bool>,
+}
+
+impl Worker {
+    /// Serves until the engine is stopped.
+    pub(super) fn run<F, I, S>(self, make: F)
+    where
+        F: Fn() -> I,
+        I: IntoServiceFactory<S, Request>,
+        S: ServiceFactory<
+                Request,
+                Config = AppConfig,
+                Response = ServiceResponse<BoxBody>,
+                Error = Error,
+            > + 'static,
+        S::InitError: Debug,
+        S::Service: 'static,
+    {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!(%error, "a worker has no runtime"),
+        };
+        LocalSet::new().block_on(&runtime, async move {
+            let application = make().into_factory().new_service(AppConfig::default()).await;
+            match application {
+                Ok(application) => self.serve(Rc::new(application)).await,
+                Err(error) => tracing::error!(?error, "a worker has no application"),
+            }
+        });
+    }
+
+    async fn serve<S>(self, application: Rc<S>)
+    where
+        S: Service<Request, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    {
+        let Self { listener, shared, mut stopped } = self;
+        let listener = match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "a worker has no listener"),
+        };
+        let open = Open::default();
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = accept(&listener, &shared.limit, &open) => accepted,
+            };
+            let Some((stream, peer, permit)) = accepted else { continue };
+            let activity = open.add(shared.idle_timeout);
+            let connection = Connection {
+                application: Rc::clone(&application),
+                shared: Arc::clone(&shared),
+                stopped: stopped.clone(),
+                activity,
+                peer,
+                _permit: permit,
+            };
+            connections.spawn_local(connection.serve(stream));
+        }
+        drop(listener);
+        let finished = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(shared.grace, finished).await;
+    }
+}
+
+/// The next connection, if there is room for it: `None` asks to be called again.
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    limit: &Limit,
+    open: &Open,
+) -> Option<(TcpStream, SocketAddr, Permit)> {
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            for _ in 0..MAX_PAUSES {
+                if !limit.is_reached() {
+                    return Some((stream, peer, limit.take()));
+                }
+                // The newcomer takes the place of the connection that was silent for longest. With
+                // a request in progress on every connection, it waits for one to end.
+                open.close_quietest();
+                sleep(PAUSE).await;
+            }
+            tracing::warn!(connections = limit.max(), "connection limit reached");
+            None
+        }
+        Err(error) => {
+            // Out of descriptors, or the peer was gone before it was accepted.
+            tracing::debug!(%error, "no connection accepted");
+            open.close_quietest();
+            sleep(PAUSE).await;
+            None
+        }
+    }
+}
+
+/// The open connections of one worker.
+#[derive(Debug, Default)]
+struct Open(RefCell<Vec<Weak<Activity>>>);
+
+impl Open {
+    fn add(&self, idle_timeout: Duration) -> Rc<Activity> {
+        let activity = Rc::new(Activity::new(idle_timeout));
+        let mut open = self.0.borrow_mut();
+        if open.len() == open.capacity() {
+            open.retain(|it| it.strong_count() > 0);
+        }
+        open.push(Rc::downgrade(&activity));
+        activity
+    }
+
+    /// Closes the connection that has made no progress for the longest time and has no request in
+    /// progress.
+    fn close_quietest(&self) {
+        let open = self.0.borrow();
+        let quiet = open.iter().filter_map(Weak::upgrade).filter(|it| it.phase() != Phase::Handler);
+        if let Some(quietest) = quiet.min_by_key(|it| it.last_progress()) {
+            quietest.close();
+        }
+    }
+}
+
+/// One connection, from its acceptance to its end.
+struct Connection<S> {
+    application: Rc<S>,
+    shared: Arc<Shared>,
+    stopped: watch::Receiver<bool>,
+    activity: Rc<Activity>,
+    peer: SocketAddr,
+    _permit: Permit,
+}
+
+impl<S> Connection<S>
+where
+    S: Service<Request, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+{
+    async fn serve(self, stream: TcpStream) {
+        let activity = Rc::clone(&self.activity);
+        tokio::select! {
+            () = activity.closed() => {}
+            served = self.handshake(stream) => {
+                if let Err(error) = served {
+                    tracing::debug!(%error, "connection ended");
+                }
+            }
+        }
+    }
+
+    async fn handshake(self, stream: TcpStream) -> io::Result<()> {
+        tune(&stream, self.shared.idle_timeout);
+        let Some(tls) = &self.shared.tls else { return self.http(stream).await };
+        let stream = timeout(self.shared.idle_timeout, tls.accept(stream)).await??;
+        self.activity.moved();
+        self.http(stream).await
+    }
+
+    async fn http<T: AsyncRead + AsyncWrite + Unpin>(self, stream: T) -> io::Result<()> {
+        let Self { application, mut stopped, activity, peer, .. } = self;
+        let stream = Watched::new(stream, Rc::clone(&activity));
+        let bridge = Bridge { application, peer, activity };
+        // Deadlines are the stream's: hyper's own covers heads alone.
+        let connection = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(MAX_READ_AHEAD)
+            .serve_connection(TokioIo::new(stream), bridge);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            _ = stopped.wait_for(|stopped| *stopped) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        ended.map_err(io::Error::other)
+    }
+}
+
+/// Lets the kernel drop what a peer never takes, also after the connection was closed.
+fn tune(stream: &TcpStream, idle_timeout: Duration) {
+    let socket = SockRef::from(stream);
+    // Where the system has neither, only latency and memory suffer.
+    let _ = socket.set_tcp_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(idle_timeout));
+    #[cfg(not(target_os = "linux"))]
+    let _ = idle_timeout;
+}
