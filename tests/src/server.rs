@@ -85,6 +85,21 @@ impl Server {
         self.log.text()
     }
 
+    /// The processor time that the process has used so far, in all its threads.
+    ///
+    /// # Panics
+    /// Panics if the operating system does not report it.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let nanoseconds = |task: std::fs::DirEntry| {
+            let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0)
+        };
+        let tasks = tasks.expect("a running process has tasks").flatten();
+        Duration::from_nanos(tasks.map(nanoseconds).sum())
+    }
+
     /// Stops it with SIGTERM; it must exit with status 0.
     #[must_use]
     pub fn stop(mut self) -> Stopped {

@@ -26,6 +26,7 @@ mod conventions;
 mod cookies;
 mod crash;
 mod demo;
+mod hostile;
 mod journey;
 mod keys_under_load;
 mod leaks;
