@@ -1,8 +1,9 @@
 //! The middleware around a whole application: a request id, one log line per request, protective
 //! headers, and problem documents for errors that the HTTP library answers.
 //!
-//! It must be the outermost middleware, so that every response passes through it. The only
-//! exception are requests that the library cannot parse as HTTP, which it answers itself.
+//! It must be the outermost middleware, so that every response passes through it. Requests that
+//! never reach an application are answered by the server that owns the connection, with an
+//! [`UnroutedResponse`].
 
 mod chain;
 mod cors;

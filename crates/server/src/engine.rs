@@ -9,6 +9,7 @@
 mod activity;
 mod bridge;
 mod limit;
+mod open;
 mod outside;
 mod stream;
 mod worker;

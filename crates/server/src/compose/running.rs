@@ -33,8 +33,7 @@ const MANAGEMENT_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 /// [`StartError`].
 pub(crate) fn serve(loaded: Loaded, request: Request) -> Result<(), StartError> {
     System::new().block_on(async move {
-        let Listening { engines, public, management, maintenance } =
-            listen(&loaded.config).await?;
+        let Listening { engines, public, management, maintenance } = listen(&loaded.config).await?;
         let on = |kind| signal(kind).map_err(StartError::System);
         let (mut terminate, mut interrupt) =
             (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);

@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ const CLOSE: header::HeaderValue = header::HeaderValue::from_static("close");
 pub(super) struct Bridge<S> {
     pub(super) application: Rc<S>,
     pub(super) peer: SocketAddr,
-    pub(super) activity: Rc<Activity>,
+    pub(super) activity: Arc<Activity>,
 }
 
 impl<S> hyper::service::Service<hyper::Request<Incoming>> for Bridge<S>
@@ -49,7 +50,7 @@ where
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         self.activity.request();
-        let activity = Rc::clone(&self.activity);
+        let activity = Arc::clone(&self.activity);
         let unread = Unread::default();
         let expects = request.headers().contains_key(header::EXPECT);
         let Some(request) = to_actix(request, self.peer, &activity, &unread) else {
@@ -79,14 +80,14 @@ where
 fn to_actix(
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
-    activity: &Rc<Activity>,
+    activity: &Arc<Activity>,
     unread: &Unread,
 ) -> Option<Request> {
     let (parts, body) = request.into_parts();
     let payload = if body.is_end_stream() {
         Payload::None
     } else {
-        let (activity, unread) = (Rc::clone(activity), Rc::clone(unread));
+        let (activity, unread) = (Arc::clone(activity), Rc::clone(unread));
         let body = RequestBody { body: Some(body), activity, deadline: None, unread };
         let payload: BoxedPayloadStream = Box::pin(body);
         Payload::Stream { payload }
@@ -105,7 +106,7 @@ fn to_actix(
     Some(request)
 }
 
-fn to_hyper(response: HttpResponse, activity: Rc<Activity>) -> hyper::Response<ResponseBody> {
+fn to_hyper(response: HttpResponse, activity: Arc<Activity>) -> hyper::Response<ResponseBody> {
     let response = actix_http::Response::from(response);
     let closes = response.head().connection_type() == ConnectionType::Close;
     let (head, body) = response.into_parts();
@@ -151,7 +152,7 @@ type Unread = Rc<Cell<Option<Incoming>>>;
 struct RequestBody {
     /// `None` once it has ended.
     body: Option<Incoming>,
-    activity: Rc<Activity>,
+    activity: Arc<Activity>,
     deadline: Option<Pin<Box<Sleep>>>,
     unread: Unread,
 }
@@ -197,7 +198,7 @@ impl futures_util::Stream for RequestBody {
 /// A response's body. hyper drops it when all of it has been written to the connection's buffer.
 pub(super) struct ResponseBody {
     body: BoxBody,
-    activity: Rc<Activity>,
+    activity: Arc<Activity>,
 }
 
 impl Body for ResponseBody {

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The socket of one connection.
 pub(super) struct Watched<S> {
     stream: S,
-    activity: Rc<Activity>,
+    activity: Arc<Activity>,
     timer: Pin<Box<Sleep>>,
     /// What is written in place of an error response of hyper.
     outside: Vec<u8>,
@@ -28,7 +28,7 @@ pub(super) struct Watched<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
-    pub(super) fn new(stream: S, activity: Rc<Activity>) -> Self {
+    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
         let timer = Box::pin(sleep_until(activity.progress_deadline()));
         Self { stream, activity, timer, outside: Vec::new(), linger_until: None }
     }

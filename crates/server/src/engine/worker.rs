@@ -1,11 +1,10 @@
 //! One thread that accepts connections and serves them, with a runtime and an application of its
 //! own: nothing is shared with other workers but the listener and the count of connections.
 
-use std::cell::RefCell;
 use std::fmt::Debug;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +22,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, timeout};
 
-use super::activity::{Activity, Phase};
+use super::activity::Activity;
 use super::bridge::Bridge;
 use super::limit::{Limit, Permit};
+use super::open::Open;
 use super::stream::Watched;
 use crate::tls::TlsAcceptor;
 
@@ -42,17 +42,18 @@ pub(super) struct Shared {
     tls: Option<TlsAcceptor>,
     idle_timeout: Duration,
     limit: Limit,
+    open: Open,
     grace: Duration,
 }
 
 impl Shared {
-    pub(super) const fn new(
+    pub(super) fn new(
         tls: Option<TlsAcceptor>,
         idle_timeout: Duration,
         limit: Limit,
         grace: Duration,
     ) -> Self {
-        Self { tls, idle_timeout, limit, grace }
+        Self { tls, idle_timeout, limit, open: Open::default(), grace }
     }
 }
 
@@ -100,16 +101,15 @@ impl Worker {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "a worker has no listener"),
         };
-        let open = Open::default();
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = accept(&listener, &shared.limit, &open) => accepted,
+                accepted = accept(&listener, &shared.limit, &shared.open) => accepted,
             };
             let Some((stream, peer, permit)) = accepted else { continue };
-            let activity = open.add(shared.idle_timeout);
+            let activity = shared.open.add(shared.idle_timeout);
             let connection = Connection {
                 application: Rc::clone(&application),
                 shared: Arc::clone(&shared),
@@ -156,38 +156,12 @@ async fn accept(
     }
 }
 
-/// The open connections of one worker.
-#[derive(Debug, Default)]
-struct Open(RefCell<Vec<Weak<Activity>>>);
-
-impl Open {
-    fn add(&self, idle_timeout: Duration) -> Rc<Activity> {
-        let activity = Rc::new(Activity::new(idle_timeout));
-        let mut open = self.0.borrow_mut();
-        if open.len() == open.capacity() {
-            open.retain(|it| it.strong_count() > 0);
-        }
-        open.push(Rc::downgrade(&activity));
-        activity
-    }
-
-    /// Closes the connection that has made no progress for the longest time and has no request in
-    /// progress.
-    fn close_quietest(&self) {
-        let open = self.0.borrow();
-        let quiet = open.iter().filter_map(Weak::upgrade).filter(|it| it.phase() != Phase::Handler);
-        if let Some(quietest) = quiet.min_by_key(|it| it.last_progress()) {
-            quietest.close();
-        }
-    }
-}
-
 /// One connection, from its acceptance to its end.
 struct Connection<S> {
     application: Rc<S>,
     shared: Arc<Shared>,
     stopped: watch::Receiver<bool>,
-    activity: Rc<Activity>,
+    activity: Arc<Activity>,
     peer: SocketAddr,
     _permit: Permit,
 }
@@ -197,7 +171,7 @@ where
     S: Service<Request, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
 {
     async fn serve(self, stream: TcpStream) {
-        let activity = Rc::clone(&self.activity);
+        let activity = Arc::clone(&self.activity);
         tokio::select! {
             () = activity.closed() => {}
             served = self.handshake(stream) => {
@@ -218,7 +192,7 @@ where
 
     async fn http<T: AsyncRead + AsyncWrite + Unpin>(self, stream: T) -> io::Result<()> {
         let Self { application, mut stopped, activity, peer, .. } = self;
-        let stream = Watched::new(stream, Rc::clone(&activity));
+        let stream = Watched::new(stream, Arc::clone(&activity));
         let bridge = Bridge { application, peer, activity };
         // Deadlines are the stream's: hyper's own covers heads alone.
         let connection = http1::Builder::new()

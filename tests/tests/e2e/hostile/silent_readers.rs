@@ -21,14 +21,16 @@ fn flood(stream: &TcpStream) {
 
 #[test]
 fn a_peer_that_never_reads_costs_no_processor_time_and_loses_its_connection() {
-    let server = Setup::new().set("listen.idle_timeout", "4s").start();
+    let server = Setup::new().set("listen.idle_timeout", "15s").start();
     let mut streams = open(server.public(), 3, flood);
-    // What was taken is answered until the buffers are full.
-    std::thread::park_timeout(Duration::from_secs(1));
-    let share = processor_share(&server, Duration::from_secs(2));
+    // Requests are answered until the buffers of the operating system are full.
+    let settled = Instant::now() + Duration::from_secs(12);
+    let second = Duration::from_secs(1);
+    while processor_share(&server, second) > 0.05 && Instant::now() < settled {}
+    let share = processor_share(&server, second);
     assert!(share < 0.05, "{share} of a core for silent peers");
     for stream in &mut streams {
-        assert!(is_closed_within(stream, Duration::from_secs(20)), "a silent peer is kept");
+        assert!(is_closed_within(stream, Duration::from_secs(40)), "a silent peer is kept");
     }
     let stopped = Instant::now();
     let _ = server.stop();
