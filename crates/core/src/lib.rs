@@ -47,48 +47,35 @@
 //! #     }
 //! # }
 //! use std::sync::Arc;
-//! use aquaware_core::id::{ClientId, Issuer, Subject};
-//! use aquaware_core::jwt::Algorithm;
-//! use aquaware_core::keys::{KeyRing, missing};
-//! use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
-//! use aquaware_core::random::SystemRandom;
-//! use aquaware_core::service::{NewSession, RefreshError, Sessions, Snapshot};
-//! use aquaware_core::store::MemoryStore;
-//! use aquaware_core::time::Timestamp;
 //! use std::time::Duration;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use aquaware_core::keys::missing;
+//! use aquaware_core::prelude::*;
+//! use aquaware_core::random::SystemRandom;
+//! use aquaware_core::service::RefreshError;
+//! use aquaware_core::store::MemoryStore;
+//!
+//! # fn main() -> Result<(), Error> {
 //! let now = Timestamp::from_seconds(1_790_000_000);
-//! let web = ClientId::new("web")?;
-//! let profile = ClientProfile::new(web.clone(), ProfileSettings::default())?;
-//! let policy = TokenPolicy::new(Issuer::new("https://auth.example.com")?, [profile]);
-//! // A real issuer keeps these records; every replica reads the same ones.
-//! let records = missing(&[], Algorithm::EdDsa, now, &SystemRandom)?;
-//! let ring = KeyRing::new(&records, &policy, now)?;
-//! let sessions = Sessions::new(
-//!     Arc::new(MemoryStore::new()),
-//!     Arc::new(SystemRandom),
-//!     Arc::new(Snapshot::new(policy, ring)),
-//! );
+//! // A real issuer keeps these records, for example with `aquaware-key-directory`.
+//! let keys = missing(&[], Algorithm::EdDsa, now, &SystemRandom)?;
+//! let sessions = Sessions::builder("https://auth.example.com")
+//!     .client("web", ProfileSettings::default())
+//!     .build(Arc::new(MemoryStore::new()), &keys, now)?;
 //!
 //! // The user has been authenticated, by whatever means.
 //! let context = sessions.context(now);
-//! let profile = context.client(&web).ok_or("no such client")?;
-//! let login = NewSession {
-//!     subject: Subject::new("user-1")?,
-//!     scope: Default::default(),
-//!     claims: Default::default(),
-//!     device: Default::default(),
-//! };
+//! let profile = context.profile(&ClientId::new("web")?)?;
+//! let login = NewSession::new(Subject::new("user-1")?);
 //! let opened = wait(sessions.open(&context, profile, login))?;
-//! let first = opened.refresh.ok_or("no refresh token")?.token;
+//! let first = opened.response(now).refresh_token.expect("the client may refresh");
 //!
 //! // Later, the token is exchanged for its successor. A lost response can be requested again.
 //! let later = sessions.context(now.plus(Duration::from_secs(3600)));
-//! let (renewed, _) = wait(sessions.refresh(&later, first.expose(), None))?;
-//! let (again, _) = wait(sessions.refresh(&later, first.expose(), None))?;
-//! let second = renewed.refresh.ok_or("no refresh token")?.token;
-//! assert_eq!(again.refresh.ok_or("no refresh token")?.token.expose(), second.expose());
+//! let (renewed, _) = wait(sessions.refresh(&later, first, None))?;
+//! let (again, _) = wait(sessions.refresh(&later, first, None))?;
+//! let second = renewed.response(later.now).refresh_token.expect("it is rotated");
+//! assert_eq!(again.response(later.now).refresh_token, Some(second));
 //!
 //! // Checking an access token needs the keys, but no store.
 //! let claims = later.check_access(renewed.access.expose())?;
@@ -96,12 +83,8 @@
 //!
 //! // Much later, the superseded token is used again: it was stolen, and the session ends.
 //! let late = sessions.context(later.now.plus(Duration::from_secs(3600)));
-//! let stolen = wait(sessions.refresh(&late, first.expose(), None));
-//! assert!(matches!(stolen, Err(RefreshError::Reused)));
-//! assert!(matches!(
-//!     wait(sessions.refresh(&late, second.expose(), None)),
-//!     Err(RefreshError::Ended(_))
-//! ));
+//! assert!(matches!(wait(sessions.refresh(&late, first, None)), Err(RefreshError::Reused)));
+//! assert!(matches!(wait(sessions.refresh(&late, second, None)), Err(RefreshError::Ended(_))));
 //! # Ok(())
 //! # }
 //! ```
@@ -112,6 +95,7 @@ pub mod account;
 pub mod keys;
 pub mod password;
 pub mod policy;
+pub mod prelude;
 pub mod retry;
 pub mod service;
 pub mod session;
@@ -124,4 +108,9 @@ pub mod text;
 
 pub use aquaware_token::{claims, id, jwt, random, secret, time};
 
+pub use crate::service::{Error, ErrorKind};
 pub use crate::session::Session;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -291,6 +291,11 @@ impl ClientProfile {
     }
 }
 
+/// No client with this id is configured.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the client \"{0}\" is not configured")]
+pub struct UnknownClientError(pub ClientId);
+
 /// The issuer and its clients: everything that determines the content of a token.
 #[derive(Clone, Debug)]
 pub struct TokenPolicy {

@@ -9,10 +9,13 @@
 
 #[cfg(feature = "passwords")]
 mod accounts;
+mod builder;
 mod clients;
 mod context;
+mod error;
 mod introspect;
 mod refresh;
+mod response;
 mod sessions;
 mod signing;
 mod snapshot;
@@ -24,10 +27,13 @@ use thiserror::Error;
 pub use self::accounts::{
     Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
 };
+pub use self::builder::SessionsBuilder;
 pub use self::clients::{ClientError, ClientToken, Clients, Credentials};
 pub use self::context::RequestContext;
+pub use self::error::{Error, ErrorKind};
 pub use self::introspect::{Introspected, RevokeError};
 pub use self::refresh::{CheckedRefresh, Presenter, RefreshError, RefreshOutcome, RefreshRequest};
+pub use self::response::TokenResponse;
 pub use self::sessions::{AuthError, Caller, NewSession, Sessions};
 pub use self::snapshot::Snapshot;
 pub use self::status::{SignedList, StatusListError, StatusLists};

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use aquaware_core::jwt::PublicKeySet;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -24,8 +23,8 @@ pub(crate) async fn key_set(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let context = state.context();
-    let set = PublicKeySet { keys: context.snapshot.ring().published(context.now).collect() };
-    let body = serde_json::to_vec(&set).map_err(|_| Problem::from(ErrorCode::InternalError))?;
+    let body = serde_json::to_vec(&context.key_set())
+        .map_err(|_| Problem::from(ErrorCode::InternalError))?;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
     let document = Document {
         tag: URL_SAFE_NO_PAD.encode(digest.as_ref()),

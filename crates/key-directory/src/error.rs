@@ -65,6 +65,12 @@ pub enum KeyDirectoryError {
     },
 }
 
+impl From<KeyDirectoryError> for aquaware_core::Error {
+    fn from(error: KeyDirectoryError) -> Self {
+        Self::Adapter(error.into())
+    }
+}
+
 /// The name of a token type in texts and in file names.
 pub(crate) const fn type_name(token_type: TokenType) -> &'static str {
     match token_type {

@@ -115,6 +115,12 @@ pub enum OpenError {
     },
 }
 
+impl From<OpenError> for aquaware_core::Error {
+    fn from(error: OpenError) -> Self {
+        Self::Adapter(error.into())
+    }
+}
+
 /// Why a database server cannot be used. The text follows the server's name and names the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

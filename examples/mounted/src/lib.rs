@@ -5,22 +5,13 @@
 
 pub mod users;
 
-use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use aquaware_core::claims::Scope;
-use aquaware_core::id::{self, ClientId, Subject};
-use aquaware_core::jwt::Algorithm;
-use aquaware_core::keys::KeyRing;
-use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
-use aquaware_core::random::SystemRandom;
-use aquaware_core::service::{NewSession, Sessions, Snapshot};
-use aquaware_core::session::{Device, ExtraClaims};
-use aquaware_core::time::Timestamp;
+use aquaware_core::prelude::*;
 use aquaware_http::{Aquaware, Authenticated, ErrorCode, Problem};
 use aquaware_key_directory::{KeyDirectory, KeyFollower};
 use aquaware_store_sql::{SqliteOptions, SqliteStore};
@@ -46,17 +37,16 @@ impl Issuer {
     ///
     /// # Errors
     /// When the keys or the store cannot be opened.
-    pub fn open(directory: &Path, issuer: &str, now: Timestamp) -> Result<Self, Box<dyn Error>> {
-        let client = ClientProfile::new(ClientId::new(CLIENT)?, ProfileSettings::default())
-            .map_err(|errors| format!("{errors:?}"))?;
-        let policy = TokenPolicy::new(id::Issuer::new(issuer)?, [client]);
+    pub fn open(directory: &Path, issuer: &str, now: Timestamp) -> Result<Self, Error> {
         let keys =
             KeyDirectory::new(directory.join("keys"), Algorithm::EdDsa).rotate_every(QUARTER);
         let records = keys.load(now)?;
-        let ring = KeyRing::new(&records, &policy, now)?;
         let store = SqliteStore::open(SqliteOptions::new(directory.join("sessions.db")))?;
-        let snapshot = Arc::new(Snapshot::new(policy, ring));
-        let sessions = Sessions::new(Arc::new(store), Arc::new(SystemRandom), snapshot);
+        let sessions = Sessions::builder(issuer).client(CLIENT, ProfileSettings::default()).build(
+            Arc::new(store),
+            &records,
+            now,
+        )?;
         Ok(Self { sessions: Arc::new(sessions), keys: keys.follow(&records) })
     }
 
@@ -65,13 +55,8 @@ impl Issuer {
     ///
     /// # Errors
     /// When the keys cannot be read. The current keys stay in use.
-    pub fn follow_keys(&mut self, now: Timestamp) -> Result<bool, Box<dyn Error>> {
-        self.keys.poll(now, |records| {
-            let policy = self.sessions.context(now).snapshot.policy().clone();
-            let ring = KeyRing::new(records, &policy, now)?;
-            self.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
-            Ok(())
-        })
+    pub fn follow_keys(&mut self, now: Timestamp) -> Result<bool, Error> {
+        self.keys.poll(now, |records| Ok(self.sessions.replace_keys(records, now)?))
     }
 }
 
@@ -97,13 +82,7 @@ async fn log_in(
     let user = users.authenticate(&form.email, &form.code).ok_or(ErrorCode::InvalidCredentials)?;
     let subject = Subject::new(user.id.to_string()).map_err(|_| ErrorCode::InternalError)?;
     let client = ClientId::new(CLIENT).map_err(|_| ErrorCode::UnknownClient)?;
-    let session = NewSession {
-        subject,
-        scope: Scope::default(),
-        claims: ExtraClaims::new(),
-        device: Device::default(),
-    };
-    aquaware.open_session(&request, &client, session).await
+    aquaware.open_session(&request, &client, NewSession::new(subject)).await
 }
 
 #[derive(Debug, Serialize)]

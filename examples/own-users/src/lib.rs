@@ -1,30 +1,20 @@
-//! A service with its own users, its own way of letting them in, and its own HTTP server, which
-//! takes only sessions and tokens from aquaware: `aquaware_core::service::Sessions` over a store.
+//! A service with its own users, its own login and its own HTTP server. It takes only sessions and
+//! tokens from Aquaware: `aquaware_core::service::Sessions` over a store.
 //!
 //! [`users`] is the user table that the team had before. This file connects it with sessions, and
 //! maps HTTP requests to both.
 
 pub mod users;
 
-use std::error::Error;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aquaware_core::id::{ClientId, Issuer, Subject};
-use aquaware_core::jwt::{Algorithm, PublicKeySet, TokenError};
-use aquaware_core::keys::KeyRing;
-use aquaware_core::policy::{ClientProfile, ProfileSettings, TokenPolicy};
+use aquaware_core::prelude::*;
 use aquaware_core::random::SystemRandom;
-use aquaware_core::retry::RetryKey;
-use aquaware_core::service::{
-    Granted, NewSession, Presenter, RefreshError, RefreshRequest, RequestContext, ServiceError,
-    Sessions, Snapshot,
-};
-use aquaware_core::session::{Device, EndReason};
-use aquaware_core::store::StoreError;
-use aquaware_core::time::{Clock, Timestamp};
+use aquaware_core::service::{Granted, Presenter, RefreshRequest};
+use aquaware_core::session::EndReason;
 use aquaware_key_directory::{KeyDirectory, KeyFollower};
 use aquaware_store_sql::{SqliteOptions, SqliteStore};
 use axum::extract::State;
@@ -39,10 +29,13 @@ use tokio::task::spawn_blocking;
 
 use crate::users::Users;
 
+/// The only client: the team's app.
+const APP: &str = "app";
+
 /// How long a key signs.
 const QUARTER: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// Sends a code to an address, and may take its time. The team's own.
+/// The team's own function that sends a code to an address. It may block.
 pub type Mailer = Box<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Everything that handlers use.
@@ -64,27 +57,26 @@ impl Service {
     /// The service that issues as `issuer`, with its keys and its sessions in `directory`.
     ///
     /// # Errors
-    /// When the keys or the sessions can't be had.
+    /// When the keys or the store cannot be opened.
     pub fn open(
         directory: &Path,
         issuer: &str,
         users: Users,
         clock: Arc<dyn Clock>,
         mailer: Mailer,
-    ) -> Result<Self, Box<dyn Error>> {
+    ) -> Result<Self, Error> {
         let now = clock.now();
-        // Every lifetime is a field of the settings; these are the defaults, five minutes for an
-        // access token and thirty days for a refresh token.
-        let app = ClientProfile::new(app(), ProfileSettings::default())
-            .map_err(|errors| format!("{errors:?}"))?;
-        let policy = TokenPolicy::new(Issuer::new(issuer)?, [app]);
         let keys =
             KeyDirectory::new(directory.join("keys"), Algorithm::EdDsa).rotate_every(QUARTER);
         let records = keys.load(now)?;
-        let ring = KeyRing::new(&records, &policy, now)?;
         let store = SqliteStore::open(SqliteOptions::new(directory.join("sessions.db")))?;
-        let snapshot = Arc::new(Snapshot::new(policy, ring));
-        let sessions = Sessions::new(Arc::new(store), Arc::new(SystemRandom), snapshot);
+        // Every lifetime is a field of the settings; these are the defaults, five minutes for an
+        // access token and thirty days for a refresh token.
+        let sessions = Sessions::builder(issuer).client(APP, ProfileSettings::default()).build(
+            Arc::new(store),
+            &records,
+            now,
+        )?;
         Ok(Self { sessions, keys: Mutex::new(keys.follow(&records)), users, clock, mailer })
     }
 
@@ -93,15 +85,10 @@ impl Service {
     ///
     /// # Errors
     /// When the keys cannot be read. The current keys stay in use.
-    pub fn follow_keys(&self) -> Result<bool, Box<dyn Error>> {
+    pub fn follow_keys(&self) -> Result<bool, Error> {
         let now = self.clock.now();
         let mut follower = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        follower.poll(now, |records| {
-            let policy = self.sessions.context(now).snapshot.policy().clone();
-            let ring = KeyRing::new(records, &policy, now)?;
-            self.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
-            Ok(())
-        })
+        follower.poll(now, |records| Ok(self.sessions.replace_keys(records, now)?))
     }
 
     /// Policy, keys and time: obtained once per request.
@@ -109,23 +96,23 @@ impl Service {
         self.sessions.context(self.clock.now())
     }
 
-    /// Drops the records of sessions that no token can need any more: to be called now and then.
+    /// Deletes the records of sessions that no token can need any more. Call this about once an hour.
     ///
     /// # Errors
-    /// When the store is away. They stay until the next time.
-    pub async fn purge(&self) -> Result<u64, Box<dyn Error>> {
+    /// When the store fails. The records stay until the next call.
+    pub async fn purge(&self) -> Result<u64, Error> {
         Ok(self.sessions.purge(1000, self.clock.now()).await?)
     }
 
-    /// Makes the sessions of a subject follow the user table: they end with the user, and have the
-    /// plan of today. Where it is the team's own code that removes users and changes plans, it can
-    /// do the same right there; this also finds what others changed.
-    async fn follow(&self, context: &RequestContext, subject: &Subject) -> Result<(), Refusal> {
-        // A table that can't be asked has to be `Later`: nobody is gone because of it.
+    /// Makes the sessions of a subject follow the user table: they end when the user is removed, and
+    /// carry the current plan. Code that removes users or changes plans can do the same at once; this
+    /// also finds changes made elsewhere.
+    async fn follow(&self, context: &RequestContext, subject: &Subject) -> Result<(), Rejection> {
+        // A table that cannot be read must be reported as unavailable, never as a missing user.
         let Some(user) = self.users.by_subject(subject) else {
             let reason = EndReason::AccountDeleted;
             self.sessions.end_all(context, subject, None, reason).await?;
-            return Err(Refusal::LogInAgain);
+            return Err(Rejection::UserGone);
         };
         let claims = user.claims();
         let sessions = self.sessions.list(context, subject).await?;
@@ -148,19 +135,13 @@ pub fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
-/// The only client: the team's app.
-fn app() -> ClientId {
-    #[allow(clippy::expect_used, reason = "a word is a name")]
-    ClientId::new("app").expect("a word is a name")
-}
-
 #[derive(Deserialize)]
 struct Address {
     email: String,
 }
 
-/// Always 202, and before any mail is sent: neither the answer nor the time that a mail server takes
-/// tells who has an account.
+/// Always 202, and before any mail is sent: neither the response nor its timing reveals whether the
+/// address has an account.
 async fn send_code(
     State(service): State<Arc<Service>>,
     Form(Address { email }): Form<Address>,
@@ -180,18 +161,14 @@ struct Login {
 async fn log_in(
     State(service): State<Arc<Service>>,
     Form(Login { email, code }): Form<Login>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let context = service.context();
-    // The team's part: who is it?
-    let user = service.users.redeem(&email, &code, context.now).ok_or(Refusal::WrongCode)?;
-    // Aquaware's part: a session for them, whoever they are.
-    let profile = context.client(&app()).ok_or(Refusal::Later)?;
-    let new = NewSession {
-        subject: user.subject(),
-        scope: Default::default(),
-        claims: user.claims(),
-        device: Device::default(),
-    };
+    // The team's part: authenticate the user.
+    let user = service.users.redeem(&email, &code, context.now).ok_or(Rejection::WrongCode)?;
+    // Aquaware's part: open a session.
+    let profile = context.profile(&ClientId::new(APP)?)?;
+    let mut new = NewSession::new(user.subject());
+    new.claims = user.claims();
     let granted = service.sessions.open(&context, profile, new).await?;
     Ok(tokens(&granted, context.now))
 }
@@ -201,16 +178,16 @@ struct Refresh {
     refresh_token: String,
 }
 
-/// With an `Idempotency-Key` of its own, a client whose answer got lost asks again, and gets the
-/// same refresh token, however late.
+/// A client that sends an `Idempotency-Key` can repeat a request whose response was lost: it receives
+/// the same refresh token, however late.
 async fn refresh(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
     Form(Refresh { refresh_token }): Form<Refresh>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let context = service.context();
     let key = headers.get("idempotency-key").map(|value| RetryKey::parse(value.as_bytes()));
-    let key = key.transpose().map_err(|_| Refusal::BadKey)?.flatten();
+    let key = key.transpose()?.flatten();
     let token = &service.sessions.check_refresh(&context, &refresh_token)?;
     service.follow(&context, &token.claims().sub).await?;
     let (presenter, retry_key) = (Presenter::FirstParty, key.as_ref());
@@ -219,24 +196,24 @@ async fn refresh(
     Ok(tokens(&granted, context.now))
 }
 
-/// 204 for any token: what isn't a live one has nothing to end.
+/// Always 204: an invalid or expired token has no session to end.
 async fn log_out(
     State(service): State<Arc<Service>>,
     Form(Refresh { refresh_token }): Form<Refresh>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, Rejection> {
     service.sessions.log_out(&service.context(), &refresh_token).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A protected route. It asks no store, so that a session that ended counts within five minutes;
-/// where that is too late, `Sessions::authenticate` looks the session up.
+/// A protected route. It does not read the store, so the end of a session takes effect within five
+/// minutes; where that is too late, `Sessions::authenticate` looks the session up.
 async fn tank(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let token = bearer(&headers).ok_or(Refusal::NoToken)?;
+) -> Result<Response, Rejection> {
+    let token = bearer(&headers).ok_or(Rejection::NoToken)?;
     let claims = service.context().check_access(token)?;
-    let user = service.users.by_subject(&claims.sub).ok_or(Refusal::BadToken)?;
+    let user = service.users.by_subject(&claims.sub).ok_or(Rejection::UserGone)?;
     let plan = claims.extra.get("plan");
     Ok(Json(json!({ "tank_of": user.email, "plan": plan })).into_response())
 }
@@ -247,82 +224,57 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// What other services check this one's tokens with, by `aquaware-verifier` for instance.
+/// The keys with which other services verify tokens, for example with `aquaware-verifier`.
 async fn key_set(State(service): State<Arc<Service>>) -> Response {
-    let context = service.context();
-    let keys = context.snapshot.ring().published(context.now).collect();
-    ([(CACHE_CONTROL, "public, max-age=300")], Json(PublicKeySet { keys })).into_response()
+    let keys = service.context().key_set();
+    ([(CACHE_CONTROL, "public, max-age=300")], Json(keys)).into_response()
 }
 
-/// The answer that the app expects, which no cache may keep.
+/// The token response, which must not be cached.
 fn tokens(granted: &Granted, now: Timestamp) -> Response {
-    let body = json!({
-        "access_token": granted.access.expose(),
-        "expires_in": granted.access_expires_at.seconds_after(now),
-        "refresh_token": granted.refresh.as_ref().map(|it| it.token.expose()),
-    });
-    ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    ([(CACHE_CONTROL, "no-store")], Json(granted.response(now))).into_response()
 }
 
-/// Why a request gets nothing. What the app does about it is all that its words tell.
-enum Refusal {
+/// Why a request is rejected.
+enum Rejection {
     WrongCode,
-    BadKey,
-    LogInAgain,
+    UserGone,
     NoToken,
-    BadToken,
-    Later,
+    /// A [`RefreshError::Reused`](aquaware_core::service::RefreshError) among these deserves an
+    /// alarm: a second party has a copy of the user's token.
+    Session(Error),
 }
 
-impl From<RefreshError> for Refusal {
-    fn from(error: RefreshError) -> Self {
-        match error {
-            // The session is unharmed: the same request again does no harm either.
-            RefreshError::Service(_) => Self::Later,
-            // `Reused` is worth an alarm: somebody has a copy of the user's token.
-            RefreshError::Reused
-            | RefreshError::Token(_)
-            | RefreshError::Unknown
-            | RefreshError::Expired
-            | RefreshError::Ended(_)
-            | RefreshError::NotAllowed
-            | RefreshError::Foreign
-            | RefreshError::InvalidScope => Self::LogInAgain,
-        }
+impl<E: Into<Error>> From<E> for Rejection {
+    fn from(error: E) -> Self {
+        Self::Session(error.into())
     }
 }
 
-impl From<ServiceError> for Refusal {
-    fn from(_: ServiceError) -> Self {
-        Self::Later
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(_: StoreError) -> Self {
-        Self::Later
-    }
-}
-
-impl From<TokenError> for Refusal {
-    fn from(_: TokenError) -> Self {
-        Self::BadToken
-    }
-}
-
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        const BEARER: (axum::http::HeaderName, &str) =
-            (WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#);
-        match self {
-            Self::WrongCode => (StatusCode::UNAUTHORIZED, "wrong code").into_response(),
-            Self::BadKey => (StatusCode::BAD_REQUEST, "bad Idempotency-Key").into_response(),
-            Self::LogInAgain => (StatusCode::UNAUTHORIZED, "log in again").into_response(),
-            Self::NoToken => {
-                (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]).into_response()
+        const INVALID_TOKEN: &str = r#"Bearer error="invalid_token""#;
+        let challenge = |value| (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, value)]);
+        let error = match self {
+            Self::WrongCode => return (StatusCode::UNAUTHORIZED, "wrong code").into_response(),
+            Self::UserGone => return challenge(INVALID_TOKEN).into_response(),
+            Self::NoToken => return challenge("Bearer").into_response(),
+            Self::Session(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::InvalidRequest => {
+                (StatusCode::BAD_REQUEST, error.to_string()).into_response()
             }
-            Self::BadToken => (StatusCode::UNAUTHORIZED, [BEARER]).into_response(),
-            Self::Later => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response(),
+            ErrorKind::Unauthenticated => challenge(INVALID_TOKEN).into_response(),
+            // The session is unaffected, and the client may repeat the request.
+            ErrorKind::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response()
+            }
+            ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/using-the-core.md")]
+struct UsingTheCore;

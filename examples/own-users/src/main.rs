@@ -21,8 +21,8 @@ use tokio::net::TcpListener;
 
 const ISSUER: &str = "http://127.0.0.1:8083";
 
-/// Stands for the team's mail server.
-#[allow(clippy::print_stderr, reason = "the person who tries it reads it there")]
+/// In place of the team's mail server.
+#[allow(clippy::print_stderr, reason = "the code appears in the terminal")]
 fn show(email: &str, code: &str) {
     eprintln!("to {email}: your code is {code}");
 }
@@ -34,14 +34,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let users = Users::new(vec![ann]);
     let service = Service::open(directory, ISSUER, users, Arc::new(SystemClock), Box::new(show))?;
     let service = Arc::new(service);
-    let kept = Arc::clone(&service);
+    let followed = Arc::clone(&service);
     tokio::spawn(async move {
         let mut every = tokio::time::interval(Duration::from_secs(1));
         for second in 0_u64.. {
             let _ = every.tick().await;
-            let _ = kept.follow_keys();
+            let _ = followed.follow_keys();
             if second % 3600 == 0 {
-                let _ = kept.purge().await;
+                let _ = followed.purge().await;
             }
         }
     });

@@ -1,8 +1,7 @@
-//! The users that this team had before: ids of its own, and logins without passwords.
+//! The user table that the team had before: its own ids, and logins without passwords.
 //!
-//! Whoever asks for a login is sent a code, good once and for ten minutes. Asking for another buys no
-//! more guesses. None of it is aquaware's business: all it is told in the end is whose session to
-//! open.
+//! A login starts with a code sent by e-mail, which can be used once within ten minutes. Requesting
+//! another code allows no additional guesses. Aquaware only learns the subject of the session to open.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,32 +14,33 @@ use aquaware_core::session::ExtraClaims;
 use aquaware_core::time::{Leeway, Timestamp, expired};
 use serde_json::json;
 
-const GOOD_FOR: Duration = Duration::from_secs(600);
-/// No address is sent two codes in less.
-const APART: Duration = Duration::from_secs(60);
-/// Guesses at one of a million codes. A new code has what the last one left, until that has run out:
-/// however many codes are asked for, this many guesses cost ten minutes.
-const TRIES: u8 = 5;
+/// How long a code is valid.
+const CODE_LIFETIME: Duration = Duration::from_secs(600);
+/// Minimum time between two codes for one address.
+const MIN_INTERVAL: Duration = Duration::from_secs(60);
+/// Number of guesses at one of a million codes. A new code inherits the remaining guesses of a code
+/// that has not expired, so more requests never allow more guesses within ten minutes.
+const MAX_GUESSES: u8 = 5;
 
 /// A row of the user table.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The team's own key, never given to anybody else: what tokens call their subject.
+    /// The team's own key, never reused: the subject of tokens.
     pub id: u64,
-    /// Where the code is sent.
+    /// The address that codes are sent to.
     pub email: String,
-    /// What the team sold them.
+    /// The plan that the user pays for.
     pub plan: String,
 }
 
 impl User {
-    /// The user's name in tokens.
+    /// The user's id in tokens.
     pub fn subject(&self) -> Subject {
         #[allow(clippy::expect_used, reason = "digits are a subject")]
         Subject::new(self.id.to_string()).expect("a number is a subject")
     }
 
-    /// What access tokens say of them.
+    /// The user's extra claims in access tokens.
     pub fn claims(&self) -> ExtraClaims {
         ExtraClaims::from_iter([("plan".to_owned(), json!(self.plan))])
     }
@@ -58,7 +58,7 @@ impl Code {
     }
 }
 
-/// The user table, and the codes that are out. Stands for the team's database.
+/// The user table and the pending codes, in place of the team's database.
 #[derive(Default)]
 pub struct Users {
     rows: Vec<User>,
@@ -77,7 +77,7 @@ impl Users {
         Self { rows, codes: Mutex::default() }
     }
 
-    /// The user that a subject of a token is.
+    /// The user with this subject.
     pub fn by_subject(&self, subject: &Subject) -> Option<&User> {
         self.rows.iter().find(|user| user.subject() == *subject)
     }
@@ -86,34 +86,36 @@ impl Users {
         self.rows.iter().find(|user| user.email == email)
     }
 
-    /// A new code for the user with this address, to be sent there and nowhere else. None while the
-    /// last one was made a moment ago, or was guessed at too often: that one stays as it is.
+    /// A new code for the user with this address, to be sent only there. `None` if the last code was
+    /// created less than a minute ago or has no guesses left; that code stays in force.
     pub fn invite(&self, email: &str, random: &dyn Random, now: Timestamp) -> Option<String> {
         let user = self.by_email(email)?;
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = codes.get(&user.id).filter(|code| !code.is_older_than(GOOD_FOR, now));
+        let last = codes.get(&user.id).filter(|code| !code.is_older_than(CODE_LIFETIME, now));
         let tries_left = match last {
-            Some(code) if code.tries_left == 0 || !code.is_older_than(APART, now) => return None,
+            Some(code) if code.tries_left == 0 || !code.is_older_than(MIN_INTERVAL, now) => {
+                return None;
+            }
             Some(code) => code.tries_left,
-            None => TRIES,
+            None => MAX_GUESSES,
         };
         let digits = six_digits(random);
         let _ = codes.insert(user.id, Code { digits: digits.clone(), made_at: now, tries_left });
         Some(digits)
     }
 
-    /// The user who was sent this code, which is used up by it.
+    /// The user that this code was sent to. The code cannot be used again.
     pub fn redeem(&self, email: &str, digits: &str, now: Timestamp) -> Option<&User> {
         let user = self.by_email(email)?;
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         let code = codes.get_mut(&user.id)?;
-        // With none left the code stays, and keeps the next one from coming early.
+        // A code without guesses left stays, so that no new one is created before it expires.
         code.tries_left = code.tries_left.checked_sub(1)?;
-        let good = code.digits == digits && !code.is_older_than(GOOD_FOR, now);
-        if good {
+        let valid = code.digits == digits && !code.is_older_than(CODE_LIFETIME, now);
+        if valid {
             let _ = codes.remove(&user.id);
         }
-        good.then_some(user)
+        valid.then_some(user)
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::snapshot::Snapshot;
 use crate::claims::AccessClaims;
 use crate::id::{ClientId, Issuer};
-use crate::jwt::{TokenError, Verified};
-use crate::policy::ClientProfile;
+use crate::jwt::{PublicKeySet, TokenError, Verified};
+use crate::policy::{ClientProfile, UnknownClientError};
 use crate::time::Timestamp;
 
 /// The snapshot and the instant of one request.
@@ -27,6 +27,20 @@ impl RequestContext {
     #[must_use]
     pub fn client(&self, id: &ClientId) -> Option<&ClientProfile> {
         self.snapshot.policy().client(id)
+    }
+
+    /// The profile of the client `id`.
+    ///
+    /// # Errors
+    /// [`UnknownClientError`] if it is not configured.
+    pub fn profile(&self, id: &ClientId) -> Result<&ClientProfile, UnknownClientError> {
+        self.client(id).ok_or_else(|| UnknownClientError(id.clone()))
+    }
+
+    /// The public keys, for services that verify access tokens offline.
+    #[must_use]
+    pub fn key_set(&self) -> PublicKeySet {
+        PublicKeySet { keys: self.snapshot.ring().published(self.now).collect() }
     }
 
     /// The issuer of all tokens.

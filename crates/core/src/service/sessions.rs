@@ -12,6 +12,7 @@ use super::{Granted, RequestContext, ServiceError, Snapshot};
 use crate::claims::{AccessClaims, Scope};
 use crate::id::{Generation, SessionId, Subject};
 use crate::jwt::{TokenError, Verified};
+use crate::keys::{KeyRecord, KeyRing, RingError};
 use crate::policy::{ClientProfile, Grant};
 use crate::random::Random;
 use crate::session::{Device, EndReason, Ended, ExtraClaims, RETENTION, Session};
@@ -33,6 +34,7 @@ pub struct Sessions {
 
 /// A session to open.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NewSession {
     /// The user who logged in.
     pub subject: Subject,
@@ -42,6 +44,15 @@ pub struct NewSession {
     pub claims: ExtraClaims,
     /// The origin of the login.
     pub device: Device,
+}
+
+impl NewSession {
+    /// A session of `subject` without scope, extra claims or origin.
+    #[must_use]
+    pub fn new(subject: Subject) -> Self {
+        let (scope, claims, device) = Default::default();
+        Self { subject, scope, claims, device }
+    }
 }
 
 /// The holder of a valid access token whose session is live.
@@ -94,6 +105,17 @@ impl Sessions {
         let longest = snapshot.policy().max_status_lifetime().as_secs();
         let _ = self.max_status_lifetime.fetch_max(longest, Ordering::AcqRel);
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// Puts new keys in force, under the same policy.
+    ///
+    /// # Errors
+    /// [`RingError`]; the current keys stay in force.
+    pub fn replace_keys(&self, keys: &[KeyRecord], now: Timestamp) -> Result<(), RingError> {
+        let policy = self.context(now).snapshot.policy().clone();
+        let ring = KeyRing::new(keys, &policy, now)?;
+        self.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
+        Ok(())
     }
 
     /// The time spans of the status lists.

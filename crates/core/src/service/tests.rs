@@ -16,6 +16,7 @@ use crate::time::{Clock as _, Lifetime};
 
 mod claims;
 mod clients;
+mod embedding;
 mod faults;
 mod histories;
 mod honest;

@@ -9,12 +9,10 @@ use std::sync::Arc;
 pub use aquaware_token::testing::fixture::*;
 
 use super::SeededRandom;
-use crate::claims::Scope;
 use crate::jwt::Algorithm;
 use crate::keys::{KeyRecord, KeyRing, missing};
 use crate::policy::{ClientProfile, ProfileSettings, TokenPolicy};
 use crate::service::{NewSession, Sessions, Snapshot};
-use crate::session::{Device, ExtraClaims};
 use crate::store::SessionStore;
 
 /// The profile of the client `name` with these settings.
@@ -78,10 +76,5 @@ pub fn sessions(store: Arc<dyn SessionStore>, policy: TokenPolicy) -> Sessions {
 /// The session of a login by [`subject`]`(number)`: no scope, no extra claims, an unknown device.
 #[must_use]
 pub fn login_of(number: u32) -> NewSession {
-    NewSession {
-        subject: subject(number),
-        scope: Scope::default(),
-        claims: ExtraClaims::new(),
-        device: Device::default(),
-    }
+    NewSession::new(subject(number))
 }
