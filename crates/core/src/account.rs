@@ -1,5 +1,5 @@
 //! Accounts of users who log in with a password. A team with its own users needs none of this: it
-//! disables the feature `passwords` and opens sessions for the users it has authenticated.
+//! disables the default features and opens sessions for the users it has authenticated.
 
 use std::fmt;
 use std::str::FromStr;

@@ -90,7 +90,7 @@
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "passwords")]
+#[cfg(feature = "accounts")]
 pub mod account;
 pub mod keys;
 pub mod password;

@@ -7,7 +7,7 @@
 //!
 //! Every request obtains one [`RequestContext`] and passes it to each use case that it calls.
 
-#[cfg(feature = "passwords")]
+#[cfg(feature = "accounts")]
 mod accounts;
 mod builder;
 mod clients;
@@ -23,7 +23,7 @@ mod status;
 
 use thiserror::Error;
 
-#[cfg(feature = "passwords")]
+#[cfg(feature = "accounts")]
 pub use self::accounts::{
     Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
 };

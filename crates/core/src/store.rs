@@ -5,7 +5,7 @@
 //! advance; what it means that a generation is behind or ahead is decided by
 //! [`judge`](crate::succession::judge) alone.
 
-#[cfg(feature = "passwords")]
+#[cfg(feature = "accounts")]
 mod accounts;
 mod error;
 mod facts;
@@ -13,12 +13,12 @@ mod memory;
 mod sessions;
 mod stored;
 
-#[cfg(feature = "passwords")]
+#[cfg(feature = "accounts")]
 pub use self::accounts::AccountStore;
 pub use self::error::{Cause, StoreError};
 pub use self::facts::{Setting, StoreFacts};
 pub use self::memory::MemoryStore;
 pub use self::sessions::{Advance, Outcome, Revoked, SessionStore};
-#[cfg(feature = "passwords")]
+#[cfg(feature = "accounts")]
 pub use self::stored::StoredAccount;
 pub use self::stored::StoredSession;

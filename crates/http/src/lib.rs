@@ -18,6 +18,7 @@ mod error_chain;
 mod error_code;
 mod error_map;
 mod failed_logins;
+#[cfg(feature = "passwords")]
 mod hashing;
 mod health;
 mod key_set;
@@ -38,6 +39,7 @@ mod token_response;
 pub use self::aquaware::{Aquaware, Authenticated};
 pub use self::builder::{BuildError, Builder};
 pub use self::error_code::ErrorCode;
+#[cfg(feature = "passwords")]
 pub use self::hashing::{HashingPool, PoolSize};
 pub use self::key_set::KEY_SET_MAX_AGE;
 pub use self::limits::{Limits, Rate};

@@ -87,11 +87,16 @@ const IO: [&str; 14] = [
 /// What a service that only verifies tokens does not want to build.
 const NOT_FOR_SERVICES: [&str; 5] = ["actix", "argon2", "axum", "diesel", "zxcvbn"];
 
-const LIMITS: [Limit; 4] = [
+/// What teams with their own users do not want to build.
+const FOR_PASSWORDS: [&str; 2] = ["argon2", "zxcvbn"];
+
+const LIMITS: [Limit; 6] = [
     Limit { name: TOKEN, features: "--all-features", never: &IO, max: usize::MAX },
     Limit { name: CORE, features: "--all-features", never: &IO, max: usize::MAX },
     Limit { name: VERIFIER, features: "--no-default-features", never: &NOT_FOR_SERVICES, max: 88 },
     Limit { name: VERIFIER, features: "--features=client", never: &NOT_FOR_SERVICES, max: 120 },
+    Limit { name: SQL, features: "--all-features", never: &FOR_PASSWORDS, max: usize::MAX },
+    Limit { name: HTTP, features: "--no-default-features", never: &FOR_PASSWORDS, max: usize::MAX },
 ];
 
 /// Everything that the layers forbid, one line each.

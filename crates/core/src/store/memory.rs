@@ -1,7 +1,7 @@
 //! The reference store: everything in memory, each step under one lock. Useful for tests and
 //! experiments, and the model that every other store is compared with.
 
-#[cfg(feature = "passwords")]
+#[cfg(feature = "accounts")]
 mod accounts;
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     sessions: Mutex<HashMap<SessionId, Session>>,
-    #[cfg(feature = "passwords")]
+    #[cfg(feature = "accounts")]
     accounts: Mutex<std::collections::BTreeMap<String, crate::account::Account>>,
 }
 

@@ -10,13 +10,13 @@
 //! key-value store can keep them as JSON. Unknown fields are ignored: a newer release may have
 //! written them.
 
-#[cfg(feature = "passwords")]
+#[cfg(feature = "accounts")]
 mod account;
 mod session;
 
 use serde_json::Value;
 
-#[cfg(feature = "passwords")]
+#[cfg(feature = "accounts")]
 pub use self::account::StoredAccount;
 pub use self::session::StoredSession;
 use crate::session::ExtraClaims;
