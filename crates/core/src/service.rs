@@ -26,6 +26,7 @@ use thiserror::Error;
 #[cfg(feature = "accounts")]
 pub use self::accounts::{
     Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
+    colliding_accounts,
 };
 pub use self::builder::SessionsBuilder;
 pub use self::clients::{ClientError, ClientToken, Clients, Credentials};

@@ -94,8 +94,11 @@ impl FailedLogins {
     }
 }
 
+/// An account of an earlier release may be stored under another form of its login, which counts
+/// together with the current one.
 fn key(login: &Login) -> Key {
-    let hash = digest::digest(&digest::SHA256, login.as_str().as_bytes());
+    let mailbox = Login::of_mailbox(login.as_str()).unwrap_or_else(|| login.clone());
+    let hash = digest::digest(&digest::SHA256, mailbox.as_str().as_bytes());
     let mut key = Key::default();
     for (byte, hashed) in key.iter_mut().zip(hash.as_ref()) {
         *byte = *hashed;

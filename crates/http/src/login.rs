@@ -49,7 +49,7 @@ pub(crate) async fn log_in(
     let now = context.now;
     let accounts = state.accounts()?;
     // A malformed address belongs to no account, so there is nothing to lock.
-    let login = Login::new(&request.email).ok();
+    let login = Login::of_mailbox(&request.email);
     if let Some(login) = &login {
         accounts.failed_logins.check(login, now)?;
     }

@@ -2,6 +2,7 @@
 //!
 //! The order of the fields below is the order on the wire, so equal claims serialize to equal bytes.
 
+mod exact;
 mod extra;
 mod scope;
 
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::exact::{ExactJsonError, parse_exact};
 pub use self::extra::{ExtraClaims, ExtraClaimsError, MAX_EXTRA_BYTES, check_extra};
 pub use self::scope::{InsufficientScopeError, MAX_SCOPE_BYTES, Scope, ScopeError};
 use crate::error::TokenError;

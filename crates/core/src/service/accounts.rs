@@ -1,11 +1,13 @@
 //! Accounts: looking them up, disabling and deleting them, and what each change means for their
 //! sessions. Logins and passwords have files of their own.
 
+mod collisions;
 mod login;
 mod passwords;
 
 use std::sync::Arc;
 
+pub use self::collisions::colliding_accounts;
 pub use self::login::{LogIn, LoginError};
 pub use self::passwords::{PasswordChange, PasswordError, SignUp, SignUpError};
 use super::RequestContext;
@@ -52,13 +54,24 @@ impl Accounts {
     /// # Errors
     /// [`StoreError`].
     pub async fn named(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        if let Ok(login) = Login::new(name) {
-            return self.store.by_login(&login).await;
+        if Login::of_mailbox(name).is_some() {
+            return self.by_email(name).await;
         }
         match Subject::new(name) {
             Ok(id) => self.store.by_id(&id).await,
             Err(_) => Ok(None),
         }
+    }
+
+    /// The account of the mailbox `email`. All forms are read, so that the time does not depend on
+    /// whether the account exists.
+    async fn by_email(&self, email: &str) -> Result<Option<Account>, StoreError> {
+        let mut found = None;
+        for login in Login::stored_forms(email) {
+            let account = self.store.by_login(&login).await?;
+            found = found.or(account);
+        }
+        Ok(found)
     }
 
     /// Up to `at_most` accounts after the login `after`, in order of login.

@@ -22,6 +22,7 @@ mod histories;
 mod honest;
 mod introspect;
 mod login;
+mod mailboxes;
 mod never;
 mod oauth;
 mod passwords;

@@ -17,7 +17,6 @@ use crate::problem::Problem;
 use crate::state::State;
 use crate::token_response;
 
-const MAX_EMAIL_LENGTH: usize = 254;
 const MAX_NAME_LENGTH: usize = 100;
 
 /// `POST /auth/signup`.
@@ -34,7 +33,7 @@ pub(super) async fn sign_up(
     state.limiter.sign_up(state.client(&request).address)?;
     let mut fields = Fields::read(&request, payload).await?;
     let sign_up = SignUp {
-        email: fields.required_line("email", MAX_EMAIL_LENGTH),
+        email: fields.email("email"),
         password: password(fields.required("password")),
         first_name: fields.line("first_name", MAX_NAME_LENGTH),
         last_name: fields.line("last_name", MAX_NAME_LENGTH),
@@ -62,7 +61,7 @@ pub(super) async fn log_in(
     let address = state.client(&request).address;
     state.limiter.log_in(address)?;
     let mut fields = Fields::read(&request, payload).await?;
-    let email = fields.required_line("email", MAX_EMAIL_LENGTH);
+    let email = fields.email("email");
     let password = password(fields.required("password"));
     let client = fields.line("client_id", usize::MAX).unwrap_or_else(|| "web".to_owned());
     let scope = fields.line("scope", usize::MAX).unwrap_or_default();

@@ -83,9 +83,15 @@ fn list(
     context: &mut Context<'_, '_>,
 ) -> Result<(), CommandError> {
     let config = context.config_with_stores()?;
-    let after = after.map(view::login).transpose()?;
+    let start = after.map(view::login).transpose()?;
     let accounts = with_stores(&config, async |stores, _| {
-        let (mut after, mut left) = (after, limit.unwrap_or(u32::MAX));
+        // An account of an earlier release may be stored under another form of its address.
+        let known = match after {
+            Some(email) => stores.accounts.named(email).await.map_err(failed)?,
+            None => None,
+        };
+        let mut after = known.map(|account| account.login).or(start);
+        let mut left = limit.unwrap_or(u32::MAX);
         let mut accounts: Vec<Account> = Vec::new();
         while left > 0 {
             let page =

@@ -69,7 +69,7 @@ struct Report {
 
 impl Report {
     fn of(store: StoreReport, now: Timestamp) -> Self {
-        let findings = match store.outcome {
+        let mut findings = match store.outcome {
             Ok(None) => {
                 vec![(
                     Severity::Warning,
@@ -79,6 +79,7 @@ impl Report {
             Ok(Some(facts)) => findings(&facts, now),
             Err(error) => vec![(Severity::Error, error)],
         };
+        findings.extend(shared_mailboxes(store.collisions));
         Self { settings: store.settings, findings }
     }
 
@@ -134,6 +135,19 @@ fn findings(facts: &StoreFacts, now: Timestamp) -> Vec<(Severity, String)> {
     found
 }
 
+/// Accounts of earlier releases whose addresses name one mailbox.
+fn shared_mailboxes(groups: Result<Vec<Vec<String>>, String>) -> Vec<(Severity, String)> {
+    let warning = |text| (Severity::Warning, text);
+    let shared = |group: &Vec<String>| {
+        let accounts = group.join(" and ");
+        format!("the accounts {accounts} share a mailbox; each logs in with its own spelling")
+    };
+    match groups {
+        Ok(groups) => groups.iter().map(shared).map(warning).collect(),
+        Err(error) => vec![warning(format!("failed to compare the accounts: {error}"))],
+    }
+}
+
 fn clock_difference(clock: Timestamp, now: Timestamp) -> (Severity, String) {
     let millis = clock.millis().abs_diff(now.millis());
     let text = format!("clock differs by {millis} ms");
@@ -184,6 +198,13 @@ mod tests {
         assert!(warned(StoreFacts { encrypted: Some(false), ..facts() }));
         let off = Setting::new("fsync", "off".to_owned(), &["on"]);
         assert!(warned(StoreFacts { durability: vec![off], ..facts() }));
+        let groups = Ok(vec![vec!["a (1)".to_owned(), "b (2)".to_owned()]]);
+        let found = shared_mailboxes(groups);
+        assert_eq!(found.len(), 1);
+        assert!(found.iter().all(|(severity, _)| *severity == Severity::Warning), "{found:?}");
+        assert!(found.iter().all(|(_, text)| text.contains("a (1) and b (2)")), "{found:?}");
+        assert!(shared_mailboxes(Ok(Vec::new())).is_empty());
+        assert_eq!(shared_mailboxes(Err("gone".to_owned())).len(), 1);
         let late = Some(NOW.minus(Duration::from_millis(1001)));
         assert!(warned(StoreFacts { clock: late, ..facts() }));
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use aquaware_core::account::Account;
+use aquaware_core::service::colliding_accounts;
 use aquaware_core::store::{AccountStore, MemoryStore, SessionStore, StoreFacts};
 use aquaware_store_redis::{RedisOptions, RedisStore};
 use aquaware_store_sql::{
@@ -102,6 +104,8 @@ pub(crate) struct StoreReport {
     pub(crate) settings: Vec<&'static str>,
     /// What the store reports, `None` for a store in memory, or why it cannot be used.
     pub(crate) outcome: Result<Option<StoreFacts>, String>,
+    /// The accounts that share a mailbox, by address and id, or why they could not be compared.
+    pub(crate) collisions: Result<Vec<Vec<String>>, String>,
 }
 
 /// Checks the stores without changing them.
@@ -138,7 +142,20 @@ fn check(stores: &Stores) -> Result<Vec<StoreReport>, StartError> {
 }
 
 async fn check_one(settings: Vec<&'static str>, url: &StoreUrl, stores: &Stores) -> StoreReport {
-    StoreReport { settings, outcome: facts(url, stores).await }
+    let outcome = facts(url, stores).await;
+    let usable = matches!(&outcome, Ok(Some(facts)) if facts.migrated);
+    let collisions = match usable && settings.contains(&"store.accounts") {
+        true => collisions(url, stores).await,
+        false => Ok(Vec::new()),
+    };
+    StoreReport { settings, outcome, collisions }
+}
+
+async fn collisions(url: &StoreUrl, stores: &Stores) -> Result<Vec<Vec<String>>, String> {
+    let (_, accounts) = open_one(url, stores).await.map_err(|error| chain(&error))?;
+    let groups = colliding_accounts(&*accounts).await.map_err(|error| chain(&error))?;
+    let name = |account: &Account| format!("{} ({})", account.email, account.id);
+    Ok(groups.iter().map(|group| group.iter().map(name).collect()).collect())
 }
 
 async fn facts(url: &StoreUrl, stores: &Stores) -> Result<Option<StoreFacts>, String> {

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::Accounts;
-use crate::account::{Account, Login};
+use crate::account::Account;
 use crate::claims::Scope;
 use crate::password::Overloaded;
 use crate::policy::{ClientProfile, Grant};
@@ -104,10 +104,7 @@ impl Accounts {
 
     /// The account with these credentials.
     async fn verify(&self, email: &str, password: &Password) -> Result<Account, LoginError> {
-        let found = match Login::new(email) {
-            Ok(login) => self.store.by_login(&login).await?,
-            Err(_) => None,
-        };
+        let found = self.by_email(email).await?;
         let stored = found.as_ref().map(|account| &account.password);
         let check = self.hasher.check(password, stored).await?;
         let valid = |account: &Account| check.matches && account.disabled_at.is_none();

@@ -89,9 +89,15 @@ impl Accounts {
             Err(EstablishError::Weak(why)) => return Err(SignUpError::Weak(why)),
             Err(EstablishError::Overloaded(overloaded)) => return Err(overloaded.into()),
         };
+        // The store compares the current form. An account of an earlier release may have another.
+        for earlier in Login::stored_forms(&email).into_iter().filter(|form| *form != login) {
+            if self.store.by_login(&earlier).await?.is_some() {
+                return Err(SignUpError::Taken);
+            }
+        }
         let account = Account {
             id: self.new_id(),
-            email,
+            email: email.trim().to_owned(),
             login,
             password: hash,
             first_name: tidy(first_name, MAX_TEXT_BYTES),

@@ -102,10 +102,8 @@ impl StoredAccount {
     }
 }
 
-/// A stored login must already have the one form in which logins are compared.
 fn read_login(text: &str) -> Result<Login, &'static str> {
-    let login = Login::new(text).ok().filter(|login| login.as_str() == text);
-    login.ok_or("login: not a normalized e-mail address")
+    Login::from_stored(text).map_err(|_| "login: not a normalized e-mail address")
 }
 
 mod password {

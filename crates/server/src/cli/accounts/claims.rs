@@ -1,6 +1,6 @@
 //! Claims from the command line: a JSON object or NAME=VALUE pairs.
 
-use aquaware_core::claims::check_extra;
+use aquaware_core::claims::{ExactJsonError, check_extra, parse_exact};
 use aquaware_core::session::ExtraClaims;
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::cli::error::CommandError;
 /// Parses and checks the claims in `arguments`.
 ///
 /// # Errors
-/// Malformed arguments, duplicate names, and reserved claims.
+/// Malformed arguments, duplicate names, numbers that JSON cannot carry exactly, and reserved claims.
 pub(super) fn parse(arguments: &[String]) -> Result<ExtraClaims, CommandError> {
     let claims = match arguments {
         [one] if one.trim_start().starts_with('{') => object(one)?,
@@ -19,8 +19,10 @@ pub(super) fn parse(arguments: &[String]) -> Result<ExtraClaims, CommandError> {
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, CommandError> {
-    serde_json::from_str(text)
-        .map_err(|error| CommandError::Usage(format!("the claims are not a JSON object: {error}")))
+    match parse_exact(text).map_err(usage)? {
+        Value::Object(claims) => Ok(claims),
+        _ => Err(CommandError::Usage("the claims are not a JSON object".to_owned())),
+    }
 }
 
 fn from_pairs(pairs: &[String]) -> Result<Map<String, Value>, CommandError> {
@@ -30,12 +32,19 @@ fn from_pairs(pairs: &[String]) -> Result<Map<String, Value>, CommandError> {
             let message = format!("{pair:?} is neither a JSON object nor NAME=VALUE");
             return Err(CommandError::Usage(message));
         };
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let value = match parse_exact(value) {
+            Err(ExactJsonError::Syntax(_)) => Value::from(value),
+            parsed => parsed.map_err(usage)?,
+        };
         if claims.insert(name.to_owned(), value).is_some() {
             return Err(CommandError::Usage(format!("the claim {name:?} is given twice")));
         }
     }
     Ok(claims)
+}
+
+fn usage(error: ExactJsonError) -> CommandError {
+    CommandError::Usage(format!("invalid claims: {error}"))
 }
 
 #[cfg(test)]
@@ -74,6 +83,12 @@ mod tests {
             (&["a=1", "a=2"], "twice"),
             (&["sub=1"], "sub"),
             (&["{\"exp\": 1}"], "exp"),
+            (&["{\"a\": 1, \"a\": 2}"], "twice"),
+            (&["{\"a\": {\"b\": 1, \"b\": 2}}"], "twice"),
+            (&["a={\"b\": 1, \"b\": 2}"], "twice"),
+            (&["a=12345678901234567890123"], "12345678901234567890123"),
+            (&["{\"a\": 9007199254740993}"], "9007199254740993"),
+            (&["a=1e999"], "1e999"),
         ] {
             let error = parsed(bad).unwrap_err();
             assert!(error.contains(named), "{error}");

@@ -65,8 +65,8 @@ fn claims(account: &Account) -> String {
 
 /// The normalized address, by which accounts are ordered.
 pub(super) fn login(email: &str) -> Result<Login, CommandError> {
-    Login::new(email)
-        .map_err(|_| CommandError::Usage(format!("{email:?} is not a valid e-mail address")))
+    Login::of_mailbox(email)
+        .ok_or_else(|| CommandError::Usage(format!("{email:?} is not a valid e-mail address")))
 }
 
 #[cfg(test)]

@@ -70,7 +70,8 @@ pub(in crate::cli) enum AccountsCommand {
     /// Replace the extra claims in the account's access tokens
     ///
     /// Replaces all extra claims; `{}` removes them. Sessions use the new claims from their next
-    /// refresh on. Names of standard claims (sub, exp, scope and others) are reserved.
+    /// refresh on. Names of standard claims (sub, exp, scope and others) are reserved. Names given
+    /// twice and numbers that JSON readers round, such as integers beyond 2^53, are rejected.
     #[command(after_help = "Examples:
   aquaware accounts set-claims ann@example.com '{\"roles\": [\"admin\"]}'
   aquaware accounts set-claims ann@example.com plan=gold tanks=3 'roles=[\"admin\"]'")]
