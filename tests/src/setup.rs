@@ -46,6 +46,7 @@ impl Setup {
             ("limits.signup_per_address", "unlimited"),
             ("limits.refresh_per_session", "unlimited"),
             ("limits.failed_logins_per_account", "unlimited"),
+            ("limits.failed_clients_per_address", "unlimited"),
         ]
         .into_iter()
         .fold(setup, |setup, (key, value)| setup.set(key, value))

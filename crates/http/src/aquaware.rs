@@ -16,7 +16,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::builder::{BuildError, Builder};
 use crate::middleware::{Chain, cors, request_middleware};
 use crate::problem::Problem;
-use crate::route::endpoint;
+use crate::route::{endpoint, public_document};
 use crate::state::State;
 use crate::{auth, health, key_set, login, oauth, status_lists};
 
@@ -42,11 +42,11 @@ impl Aquaware {
         app.app_data(self.state.clone());
         auth::routes(app, self.state.accounts.is_some());
         oauth::routes(app);
-        app.service(endpoint("/.well-known/jwks.json", [(Method::GET, web::to(key_set::key_set))]))
-            .service(endpoint(status_lists::PATH, [(Method::GET, web::to(status_lists::all))]))
-            .service(endpoint(
+        app.service(public_document("/.well-known/jwks.json", web::to(key_set::key_set)))
+            .service(public_document(status_lists::PATH, web::to(status_lists::all)))
+            .service(public_document(
                 &format!("{}/{{id}}", status_lists::PATH),
-                [(Method::GET, web::to(status_lists::list))],
+                web::to(status_lists::list),
             ));
     }
 
@@ -73,7 +73,7 @@ impl Aquaware {
         S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
         B: MessageBody + 'static,
     {
-        let cors = cors(self.state.allow_origins.iter().map(String::as_str));
+        let cors = cors(self.state.allow_origins.as_slice().into());
         Chain::new(cors, request_middleware(self.state.proxies.clone()))
     }
 

@@ -27,6 +27,11 @@ pub enum BuildError {
     /// An allowed origin is malformed.
     #[error("invalid origin {0:?}: expected scheme://host or scheme://host:port")]
     Origin(String),
+    /// The name of the refresh cookie is malformed.
+    #[error(
+        "invalid cookie name {0:?}: expected 1 to 64 letters, digits, '.', '-' or '_', not starting with \"__\""
+    )]
+    CookieName(String),
     /// A trusted proxy is neither an address nor a network.
     #[error("invalid trusted proxy {0:?}: expected an IP address or a network such as 10.0.0.0/8")]
     TrustedProxy(String),
@@ -47,6 +52,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     accounts: Option<Arc<Accounts>>,
     signup_open: bool,
+    cookie_name: String,
     insecure_cookies: bool,
     limits: Limits,
     allow_origins: Vec<String>,
@@ -61,6 +67,7 @@ impl Builder {
             clock: Arc::new(SystemClock),
             accounts: None,
             signup_open: true,
+            cookie_name: RefreshCookie::DEFAULT_NAME.to_owned(),
             insecure_cookies: false,
             limits: Limits::default(),
             allow_origins: Vec::new(),
@@ -99,8 +106,23 @@ impl Builder {
         self
     }
 
-    /// Writes the refresh cookie without `Secure` and without the `__Secure-` prefix, for
-    /// development over plain HTTP.
+    /// The name of the refresh cookie after its prefix, instead of `aquaware-refresh`. The prefix is
+    /// `__Host-`, or `__Secure-` if the issuer has a path.
+    #[must_use]
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.cookie_name = name.into();
+        self
+    }
+
+    /// Whether [`Builder::cookie_name`] accepts `name`: a token of RFC 6265 without a prefix, of at
+    /// most 64 bytes.
+    #[must_use]
+    pub fn is_cookie_name(name: &str) -> bool {
+        RefreshCookie::is_name(name)
+    }
+
+    /// Writes the refresh cookie without `Secure` and without a prefix, for development over plain
+    /// HTTP.
     #[must_use]
     pub const fn insecure_cookies(mut self, insecure: bool) -> Self {
         self.insecure_cookies = insecure;
@@ -136,6 +158,9 @@ impl Builder {
         if let Some(invalid) = self.allow_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(BuildError::Origin(invalid.clone()));
         }
+        if !RefreshCookie::is_name(&self.cookie_name) {
+            return Err(BuildError::CookieName(self.cookie_name));
+        }
         let proxies = self.trusted_proxies.into_iter().map(network).collect::<Result<_, _>>()?;
         let context = sessions.context(clock.now());
         let hasher = match self.hasher {
@@ -150,6 +175,7 @@ impl Builder {
             }
         };
         let issuer = context.issuer().as_str();
+        let cookie = RefreshCookie::new(issuer, &self.cookie_name, self.insecure_cookies);
         let origins = AllowedOrigins::new(issuer, self.allow_origins.iter().map(String::as_str));
         let accounts = self.accounts.map(|service| AccountState {
             service,
@@ -162,7 +188,7 @@ impl Builder {
             accounts,
             sessions,
             clock,
-            cookie: RefreshCookie::new(self.insecure_cookies),
+            cookie,
             origins,
             proxies: TrustedProxies::new(proxies),
             limiter: Limiter::new(&limits),
@@ -214,6 +240,13 @@ mod tests {
         }
         let origins = ["https://app.example.com", "capacitor://localhost"];
         assert!(builder().allow_origins(origins).into_state().is_ok());
+    }
+
+    #[test]
+    fn malformed_cookie_names_are_rejected() {
+        let error = builder().cookie_name("__Host-a").into_state().unwrap_err();
+        assert!(matches!(error, BuildError::CookieName(name) if name == "__Host-a"));
+        assert!(builder().cookie_name("shop").into_state().is_ok());
     }
 
     #[test]

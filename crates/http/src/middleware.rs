@@ -26,7 +26,7 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 pub(crate) use self::chain::Chain;
-pub(crate) use self::cors::cors;
+pub(crate) use self::cors::{cors, publish};
 use self::request_id::RequestId;
 pub use self::unrouted::UnroutedResponse;
 use crate::client_address::TrustedProxies;

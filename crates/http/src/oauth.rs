@@ -10,16 +10,16 @@ mod token;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-use crate::route::endpoint;
+use crate::route::{endpoint, public_document};
 
 /// Mounts the resources.
 pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(endpoint("/oauth2/token", [(Method::POST, web::to(token::token))]))
         .service(endpoint("/oauth2/revoke", [(Method::POST, web::to(revoke::revoke))]))
         .service(endpoint("/oauth2/introspect", [(Method::POST, web::to(introspect::introspect))]))
-        .service(endpoint(metadata::PATH, [(Method::GET, web::to(metadata::metadata))]))
-        .service(endpoint(
+        .service(public_document(metadata::PATH, web::to(metadata::metadata)))
+        .service(public_document(
             &format!("{}/{{path:.*}}", metadata::PATH),
-            [(Method::GET, web::to(metadata::metadata))],
+            web::to(metadata::metadata),
         ));
 }

@@ -1,8 +1,9 @@
-//! Checks that a request with the refresh cookie comes from a page that may use it.
+//! Checks that a request which uses or sets the refresh cookie comes from a page that may do so.
 //!
 //! `SameSite=Strict` protects the cookie from other sites. This check also protects it from other
-//! origins of the same site, and in browsers without `SameSite`. The decision depends only on two
-//! headers.
+//! origins of the same site, and in browsers without `SameSite`. Nothing but this check prevents a
+//! foreign page from setting it, which would plant its own session in the visitor's browser. The
+//! decision depends only on two headers.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
@@ -33,6 +34,19 @@ impl Origin {
         let authority = rest.split(['/', '?', '#']).next()?;
         Self::parse(&format!("{scheme}://{authority}"))
     }
+}
+
+/// The path of an issuer's URL, without a trailing slash; empty if there is none.
+pub(crate) fn path_of(issuer: &str) -> &str {
+    let rest = issuer.split_once("://").map_or("", |(_, rest)| rest);
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default().trim_end_matches('/')
+}
+
+/// The host of an issuer's URL, without the port.
+pub(crate) fn host_of(issuer: &str) -> &str {
+    let rest = issuer.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    split_port(authority).map_or(authority, |(host, _)| host)
 }
 
 /// RFC 3986 §3.1.
@@ -89,19 +103,34 @@ impl AllowedOrigins {
     }
 
     /// Checks a request that carries the refresh cookie. `Origin` decides if it is present;
-    /// otherwise `Sec-Fetch-Site` must be `same-origin`.
+    /// otherwise `Sec-Fetch-Site` must be `same-origin`. A page that hides its origin sends
+    /// `Origin: null`, and `Sec-Fetch-Site` decides.
     ///
     /// # Errors
     /// [`ErrorCode::CrossSite`] for every other request, including one with neither header.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let is_same_origin = only(headers, SEC_FETCH_SITE) == Some("same-origin");
         let is_allowed = if headers.contains_key(header::ORIGIN) {
-            only(headers, header::ORIGIN)
-                .and_then(Origin::parse)
-                .is_some_and(|it| self.origins.contains(&it))
+            let origin = only(headers, header::ORIGIN);
+            let is_listed =
+                origin.and_then(Origin::parse).is_some_and(|it| self.origins.contains(&it));
+            is_listed || (origin == Some("null") && is_same_origin)
         } else {
-            only(headers, SEC_FETCH_SITE) == Some("same-origin")
+            is_same_origin
         };
         if is_allowed { Ok(()) } else { Err(Problem::from(ErrorCode::CrossSite)) }
+    }
+
+    /// Checks a request whose response sets or clears the refresh cookie: as [`Self::check`], except
+    /// that neither header is needed. Browsers always send one of them.
+    ///
+    /// # Errors
+    /// [`ErrorCode::CrossSite`].
+    pub(crate) fn check_setting(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if headers.contains_key(header::ORIGIN) || headers.contains_key(SEC_FETCH_SITE) {
+            return self.check(headers);
+        }
+        Ok(())
     }
 }
 
@@ -121,6 +150,17 @@ mod tests {
     use super::*;
 
     fn passes(pairs: &[(&str, &str)]) -> bool {
+        let (own, headers) = request(pairs);
+        let passes = own.check(&headers).is_ok();
+        assert_eq!(own.check_setting(&headers).is_ok(), passes || !is_browser(&headers));
+        passes
+    }
+
+    fn is_browser(headers: &HeaderMap) -> bool {
+        headers.contains_key("origin") || headers.contains_key("sec-fetch-site")
+    }
+
+    fn request(pairs: &[(&str, &str)]) -> (AllowedOrigins, HeaderMap) {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers
@@ -128,8 +168,30 @@ mod tests {
         }
         let allowed =
             ["https://app.example.com", "http://[::1]:3000", "capacitor://localhost", "null", "*"];
-        let own = AllowedOrigins::new("https://Auth.example.com:443/eu", allowed);
-        own.check(&headers).is_ok()
+        (AllowedOrigins::new("https://Auth.example.com:443/eu", allowed), headers)
+    }
+
+    #[test]
+    fn the_path_and_the_host_of_an_issuer() {
+        for (issuer, host, path) in [
+            ("https://a.example", "a.example", ""),
+            ("https://a.example/", "a.example", ""),
+            ("https://a.example:8443/eu/prod/", "a.example", "/eu/prod"),
+            ("http://[::1]:80/x", "[::1]", "/x"),
+            ("opaque", "", ""),
+        ] {
+            assert_eq!((host_of(issuer), path_of(issuer)), (host, path), "{issuer}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_hides_its_origin_passes_if_it_is_of_the_same_origin() {
+        let null = ("origin", "null");
+        assert!(passes(&[null, ("sec-fetch-site", "same-origin")]));
+        for site in ["same-site", "cross-site", "none"] {
+            assert!(!passes(&[null, ("sec-fetch-site", site)]), "{site}");
+        }
+        assert!(!passes(&[null, null, ("sec-fetch-site", "same-origin")]));
     }
 
     #[test]
@@ -181,7 +243,6 @@ mod tests {
     #[test]
     fn an_origin_header_overrides_the_fetch_site() {
         assert!(!passes(&[("origin", "https://evil.org"), ("sec-fetch-site", "same-origin")]));
-        assert!(!passes(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
         assert!(passes(&[
             ("origin", "https://auth.example.com"),
             ("sec-fetch-site", "cross-site")

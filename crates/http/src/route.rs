@@ -3,12 +3,16 @@
 //! A trailing slash makes no difference: each path is registered in both spellings. Paths are never
 //! rewritten, so `//` or `/./` in a path lead to no resource.
 
+use actix_web::body::BoxBody;
+use actix_web::dev::{HttpServiceFactory, ServiceRequest};
 use actix_web::guard;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, header::ALLOW};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError as _, Route, web};
 
 use crate::error_code::ErrorCode;
+use crate::middleware::publish;
 use crate::problem::Problem;
 
 /// A resource at `path` and `path/` that supports these methods and answers others with 405.
@@ -29,6 +33,18 @@ pub(crate) fn endpoint<const N: usize>(path: &str, routes: [(Method, Route); N])
         let response = other_method(request.method(), &allow);
         async move { response }
     }))
+}
+
+/// A resource with a public document, which pages of every origin may read.
+pub(crate) fn public_document(path: &str, get: Route) -> impl HttpServiceFactory + 'static {
+    endpoint(path, [(Method::GET, get)]).wrap(from_fn(
+        |request: ServiceRequest, next: Next<BoxBody>| async move {
+            let (method, headers) = (request.method().clone(), request.headers().clone());
+            let mut response = next.call(request).await?;
+            publish(&headers, &method, response.headers_mut());
+            Ok(response)
+        },
+    ))
 }
 
 /// The 404 for `App::default_service`, as a problem document.

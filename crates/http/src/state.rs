@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header;
-use actix_web::{HttpMessage as _, HttpRequest, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use aquaware_core::policy::{ClientProfile, Rotation, Transport};
 use aquaware_core::retry::{InvalidRetryKeyError, RetryKey};
 use aquaware_core::service::{
@@ -120,11 +119,24 @@ impl State {
         request: &HttpRequest,
         client: &ClientProfile,
     ) -> Result<(), Problem> {
-        if client.transport() == Transport::Cookie && request.headers().contains_key(header::ORIGIN)
-        {
-            self.origins.check(request.headers())?;
+        match client.transport() {
+            Transport::Cookie => self.origins.check_setting(request.headers()),
+            Transport::Body => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Clears the refresh cookie in a response that ends a session of `client`, if the client uses
+    /// it. A page of another origin cannot clear the cookie of its visitors.
+    pub(crate) fn clear_cookie_of(
+        &self,
+        client: Option<&ClientProfile>,
+        request: &HttpRequest,
+        response: &mut HttpResponse,
+    ) {
+        let uses_cookie = client.is_some_and(|client| client.transport() == Transport::Cookie);
+        if uses_cookie && self.origins.check_setting(request.headers()).is_ok() {
+            self.cookie.clear(response);
+        }
     }
 
     /// Authenticates the caller by an access token of a live session.

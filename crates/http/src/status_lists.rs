@@ -36,12 +36,8 @@ pub(crate) async fn list(
     let signed = state.status_lists.list(&state.context(), id).await?;
     let gzip = accepts_gzip(request.headers());
     let mut response = document(&signed, gzip).response(&request);
-    // The lists are public and fetched without credentials, so any page may read them.
-    for (name, value) in
-        [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (header::VARY, "Accept, Accept-Encoding")]
-    {
-        response.headers_mut().append(name, header::HeaderValue::from_static(value));
-    }
+    let vary = header::HeaderValue::from_static("Accept, Accept-Encoding");
+    response.headers_mut().append(header::VARY, vary);
     Ok(response)
 }
 
@@ -71,7 +67,6 @@ pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem
     let status_lists = state.status_lists.ids().map(|id| id.uri(issuer)).collect();
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))
-        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .json(Aggregation { status_lists }))
 }
 

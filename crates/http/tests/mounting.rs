@@ -179,6 +179,8 @@ async fn sessions_are_opened_only_within_the_profile_of_the_client() {
     assert!(response.body.get("refresh_token").is_none());
     let cookie = response.headers.get(header::SET_COOKIE).unwrap().to_str().unwrap();
     assert!(cookie.starts_with("__Secure-aquaware-refresh="), "{cookie}");
+    // The issuer of these tests has a path.
+    assert!(cookie.contains("; Path=/prod1/auth; "), "{cookie}");
 }
 
 #[actix_web::test]

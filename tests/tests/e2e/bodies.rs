@@ -104,7 +104,13 @@ fn other_content_types_are_415() {
         assert_eq!(response.status, 415, "{kind}: {}", response.describe());
         response.is_problem(415, "unsupported_media_type");
     }
-    for kind in ["application/json; charset=utf-8", "Application/JSON", "application/json ;x=y"] {
+    for kind in [
+        "application/json; charset=utf-8",
+        "application/json; charset=utf8",
+        "application/json; charset=latin1",
+        "Application/JSON",
+        "application/json ;x=y",
+    ] {
         client.post("/auth/login").body(kind, body.as_bytes()).send().is(200);
     }
     client
@@ -159,4 +165,59 @@ fn an_announced_length_over_the_limit_is_413_before_the_body_arrives() {
     let response = exchange(server.public(), request.as_bytes()).expect("an response");
     let response = response.checked("POST", "/auth/login");
     response.is_problem(413, "payload_too_large");
+}
+
+#[test]
+fn an_empty_body_of_any_type_has_no_fields() {
+    let server = Setup::new().start();
+    let client = server.client();
+    let kinds = [
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "multipart/form-data",
+    ];
+    for kind in kinds {
+        let (_, tokens) = client.new_session();
+        for path in ["/auth/logout-all", "/auth/logout"] {
+            let call = client.post(path).body(kind, b"").bearer(&tokens.access);
+            let response = call.send();
+            assert!(response.status < 300, "{kind} {path}: {}", response.describe());
+        }
+        client.post("/auth/login").body(kind, b"").send().names_fields(&["email", "password"]);
+    }
+    client.post("/auth/logout-all").body("text/plain", b"").send().is(415);
+}
+
+#[test]
+fn declared_encodings_count_where_they_have_a_meaning() {
+    let server = Setup::new().start();
+    let client = server.client();
+    let Person { email, password } = client.new_person();
+    let json = json!({ "email": email, "password": password }).to_string();
+    let form =
+        format!("email={}&password={}", email.replace('@', "%40"), password.replace(' ', "+"));
+    let log_in = |kind: &str, body: &str| {
+        let call = client.post("/auth/login").body(kind, body.as_bytes());
+        call.header("content-encoding", "identity").send()
+    };
+    log_in("application/json", &format!("\u{feff}{json}")).is(200);
+    for (charset, status) in
+        [("utf-8", 200), ("utf8", 200), ("us-ascii", 200), ("ISO-8859-1", 200), ("utf-16", 415)]
+    {
+        let kind = format!("application/x-www-form-urlencoded; charset={charset}");
+        log_in(&kind, &form).is(status);
+        let kind = format!("multipart/form-data; boundary=XX; charset={charset}");
+        let part = |name: &str, value: &str| {
+            format!(
+                "--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\
+                 Content-Type: text/plain; charset={charset}\r\n\r\n{value}\r\n"
+            )
+        };
+        let body = part("email", &email) + &part("password", &password) + "--XX--\r\n";
+        log_in(&kind, &body).is(status);
+        log_in("multipart/form-data; boundary=XX", &body).is(status);
+    }
+    let call = client.post("/auth/login").body("application/json", json.as_bytes());
+    call.header("content-encoding", "gzip").send().is_problem(415, "unsupported_media_type");
 }

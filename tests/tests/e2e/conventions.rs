@@ -213,6 +213,9 @@ fn only_configured_origins_may_call_from_a_page() {
             .header("access-control-request-headers", "content-type,idempotency-key")
     };
     let response = preflight(APP).send();
+    let traced = preflight(APP).header("access-control-request-headers", "traceparent").send();
+    let asked = "content-type, idempotency-key, traceparent";
+    assert_eq!(traced.header("access-control-allow-headers"), Some(asked));
     assert!((200..300).contains(&response.status), "{}", response.describe());
     assert_eq!(response.header("access-control-allow-origin"), Some(APP));
     assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
@@ -221,4 +224,38 @@ fn only_configured_origins_may_call_from_a_page() {
     let allowed = client.get("/auth/me").header("origin", APP).send();
     allowed.is(401);
     assert_eq!(allowed.header("access-control-allow-origin"), Some(APP));
+}
+
+#[test]
+fn every_page_may_read_the_public_documents_without_credentials() {
+    const APP: &str = "https://app.example.com";
+    let settings = [None, Some(APP)].map(|origin| match origin {
+        Some(origin) => Setup::new().set("cors.allow_origins", origin),
+        None => Setup::new(),
+    });
+    for setup in settings {
+        let server = setup.set("clients.web.status", "true").start();
+        let client = server.client();
+        for path in [
+            "/.well-known/jwks.json",
+            "/.well-known/oauth-authorization-server",
+            "/status-lists",
+            "/status-lists/0",
+            "/status-lists/x",
+        ] {
+            for origin in [APP, "https://evil.example.com", "null"] {
+                let response = client.get(path).header("origin", origin).send();
+                assert_eq!(response.header("access-control-allow-origin"), Some("*"), "{path}");
+                assert_eq!(response.header("access-control-allow-credentials"), None, "{path}");
+                let preflight = client.call("OPTIONS", path).header("origin", origin);
+                let preflight = preflight.header("access-control-request-method", "GET");
+                let preflight = preflight.header("access-control-request-headers", "if-none-match");
+                let response = preflight.send();
+                assert_eq!(response.header("access-control-allow-origin"), Some("*"), "{path}");
+                assert_eq!(response.header("access-control-allow-credentials"), None, "{path}");
+                let allowed = response.header("access-control-allow-headers");
+                assert_eq!(allowed, Some("if-none-match"), "{path}");
+            }
+        }
+    }
 }

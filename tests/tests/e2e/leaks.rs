@@ -109,7 +109,7 @@ fn cookie(client: &Client, person: &Person, secrets: &mut Secrets) {
     let token = header.split(['=', ';']).nth(1).expect("a value").to_owned();
     secrets.token(&token);
     let call = || {
-        client.post("/auth/refresh").header("cookie", &format!("__Secure-aquaware-refresh={token}"))
+        client.post("/auth/refresh").header("cookie", &format!("__Host-aquaware-refresh={token}"))
     };
     call().send().is(403);
     call().header("origin", ISSUER).send().is(200);

@@ -13,6 +13,7 @@ use crate::bearer;
 use crate::body::{Fields, Text};
 use crate::error_code::ErrorCode;
 use crate::login;
+use crate::origin::path_of;
 use crate::problem::Problem;
 use crate::state::State;
 use crate::token_response;
@@ -46,7 +47,10 @@ pub(super) async fn sign_up(
     let account = accounts.service.sign_up(&context, sign_up).await?;
     tracing::info!(account = %account.id, "signed up");
     Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, "/auth/me"))
+        .insert_header((
+            header::LOCATION,
+            format!("{}/auth/me", path_of(context.issuer().as_str())),
+        ))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(response::NewAccount::from(&account)))
 }

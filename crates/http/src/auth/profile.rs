@@ -48,5 +48,9 @@ pub(super) async fn end_session(
     if !state.sessions.end_of(&context, &caller.session.subject, &id).await? {
         return Err(not_found());
     }
-    Ok(response::no_content())
+    let mut response = response::no_content();
+    if id == caller.session.id {
+        state.clear_cookie_of(context.client(&caller.session.client), &request, &mut response);
+    }
+    Ok(response)
 }

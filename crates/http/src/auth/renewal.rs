@@ -1,10 +1,11 @@
 //! Refresh and logout, with the refresh token in the body or in the cookie.
 
-use actix_web::http::header;
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::policy::Transport;
+use aquaware_core::retry::RetryKey;
 use aquaware_core::secret::RefreshToken;
-use aquaware_core::service::{AuthError, Presenter, RefreshRequest};
+use aquaware_core::service::{AuthError, Presenter, RefreshRequest, RequestContext};
 use aquaware_core::session::EndReason;
 
 use super::response;
@@ -23,21 +24,49 @@ pub(super) async fn refresh(
 ) -> Result<HttpResponse, Problem> {
     let context = state.context();
     let retry_key = retry_key(&request).map_err(|_| invalid_retry_key())?;
+    let retry_key = retry_key.as_ref();
     let mut fields = Fields::read(&request, payload).await?;
     let in_body = fields.optional("refresh_token").map(token);
     fields.finish()?;
-    let presented = match in_body {
-        Some(token) => Some(token),
-        None => cookie(&request, &state)?,
+    if let Some(token) = in_body {
+        return renew(&state, &context, &token, Transport::Body, retry_key).await;
+    }
+    let token = match cookie(&request, &state, &context) {
+        Ok(token) => token.ok_or_else(|| missing("refresh_token"))?,
+        Err(response) => return Ok(*response),
     };
-    let token = presented.ok_or_else(|| missing("refresh_token"))?;
-    let token = &state.sessions.check_refresh(&context, token.expose())?;
-    state.count_refresh(token)?;
-    let (presenter, retry_key) = (Presenter::FirstParty, retry_key.as_ref());
-    let request = RefreshRequest { token, presenter, scope: None, retry_key };
-    let granted = state.renew(&context, request).await?;
+    let outcome = renew(&state, &context, &token, Transport::Cookie, retry_key).await;
+    Ok(outcome.unwrap_or_else(|problem| {
+        let mut response = problem.response();
+        // The token is unusable for good, and the browser would send it again with each request.
+        if response.status() == StatusCode::UNAUTHORIZED {
+            state.cookie.clear(&mut response);
+        }
+        response
+    }))
+}
+
+/// Renews the session of a token that was presented in `place`.
+async fn renew(
+    state: &State,
+    context: &RequestContext,
+    token: &RefreshToken,
+    place: Transport,
+    retry_key: Option<&RetryKey>,
+) -> Result<HttpResponse, Problem> {
+    let token = &state.sessions.check_refresh(context, token.expose())?;
     let transport = token.profile().map_or(Transport::Body, |profile| profile.transport());
-    Ok(token_response::by_profile(&state, transport, &granted, context.now))
+    if (place, transport) == (Transport::Body, Transport::Cookie) {
+        // Scripts never see the cookie, so only a foreign page can have the token in a body: its
+        // own, to be planted in the visitor's browser.
+        let detail = "The refresh token of this client must be in its cookie.";
+        return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+    }
+    state.count_refresh(token)?;
+    let presenter = Presenter::FirstParty;
+    let request = RefreshRequest { token, presenter, scope: None, retry_key };
+    let granted = state.renew(context, request).await?;
+    Ok(token_response::by_profile(state, transport, &granted, context.now))
 }
 
 /// `POST /auth/logout`.
@@ -55,27 +84,35 @@ pub(super) async fn log_out(
     let form_has_token = fields.has(bearer::FIELD);
     let in_body = fields.optional("refresh_token").map(token);
     fields.finish()?;
+    let mut response = response::no_content();
     if let Some(token) = in_body {
         state.sessions.log_out(&context, token.expose()).await?;
-        return Ok(response::no_content());
+        let checked = state.sessions.check_refresh(&context, token.expose()).ok();
+        let client = checked.and_then(|token| token.profile());
+        state.clear_cookie_of(client, &request, &mut response);
+        return Ok(response);
     }
-    let in_cookie = cookie(&request, &state)?;
+    let in_cookie = match cookie(&request, &state, &context) {
+        Ok(token) => token,
+        Err(response) => return Ok(*response),
+    };
     let bearer = bearer::access_token(&request, form_has_token)?;
     if in_cookie.is_none() && bearer.is_none() {
         return Err(missing("refresh_token"));
     }
     if let Some(token) = &in_cookie {
         state.sessions.log_out(&context, token.expose()).await?;
+        state.cookie.clear(&mut response);
     }
     if let Some(token) = bearer {
         match state.sessions.log_out_bearer(&context, token.expose()).await {
             Err(AuthError::Token(_) | AuthError::SessionOver) if in_cookie.is_some() => {}
             outcome => outcome?,
         }
-    }
-    let mut response = response::no_content();
-    if let Some(clear) = in_cookie.and_then(|_| state.cookie.clear()) {
-        response.headers_mut().insert(header::SET_COOKIE, clear);
+        if let (None, Ok(claims)) = (in_cookie, context.check_access(token.expose())) {
+            let client = context.client(&claims.client_id);
+            state.clear_cookie_of(client, &request, &mut response);
+        }
     }
     Ok(response)
 }
@@ -93,16 +130,46 @@ pub(super) async fn log_out_all(
     let subject = &caller.session.subject;
     let all = EndReason::LogoutAll;
     let revoked = state.sessions.end_all(&context, subject, None, all).await?;
-    Ok(response::private(&response::Revoked { revoked }))
+    let mut response = response::private(&response::Revoked { revoked });
+    state.clear_cookie_of(context.client(&caller.session.client), &request, &mut response);
+    Ok(response)
 }
 
 /// The token in the cookie, if its page may use it.
-fn cookie(request: &HttpRequest, state: &State) -> Result<Option<RefreshToken>, Problem> {
-    let token = state.cookie.read(request.headers())?;
-    if token.is_some() {
-        state.origins.check(request.headers())?;
+///
+/// Browsers send every cookie of the name. Only tokens of this issuer count, so that no other host
+/// can lock a user out by planting a cookie. If there is none, the token is an invalid one.
+///
+/// # Errors
+/// The response: 403 for a page of another origin, or 400 for tokens of different sessions, which
+/// also deletes the cookies.
+fn cookie(
+    request: &HttpRequest,
+    state: &State,
+    context: &RequestContext,
+) -> Result<Option<RefreshToken>, Box<HttpResponse>> {
+    let sent = state.cookie.read(request.headers());
+    if sent.is_empty() {
+        return Ok(None);
     }
-    Ok(token)
+    state.origins.check(request.headers()).map_err(|problem| Box::new(problem.response()))?;
+    let claims_of = |token: &RefreshToken| {
+        let checked = state.sessions.check_refresh(context, token.expose()).ok();
+        checked.map(|checked| (checked.claims().sid, checked.claims().generation))
+    };
+    let mut valid: Vec<_> = sent.iter().filter_map(|it| Some((claims_of(it)?, it))).collect();
+    // Of one session, the last token is the live one.
+    valid.sort_by_key(|(claims, _)| *claims);
+    match (valid.first(), valid.last()) {
+        (Some(((first, _), _)), Some(((last, _), _))) if first != last => {
+            let detail = "The request has refresh cookies of different sessions. Log in again.";
+            let mut response = Problem::new(ErrorCode::InvalidRequest, detail).response();
+            state.cookie.clear_everywhere(&mut response, request.path());
+            Err(Box::new(response))
+        }
+        (_, Some((_, token))) => Ok(Some((*token).clone())),
+        _ => Ok(sent.into_iter().next()),
+    }
 }
 
 fn token(mut text: Text) -> RefreshToken {

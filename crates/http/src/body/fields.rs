@@ -32,7 +32,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Reads the body of `request`. An absent body has no fields.
+    /// Reads the body of `request`. An absent or empty body has no fields, in every media type.
     ///
     /// # Errors
     /// [`ErrorCode::PayloadTooLarge`] above 16 KiB; [`ErrorCode::UnsupportedMediaType`] for types
@@ -45,7 +45,7 @@ impl Fields {
         let media = Media::of(request.headers())?;
         let whole = read_whole(request, payload, TIMEOUT).await?;
         let entries = match media {
-            Media::Unnamed if whole.is_empty() => Vec::new(),
+            _ if is_empty(&whole, media) => Vec::new(),
             Media::Unnamed => return Err(Problem::from(ErrorCode::UnsupportedMediaType)),
             Media::Json => json::parse(&whole)?,
             Media::Urlencoded => texts(urlencoded::parse(&whole)?),
@@ -152,6 +152,11 @@ impl fmt::Debug for Fields {
     }
 }
 
+/// Whether a body has no content. JSON may begin with a byte order mark.
+fn is_empty(body: &[u8], media: Media) -> bool {
+    body.is_empty() || media == Media::Json && json::without_mark(body).is_empty()
+}
+
 fn texts(pairs: Vec<(String, Text)>) -> Vec<(String, Value)> {
     pairs.into_iter().map(|(name, text)| (name, Value::Text(text))).collect()
 }
@@ -222,6 +227,33 @@ mod tests {
             named(&fields.finish().unwrap_err()),
             [("b", "is missing"), ("c", "must not contain control characters")]
         );
+    }
+
+    #[actix_web::test]
+    async fn an_empty_body_has_no_fields_in_every_media_type() {
+        for media in [JSON, FORM, MULTIPART, "multipart/form-data"] {
+            assert!(read(media, "").await.unwrap().finish().is_ok(), "{media}");
+        }
+        assert!(read(JSON, "\u{feff}").await.unwrap().finish().is_ok());
+        let problem = read("text/plain", "").await.unwrap_err();
+        assert_eq!(problem.code(), ErrorCode::UnsupportedMediaType);
+    }
+
+    #[actix_web::test]
+    async fn a_byte_order_mark_before_json_is_skipped() {
+        let mut fields = read(JSON, "\u{feff}{\"a\": \"1\"}").await.unwrap();
+        assert_eq!(fields.required("a").as_str(), "1");
+        assert!(read(JSON, "\u{feff}\u{feff}{}").await.is_err());
+    }
+
+    #[actix_web::test]
+    async fn the_text_of_a_form_is_utf_8_whatever_charset_it_declares() {
+        for charset in ["utf8", "us-ascii", "iso-8859-1"] {
+            let media = format!("{FORM}; charset={charset}");
+            let mut fields = read(&media, "a=%C3%A9").await.unwrap();
+            assert_eq!(fields.required("a").as_str(), "é", "{charset}");
+            assert!(read(&media, "a=%E9").await.is_err(), "{charset}");
+        }
     }
 
     #[actix_web::test]

@@ -23,8 +23,8 @@ pub(super) enum Value {
 
 /// The members of the object in `body`.
 pub(super) fn parse(body: &[u8]) -> Result<Vec<(String, Value)>, Malformed> {
-    let text =
-        std::str::from_utf8(body).map_err(|_| Malformed::new("The body is not valid UTF-8."))?;
+    let text = std::str::from_utf8(without_mark(body))
+        .map_err(|_| Malformed::new("The body is not valid UTF-8."))?;
     if !text.trim_ascii_start().starts_with('{') {
         return Err(Malformed::new("The body must be a JSON object."));
     }
@@ -33,6 +33,11 @@ pub(super) fn parse(body: &[u8]) -> Result<Vec<(String, Value)>, Malformed> {
         let (line, column) = (error.line(), error.column());
         Malformed::new(format!("The body is not valid JSON (line {line}, column {column})."))
     })
+}
+
+/// A body without the byte order mark that some platforms put first (RFC 8259 §8.1).
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
 struct Members(Vec<(String, Value)>);
@@ -121,7 +126,7 @@ mod tests {
 
     #[test]
     fn json_other_than_an_object_is_rejected() {
-        for body in ["", " ", "[]", "\"a\"", "5", "null", "true", "a=b", "\u{feff}{}"] {
+        for body in ["", " ", "[]", "\"a\"", "5", "null", "true", "a=b", "\u{feff}[]"] {
             assert_eq!(detail(body.as_bytes()), "The body must be a JSON object.", "{body:?}");
         }
     }

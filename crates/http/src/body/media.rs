@@ -22,7 +22,8 @@ impl Media {
     /// [`ErrorCode::UnsupportedMediaType`] for other types, charsets and content codings.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let unsupported = || Problem::from(ErrorCode::UnsupportedMediaType);
-        if headers.contains_key(header::CONTENT_ENCODING) {
+        let mut codings = headers.get_all(header::CONTENT_ENCODING);
+        if !codings.all(|it| is_identity(it.as_bytes())) {
             return Err(Problem::new(
                 ErrorCode::UnsupportedMediaType,
                 "Content codings of bodies are not supported.",
@@ -35,29 +36,42 @@ impl Media {
         }
         let value = value.to_str().map_err(|_| unsupported())?;
         let mut parts = value.split(';').map(str::trim);
-        let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-        if !parts.all(is_utf8_if_charset) {
-            return Err(Problem::new(
-                ErrorCode::UnsupportedMediaType,
-                "The charset of bodies must be UTF-8.",
-            ));
-        }
-        match essence.as_str() {
-            "application/json" => Ok(Self::Json),
-            "application/x-www-form-urlencoded" => Ok(Self::Urlencoded),
-            "multipart/form-data" => Ok(Self::Multipart),
-            _ => Err(unsupported()),
+        let media = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            // The parameter has no meaning there (RFC 8259 §11).
+            "application/json" => return Ok(Self::Json),
+            "application/x-www-form-urlencoded" => Self::Urlencoded,
+            "multipart/form-data" => Self::Multipart,
+            _ => return Err(unsupported()),
+        };
+        let charset = |parameter: &'_ str| {
+            let (name, value) = parameter.split_once('=')?;
+            let value = value.trim().trim_matches('"').to_owned();
+            name.trim().eq_ignore_ascii_case("charset").then_some(value)
+        };
+        if parts.filter_map(charset).all(|charset| is_accepted(&charset)) {
+            Ok(media)
+        } else {
+            Err(unsupported_charset())
         }
     }
 }
 
-fn is_utf8_if_charset(parameter: &str) -> bool {
-    match parameter.split_once('=') {
-        Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
-            value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-        }
-        _ => true,
-    }
+/// Whether a list of content codings leaves the body unchanged.
+fn is_identity(codings: &[u8]) -> bool {
+    let mut codings = codings.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether a form may declare this charset. Its text must be valid UTF-8 whatever it declares:
+/// libraries name their default charset even if they percent-encode UTF-8.
+pub(super) fn is_accepted(charset: &str) -> bool {
+    let accepted = ["utf-8", "utf8", "us-ascii", "iso-8859-1"];
+    accepted.iter().any(|it| charset.eq_ignore_ascii_case(it))
+}
+
+/// The 415 for every other charset.
+pub(super) fn unsupported_charset() -> Problem {
+    Problem::new(ErrorCode::UnsupportedMediaType, "The charset of bodies must be UTF-8.")
 }
 
 #[cfg(test)]
@@ -84,13 +98,53 @@ mod tests {
     }
 
     #[test]
-    fn other_types_charsets_and_codings_are_rejected() {
+    fn the_charset_of_json_has_no_effect() {
+        for charset in ["utf-8", "utf8", "latin1", "utf-16", "\"x\"", ""] {
+            let value = format!("application/json; charset={charset}").leak();
+            assert_eq!(media(&[value]), Ok(Media::Json), "{charset}");
+        }
+    }
+
+    #[test]
+    fn forms_may_declare_four_charsets() {
+        for (charset, accepted) in [
+            ("utf-8", true),
+            ("UTF8", true),
+            ("US-ASCII", true),
+            ("\"ISO-8859-1\"", true),
+            ("latin1", false),
+            ("utf-16", false),
+            ("windows-1252", false),
+            ("", false),
+        ] {
+            for essence in ["application/x-www-form-urlencoded", "multipart/form-data"] {
+                let value = format!("{essence}; boundary=x ; Charset={charset}").leak();
+                assert_eq!(media(&[value]).is_ok(), accepted, "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_identity_coding_is_no_coding() {
+        let of = |coding: &'static str| {
+            let request = TestRequest::default()
+                .insert_header((header::CONTENT_TYPE, "application/json"))
+                .insert_header((header::CONTENT_ENCODING, coding))
+                .to_http_request();
+            Media::of(request.headers()).is_ok()
+        };
+        assert!(["identity", "Identity", "", "identity, identity"].into_iter().all(of));
+        assert!(!["gzip", "identity, gzip", "br", "x"].into_iter().any(of));
+    }
+
+    #[test]
+    fn other_types_and_charsets_are_rejected() {
         for bad in [
             "text/plain",
             "",
             "application/jsonp",
             "application/json+x",
-            "application/json; charset=latin1",
+            "application/x-www-form-urlencoded; charset=latin1",
             "application/xml",
             "json",
         ] {
@@ -98,10 +152,5 @@ mod tests {
         }
         let twice = ["application/json", "application/json"];
         assert_eq!(media(&twice), Err(ErrorCode::UnsupportedMediaType));
-        let zipped = TestRequest::default()
-            .insert_header((header::CONTENT_TYPE, "application/json"))
-            .insert_header((header::CONTENT_ENCODING, "gzip"))
-            .to_http_request();
-        assert!(Media::of(zipped.headers()).is_err());
     }
 }

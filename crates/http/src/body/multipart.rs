@@ -8,13 +8,15 @@ use futures_util::{StreamExt as _, stream};
 use zeroize::Zeroizing;
 
 use super::malformed::Malformed;
+use super::media::{is_accepted, unsupported_charset};
 use super::read::{MAX_BODY, Text};
+use crate::problem::Problem;
 
 /// The fields of the form, in order, with duplicates.
 pub(super) async fn parse(
     headers: &HeaderMap,
     whole: Zeroizing<Vec<u8>>,
-) -> Result<Vec<(String, Text)>, Malformed> {
+) -> Result<Vec<(String, Text)>, Problem> {
     let body = stream::iter([Ok::<_, PayloadError>(Bytes::from_owner(whole))]);
     let mut parts = Multipart::new(headers, body);
     let mut fields = Vec::new();
@@ -24,29 +26,30 @@ pub(super) async fn parse(
     Ok(fields)
 }
 
-fn malformed() -> Malformed {
-    Malformed::new("The body is not a valid multipart form.")
+fn malformed() -> Problem {
+    Malformed::new("The body is not a valid multipart form.").into()
 }
 
-async fn field(mut part: Field) -> Result<(String, Text), Malformed> {
+async fn field(mut part: Field) -> Result<(String, Text), Problem> {
     let name = part.name().ok_or_else(malformed)?.to_owned();
     let disposition = part.content_disposition();
     let is_file = disposition
         .is_some_and(|it| it.get_filename().or(it.get_filename_ext().map(|_| "")).is_some());
     if is_file {
-        return Err(Malformed::field(&name, "must be text, not a file"));
+        return Err(Malformed::field(&name, "must be text, not a file").into());
     }
-    let is_text = part.content_type().is_none_or(|media| {
-        media.essence_str() == "text/plain"
-            && media.get_param("charset").is_none_or(|charset| charset == "utf-8")
-    });
-    if !is_text {
-        return Err(Malformed::field(&name, "must be plain text in UTF-8"));
+    if let Some(media) = part.content_type() {
+        if media.essence_str() != "text/plain" {
+            return Err(Malformed::field(&name, "must be plain text").into());
+        }
+        if media.get_param("charset").is_some_and(|charset| !is_accepted(charset.as_str())) {
+            return Err(unsupported_charset());
+        }
     }
     let bytes = part.bytes(MAX_BODY).await.map_err(|_| malformed())?.map_err(|_| malformed())?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok((name, Zeroizing::new(text.to_owned()))),
-        Err(_) => Err(Malformed::field(&name, "is not valid UTF-8")),
+        Err(_) => Err(Malformed::field(&name, "is not valid UTF-8").into()),
     }
 }
 
@@ -55,8 +58,9 @@ mod tests {
     use actix_web::http::header::{self, HeaderValue};
 
     use super::*;
+    use crate::error_code::ErrorCode;
 
-    async fn read(body: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
+    async fn read(body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
         let mut headers = HeaderMap::new();
         let media = HeaderValue::from_static("multipart/form-data; boundary=XX");
         headers.insert(header::CONTENT_TYPE, media);
@@ -75,6 +79,9 @@ mod tests {
             "name=\"a\"",
             "name=\"a\"\r\nContent-Type: text/plain",
             "name=\"a\"\r\nContent-Type: text/plain; charset=UTF-8",
+            "name=\"a\"\r\nContent-Type: text/plain; charset=utf8",
+            "name=\"a\"\r\nContent-Type: text/plain; charset=US-ASCII",
+            "name=\"a\"\r\nContent-Type: text/plain; charset=\"iso-8859-1\"",
         ] {
             let fields = read(&part(headers, "é\r\n-- XX".as_bytes())).await.unwrap();
             assert_eq!(fields, [("a".to_owned(), "é\r\n-- XX".to_owned())], "{headers}");
@@ -92,13 +99,21 @@ mod tests {
             "name=\"a\"; filename=\"\"",
             "name=\"a\"; filename*=UTF-8''x.txt",
             "name=\"a\"\r\nContent-Type: application/json",
-            "name=\"a\"\r\nContent-Type: text/plain; charset=latin1",
         ] {
-            let malformed = read(&part(headers, b"x")).await.unwrap_err();
-            assert_eq!(malformed.errors[0].field, "a", "{headers}");
+            let problem = read(&part(headers, b"x")).await.unwrap_err();
+            assert_eq!(problem.errors()[0].field, "a", "{headers}");
         }
-        let malformed = read(&part("name=\"a\"", b"\xff\xfe")).await.unwrap_err();
-        assert_eq!(malformed.errors[0].message, "is not valid UTF-8");
+        let problem = read(&part("name=\"a\"", b"\xff\xfe")).await.unwrap_err();
+        assert_eq!(problem.errors()[0].message, "is not valid UTF-8");
+    }
+
+    #[actix_web::test]
+    async fn a_text_field_in_another_charset_is_an_unsupported_media_type() {
+        for charset in ["latin1", "utf-16", "windows-1252"] {
+            let headers = format!("name=\"a\"\r\nContent-Type: text/plain; charset={charset}");
+            let problem = read(&part(&headers, b"x")).await.unwrap_err();
+            assert_eq!(problem.code(), ErrorCode::UnsupportedMediaType, "{charset}");
+        }
     }
 
     #[actix_web::test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::error_code::ErrorCode;
 use crate::key_set::MAX_AGE;
+use crate::origin::path_of;
 use crate::problem::Problem;
 use crate::state::State;
 use crate::status_lists;
@@ -93,17 +94,12 @@ pub(super) async fn metadata(
     let issuer = context.issuer().as_str();
     let wanted = request.match_info().get("path").unwrap_or_default().trim_matches('/');
     // Without a path, too: there is only one issuer.
-    if !wanted.is_empty() && wanted != path_of(issuer) {
+    if !wanted.is_empty() && wanted != path_of(issuer).trim_matches('/') {
         return Err(Problem::from(ErrorCode::NotFound));
     }
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))
         .json(Metadata::of(context.snapshot.policy())))
-}
-
-fn path_of(issuer: &str) -> &str {
-    let rest = issuer.split_once("://").map_or("", |(_, rest)| rest);
-    rest.split_once('/').map_or("", |(_, path)| path.trim_matches('/'))
 }
 
 #[cfg(test)]
@@ -115,13 +111,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    #[test]
-    fn the_path_of_an_issuer_follows_the_host() {
-        assert_eq!(path_of("https://a.example"), "");
-        assert_eq!(path_of("https://a.example/"), "");
-        assert_eq!(path_of("https://a.example/eu/prod/"), "eu/prod");
-    }
 
     fn client(id: &str, grants: &[Grant], secret: bool, scopes: &str) -> ClientProfile {
         let settings = ProfileSettings {

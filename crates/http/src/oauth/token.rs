@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::claims::Scope;
-use aquaware_core::policy::Grant;
+use aquaware_core::policy::{Grant, Transport};
 use aquaware_core::service::{Credentials, LogIn, Presenter, RefreshRequest, RequestContext};
 
 use super::client;
@@ -58,6 +58,10 @@ impl TokenRequest<'_> {
         let token = &self.state.sessions.check_refresh(&self.context, &token)?;
         // A token of another client must not use up the limit of that client's session.
         if token.claims().client_id == self.credentials.id {
+            if token.profile().is_some_and(|it| it.transport() == Transport::Cookie) {
+                // Scripts must not be able to exchange the token of the cookie for one in a body.
+                return Err(OauthError::unauthorized_client());
+            }
             self.state.count_refresh(token)?;
         }
         let presenter = Presenter::Client(&self.credentials.id);
@@ -85,6 +89,10 @@ impl TokenRequest<'_> {
         let password = password.ok_or_else(|| OauthError::missing("password"))?;
         let scope = self.scope()?.unwrap_or_default();
         let client = self.state.clients.authenticate(&self.context, &self.credentials).await?;
+        if client.transport() == Transport::Cookie {
+            // The response would carry the refresh token in its body.
+            return Err(OauthError::unauthorized_client());
+        }
         let login = LogIn {
             email: name.to_string(),
             password: client::password(password),

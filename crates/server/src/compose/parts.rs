@@ -54,6 +54,7 @@ pub(super) async fn routes(
         .password_hasher(hasher)
         .accounts(accounts)
         .signup_open(config.accounts.signup == Signup::Open)
+        .cookie_name(&config.cookie_name)
         .insecure_cookies(config.insecure_cookies)
         .limits(config.limits)
         .allow_origins(config.allow_origins.iter().map(Origin::as_str))

@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) accounts: Accounts,
     clients: Vec<ClientProfile>,
     pub(crate) limits: Limits,
+    /// The name of the refresh cookie after its prefix.
+    pub(crate) cookie_name: String,
     /// Cookies without `Secure` and without the prefix, for development over plain HTTP.
     pub(crate) insecure_cookies: bool,
     /// The web origins that may send credentials, besides that of the issuer.

@@ -16,7 +16,7 @@ use aquaware_core::jwt::Algorithm;
 use aquaware_core::policy::Grant;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::time::Lifetime;
-use aquaware_http::Rate;
+use aquaware_http::{Builder, Rate};
 use ipnet::IpNet;
 
 pub(super) use self::urls::{endpoint, issuer, origins, store};
@@ -94,6 +94,17 @@ pub(super) fn rate(value: &Value) -> Parsed<Option<Rate>> {
             Expected::new("a count and a duration, such as \"30/1m\", or \"unlimited\"")
         }),
     }
+}
+
+/// The name of a cookie, without a prefix.
+pub(super) fn cookie_name(value: &Value) -> Parsed<String> {
+    let valid = value.text().filter(|name| Builder::is_cookie_name(name));
+    valid.map(str::to_owned).ok_or_else(|| {
+        Expected::new(
+            "1 to 64 letters, digits, \".\", \"_\" and \"-\", without the prefix \
+             \"__Host-\" or \"__Secure-\", which is added",
+        )
+    })
 }
 
 /// An integer from `min` to `max`.

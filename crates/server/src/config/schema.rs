@@ -78,6 +78,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     open("limits.signup_per_address", Text("10/1h")),
     open("limits.refresh_per_session", Text("60/1m")),
     open("limits.failed_logins_per_account", Text("10/15m")),
+    open("limits.failed_clients_per_address", Text("30/1m")),
+    open("cookies.name", Text("aquaware-refresh")),
     open("cookies.insecure", Boolean(false)),
     open("cors.allow_origins", List(&[])),
     open("log.format", Text("auto")),

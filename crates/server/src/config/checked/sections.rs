@@ -26,6 +26,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     let accounts = accounts(reader);
     let clients = clients(reader, keys.as_ref().map(|keys| keys.algorithm));
     let limits = limits(reader);
+    let cookie_name = reader.read("cookies.name", parse::cookie_name);
     let insecure_cookies = reader.read("cookies.insecure", parse::boolean);
     let allow_origins = reader.read("cors.allow_origins", parse::origins);
     let log = log(reader);
@@ -40,6 +41,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
         accounts: accounts?,
         clients: clients?,
         limits: limits?,
+        cookie_name: cookie_name?,
         insecure_cookies: insecure_cookies?,
         allow_origins: allow_origins?,
         log: log?,
@@ -129,8 +131,8 @@ fn keys(reader: &mut Reader<'_>, base: &Path) -> Option<Keys> {
 fn accounts(reader: &mut Reader<'_>) -> Option<Accounts> {
     let names = [("open", Signup::Open), ("closed", Signup::Closed)];
     let signup = reader.read("accounts.signup", parse::one_of(&names));
-    // NIST SP 800-63B-4 §3.1.1.2 requires a minimum of at least 8. A minimum above 128 would reject
-    // most passwords and is probably an error.
+    // OWASP ASVS 5 §6.2.1 requires a minimum of at least 8. A minimum above 128 would reject most
+    // passwords and is probably an error.
     let length = reader.read("accounts.password_min_length", parse::whole(8, 128));
     let argon2 = argon2(reader);
     Some(Accounts { signup: signup?, password_min_length: length?, argon2: argon2? })
@@ -198,11 +200,13 @@ fn limits(reader: &mut Reader<'_>) -> Option<Limits> {
     let signup_per_address = reader.read("limits.signup_per_address", parse::rate);
     let refresh_per_session = reader.read("limits.refresh_per_session", parse::rate);
     let failed_logins = reader.read("limits.failed_logins_per_account", parse::rate);
+    let failed_clients = reader.read("limits.failed_clients_per_address", parse::rate);
     let mut limits = Limits::UNLIMITED;
     limits.login_per_address = login_per_address?;
     limits.signup_per_address = signup_per_address?;
     limits.refresh_per_session = refresh_per_session?;
     limits.failed_logins_per_account = failed_logins?;
+    limits.failed_clients_per_address = failed_clients?;
     Some(limits)
 }
 
