@@ -87,7 +87,8 @@ fn copy_workspace(libraries: &[&Package]) -> Result<PathBuf, TaskError> {
         let target = copy.join(directory);
         fs::create_dir_all(&target).map_err(TaskError::io(format!("cannot create {target:?}")))?;
         let mut unpack = Command::new("tar");
-        unpack.arg("-xzf").arg(package).arg("--strip-components=1").arg("-C").arg(target);
+        // `-m`: packages carry a fixed time, which would make cargo take the sources for old ones.
+        unpack.arg("-xzmf").arg(package).arg("--strip-components=1").arg("-C").arg(target);
         cargo::run(&mut unpack)?;
     }
     let manifest = copy.join("Cargo.toml");

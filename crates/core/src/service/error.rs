@@ -61,7 +61,7 @@ pub enum Error {
     Adapter(Cause),
 }
 
-/// What an [`Error`] means to the sender of the request.
+/// What an [`enum@Error`] means to the sender of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The request is invalid: 400 in HTTP.
