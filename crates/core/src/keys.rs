@@ -4,6 +4,8 @@
 //! The phase of a key is not stored but derived from the instants in its record, so replicas with the
 //! same records and synchronized clocks agree without communicating.
 
+use std::time::Duration;
+
 mod generate;
 mod record;
 mod ring;
@@ -15,3 +17,7 @@ pub use self::ring::{KeyRing, Phase, RingError, missing};
 pub use self::rotation::{
     Schedule, Turn, Withdrawal, algorithm_of, due, rotate, signing_algorithm, withdraw,
 };
+
+/// How long verifiers may cache the published keys, unless the issuer publishes them differently. A
+/// key must be published for at least this long before it signs.
+pub const KEY_SET_MAX_AGE: Duration = Duration::from_secs(300);

@@ -106,7 +106,7 @@ pub mod succession;
 pub mod testing;
 pub mod text;
 
-pub use aquaware_token::{claims, id, jwt, random, secret, time};
+pub use aquaware_token::{claims, error_chain, id, jwt, random, secret, time};
 
 pub use crate::service::{Error, ErrorKind};
 pub use crate::session::Session;

@@ -13,11 +13,11 @@ use aquaware_core::service::{
 };
 use aquaware_core::store::StoreError;
 
-use crate::error_chain::chain;
 use crate::error_code::ErrorCode;
 use crate::login::LoginRejection;
 use crate::oauth_error::{OauthError, OauthErrorCode};
 use crate::problem::{FieldError, Problem};
+use aquaware_core::error_chain;
 
 /// When a client may retry after a store failure.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ impl From<StoreError> for Problem {
 
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
-        let cause = chain(error);
+        let cause = error_chain(error);
         match error {
             StoreError::Unreachable(_)
             | StoreError::UnknownOutcome(_)

@@ -5,10 +5,10 @@ use actix_web::{HttpResponse, web};
 use aquaware_core::jwt::TokenType;
 use serde::Serialize;
 
-use crate::error_chain::chain;
 use crate::error_code::ErrorCode;
 use crate::problem::{FieldError, Problem};
 use crate::state::State;
+use aquaware_core::error_chain;
 
 #[derive(Serialize)]
 struct Healthy {
@@ -37,7 +37,7 @@ pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
     let mut failing = Vec::new();
     for (name, answer) in [("sessions", sessions), ("accounts", accounts)] {
         if let Err(error) = answer {
-            tracing::warn!(store = name, cause = %chain(&error), "not ready");
+            tracing::warn!(store = name, cause = %error_chain(&error), "not ready");
             failing.push(FieldError::new(name, "the store does not respond"));
         }
     }

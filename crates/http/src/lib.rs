@@ -14,7 +14,6 @@ mod builder;
 mod client_address;
 mod cookie;
 mod document;
-mod error_chain;
 mod error_code;
 mod error_map;
 mod failed_logins;
@@ -41,8 +40,8 @@ pub use self::builder::{BuildError, Builder};
 pub use self::error_code::ErrorCode;
 #[cfg(feature = "passwords")]
 pub use self::hashing::{HashingPool, PoolSize};
-pub use self::key_set::KEY_SET_MAX_AGE;
 pub use self::limits::{Limits, Rate};
 pub use self::middleware::{UnroutedResponse, management_middleware};
+pub use self::origin::Origin;
 pub use self::problem::{FieldError, Problem};
 pub use self::route::not_found;

@@ -13,11 +13,12 @@ use crate::problem::Problem;
 /// A web origin (RFC 6454 §6.2) in the form in which origins are compared: lower case, without a
 /// default port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Origin(String);
+pub struct Origin(String);
 
 impl Origin {
     /// Parses `scheme://host[:port]`. `None` for anything else, such as a path, a list or `null`.
-    fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = Some(scheme.to_ascii_lowercase()).filter(|it| is_scheme(it))?;
         let (host, port) = split_port(authority)?;
@@ -26,6 +27,12 @@ impl Origin {
             None => format!("{scheme}://{host}"),
             Some(port) => format!("{scheme}://{host}:{port}"),
         }))
+    }
+
+    /// The origin in the form in which browsers send it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The origin of a URL, such as the issuer.
@@ -76,7 +83,7 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     };
     let digits = after.strip_prefix(':')?;
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
-    Some((host, Some(digits.parse().ok().filter(|_| plain)?)))
+    Some((host, Some(digits.parse().ok().filter(|port| plain && *port != 0)?)))
 }
 
 fn is_default(scheme: &str, port: u16) -> bool {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::document::Document;
 use crate::error_code::ErrorCode;
-use crate::key_set::MAX_AGE;
+use crate::key_set::cache_control;
 use crate::problem::Problem;
 use crate::state::State;
 
@@ -66,7 +66,7 @@ pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem
     let issuer = context.issuer();
     let status_lists = state.status_lists.ids().map(|id| id.uri(issuer)).collect();
     Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))
+        .insert_header((header::CACHE_CONTROL, cache_control()))
         .json(Aggregation { status_lists }))
 }
 

@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use aquaware_core::id::KeyId;
 use aquaware_core::jwt::{Algorithm, TokenType};
-use aquaware_core::keys::{KeyRecord, KeyRing, Phase, Schedule, due, missing, signing_algorithm};
+use aquaware_core::keys::{
+    KEY_SET_MAX_AGE, KeyRecord, KeyRing, Phase, Schedule, due, missing, signing_algorithm,
+};
 use aquaware_core::random::SystemRandom;
 use aquaware_core::time::Timestamp;
 
 use crate::error::{KeyDirectoryError, type_name};
 use crate::locked::LockedKeys;
-
-/// How long verifiers may cache the key set, unless [`KeyDirectory::key_set_max_age`] says
-/// otherwise. No new key signs before it was published for that long.
-pub const DEFAULT_KEY_SET_MAX_AGE: Duration = Duration::from_secs(300);
 
 /// How often a [`KeyFollower`](crate::KeyFollower) reads the keys even if the directory seems
 /// unchanged: network file systems may report changes late.
@@ -41,7 +39,7 @@ impl KeyDirectory {
     /// rotated by hand only.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, algorithm: Algorithm) -> Self {
-        let (path, key_set_max_age) = (path.into(), DEFAULT_KEY_SET_MAX_AGE);
+        let (path, key_set_max_age) = (path.into(), KEY_SET_MAX_AGE);
         Self { path, algorithm, rotate_every: None, key_set_max_age }
     }
 
@@ -52,7 +50,7 @@ impl KeyDirectory {
         self
     }
 
-    /// Sets how long verifiers may cache the published key set.
+    /// Sets how long verifiers may cache the published key set; [`KEY_SET_MAX_AGE`] without it.
     #[must_use]
     pub const fn key_set_max_age(mut self, age: Duration) -> Self {
         self.key_set_max_age = age;

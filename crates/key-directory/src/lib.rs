@@ -8,7 +8,7 @@ mod error;
 mod follower;
 mod locked;
 
-pub use self::directory::{DEFAULT_KEY_SET_MAX_AGE, KeyDirectory, RELOAD_EVERY};
+pub use self::directory::{KeyDirectory, RELOAD_EVERY};
 pub use self::error::KeyDirectoryError;
 pub use self::follower::KeyFollower;
 pub use self::locked::LockedKeys;

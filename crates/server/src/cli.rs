@@ -29,10 +29,10 @@ use self::context::Context;
 use self::error::CommandError;
 use self::input::Input;
 use self::output::Output;
-use crate::causes::chain;
 use crate::compose;
 use crate::config::{Environment, Loaded, Request};
 use crate::telemetry;
+use aquaware_core::error_chain;
 
 /// Runs the program with the arguments and the environment of this process.
 pub(crate) fn run() -> ExitCode {
@@ -65,7 +65,9 @@ fn dispatch(command: Command, mut context: Context<'_, '_>) -> Result<(), Comman
     match command {
         Command::Serve => serve(crate::config::load(request)?, request, json),
         #[cfg(feature = "demo")]
-        Command::Demo => crate::demo::run(json).map_err(|it| CommandError::Failed(chain(&it))),
+        Command::Demo => {
+            crate::demo::run(json).map_err(|it| CommandError::Failed(error_chain(&it)))
+        }
         Command::Accounts { command } => accounts::run(command, &mut context),
         Command::Sessions { command } => sessions::run(command, &mut context),
         Command::Keys { command } => keys::run(command, &mut context),
@@ -82,7 +84,7 @@ fn dispatch(command: Command, mut context: Context<'_, '_>) -> Result<(), Comman
 }
 
 fn serve(loaded: Loaded, request: &Request, json: bool) -> Result<(), CommandError> {
-    let failed = |error: &dyn std::error::Error| CommandError::Failed(chain(error));
+    let failed = |error: &dyn std::error::Error| CommandError::Failed(error_chain(error));
     telemetry::install(&loaded.config.log, json).map_err(|it| failed(&it))?;
     compose::serve(loaded, request.clone()).map_err(|it| failed(&it))
 }

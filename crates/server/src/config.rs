@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 
 pub(crate) use self::checked::{
-    Accounts, Config, Engine, Log, LogFormat, Origin, Signup, StoreUrl, Stores,
+    Accounts, Config, Engine, Log, LogFormat, Signup, StoreUrl, Stores,
 };
 use self::problem::Problem;
 pub(crate) use self::problem::Problems;

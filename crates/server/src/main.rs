@@ -2,7 +2,6 @@
 //!
 //! The command line decides what the program does; see `cli`.
 
-mod causes;
 mod cli;
 mod compose;
 mod config;

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use aquaware_core::error_chain;
 use aquaware_core::store::StoreError;
 
 /// Longest message, in lines.
@@ -46,13 +47,8 @@ impl StdError for CheckError {}
 
 impl From<StoreError> for CheckError {
     fn from(error: StoreError) -> Self {
-        let mut text = format!("the store returned an error instead of a result: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        Self::new(text)
+        let error = error_chain(&error);
+        Self::new(format!("the store returned an error instead of a result: {error}"))
     }
 }
 

@@ -1,4 +1,6 @@
-//! The reasons for which a token is rejected.
+//! The reasons for which a token is rejected, and the one-line form of any error.
+
+use std::fmt::Write as _;
 
 use thiserror::Error;
 
@@ -63,4 +65,16 @@ pub enum TokenError {
     /// The token has not reached its `nbf`.
     #[error("the token is not valid yet")]
     NotYetValid,
+}
+
+/// `error` and its causes on one line, outermost first: for logs and terminals, never for clients.
+#[must_use]
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let _ = write!(line, ": {next}");
+        cause = next.source();
+    }
+    line
 }

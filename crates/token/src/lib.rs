@@ -49,6 +49,8 @@ pub mod status;
 pub mod testing;
 pub mod time;
 
+pub use self::error::error_chain;
+
 /// Compiles the example of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,6 +1,5 @@
 //! The errors of this crate: a rejected token, a failed refresh, a failed set-up.
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 
 use aquaware_token::claims::InsufficientScopeError;
@@ -184,16 +183,4 @@ pub enum BuildError {
     /// The first fetch of the keys failed.
     #[error("failed to fetch the signing keys")]
     Refresh(#[source] Arc<RefreshError>),
-}
-
-/// Formats an error with all its causes on one line.
-pub(crate) fn report(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aquaware_token::error_chain;
 use aquaware_token::random::Random;
 use aquaware_token::time::{Clock, Timestamp};
 use arc_swap::ArcSwapOption;
@@ -20,7 +21,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::error::{RefreshError, report};
+use crate::error::RefreshError;
 use crate::schedule::{Schedule, elapsed};
 
 /// Fetches one document.
@@ -296,7 +297,7 @@ impl<S: Source> InFlight<'_, S> {
             // At 1, 2, 4, 8, … failures, so that a day's outage of hundreds of lists does not
             // flood the log.
             if failures.is_power_of_two() {
-                tracing::warn!(failures, error = report(&**error), "refresh failed");
+                tracing::warn!(failures, error = error_chain(&**error), "refresh failed");
             }
         }
         outcome.map(|_| ())

@@ -8,7 +8,7 @@ use aquaware_core::policy::{Grant, TokenPolicy};
 use serde::Serialize;
 
 use crate::error_code::ErrorCode;
-use crate::key_set::MAX_AGE;
+use crate::key_set::cache_control;
 use crate::origin::path_of;
 use crate::problem::Problem;
 use crate::state::State;
@@ -98,7 +98,7 @@ pub(super) async fn metadata(
         return Err(Problem::from(ErrorCode::NotFound));
     }
     Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, format!("public, max-age={MAX_AGE}")))
+        .insert_header((header::CACHE_CONTROL, cache_control()))
         .json(Metadata::of(context.snapshot.policy())))
 }
 

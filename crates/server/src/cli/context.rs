@@ -7,9 +7,9 @@ use serde_json::Value as Json;
 use super::error::CommandError;
 use super::input::Input;
 use super::output::Output;
-use crate::causes::chain;
 use crate::compose::{UseCases, use_cases_for_commands};
 use crate::config::{Config, Request, StoreUrl, load};
+use aquaware_core::error_chain;
 use aquaware_core::time::SystemClock;
 
 /// The configuration, input and output of one command.
@@ -85,5 +85,5 @@ pub(super) fn with_stores<T>(
 
 /// An error with its causes.
 pub(super) fn failed(error: impl std::error::Error) -> CommandError {
-    CommandError::Failed(chain(&error))
+    CommandError::Failed(error_chain(&error))
 }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use serde_json::{Value as Json, json};
 
 use super::error::CommandError;
-use crate::causes::chain;
+use aquaware_core::error_chain;
 
 /// Standard output and standard error, or buffers in tests.
 pub(super) struct Output<'a> {
@@ -56,9 +56,12 @@ impl<'a> Output<'a> {
             CommandError::Negative => return error.status(),
             CommandError::Configuration(problems) if json => format!("{:#}", problems.json()),
             _ if json => {
-                format!("{:#}", json!({ "ok": false, "errors": [{ "message": chain(error) }] }))
+                format!(
+                    "{:#}",
+                    json!({ "ok": false, "errors": [{ "message": error_chain(error) }] })
+                )
             }
-            _ => format!("aquaware: {}", chain(error)),
+            _ => format!("aquaware: {}", error_chain(error)),
         };
         // If standard error is closed, the exit status still reports the error.
         let _ = writeln!(self.errors, "{text}");

@@ -26,7 +26,8 @@ pub(super) fn run(
         StoreCommand::Migrate => compose::migrate_stores(&config),
         StoreCommand::Check => compose::check_stores(&config),
     };
-    let stores = stores.map_err(|error| CommandError::Failed(crate::causes::chain(&error)))?;
+    let stores =
+        stores.map_err(|error| CommandError::Failed(aquaware_core::error_chain(&error)))?;
     let now = SystemClock.now();
     let reports: Vec<Report> = stores.into_iter().map(|store| Report::of(store, now)).collect();
     let text = if context.json {

@@ -18,9 +18,9 @@ use tokio::time::{interval, sleep};
 
 use super::error::StartError;
 use super::parts;
-use crate::causes::chain;
 use crate::config::{Config, Request, load};
 use crate::tls::TlsAcceptor;
+use aquaware_core::error_chain;
 
 /// How often the key directory is checked for changes.
 const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ impl Maintenance {
                 self.config.replace(config);
                 tracing::info!("reloaded keys, client profiles and the TLS certificate");
             }
-            Err(error) => tracing::error!(cause = %chain(&error), "reload failed"),
+            Err(error) => tracing::error!(cause = %error_chain(&error), "reload failed"),
         }
     }
 
@@ -113,7 +113,7 @@ impl Maintenance {
                     tracing::info!("keys changed");
                     None
                 }
-                Err(error) => Some(chain(&error)),
+                Err(error) => Some(error_chain(&error)),
             };
             // An error that lasts is tried again every second, and logged once.
             if let Some(cause) = error.as_ref().filter(|_| error != last_error) {
@@ -142,7 +142,7 @@ impl Maintenance {
                 }
                 // The two files are replaced one after the other; the second change is read too.
                 Err(error) => tracing::error!(
-                    cause = %chain(&error),
+                    cause = %error_chain(&error),
                     "failed to reload the TLS certificate: the current one stays in use"
                 ),
             }
@@ -175,7 +175,7 @@ impl Maintenance {
                 Ok(0) => return,
                 Ok(purged) => tracing::info!(purged, "purged expired sessions"),
                 Err(error) => {
-                    tracing::warn!(cause = %chain(&error), "failed to purge expired sessions");
+                    tracing::warn!(cause = %error_chain(&error), "failed to purge expired sessions");
                     return;
                 }
             }
@@ -188,7 +188,7 @@ impl Maintenance {
                 Ok(0) => return,
                 Ok(released) => tracing::info!(released, "released status indices"),
                 Err(error) => {
-                    tracing::warn!(cause = %chain(&error), "failed to release status indices");
+                    tracing::warn!(cause = %error_chain(&error), "failed to release status indices");
                     return;
                 }
             }
@@ -199,7 +199,7 @@ impl Maintenance {
         let context = self.sessions.context(SystemClock.now());
         let (keys, ring) = (self.keys.borrow(), context.snapshot.ring());
         if let Err(error) = keys.directory().remove_expired(ring, context.now) {
-            tracing::warn!(cause = %chain(&error), "failed to remove expired keys");
+            tracing::warn!(cause = %error_chain(&error), "failed to remove expired keys");
         }
     }
 }

@@ -10,17 +10,16 @@ use aquaware_core::random::{Random, SystemRandom};
 use aquaware_core::service::{Accounts, Sessions, Snapshot};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
-use aquaware_http::{Aquaware, HashingPool, KEY_SET_MAX_AGE, PoolSize};
+use aquaware_http::{Aquaware, HashingPool, Origin, PoolSize};
 use aquaware_key_directory::{KeyDirectory, KeyDirectoryError};
 
 use super::error::StartError;
 use super::stores;
-use crate::config::{self, Config, Origin, Signup};
+use crate::config::{self, Config, Signup};
 
 /// The key directory of a configuration.
 pub(super) fn key_directory(config: &Config) -> KeyDirectory {
-    let directory = KeyDirectory::new(&config.keys.directory, config.keys.algorithm)
-        .key_set_max_age(KEY_SET_MAX_AGE);
+    let directory = KeyDirectory::new(&config.keys.directory, config.keys.algorithm);
     match config.keys.rotate_every {
         Some(interval) => directory.rotate_every(interval),
         None => directory,

@@ -11,8 +11,8 @@ use aquaware_store_sql::{
 };
 
 use super::error::{OpenStoreError, StartError, StoreCause};
-use crate::causes::chain;
 use crate::config::{Config, Engine, StoreUrl, Stores};
+use aquaware_core::error_chain;
 
 /// More reader threads do not make SQLite faster.
 const MAX_READERS: usize = 16;
@@ -152,22 +152,22 @@ async fn check_one(settings: Vec<&'static str>, url: &StoreUrl, stores: &Stores)
 }
 
 async fn collisions(url: &StoreUrl, stores: &Stores) -> Result<Vec<Vec<String>>, String> {
-    let (_, accounts) = open_one(url, stores).await.map_err(|error| chain(&error))?;
-    let groups = colliding_accounts(&*accounts).await.map_err(|error| chain(&error))?;
+    let (_, accounts) = open_one(url, stores).await.map_err(|error| error_chain(&error))?;
+    let groups = colliding_accounts(&*accounts).await.map_err(|error| error_chain(&error))?;
     let name = |account: &Account| format!("{} ({})", account.email, account.id);
     Ok(groups.iter().map(|group| group.iter().map(name).collect()).collect())
 }
 
 async fn facts(url: &StoreUrl, stores: &Stores) -> Result<Option<StoreFacts>, String> {
-    let opened = Engines::open(url, stores).await.map_err(|error| chain(&error))?;
+    let opened = Engines::open(url, stores).await.map_err(|error| error_chain(&error))?;
     let facts = match &opened {
         Engines::Memory(_) => return Ok(None),
         Engines::Sqlite(store) => store.facts().await,
         Engines::Postgres(store) => store.facts().await,
         Engines::Mysql(store) => store.facts().await,
         Engines::Redis(store) => {
-            return store.facts().await.map(Some).map_err(|error| chain(&error));
+            return store.facts().await.map(Some).map_err(|error| error_chain(&error));
         }
     };
-    facts.map(Some).map_err(|error| chain(&error))
+    facts.map(Some).map_err(|error| error_chain(&error))
 }

@@ -15,12 +15,13 @@ use aquaware_core::id::Issuer;
 use aquaware_core::jwt::Algorithm;
 use aquaware_core::policy::{ClientProfile, TokenPolicy};
 use aquaware_http::Limits;
+use aquaware_http::Origin;
 use ipnet::IpNet;
 
 use super::problem::Problem;
 use super::raw::Raw;
 use super::reader::Reader;
-pub(crate) use super::types::{Engine, LogFormat, Origin, Signup, StoreUrl};
+pub(crate) use super::types::{Engine, LogFormat, Signup, StoreUrl};
 
 /// All settings.
 #[derive(Clone, Debug)]

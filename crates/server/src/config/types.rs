@@ -1,18 +1,8 @@
-//! The types of values that only this program has: origins, store URLs and named options.
+//! The types of values that only this program has: store URLs and named options.
 
 use std::path::PathBuf;
 
 use super::secret::SecretText;
-
-/// A web origin as browsers send it: `scheme://host[:port]` in lower case, without a default port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Origin(pub(super) String);
-
-impl Origin {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// The location of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aquaware_token::error_chain;
 use aquaware_token::status::StatusReference;
 use aquaware_token::time::Timestamp;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -21,7 +22,7 @@ use super::allowed::AllowedOrigins;
 use super::entry::ListEntry;
 use super::list::List;
 use super::source::{ListContext, ListSource};
-use crate::error::{DocumentError, RefreshError, VerifyError, report};
+use crate::error::{DocumentError, RefreshError, VerifyError};
 use crate::health::{StalePolicy, StatusHealth};
 use crate::limits::MAX_STATUS_LISTS;
 use crate::refresh::{Cached, RefreshOptions};
@@ -247,7 +248,7 @@ impl StatusLists {
 fn record_first(slot: &ArcSwapOption<RefreshError>, uri: &str, source: DocumentError) {
     if slot.load().is_none() {
         let error = RefreshError { url: uri.to_owned(), source };
-        tracing::warn!(error = report(&error), "status list not fetched");
+        tracing::warn!(error = error_chain(&error), "status list not fetched");
         slot.store(Some(Arc::new(error)));
     }
 }

@@ -6,7 +6,6 @@ use aquaware_core::id::KeyId;
 use aquaware_core::jwt::TokenType;
 use aquaware_core::keys::{KeyRecord, Phase, Turn};
 use aquaware_core::time::Timestamp;
-use aquaware_http::KEY_SET_MAX_AGE;
 use aquaware_key_directory::RELOAD_EVERY;
 use serde_json::{Value as Json, json};
 
@@ -64,7 +63,7 @@ pub(super) fn list_text(keys: &[(&KeyRecord, Phase)], now: Timestamp) -> String 
 /// How long it takes until all verifiers of these tokens know a new key.
 const fn known_within(token_type: TokenType) -> Duration {
     match token_type {
-        TokenType::Access => KEY_SET_MAX_AGE,
+        TokenType::Access => aquaware_core::keys::KEY_SET_MAX_AGE,
         TokenType::Refresh => RELOAD_EVERY,
     }
 }

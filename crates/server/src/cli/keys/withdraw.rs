@@ -4,7 +4,6 @@ use aquaware_core::id::KeyId;
 use aquaware_core::jwt::TokenType;
 use aquaware_core::keys::Phase;
 use aquaware_core::time::{Clock as _, SystemClock};
-use aquaware_http::KEY_SET_MAX_AGE;
 use serde_json::json;
 
 use super::view::{Warnings, type_name};
@@ -76,7 +75,7 @@ fn cost(token_type: TokenType, phase: Phase) -> String {
             "every access token that it signed is rejected from now on, and clients have to \
              refresh; services that verify tokens offline accept them for up to {} more \
              seconds, until they fetch the key set again",
-            KEY_SET_MAX_AGE.as_secs()
+            aquaware_core::keys::KEY_SET_MAX_AGE.as_secs()
         ),
         (Phase::Active | Phase::Retiring, TokenType::Refresh) => {
             "every refresh token that it signed is rejected from now on, and its users have to log \

@@ -5,10 +5,11 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use aquaware_core::id::Issuer;
+use aquaware_http::Origin;
 
 use super::super::problem::Expected;
 use super::super::secret::SecretText;
-use super::super::types::{Engine, Origin, StoreUrl};
+use super::super::types::{Engine, StoreUrl};
 use super::super::value::Value;
 use super::{Parsed, list, text};
 
@@ -42,15 +43,7 @@ fn origin(value: &Value) -> Parsed<Origin> {
              no default port",
         )
     };
-    let (scheme, authority) = text.split_once("://").ok_or_else(expected)?;
-    let letters =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
-    let is_valid_scheme =
-        scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.bytes().all(letters);
-    let (_, port) = host_and_port(authority).ok_or_else(expected)?;
-    let default = matches!((scheme, port), ("http", Some(80)) | ("https", Some(443)));
-    let lower = !authority.bytes().any(|byte| byte.is_ascii_uppercase());
-    if is_valid_scheme && lower && !default { Ok(Origin(text.to_owned())) } else { Err(expected()) }
+    Origin::parse(text).filter(|origin| origin.as_str() == text).ok_or_else(expected)
 }
 
 /// The parts of `host[:port]`, with an IPv6 address in brackets; `None` for anything else.
