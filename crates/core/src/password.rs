@@ -4,6 +4,7 @@
 //! bounded number of threads. A server implements [`PasswordHasher`] with one [`Worker`] per thread;
 //! the worker needs the feature `passwords`.
 
+mod format;
 #[cfg(feature = "passwords")]
 mod screening;
 #[cfg(feature = "passwords")]
@@ -14,8 +15,9 @@ use std::fmt;
 use async_trait::async_trait;
 use thiserror::Error;
 
+pub use self::format::format_of;
 #[cfg(feature = "passwords")]
-pub use self::worker::{HashCost, InvalidCostError, Worker};
+pub use self::worker::{HashCost, InvalidCostError, Worker, is_supported};
 use crate::secret::{Password, PasswordHash};
 
 /// Maximum length of a password, in code points.

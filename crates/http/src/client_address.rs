@@ -4,10 +4,13 @@
 //! list is read from the right, and only if the connection comes from a trusted proxy.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -22,12 +25,16 @@ pub(crate) struct Client {
 
 /// The networks with trusted forwarding headers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TrustedProxies(Vec<IpNet>);
+pub(crate) struct TrustedProxies {
+    networks: Vec<IpNet>,
+    /// Whether ignored headers were reported. Once is enough: any client can send them.
+    reported: Arc<AtomicBool>,
+}
 
 impl TrustedProxies {
     /// Trusts these networks.
-    pub(crate) const fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks)
+    pub(crate) fn new(networks: Vec<IpNet>) -> Self {
+        Self { networks, reported: Arc::default() }
     }
 
     /// The client behind the connection from `peer`: the right-most address that is not a trusted
@@ -36,6 +43,7 @@ impl TrustedProxies {
     pub(crate) fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
         if !self.trust(peer) {
+            self.report_ignored(peer, headers);
             return Client { address: peer, https: None };
         }
         let https = match last_entry(headers, FORWARDED_PROTO) {
@@ -63,8 +71,22 @@ impl TrustedProxies {
         last_valid
     }
 
+    /// A forgotten setting looks like this too: then all clients share the address of the proxy.
+    fn report_ignored(&self, peer: IpAddr, headers: &HeaderMap) {
+        let present = [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED];
+        if present.iter().any(|name| headers.contains_key(name))
+            && !self.reported.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "ignored forwarding headers of a peer that is not a trusted proxy; if it is your \
+                 proxy, add its address to listen.trusted_proxies (this is reported once)"
+            );
+        }
+    }
+
     fn trust(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 }
 

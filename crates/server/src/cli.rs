@@ -85,8 +85,13 @@ fn dispatch(command: Command, mut context: Context<'_, '_>) -> Result<(), Comman
 
 fn serve(loaded: Loaded, request: &Request, json: bool) -> Result<(), CommandError> {
     let failed = |error: &dyn std::error::Error| CommandError::Failed(error_chain(error));
-    telemetry::install(&loaded.config.log, json).map_err(|it| failed(&it))?;
-    compose::serve(loaded, request.clone()).map_err(|it| failed(&it))
+    let log = telemetry::install(&loaded.config.log, json).map_err(|it| failed(&it))?;
+    for warning in &loaded.warnings {
+        tracing::warn!(%warning, "this setting is probably not intended");
+    }
+    let outcome = compose::serve(loaded, request.clone()).map_err(|it| failed(&it));
+    log.flush();
+    outcome
 }
 
 #[cfg(test)]

@@ -23,8 +23,7 @@ use serde_json::Value as Json;
 pub(crate) use self::checked::{
     Accounts, Config, Engine, Log, LogFormat, Signup, StoreUrl, Stores,
 };
-use self::problem::Problem;
-pub(crate) use self::problem::Problems;
+pub(crate) use self::problem::{Problem, Problems};
 use self::raw::Raw;
 pub(crate) use self::source::Environment;
 use self::source::{FILE_VARIABLE, Source};
@@ -47,6 +46,8 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// The path of the file that was read, as given.
     pub(crate) file: Option<PathBuf>,
+    /// Valid settings that are probably not intended.
+    pub(crate) warnings: Vec<Problem>,
     raw: Raw,
 }
 
@@ -73,7 +74,10 @@ pub(crate) fn load(request: &Request) -> Result<Loaded, Problems> {
     let mut problems = std::mem::take(&mut raw.problems);
     let checked = checked::check(&raw, &request.directory);
     match checked {
-        Ok(config) if problems.is_empty() => return Ok(Loaded { config, file, raw }),
+        Ok(config) if problems.is_empty() => {
+            let warnings = checked::warnings(&config, &raw);
+            return Ok(Loaded { config, file, warnings, raw });
+        }
         Ok(_) => {}
         Err(more) => problems
             .extend(more.into_iter().filter(|problem| {
@@ -86,14 +90,6 @@ pub(crate) fn load(request: &Request) -> Result<Loaded, Problems> {
 /// Reads the file, if there is one, and returns its path.
 fn read_file(request: &Request, raw: &mut Raw) -> Option<PathBuf> {
     let variable = request.environment.file().filter(|_| request.file.is_none());
-    if variable.is_some_and(|value| value.is_empty()) {
-        let source = Source::Variable(FILE_VARIABLE.to_owned());
-        raw.add_unusable_file(Problem::at(
-            source,
-            "is empty; set it to the path of a file or unset it",
-        ));
-        return None;
-    }
     let named = request.file.clone().or_else(|| variable.map(PathBuf::from));
     let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     let shown = path.display().to_string();

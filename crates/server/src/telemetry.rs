@@ -4,8 +4,12 @@
 //! object with the fields of the event and of its spans (`request_id`), so log tools need not look
 //! into arrays.
 
+mod queue;
+
 use std::fmt::{self, Debug};
+use std::fs::File;
 use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd as _;
 
 use aquaware_core::time::Clock as _;
 use serde_json::{Map, Value as Json};
@@ -18,6 +22,7 @@ use tracing_subscriber::fmt::format::{FormatEvent, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
+pub(crate) use self::queue::LogQueue;
 use crate::config::{Log, LogFormat};
 use aquaware_core::time::SystemClock;
 
@@ -28,17 +33,25 @@ pub(crate) enum TelemetryError {
     Level(#[source] tracing_subscriber::filter::ParseError),
     #[error("the log was already started")]
     AlreadyStarted(#[source] SetGlobalDefaultError),
+    #[error("failed to start the thread that writes the log")]
+    Thread(#[source] io::Error),
 }
 
-/// Starts the log of this process. `json` overrides the format `auto`.
+/// Starts the log of this process. `json` overrides the format `auto`. Flush the returned queue
+/// before the process ends.
 ///
 /// # Errors
 /// [`TelemetryError`].
-pub(crate) fn install(log: &Log, json: bool) -> Result<(), TelemetryError> {
-    let format = LineFormat::of(log.format, json, io::stdout().is_terminal());
-    let subscriber = subscriber(log, format, io::stdout)?;
+pub(crate) fn install(log: &Log, json: bool) -> Result<LogQueue, TelemetryError> {
+    let output = io::stdout();
+    let format = LineFormat::of(log.format, json, output.is_terminal());
+    // A file of its own: nothing else may wait for the lock of `Stdout`.
+    let file = output.as_fd().try_clone_to_owned().map(File::from);
+    let queue = file.and_then(LogQueue::start).map_err(TelemetryError::Thread)?;
+    let subscriber = subscriber(log, format, queue.clone())?;
     log_panics();
-    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::AlreadyStarted)
+    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::AlreadyStarted)?;
+    Ok(queue)
 }
 
 /// The format of lines, with `auto` resolved.
@@ -68,7 +81,11 @@ where
 {
     let filter =
         EnvFilter::builder().parse(directives(&log.level)).map_err(TelemetryError::Level)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // Internal errors would be written to standard error, which may block or be closed.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .log_internal_errors(false);
     Ok(match format {
         LineFormat::Human { colours } => Box::new(lines.with_ansi(colours).finish()),
         LineFormat::Json => {

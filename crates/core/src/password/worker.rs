@@ -49,6 +49,34 @@ impl Default for HashCost {
     }
 }
 
+/// Whether a [`Worker`] can check passwords against `stored`: a complete argon2id hash in PHC format
+/// that needs at most 1 GiB.
+#[must_use]
+pub fn is_supported(stored: &PasswordHash) -> bool {
+    StoredHash::parse(stored).is_some()
+}
+
+/// The parts of a stored argon2id hash.
+struct StoredHash {
+    params: Params,
+    salt: Salt,
+    output: Output,
+}
+
+impl StoredHash {
+    /// Stored hashes that need more memory than this (1 GiB) are rejected.
+    const MAX_KIB: u32 = 1 << 20;
+
+    fn parse(stored: &PasswordHash) -> Option<Self> {
+        let hash = phc::PasswordHash::new(stored.expose()).ok()?;
+        let params = Params::try_from(&hash).ok()?;
+        let supported = hash.algorithm == ARGON2ID_IDENT
+            && hash.version.is_none_or(|version| version == u32::from(Version::V0x13))
+            && params.m_cost() <= Self::MAX_KIB;
+        Some(Self { params, salt: hash.salt?, output: hash.hash.filter(|_| supported)? })
+    }
+}
+
 /// The hashing of one thread. Its memory is reused from hash to hash, which halves the time of each.
 pub struct Worker {
     cost: HashCost,
@@ -58,9 +86,6 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Stored hashes that need more memory than this (1 GiB) are rejected.
-    const MAX_KIB: u32 = 1 << 20;
-
     /// A worker for hashes of this cost and passwords of at least `min_length` code points.
     #[must_use]
     pub fn new(cost: HashCost, min_length: usize) -> Self {
@@ -128,12 +153,7 @@ impl Worker {
     /// The parameters of `stored` and whether it is the hash of `password`; `None` if it cannot be
     /// parsed.
     fn matches(&mut self, password: &Password, stored: &PasswordHash) -> Option<(Params, bool)> {
-        let hash = phc::PasswordHash::new(stored.expose()).ok()?;
-        let params = Params::try_from(&hash).ok()?;
-        let readable = hash.algorithm == ARGON2ID_IDENT
-            && hash.version.is_none_or(|version| version == u32::from(Version::V0x13))
-            && params.m_cost() <= Self::MAX_KIB;
-        let (salt, expected) = (hash.salt?, hash.hash.filter(|_| readable)?);
+        let StoredHash { params, salt, output: expected } = StoredHash::parse(stored)?;
         let output = self.argon2(&params, password, &salt, expected.len())?;
         Some((params, output.as_slice().ct_eq(expected.as_bytes()).into()))
     }
@@ -197,6 +217,7 @@ mod tests {
             ["", "plain", "$argon2id$v=19$m=64,t=1,p=1$AAAA", "$2b$12$abcdefghijklmnopqrstuv"]
         {
             let broken = PasswordHash::new(broken.to_owned());
+            assert!(!is_supported(&broken));
             assert!(!worker.check(&password("x"), Some(&broken), &SystemRandom).matches);
         }
         let greedy = "$argon2id$v=19$m=4294967295,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::arguments::ConfigCommand;
 use super::error::CommandError;
 use super::output::Output;
-use crate::config::{Request, load};
+use crate::config::{Problem, Request, load};
 
 /// Runs the command.
 ///
@@ -29,7 +29,11 @@ fn check(request: &Request, json: bool, output: &mut Output<'_>) -> Result<(), C
     let loaded = load(request)?;
     let file = loaded.file.as_ref().map(|file| file.display().to_string());
     if json {
-        return Ok(output.json(&json!({ "ok": true, "file": file }))?);
+        let warnings: Vec<_> = loaded.warnings.iter().map(Problem::json).collect();
+        return Ok(output.json(&json!({ "ok": true, "file": file, "warnings": warnings }))?);
+    }
+    for warning in &loaded.warnings {
+        output.line(&format!("warning: {warning}"))?;
     }
     let file = file.unwrap_or_else(|| "no file".to_owned());
     Ok(output.line(&format!("the configuration is valid ({file} and the environment)"))?)

@@ -5,6 +5,7 @@
 
 mod clients;
 mod sections;
+mod warnings;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -18,6 +19,7 @@ use aquaware_http::Limits;
 use aquaware_http::Origin;
 use ipnet::IpNet;
 
+pub(super) use self::warnings::warnings;
 use super::problem::Problem;
 use super::raw::Raw;
 use super::reader::Reader;

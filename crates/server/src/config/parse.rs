@@ -13,21 +13,21 @@ use std::time::Duration;
 use aquaware_core::claims::Scope;
 use aquaware_core::id::Audience;
 use aquaware_core::jwt::Algorithm;
+use aquaware_core::password::is_supported;
 use aquaware_core::policy::Grant;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::time::Lifetime;
 use aquaware_http::{Builder, Rate};
 use ipnet::IpNet;
 
-pub(super) use self::urls::{endpoint, issuer, origins, store};
+pub(super) use self::urls::{endpoint, host_and_port, issuer, origins, store};
 use super::problem::Expected;
 use super::value::Value;
 
 /// A parsed value, or a description of valid values.
 pub(super) type Parsed<T> = Result<T, Expected>;
 
-const DURATION: &str =
-    "a duration with its unit, such as \"500ms\", \"10s\", \"5m\", \"12h\" or \"30d\"";
+const DURATION: &str = "a whole number and a unit (ms, s, m, h or d), such as \"10s\" or \"30d\"";
 const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 fn text(value: &Value, expected: impl Display) -> Parsed<&str> {
@@ -66,7 +66,10 @@ pub(super) fn positive_duration(value: &Value) -> Parsed<Duration> {
 pub(super) fn lifetime(value: &Value) -> Parsed<Lifetime> {
     let whole = duration(value).ok().filter(|span| span.subsec_nanos() == 0);
     whole.and_then(|span| Lifetime::from_seconds(span.as_secs())).ok_or_else(|| {
-        Expected::new("a duration of whole seconds, at least \"1s\", such as \"5m\" or \"30d\"")
+        Expected::new(
+            "a lifetime of whole seconds, at least \"1s\": a whole number and a unit (s, m, h or d), \
+             such as \"5m\" or \"30d\"",
+        )
     })
 }
 
@@ -77,7 +80,9 @@ pub(super) fn rotation(value: &Value) -> Parsed<Option<Duration>> {
         return Ok(None);
     }
     duration(value).ok().filter(|span| *span >= HOUR).map(Some).ok_or_else(|| {
-        Expected::new("a duration of at least \"1h\", such as \"90d\", or \"never\"")
+        Expected::new(
+            "at least \"1h\": a whole number and a unit (m, h or d), such as \"90d\", or \"never\"",
+        )
     })
 }
 
@@ -91,7 +96,9 @@ pub(super) fn rate(value: &Value) -> Parsed<Option<Rate>> {
     match value.text() {
         Some("unlimited") => Ok(None),
         text => text.and_then(parse).map(Some).ok_or_else(|| {
-            Expected::new("a count and a duration, such as \"30/1m\", or \"unlimited\"")
+            Expected::new(
+                "a count and a duration (ms, s, m, h or d), such as \"30/1m\", or \"unlimited\"",
+            )
         }),
     }
 }
@@ -224,13 +231,14 @@ pub(super) fn path(base: &Path) -> impl Fn(&Value) -> Parsed<PathBuf> {
 
 /// The hash of a client secret; `None` if the value is empty.
 pub(super) fn secret_hash(value: &Value) -> Parsed<Option<PasswordHash>> {
-    let expected = "an argon2 hash in PHC format, starting with $argon2id$, or file:PATH";
+    let expected = "a complete argon2id hash in PHC format, as `aquaware clients secret` prints it \
+                    ($argon2id$v=19$m=…,t=…,p=…$salt$hash), or file:PATH";
     match text(value, expected)? {
         "" => Ok(None),
-        hash if hash.starts_with("$argon2id$v=19$") && hash.split('$').count() == 6 => {
-            Ok(Some(PasswordHash::new(hash.to_owned())))
-        }
-        _ => Err(Expected::new(expected)),
+        hash => Some(PasswordHash::new(hash.to_owned()))
+            .filter(is_supported)
+            .map(Some)
+            .ok_or_else(|| Expected::new(expected)),
     }
 }
 
@@ -360,10 +368,25 @@ mod tests {
 
     #[test]
     fn a_secret_hash_is_argon2_and_never_repeated() {
-        let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$aGFzaA";
+        let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
         assert!(valid(secret_hash, &[hash])[0].is_some());
         assert!(valid(secret_hash, &[""])[0].is_none());
-        invalid(secret_hash, &["horse", "$argon2id$", "$argon2id$v=19$m=8", "$2b$12$abc"]);
+        invalid(
+            secret_hash,
+            &[
+                "horse",
+                "$argon2id$",
+                "$argon2id$v=19$m=8",
+                "$2b$12$abc",
+                "$argon2id$v=19$m=19456,t=2,p=1$GAAAAa/w+h0qVoKkjKtPtQ$!!!",
+                "$argon2id$v=19$m=19456,t=2,p=1$GAAAAa/w+h0qVoKkjKtPtQ$",
+                "$argon2id$v=19$m=19456,t=2,p=1$short$AAAAAAAAAAAAAAAAAAAAAA",
+                "$argon2id$v=19$m=4,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+                "$argon2id$v=19$m=4294967295,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+                "$argon2id$v=16$m=19456,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+                "$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            ],
+        );
         assert!(!secret_hash(&typed("horse")).unwrap_err().to_string().contains("horse"));
     }
 

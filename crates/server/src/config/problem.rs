@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::source::Source;
 
-/// One error: its source, the value, and the expected values.
+/// One error or warning: its source, the value, and the expected values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// The key, such as `listen.public`; `None` for an error in a whole file or variable.
@@ -28,7 +28,7 @@ impl Problem {
         Self { key: None, value: None, source, what: what.into() }
     }
 
-    fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         json!({
             "key": self.key,
             "value": self.value,

@@ -46,9 +46,10 @@ impl Environment {
         Self(std::env::vars_os().collect())
     }
 
-    /// The value of [`FILE_VARIABLE`], if it is set.
+    /// The value of [`FILE_VARIABLE`], if it is set and not empty.
     pub(super) fn file(&self) -> Option<&OsString> {
-        self.0.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, value)| value)
+        let found = self.0.iter().find(|(name, _)| name == FILE_VARIABLE);
+        found.map(|(_, value)| value).filter(|value| !value.is_empty())
     }
 
     /// The variables of this program except [`FILE_VARIABLE`], ordered by name.

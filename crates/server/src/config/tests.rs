@@ -110,6 +110,7 @@ fn the_option_overrides_the_variable_and_the_variable_the_default_file() {
     assert_eq!(level(Some("one.toml"), &[(FILE_VARIABLE, "")]), "warn");
     assert_eq!(level(None, &variable), "debug");
     assert_eq!(level(None, &[]), "off");
+    assert_eq!(level(None, &[(FILE_VARIABLE, "")]), "off");
 }
 
 #[test]
@@ -123,7 +124,6 @@ fn a_named_file_must_be_readable() {
     assert!(errors(Some("gone.toml"), &[]).contains("gone.toml: cannot be read: "));
     let named = errors(None, &[(FILE_VARIABLE, "gone.toml")]);
     assert!(named.contains("gone.toml: cannot be read (named by AQUAWARE_CONFIG): "), "{named}");
-    assert!(errors(None, &[(FILE_VARIABLE, "")]).contains("variable AQUAWARE_CONFIG: is empty"));
     assert!(errors(Some("."), &[]).contains(".: cannot be read: "));
 }
 
@@ -216,12 +216,16 @@ const ERRORS: &[(&str, &str, &str)] = &[
         "listen.tls.private_key = \"k\"",
         "requires listen.tls.certificate",
     ),
-    (
-        "store.sessions = 'aquaware.db'",
-        "store.sessions = \"aquaware.db\"",
-        "\"sqlite:aquaware.db\"",
-    ),
+    ("store.sessions = 'aquaware.db'", "store.sessions = \"aquaware.db\"", "\"sqlite:PATH\""),
     ("store.sessions = 'sqlite::memory:'", "store.sessions = \"sqlite::memory:\"", "\"memory:\""),
+    ("store.sessions = 'mongodb://db'", "store.sessions = \"mongodb://db\"", "\"redis://…\""),
+    ("store.accounts = 'postgres:'", "store.accounts = \"postgres:\"", "\"mysql://…\""),
+    (
+        "clients.web.refresh_lifetime = '1y'",
+        "clients.web.refresh_lifetime = \"1y\"",
+        "(s, m, h or d)",
+    ),
+    ("listen.public = '[::]:8080'", "listen.public = \"[::]:8080\"", "set issuer to the URL"),
     ("store.pool_size = 0", "store.pool_size = 0", "from 1 to 10000"),
     ("store.timeout = 5", "store.timeout = 5", "\"10s\""),
     ("store.timeout = '0s'", "store.timeout = \"0s\"", "longer than zero"),
@@ -357,7 +361,7 @@ fn status_lists_require_access_tokens_of_at_most_a_day() {
 #[test]
 fn an_invalid_variable_is_named_as_the_source() {
     let errors =
-        problems("", &[("AQUAWARE_LISTEN__PUBLIC", "x"), ("AQUAWARE_LISTEN__WORKERS", "")]);
+        problems("", &[("AQUAWARE_LISTEN__PUBLIC", "x"), ("AQUAWARE_LISTEN__WORKERS", " ")]);
     assert_eq!(errors.len(), 2, "{errors:?}");
     let start = "environment variable AQUAWARE_LISTEN__PUBLIC: listen.public = \"x\": expected";
     assert!(errors[0].starts_with(start), "{errors:?}");
@@ -395,4 +399,44 @@ fn a_store_url_may_be_in_a_secret_file() {
         (config.store.sessions, config.store.accounts),
         (StoreUrl::Memory, StoreUrl::Memory)
     );
+}
+
+/// The keys of the warnings about a valid configuration.
+fn warned(file: &str) -> Vec<String> {
+    let directory = with_file(file);
+    let loaded = load(&request(directory.path(), &[])).unwrap_or_else(|e| panic!("{e}"));
+    loaded.warnings.into_iter().filter_map(|warning| warning.key).collect()
+}
+
+#[test]
+fn settings_that_are_probably_not_intended_are_warned_about() {
+    let proxied = "issuer = 'https://a.example'\nlisten.trusted_proxies = ['127.0.0.1']\n";
+    for (file, expected) in [
+        ("", &[][..]),
+        (proxied, &[]),
+        ("issuer = 'http://a.example'\nlisten.trusted_proxies = ['127.0.0.1']", &["issuer"]),
+        ("issuer = 'http://localhost:8080'", &[]),
+        ("issuer = 'http://localhost'\nclients.web.refresh_transport = 'cookie'", &["issuer"]),
+        ("clients.web.refresh_transport = 'cookie'", &["issuer"]),
+        ("clients.web.refresh_transport = 'cookie'\ncookies.insecure = true", &[]),
+        ("issuer = 'https://a.example'", &["listen.trusted_proxies"]),
+        (
+            "issuer = 'https://a.example'\nlisten.public = '10.0.0.1:80'",
+            &["listen.trusted_proxies"],
+        ),
+        (
+            "issuer = 'https://a.example'\nlisten.trusted_proxies = ['10.0.0.1']\n\
+             listen.public = '0.0.0.0:80'\nlisten.management = '[::]:81'",
+            &["listen.public", "listen.management"],
+        ),
+        ("clients.app.grants = ['login', 'password']", &["clients.app.grants"]),
+        ("clients.web.retry_window = '60s'", &[]),
+        ("clients.web.retry_window = '61s'", &["clients.web.retry_window"]),
+        ("accounts.argon2.memory_kib = 19455", &["accounts.argon2.memory_kib"]),
+        ("accounts.argon2.iterations = 1", &["accounts.argon2.memory_kib"]),
+        ("accounts.argon2 = { memory_kib = 7168, iterations = 5 }", &[]),
+        ("accounts.argon2 = { memory_kib = 47104, iterations = 1 }", &[]),
+    ] {
+        assert_eq!(warned(file), expected, "{file}");
+    }
 }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
+use aquaware_core::id::Issuer;
+
 use super::super::parse;
 use super::super::reader::Reader;
 use super::super::schema::Key;
@@ -21,6 +23,8 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     reader.base.clone_from(&base);
     let issuer = reader.optional(&Key::plain("issuer"), parse::issuer);
     let listen = listen(reader, &base);
+    let public = listen.as_ref().map(|listen| listen.public);
+    check_wildcard(reader, &issuer, public);
     let store = stores(reader, &base);
     let keys = keys(reader, &base);
     let accounts = accounts(reader);
@@ -56,9 +60,8 @@ fn listen(reader: &mut Reader<'_>, base: &Path) -> Option<Listen> {
     let idle_timeout = reader.read("listen.idle_timeout", parse::positive_duration);
     let max_connections = reader.read("listen.max_connections", parse::whole(0, 10_000_000));
     let tls = tls(reader, base);
-    if let (Some(public), Some(management)) = (public, management)
-        && overlap(public, management)
-    {
+    let overlapping = public.zip(management).filter(|(one, other)| overlap(*one, *other));
+    if let Some((public, management)) = overlapping {
         let other = Key::plain("listen.management");
         let (key, other) = if reader.is_set(&other) {
             (other, format!("listen.public, {public}"))
@@ -66,6 +69,7 @@ fn listen(reader: &mut Reader<'_>, base: &Path) -> Option<Listen> {
             (Key::plain("listen.public"), format!("listen.management, {management}"))
         };
         reader.conflict(&key, format_args!("expected a port other than that of {other}"));
+        return None;
     }
     Some(Listen {
         public: public?,
@@ -78,9 +82,27 @@ fn listen(reader: &mut Reader<'_>, base: &Path) -> Option<Listen> {
     })
 }
 
+/// A wildcard address names no host, so no issuer can be derived from it.
+fn check_wildcard(
+    reader: &mut Reader<'_>,
+    issuer: &Option<Option<Issuer>>,
+    public: Option<SocketAddr>,
+) {
+    if matches!(issuer, Some(None)) && public.is_some_and(is_wildcard) {
+        let what = "requires issuer, because a wildcard address names no host; set issuer to the \
+                    URL under which clients reach this server, such as \"https://auth.example.com\"";
+        reader.conflict(&Key::plain("listen.public"), what);
+    }
+}
+
+/// Whether a listener at `address` accepts connections on all interfaces.
+pub(super) fn is_wildcard(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_unspecified()
+}
+
 /// Whether two listeners would use the same port of the same interface.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let unspecified = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let unspecified = is_wildcard(one) || is_wildcard(other);
     one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || unspecified)
 }
 

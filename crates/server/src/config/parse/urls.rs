@@ -47,7 +47,7 @@ fn origin(value: &Value) -> Parsed<Origin> {
 }
 
 /// The parts of `host[:port]`, with an IPv6 address in brackets; `None` for anything else.
-fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+pub(in crate::config) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let after_brackets = authority.rfind(']').map_or(0, |index| index + 1);
     let (host, port) = match authority.get(after_brackets..)?.rfind(':') {
         None => (authority, None),
@@ -71,7 +71,8 @@ fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
 /// The URL of a store. The relative path of a file starts at `base`.
 pub(crate) fn store(base: &Path) -> impl Fn(&Value) -> Parsed<StoreUrl> {
     move |value| {
-        let expected = "the URL of a store, such as \"sqlite:aquaware.db\" or \"memory:\"";
+        let expected = "the URL of a store: \"sqlite:PATH\", \"postgres://…\", \"mysql://…\", \
+                        \"redis://…\" (also rediss, redis-cluster, redis-sentinel), or \"memory:\"";
         let url = text(value, expected)?;
         let (scheme, rest) = url.split_once(':').ok_or_else(|| Expected::new(expected))?;
         match scheme {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::problem::nearest;
-use super::super::schema::{self, CLIENT_SETTINGS, Key, SETTINGS};
+use super::super::schema::{self, CLIENT_SETTINGS, DefaultValue, Key, SETTINGS};
 use super::super::source::{Environment, FILE_VARIABLE, PREFIX, Source};
 use super::super::value::Value;
 use super::Raw;
@@ -26,6 +26,11 @@ pub(super) fn add(raw: &mut Raw, environment: &Environment) {
             raw.report(Some(key.to_string()), source, "is not valid UTF-8".to_owned());
             continue;
         };
+        let Some(setting) = key.setting() else { continue };
+        // Orchestrators set variables without a value; only for a list is that a value: "none".
+        if value.is_empty() && !matches!(setting.default, DefaultValue::List(_)) {
+            continue;
+        }
         if let Some(other) = seen.insert(key.clone(), name) {
             let what = format!("{other} sets the same key; remove one of them");
             raw.report(Some(key.to_string()), source, what);
@@ -34,7 +39,6 @@ pub(super) fn add(raw: &mut Raw, environment: &Environment) {
         if let Some(id) = key.client() {
             raw.add_client(id, source.clone());
         }
-        let Some(setting) = key.setting() else { continue };
         raw.set(key, Value::from_variable(value, setting.default), source);
     }
 }
@@ -166,6 +170,31 @@ mod tests {
         assert_eq!(ids, ["My-App.eu", "device", "other", "two__parts", "web"]);
         let rotation = raw.effective(&Key::of_client("My-App.eu", "rotation")).unwrap();
         assert_eq!(rotation.value.text(), Some("never"));
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset_except_for_a_list() {
+        for setting in SETTINGS.iter().chain(CLIENT_SETTINGS) {
+            let client = schema::find(CLIENT_SETTINGS, setting.path).is_some();
+            let key = match client {
+                true => Key::of_client("other", setting.path),
+                false => Key::plain(setting.path),
+            };
+            let variable = key.variable();
+            let raw = read("", &[(&variable, "")]);
+            assert_eq!(raw.problems, []);
+            let is_list = matches!(setting.default, DefaultValue::List(_));
+            let set = raw.effective(&key).is_some_and(|entry| entry.source != Source::Default);
+            assert_eq!(set, is_list, "{variable}");
+            let known = raw.clients().any(|(id, _)| id == "other");
+            assert_eq!(known, client && is_list, "{variable}");
+        }
+        let raw = read("log.level = 'off'", &[("AQUAWARE_LOG__LEVEL", "")]);
+        assert_eq!(raw.effective(&Key::plain("log.level")).unwrap().value.text(), Some("off"));
+        let twice = [("AQUAWARE_LOG__LEVEL", "off"), ("aquaware_log__level", "")];
+        assert_eq!(read("", &twice).problems, []);
+        let unknown = problems("", &[("AQUAWARE_LISTEN_PUBLIC", "")]);
+        assert!(unknown[0].contains("did you mean AQUAWARE_LISTEN__PUBLIC?"), "{unknown:?}");
     }
 
     #[test]
