@@ -48,9 +48,16 @@ impl Setup {
     /// Starts the server on free ports, and waits until it is ready.
     #[must_use]
     pub fn start(self) -> Server {
+        self.start_with_output(Stdio::piped(), Stdio::piped())
+    }
+
+    /// As [`Self::start`], with these streams as standard output and standard error.
+    #[must_use]
+    pub fn start_with_output(self, stdout: Stdio, stderr: Stdio) -> Server {
         let (public, management) = (free_address(), free_address());
         let setup = self.listening(public, management);
-        Stopped { setup, public, management, log: Log::default() }.start()
+        let stopped = Stopped { setup, public, management, log: Log::default() };
+        stopped.start_with_output(stdout, stderr)
     }
 }
 
@@ -195,9 +202,13 @@ impl Stopped {
     /// Restarts it on the same ports.
     #[must_use]
     pub fn start(self) -> Server {
+        self.start_with_output(Stdio::piped(), Stdio::piped())
+    }
+
+    fn start_with_output(self, stdout: Stdio, stderr: Stdio) -> Server {
         let Self { setup, public, management, log } = self;
         let mut command = setup.command();
-        let _ = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let _ = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let mut child = command.spawn().expect("the program can be started");
         let readers = [
             child.stdout.take().map(|stream| log.follow(stream)),

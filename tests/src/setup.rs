@@ -79,6 +79,14 @@ impl Setup {
         self.directory.path()
     }
 
+    /// With an empty database, for commands that run before a server: they create none.
+    #[must_use]
+    #[track_caller]
+    pub fn migrated(self) -> Self {
+        self.run(&["store", "migrate"]).is(0);
+        self
+    }
+
     /// A file in the data directory.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {

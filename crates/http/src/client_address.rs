@@ -126,6 +126,23 @@ mod tests {
     }
 
     #[test]
+    fn ignored_headers_are_reported_once() {
+        let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let reported = |peer: &str, name: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(name) = name {
+                headers.append(HeaderName::from_static(name), HeaderValue::from_static("x"));
+            }
+            proxies.client(Some(peer.parse().unwrap()), &headers);
+            proxies.reported.load(Ordering::Relaxed)
+        };
+        assert!(!reported("10.0.0.1", Some("x-forwarded-for")));
+        assert!(!reported("198.51.100.7", None));
+        assert!(reported("198.51.100.7", Some("forwarded")));
+        assert!(proxies.clone().reported.load(Ordering::Relaxed), "the clones of all workers");
+    }
+
+    #[test]
     fn headers_from_untrusted_peers_are_ignored() {
         assert_eq!(address("198.51.100.7", &[b"203.0.113.9"]), "198.51.100.7");
         assert_eq!(client("198.51.100.7", &[("x-forwarded-proto", b"https")]).https, None);

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use aquaware_core::password::{
-    Check, EstablishError, HashCost, Overloaded, PasswordHasher, Weakness, Worker,
+    Check, EstablishError, HashCost, Overloaded, PasswordHasher, Weakness, Worker, format_of,
+    is_supported,
 };
 use aquaware_core::random::SystemRandom;
 use aquaware_core::secret::{Password, PasswordHash};
@@ -70,6 +71,13 @@ impl PasswordHasher for HashingPool {
         password: &Password,
         against: Option<&PasswordHash>,
     ) -> Result<Check, Overloaded> {
+        if let Some(stored) = against.filter(|stored| !is_supported(stored)) {
+            tracing::warn!(
+                format = format_of(stored),
+                "a stored password hash cannot be checked, so the login fails; store an argon2id \
+                 hash in PHC format, or set a new password with `aquaware accounts set-password`"
+            );
+        }
         let (password, against) = (password.clone(), against.cloned());
         self.run(|reply| Job::Check(password, against, reply)).await
     }

@@ -73,7 +73,7 @@ fn dispatch(command: Command, mut context: Context<'_, '_>) -> Result<(), Comman
         Command::Keys { command } => keys::run(command, &mut context),
         Command::Store { command } => store::run(command, &mut context),
         Command::Token { command } => token::run(command, &mut context),
-        Command::Clients { command } => clients::run(command, request, json, context.output),
+        Command::Clients { command } => clients::run(command, json, context.output),
         Command::Config { command } => config::run(command, request, json, context.output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -14,4 +14,4 @@ pub(crate) use self::background::{Running, start};
 pub(crate) use self::error::StartError;
 pub(crate) use self::parts::{UseCases, snapshot, use_cases_for_commands};
 pub(crate) use self::running::serve;
-pub(crate) use self::stores::{StoreReport, check_stores, migrate_stores};
+pub(crate) use self::stores::{Facts, StoreReport, check_stores, migrate_stores};

@@ -145,7 +145,7 @@ impl AccountStore for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.check_reachable().await
+        self.check_writable().await
     }
 }
 

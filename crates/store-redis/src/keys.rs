@@ -54,4 +54,9 @@ impl Keys {
     pub(crate) fn logins(&self) -> String {
         format!("{}a", self.0)
     }
+
+    /// A key that exists only while a script runs.
+    pub(crate) fn write_check(&self) -> String {
+        format!("{}w", self.0)
+    }
 }

@@ -63,6 +63,7 @@ scripts! {
     ACCOUNT_CHANGE = "account_change";
     ACCOUNT_DELETE = "account_delete";
     POINTER_DROP = "pointer_drop";
+    WRITE_CHECK = "write_check";
 }
 
 #[cfg(test)]

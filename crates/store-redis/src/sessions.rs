@@ -135,7 +135,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.check_reachable().await
+        self.check_writable().await
     }
 }
 

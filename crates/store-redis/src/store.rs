@@ -13,7 +13,7 @@ use crate::connector::Connector;
 use crate::error::{ConnectError, RedisStoreError, Rejection};
 use crate::keys::Keys;
 use crate::options::{RedisOptions, Topology};
-use crate::scripts::LuaScript;
+use crate::scripts::{self, LuaScript};
 
 /// Sessions and accounts in Redis or Valkey. Cheap to clone; clones share one connection.
 ///
@@ -108,11 +108,11 @@ impl RedisStore {
         self.send(redis::cmd("HGETALL").arg(key), key, deadline).await
     }
 
-    /// Whether the store answers.
-    pub(crate) async fn check_reachable(&self) -> Result<(), StoreError> {
-        // A command on a key: a node of a Cluster answers PING even if it does not serve its slots.
-        let key = self.keys.logins();
-        self.send(redis::cmd("EXISTS").arg(&key), &key, self.deadline()).await.map(drop)
+    /// Whether the store responds and accepts writes.
+    pub(crate) async fn check_writable(&self) -> Result<(), StoreError> {
+        self.run(&scripts::WRITE_CHECK, &self.keys.write_check(), &[], self.deadline())
+            .await
+            .map(drop)
     }
 }
 

@@ -46,6 +46,26 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The file does not exist, and the options do not allow to create it.
+    #[error(
+        "there is no database {}: correct the path, or create the database with `aquaware store \
+         migrate` or by starting the server",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file does not exist, but the write-ahead log beside it does.
+    #[error(
+        "the database {path} is missing, but its log {path}-wal exists and may contain sessions and \
+         accounts: put the database back, or move the log away to start with an empty database",
+        path = path.display()
+    )]
+    LogWithoutDatabase {
+        /// The file.
+        path: PathBuf,
+    },
     /// The tables are missing or older than this program, and migrations are disabled.
     #[error("{} is not migrated: run `aquaware store migrate`", path.display())]
     NotMigrated {
@@ -283,6 +303,15 @@ pub enum SqlError {
     #[error("unexpected: {0}")]
     Unexpected(&'static str),
 }
+
+/// A file of an open SQLite database is not where it was opened.
+#[cfg(feature = "sqlite")]
+#[derive(Debug, Error)]
+#[error(
+    "{} was moved, replaced or deleted while it was in use: put it back, or restart the server",
+    .0.display()
+)]
+pub(crate) struct FileMovedError(pub(crate) PathBuf);
 
 /// An SQLSTATE: the standard code of an error.
 #[derive(Clone, Copy, PartialEq, Eq)]

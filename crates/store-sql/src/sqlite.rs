@@ -22,14 +22,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aquaware_core::store::StoreError;
-use diesel::{RunQueryDsl as _, SqliteConnection};
+use diesel::connection::SimpleConnection as _;
+use diesel::deserialize::QueryableByName;
+use diesel::sql_types::Integer;
+use diesel::{RunQueryDsl as _, SqliteConnection, sql_query};
 
 use self::error::store_result;
-use self::file::DatabaseFile;
+use self::file::{DatabaseFile, OpenFiles};
 use self::readers::Readers;
 pub use self::writer::WriteCounts;
 use self::writer::Writer;
-use crate::error::{OpenError, SqlError};
+use crate::error::OpenError;
 use crate::statements;
 
 /// How to open an SQLite store.
@@ -74,6 +77,7 @@ impl SqliteOptions {
 /// write-ahead log merged into it.
 pub struct SqliteStore {
     file: DatabaseFile,
+    files: OpenFiles,
     // Dropped in this order: the last connection that is closed merges the log into the file, and a
     // reader is not allowed to.
     readers: Readers,
@@ -99,7 +103,8 @@ impl SqliteStore {
         let connection = connection::open(&file, options.migrate)?;
         let readers = Readers::start(&file, options.readers)?;
         let writer = Writer::start(&file, connection)?;
-        Ok(Self { file, readers, writer })
+        let files = OpenFiles::of(&file);
+        Ok(Self { file, files, readers, writer })
     }
 
     /// The file, as an absolute path.
@@ -119,6 +124,7 @@ impl SqliteStore {
         &self,
         operation: impl FnMut(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.files.check()?;
         self.writer.run(self.file.timeout(), operation).await
     }
 
@@ -127,19 +133,31 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.files.check()?;
         self.readers.run(self.file.timeout(), query).await
     }
 
-    /// Whether the file can be read and the writer is running.
+    /// Whether the file can be read and written. Writes a value of the file's header that is there
+    /// already: this reaches the disk like any other change, so a full disk is noticed too.
     async fn probe(&self) -> Result<(), StoreError> {
-        if self.writer.is_stopped() {
-            return Err(SqlError::Stopped.before_commit());
-        }
         self.read(|connection| {
             store_result(statements::probe_sessions().load::<i64>(connection)).map(|_| ())
         })
+        .await?;
+        self.write(|connection| {
+            let version = sql_query("SELECT user_version FROM pragma_user_version");
+            let UserVersion { user_version } = store_result(version.get_result(connection))?;
+            let write = format!("PRAGMA user_version = {user_version}");
+            store_result(connection.batch_execute(&write))
+        })
         .await
     }
+}
+
+#[derive(QueryableByName)]
+struct UserVersion {
+    #[diesel(sql_type = Integer)]
+    user_version: i32,
 }
 
 impl fmt::Debug for SqliteStore {

@@ -23,7 +23,7 @@ fn emails(response: &Value) -> Vec<&str> {
 
 #[test]
 fn an_account_can_be_added_while_sign_up_is_closed() {
-    let setup = Setup::new().set("accounts.signup", "closed");
+    let setup = Setup::new().migrated().set("accounts.signup", "closed");
     let person = Person::new();
     let arguments =
         ["accounts", "add", &person.email, "--first-name", "Ann", "--password-stdin", "--json"];
@@ -43,7 +43,7 @@ fn an_account_can_be_added_while_sign_up_is_closed() {
 
 #[test]
 fn accounts_are_listed_in_order_and_in_pages() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     assert_eq!(emails(&accounts(&setup, &["list", "--json"]).json()), [""; 0]);
     assert!(accounts(&setup, &["list"]).stdout.contains("no accounts"));
     let mut people: Vec<Person> = (0..5).map(|_| Person::new()).collect();
@@ -61,7 +61,7 @@ fn accounts_are_listed_in_order_and_in_pages() {
 
 #[test]
 fn an_account_is_shown_by_address_and_by_id_without_its_hash() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let person = Person::new();
     let id = add(&setup, &person)["id"].as_str().unwrap().to_owned();
     for name in [person.email.to_uppercase().as_str(), &id] {
@@ -76,7 +76,7 @@ fn an_account_is_shown_by_address_and_by_id_without_its_hash() {
 
 #[test]
 fn an_unknown_account_is_reported_as_an_error() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     for arguments in [
         &["show", "nobody@example.com"][..],
         &["disable", "nobody@example.com"],
@@ -94,7 +94,7 @@ fn an_unknown_account_is_reported_as_an_error() {
 
 #[test]
 fn invalid_additions_add_nothing() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let person = Person::new();
     let _ = add(&setup, &person);
     let fed = |email: &str, password: &str| {
@@ -114,7 +114,7 @@ fn invalid_additions_add_nothing() {
 
 #[test]
 fn a_password_is_prompted_for_twice_without_echo() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let (email, password) = ("ann@example.com", "seven blue snails");
     let add = ["accounts", "add", email];
     let differ = [("New password", password), ("Repeat the password", "seven blue snakes")];
@@ -131,7 +131,7 @@ fn a_password_is_prompted_for_twice_without_echo() {
 
 #[test]
 fn disabling_ends_sessions_immediately_and_rejects_logins() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let server = setup.clone().start();
     let client = server.client();
     let (person, tokens) = client.new_session();
@@ -150,7 +150,7 @@ fn disabling_ends_sessions_immediately_and_rejects_logins() {
 
 #[test]
 fn a_new_password_ends_sessions_and_replaces_the_old_one() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let server = setup.clone().start();
     let client = server.client();
     let (person, tokens) = client.new_session();
@@ -169,7 +169,7 @@ fn a_new_password_ends_sessions_and_replaces_the_old_one() {
 
 #[test]
 fn changed_claims_appear_after_the_next_refresh() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let server = setup.clone().start();
     let client = server.client();
     let (person, tokens) = client.new_session();
@@ -195,7 +195,7 @@ fn changed_claims_appear_after_the_next_refresh() {
 
 #[test]
 fn deleting_asks_for_confirmation_and_ends_all_sessions() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let server = setup.clone().start();
     let client = server.client();
     let (person, tokens) = client.new_session();
@@ -230,7 +230,7 @@ fn a_store_in_memory_cannot_be_administered() {
 #[test]
 fn commands_create_files_readable_by_their_owner_only_and_no_keys() {
     use std::os::unix::fs::PermissionsExt as _;
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let _ = add(&setup, &Person::new());
     for entry in std::fs::read_dir(setup.path()).unwrap() {
         let mode = entry.unwrap().metadata().unwrap().permissions().mode();

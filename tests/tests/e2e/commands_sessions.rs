@@ -5,7 +5,7 @@ use serde_json::Value;
 
 #[test]
 fn sessions_are_listed_newest_first() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let server = setup.clone().start();
     let client = server.client();
     let (person, first) = client.new_session();
@@ -27,7 +27,7 @@ fn sessions_are_listed_newest_first() {
 
 #[test]
 fn only_the_revoked_session_ends_immediately() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let server = setup.clone().start();
     let client = server.client();
     let (person, gone) = client.new_session();
@@ -44,7 +44,7 @@ fn only_the_revoked_session_ends_immediately() {
 
 #[test]
 fn unknown_sessions_are_reported() {
-    let setup = Setup::new();
+    let setup = Setup::new().migrated();
     let nobody = setup.run(&["sessions", "list", "--account", "nobody@example.com"]);
     nobody.is_rejected(1, "there is no account");
     setup.run(&["sessions", "list"]).is_rejected(2, "--account");

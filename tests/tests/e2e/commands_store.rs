@@ -1,6 +1,8 @@
 //! `aquaware store`: diagnosing the stores.
 
-use aquaware_tests::{Outcome, Setup, Store, on_every_server};
+use std::time::Duration;
+
+use aquaware_tests::{Client, Outcome, Setup, Store, on_every_server, wait_for};
 use serde_json::Value;
 
 on_every_server!(a_good_store_is_told_to_be_good, what_is_migrated_once_stays_so);
@@ -52,4 +54,46 @@ fn an_unreachable_store_is_reported_without_its_password() {
     let told = format!("{}{}", finished.stdout, finished.stderr);
     assert!(told.contains("store.accounts") && told.contains("connection refused"), "{told}");
     assert!(!told.contains("horse"), "{told}");
+}
+
+#[test]
+fn a_database_that_is_moved_while_in_use_is_noticed() {
+    let server = Setup::new().start();
+    let (file, moved) = (server.file("aquaware.db"), server.file("moved.db"));
+    let client = server.client();
+    let (person, _) = client.new_session();
+    let ready = || Client::of(server.management()).get("/health/ready").send();
+    std::fs::rename(&file, &moved).unwrap();
+    ready().is(503);
+    client.try_log_in(&person.email, &person.password).is_problem(503, "store_unavailable");
+    wait_for("the log to name the file", Duration::from_secs(10), || {
+        server.log().contains("aquaware.db was moved, replaced or deleted").then_some(())
+    });
+    std::fs::rename(&moved, &file).unwrap();
+    ready().is(200);
+    client.try_log_in(&person.email, &person.password).is(200);
+}
+
+#[test]
+fn commands_create_nothing_and_name_the_place_where_they_looked() {
+    let setup = Setup::new();
+    for (command, named) in [
+        (&["accounts", "list"][..], "aquaware.db"),
+        (&["accounts", "show", "ann@example.com"], "aquaware.db"),
+        (&["accounts", "add", "ann@example.com", "--password-stdin"], "aquaware.db"),
+        (&["sessions", "list", "--account", "ann@example.com"], "aquaware.db"),
+        (&["store", "check"], "aquaware.db"),
+        (&["keys", "rotate"], "/keys"),
+        (&["keys", "generate", "--type", "access"], "/keys"),
+    ] {
+        let finished = setup.run_fed(command, "seven blue snails");
+        let told = format!("{}{}", finished.stdout, finished.stderr);
+        assert_eq!(finished.outcome, Outcome::Exit(1), "{command:?}: {told}");
+        assert!(told.contains(named), "{command:?}: {told}");
+    }
+    assert!(setup.run(&["keys", "list"]).stdout.contains("/keys"));
+    let elsewhere = setup.clone().set("data_dir", "mistyped");
+    assert_eq!(elsewhere.run(&["store", "migrate"]).outcome, Outcome::Exit(1));
+    assert_eq!(elsewhere.run(&["accounts", "list"]).outcome, Outcome::Exit(1));
+    assert_eq!(std::fs::read_dir(setup.path()).unwrap().count(), 0, "nothing is created");
 }

@@ -209,3 +209,37 @@ fn an_address_in_use_is_reported() {
     assert!(matches!(run.outcome, Outcome::Exit(1 | 2)), "{run:?}");
     assert!(run.stderr.contains(&address), "{}", run.stderr);
 }
+
+#[test]
+fn a_wildcard_address_requires_an_issuer() {
+    for address in ["0.0.0.0:8080", "[::]:8080", "[::ffff:0.0.0.0]:8080"] {
+        let setup = Setup::new().unset("issuer").set("listen.public", address);
+        for command in [&["config", "check"][..], &["serve"]] {
+            is_rejected(&setup.run(command), &["listen.public", "set issuer to the URL"]);
+        }
+        setup.set("issuer", "https://auth.example.com").run(&["config", "check"]).is(0);
+    }
+}
+
+#[test]
+fn warnings_do_not_change_the_exit_status() {
+    let setup =
+        Setup::new().set("clients.web.retry_window", "2m").set("issuer", "http://a.example");
+    let text = setup.run(&["config", "check"]);
+    text.is(0);
+    assert!(text.stdout.contains("warning: ") && text.stdout.contains("retry_window"), "{text:?}");
+    let json = setup.run(&["config", "check", "--json"]).json();
+    assert_eq!(json["ok"], true);
+    let keys: Vec<_> =
+        json["warnings"].as_array().unwrap().iter().filter_map(|it| it["key"].as_str()).collect();
+    for key in ["issuer", "clients.web.retry_window", "accounts.argon2.memory_kib"] {
+        assert!(keys.contains(&key), "{key}: {json}");
+    }
+}
+
+#[test]
+fn empty_variables_count_as_unset() {
+    let setup =
+        Setup::new().set("listen.workers", "").set("log.level", "").set("keys.algorithm", "");
+    setup.run(&["config", "check"]).is(0);
+}

@@ -4,6 +4,7 @@
 //! nothing, it measures the processor time of the server itself.
 
 mod framing;
+mod log_sinks;
 mod silent_readers;
 mod slow_requests;
 

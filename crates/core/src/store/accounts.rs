@@ -49,6 +49,6 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     /// Up to `at_most` accounts after the login `after`, in order of login.
     async fn list(&self, after: Option<&Login>, at_most: u32) -> Result<Vec<Account>, StoreError>;
 
-    /// Checks that the store responds.
+    /// Checks that the store responds and accepts writes. Leaves nothing behind.
     async fn ping(&self) -> Result<(), StoreError>;
 }

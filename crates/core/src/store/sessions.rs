@@ -118,6 +118,6 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// returns how many. Other sessions may use the indices afterwards.
     async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError>;
 
-    /// Checks that the store responds.
+    /// Checks that the store responds and accepts writes. Leaves nothing behind.
     async fn ping(&self) -> Result<(), StoreError>;
 }

@@ -104,6 +104,9 @@ fn list(
         Ok(accounts)
     })?;
     let json = json!({ "accounts": accounts.iter().map(as_json).collect::<Vec<_>>() });
+    if accounts.is_empty() {
+        return context.print(&json, &format!("no accounts in {}", config.store.accounts));
+    }
     context.print(&json, &list_text(&accounts))
 }
 

@@ -11,30 +11,26 @@ use zeroize::Zeroizing;
 use super::arguments::ClientsCommand;
 use super::error::CommandError;
 use super::output::Output;
-use crate::config::{Request, load};
 
 /// Runs the command.
 pub(super) fn run(
     command: ClientsCommand,
-    request: &Request,
     json: bool,
     output: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     match command {
-        ClientsCommand::Secret => secret(request, json, output),
+        ClientsCommand::Secret => secret(json, output),
     }
 }
 
-/// Generates 256 random bits and their hash at the configured cost.
-fn secret(request: &Request, json: bool, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let argon2 = load(request)?.config.accounts.argon2;
+/// Generates 256 random bits and their hash. Works without a valid configuration: an operator may
+/// need the secret to complete it.
+fn secret(json: bool, output: &mut Output<'_>) -> Result<(), CommandError> {
     let failed = |_| CommandError::Failed("failed to hash the secret".to_owned());
-    let cost = HashCost::new(argon2.memory_kib, argon2.iterations, argon2.parallelism)
-        .map_err(|error| CommandError::Failed(error.to_string()))?;
     let mut bytes = Zeroizing::new([0; 32]);
     SystemRandom.fill(&mut *bytes);
     let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
-    let hash = Worker::new(cost, 8)
+    let hash = Worker::new(HashCost::default(), 8)
         .establish(&Password::new(secret.to_string()), &[], &SystemRandom)
         .map_err(failed)?;
     let text = if json {

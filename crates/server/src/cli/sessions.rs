@@ -29,6 +29,9 @@ fn list(name: &str, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
         stores.sessions.list(&request, &account.id).await.map_err(failed)
     })?;
     let json = json!({ "sessions": sessions.iter().map(as_json).collect::<Vec<_>>() });
+    if sessions.is_empty() {
+        return context.print(&json, &format!("no live sessions in {}", config.store.sessions));
+    }
     context.print(&json, &list_text(&sessions))
 }
 
@@ -64,9 +67,6 @@ fn as_json(session: &Session) -> Json {
 }
 
 fn list_text(sessions: &[Session]) -> String {
-    if sessions.is_empty() {
-        return "no live sessions".to_owned();
-    }
     let mut table =
         Table::new(["ID", "CLIENT", "CREATED", "LAST USED", "EXPIRES", "FROM", "DEVICE"]);
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::arguments::StoreCommand;
 use super::context::Context;
 use super::error::CommandError;
-use crate::compose::{self, StoreReport};
+use crate::compose::{self, Facts, StoreReport};
 use crate::config::load;
 use aquaware_core::time::SystemClock;
 
@@ -77,7 +77,14 @@ impl Report {
                     "kept in memory, and lost when the server stops".to_owned(),
                 )]
             }
-            Ok(Some(facts)) => findings(&facts, now),
+            Ok(Some(Facts { facts, write })) => {
+                let mut found = findings(&facts, now);
+                found.push(match write {
+                    Ok(()) => (Severity::Ok, "writable".to_owned()),
+                    Err(cause) => (Severity::Error, format!("{cause}; the server needs to write")),
+                });
+                found
+            }
             Err(error) => vec![(Severity::Error, error)],
         };
         findings.extend(shared_mailboxes(store.collisions));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aquaware_core::keys::RingError;
 use aquaware_core::password::InvalidCostError;
+use aquaware_core::store::StoreError;
 use aquaware_http::BuildError;
 use aquaware_key_directory::KeyDirectoryError;
 use aquaware_store_redis::{ConnectError, InvalidUrlError};
@@ -39,6 +40,8 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Store(#[from] OpenStoreError),
     #[error(transparent)]
+    Write(#[from] WriteCheckError),
+    #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
     Routes(#[from] BuildError),
@@ -61,6 +64,15 @@ pub(crate) struct OpenStoreError {
     pub(super) key: &'static str,
     #[source]
     pub(super) source: StoreCause,
+}
+
+/// A store does not accept writes.
+#[derive(Debug, Error)]
+#[error("the store of {key} does not accept writes")]
+pub(crate) struct WriteCheckError {
+    pub(super) key: &'static str,
+    #[source]
+    pub(super) source: StoreError,
 }
 
 /// Why a store could not be opened.

@@ -14,8 +14,8 @@ use aquaware_http::{Aquaware, HashingPool, Origin, PoolSize};
 use aquaware_key_directory::{KeyDirectory, KeyDirectoryError};
 
 use super::error::StartError;
-use super::stores;
-use crate::config::{self, Config, Signup};
+use super::stores::{self, Ports};
+use crate::config::{self, Config, Signup, Stores};
 
 /// The key directory of a configuration.
 pub(super) fn key_directory(config: &Config) -> KeyDirectory {
@@ -48,7 +48,9 @@ pub(super) async fn routes(
     keys: &[KeyRecord],
 ) -> Result<Aquaware, StartError> {
     let snapshot = snapshot(config, public, keys, SystemClock.now())?;
-    let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot).await?;
+    let ports = stores::open(&config.store).await?;
+    stores::check_writable(&ports).await?;
+    let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot, ports)?;
     Ok(Aquaware::builder(sessions)
         .password_hasher(hasher)
         .accounts(accounts)
@@ -71,7 +73,8 @@ pub(crate) struct UseCases {
 
 /// Opens the stores of `config` for a command. Servers may run on the same stores.
 ///
-/// Commands issue no tokens, so this uses temporary keys in memory and works without a key
+/// Commands create neither files nor tables: where there are none, the configuration probably names
+/// the wrong place. They issue no tokens, so this uses temporary keys in memory and works without a key
 /// directory.
 ///
 /// # Errors
@@ -80,17 +83,19 @@ pub(crate) async fn use_cases_for_commands(
     config: &Config,
     now: Timestamp,
 ) -> Result<UseCases, StartError> {
-    let directory = &config.data_dir;
-    std::fs::create_dir_all(directory).map_err(StartError::data_directory(directory))?;
     let temporary = missing(&[], Algorithm::EdDsa, now, &SystemRandom)
         .map_err(|_| KeyDirectoryError::Generate)?;
-    use_cases(config, snapshot(config, config.listen.public, &temporary, now)?).await
+    let ports = stores::open(&Stores { migrate: false, ..config.store.clone() }).await?;
+    use_cases(config, snapshot(config, config.listen.public, &temporary, now)?, ports)
 }
 
-/// Opens the stores and builds the use cases over them.
-async fn use_cases(config: &Config, snapshot: Snapshot) -> Result<UseCases, StartError> {
+/// The use cases over these stores.
+fn use_cases(
+    config: &Config,
+    snapshot: Snapshot,
+    (session_store, account_store): Ports,
+) -> Result<UseCases, StartError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let (session_store, account_store) = stores::open(&config.store).await?;
     let sessions =
         Arc::new(Sessions::new(session_store.clone(), random.clone(), Arc::new(snapshot)));
     let hasher = Arc::new(hashing(&config.accounts)?);

@@ -10,7 +10,7 @@ use aquaware_store_sql::{
     MysqlOptions, MysqlStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
 };
 
-use super::error::{OpenStoreError, StartError, StoreCause};
+use super::error::{OpenStoreError, StartError, StoreCause, WriteCheckError};
 use crate::config::{Config, Engine, StoreUrl, Stores};
 use aquaware_core::error_chain;
 
@@ -37,13 +37,17 @@ pub(super) async fn open(stores: &Stores) -> Result<Ports, OpenStoreError> {
 }
 
 async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, StoreCause> {
-    Ok(match Engines::open(url, stores).await? {
-        Engines::Memory(store) => both(store),
-        Engines::Sqlite(store) => both(store),
-        Engines::Postgres(store) => both(store),
-        Engines::Mysql(store) => both(store),
-        Engines::Redis(store) => both(store),
-    })
+    Ok(Engines::open(url, stores).await?.into_ports())
+}
+
+/// Checks that both stores accept writes.
+///
+/// # Errors
+/// [`WriteCheckError`] for the first store that does not.
+pub(super) async fn check_writable((sessions, accounts): &Ports) -> Result<(), WriteCheckError> {
+    let failed = |key| move |source| WriteCheckError { key, source };
+    sessions.ping().await.map_err(failed("store.sessions"))?;
+    accounts.ping().await.map_err(failed("store.accounts"))
 }
 
 /// A store of any engine.
@@ -56,6 +60,16 @@ enum Engines {
 }
 
 impl Engines {
+    fn into_ports(self) -> Ports {
+        match self {
+            Self::Memory(store) => both(store),
+            Self::Sqlite(store) => both(store),
+            Self::Postgres(store) => both(store),
+            Self::Mysql(store) => both(store),
+            Self::Redis(store) => both(store),
+        }
+    }
+
     async fn open(url: &StoreUrl, stores: &Stores) -> Result<Self, StoreCause> {
         let Stores { timeout, migrate, .. } = *stores;
         let pool_size = usize::try_from(stores.pool_size.get()).unwrap_or(usize::MAX);
@@ -93,6 +107,7 @@ impl Engines {
     }
 }
 
+/// The two ports of a store.
 fn both<S: SessionStore + AccountStore + 'static>(store: S) -> Ports {
     let store = Arc::new(store);
     (store.clone(), store)
@@ -103,12 +118,20 @@ fn both<S: SessionStore + AccountStore + 'static>(store: S) -> Ports {
 pub(crate) struct StoreReport {
     pub(crate) settings: Vec<&'static str>,
     /// What the store reports, `None` for a store in memory, or why it cannot be used.
-    pub(crate) outcome: Result<Option<StoreFacts>, String>,
+    pub(crate) outcome: Result<Option<Facts>, String>,
     /// The accounts that share a mailbox, by address and id, or why they could not be compared.
     pub(crate) collisions: Result<Vec<Vec<String>>, String>,
 }
 
-/// Checks the stores without changing them.
+/// What a store reports, and whether it accepts writes.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) facts: StoreFacts,
+    /// The cause if a write fails.
+    pub(crate) write: Result<(), String>,
+}
+
+/// Checks the stores. Leaves them unchanged.
 ///
 /// # Errors
 /// When the runtime cannot be started.
@@ -116,13 +139,12 @@ pub(crate) fn check_stores(config: &Config) -> Result<Vec<StoreReport>, StartErr
     check(&Stores { migrate: false, ..config.store.clone() })
 }
 
-/// Migrates the stores and checks them.
+/// Migrates the stores and checks them. Creates the file of an SQLite store, but no directory: a
+/// directory that does not exist is more likely to be mistyped.
 ///
 /// # Errors
-/// When the runtime cannot be started or the data directory cannot be created.
+/// When the runtime cannot be started.
 pub(crate) fn migrate_stores(config: &Config) -> Result<Vec<StoreReport>, StartError> {
-    let directory = &config.data_dir;
-    std::fs::create_dir_all(directory).map_err(StartError::data_directory(directory))?;
     check(&Stores { migrate: true, ..config.store.clone() })
 }
 
@@ -143,7 +165,7 @@ fn check(stores: &Stores) -> Result<Vec<StoreReport>, StartError> {
 
 async fn check_one(settings: Vec<&'static str>, url: &StoreUrl, stores: &Stores) -> StoreReport {
     let outcome = facts(url, stores).await;
-    let usable = matches!(&outcome, Ok(Some(facts)) if facts.migrated);
+    let usable = matches!(&outcome, Ok(Some(found)) if found.facts.migrated);
     let collisions = match usable && settings.contains(&"store.accounts") {
         true => collisions(url, stores).await,
         false => Ok(Vec::new()),
@@ -158,16 +180,15 @@ async fn collisions(url: &StoreUrl, stores: &Stores) -> Result<Vec<Vec<String>>,
     Ok(groups.iter().map(|group| group.iter().map(name).collect()).collect())
 }
 
-async fn facts(url: &StoreUrl, stores: &Stores) -> Result<Option<StoreFacts>, String> {
+async fn facts(url: &StoreUrl, stores: &Stores) -> Result<Option<Facts>, String> {
     let opened = Engines::open(url, stores).await.map_err(|error| error_chain(&error))?;
     let facts = match &opened {
         Engines::Memory(_) => return Ok(None),
-        Engines::Sqlite(store) => store.facts().await,
-        Engines::Postgres(store) => store.facts().await,
-        Engines::Mysql(store) => store.facts().await,
-        Engines::Redis(store) => {
-            return store.facts().await.map(Some).map_err(|error| error_chain(&error));
-        }
-    };
-    facts.map(Some).map_err(|error| error_chain(&error))
+        Engines::Sqlite(store) => store.facts().await.map_err(|error| error_chain(&error)),
+        Engines::Postgres(store) => store.facts().await.map_err(|error| error_chain(&error)),
+        Engines::Mysql(store) => store.facts().await.map_err(|error| error_chain(&error)),
+        Engines::Redis(store) => store.facts().await.map_err(|error| error_chain(&error)),
+    }?;
+    let write = check_writable(&opened.into_ports()).await.map_err(|error| error_chain(&error));
+    Ok(Some(Facts { facts, write }))
 }

@@ -55,7 +55,7 @@ pub(super) fn display(value: &Value, secrecy: Secrecy) -> String {
 
 /// Masks too much rather than too little: a password may contain any character, and the URL may be
 /// malformed.
-fn masked_url(url: &str) -> String {
+pub(super) fn masked_url(url: &str) -> String {
     if url.starts_with("sqlite:") || url.starts_with("memory:") {
         return url.to_owned();
     }

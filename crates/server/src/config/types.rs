@@ -1,8 +1,9 @@
 //! The types of values that only this program has: store URLs and named options.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use super::secret::SecretText;
+use super::secret::{SecretText, masked_url};
 
 /// The location of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,17 @@ pub(crate) enum StoreUrl {
     /// An SQLite file. The path is not relative to the data directory any more.
     Sqlite(PathBuf),
     Server(Engine, SecretText),
+}
+
+/// Where a command looked, without passwords.
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Server(_, url) => f.write_str(&masked_url(url.expose())),
+        }
+    }
 }
 
 /// The kinds of store servers.

@@ -37,6 +37,19 @@ const SCAN_ROWS: i64 = 4096;
 /// Expired sessions deleted by one statement.
 const DELETE_BATCH: usize = 128;
 
+/// Changes of sessions that find no row.
+const SESSION_CHANGES: [&str; 3] = [
+    "INSERT INTO sessions SELECT * FROM sessions WHERE 1 = 0",
+    "UPDATE sessions SET generation = generation WHERE 1 = 0",
+    "DELETE FROM sessions WHERE 1 = 0",
+];
+/// Changes of accounts that find no row.
+const ACCOUNT_CHANGES: [&str; 3] = [
+    "INSERT INTO accounts SELECT * FROM accounts WHERE 1 = 0",
+    "UPDATE accounts SET login = login WHERE 1 = 0",
+    "DELETE FROM accounts WHERE 1 = 0",
+];
+
 /// Sessions and accounts in a database that is reached over a network.
 ///
 /// An acknowledged operation is as durable as the server's settings make it, which `facts` reports.
@@ -89,15 +102,15 @@ impl<C: Engine> ServerStore<C> {
         self.pool.run(Access::Write, input, operation).await
     }
 
-    /// Whether the server responds and has the table of sessions.
-    async fn probe(&self) -> Result<(), StoreError>
-    where
-        statements::probe_sessions: LoadQuery<'static, C::Raw, i64>,
-    {
-        self.read((), |connection, ()| {
+    /// Whether the server responds and lets this user read and write these tables. The changes find
+    /// no row, so nothing remains of them, but the server rejects them like any other.
+    async fn probe(&self, statements: &'static [&'static str]) -> Result<(), StoreError> {
+        self.read(statements, |connection, statements| {
             Box::pin(async move {
-                let probe = statements::probe_sessions();
-                connection.load(Access::Read, probe).await.map(|_: Vec<i64>| ())
+                for statement in statements.iter() {
+                    connection.run_script(statement).await?;
+                }
+                Ok(())
             })
         })
         .await
@@ -140,7 +153,6 @@ where
     statements::scan_sessions: LoadQuery<'static, C::Raw, (Vec<u8>, ExpiryColumns)>,
     statements::delete_expired: ExecuteDsl<C::Raw>,
     statements::revoked_since: LoadQuery<'static, C::Raw, RevokedRow>,
-    statements::probe_sessions: LoadQuery<'static, C::Raw, i64>,
 {
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
         self.write(SessionRow::from(session), |connection, row| {
@@ -233,7 +245,7 @@ where
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.probe().await
+        self.probe(&SESSION_CHANGES).await
     }
 }
 
@@ -275,7 +287,6 @@ where
     statements::account_by_id: LoadQuery<'static, C::Raw, AccountRow>,
     statements::list_accounts: LoadQuery<'static, C::Raw, AccountRow>,
     statements::delete_account: ExecuteDsl<C::Raw>,
-    statements::probe_sessions: LoadQuery<'static, C::Raw, i64>,
 {
     async fn create(&self, account: &Account) -> Result<bool, StoreError> {
         self.write(AccountRow::from(account), |connection, row| {
@@ -348,7 +359,7 @@ where
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.probe().await
+        self.probe(&ACCOUNT_CHANGES).await
     }
 }
 

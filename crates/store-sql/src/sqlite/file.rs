@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{OpenError, SqlError};
+use aquaware_core::store::StoreError;
+
+use crate::error::{FileMovedError, OpenError, SqlError};
 
 /// A database file, and how long to wait for it. Cheap to clone: every thread has one.
 #[derive(Clone)]
@@ -49,6 +51,11 @@ impl DatabaseFile {
         &self.0.url
     }
 
+    /// The path of the write-ahead log.
+    fn log_path(&self) -> PathBuf {
+        PathBuf::from(format!("{}-wal", self.0.url))
+    }
+
     pub(super) fn timeout(&self) -> Duration {
         self.0.timeout
     }
@@ -72,13 +79,57 @@ impl DatabaseFile {
                 warn_if_shared(path, &found);
                 Ok(())
             }
-            Err(error) if error.kind() == ErrorKind::NotFound && create => create_file(path),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(OpenError::NotMigrated { path: path.to_owned() })
+                let path = path.to_owned();
+                if self.log_path().exists() {
+                    Err(OpenError::LogWithoutDatabase { path })
+                } else if create {
+                    create_file(&path)
+                } else {
+                    Err(OpenError::Missing { path })
+                }
             }
             Err(error) => Err(io_error(path, error)),
         }
     }
+}
+
+/// The identity of the files of an open database.
+///
+/// SQLite continues to use the files that it has open, wherever they are now. What it writes to a
+/// moved or deleted file would be missing after a restart.
+pub(super) struct OpenFiles(Vec<(PathBuf, FileId)>);
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+impl OpenFiles {
+    /// The files of `file`, which is open.
+    pub(super) fn of(file: &DatabaseFile) -> Self {
+        let paths = [file.path().to_owned(), file.log_path()];
+        let found = paths.into_iter().filter_map(|path| file_id(&path).map(|id| (path, id)));
+        Self(found.collect())
+    }
+
+    /// Checks that the files are still where they were opened. Costs two calls of the system.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        match self.0.iter().find(|(path, id)| file_id(path) != Some(*id)) {
+            Some((path, _)) => Err(StoreError::Unreachable(Box::new(FileMovedError(path.clone())))),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_id(_path: &Path) -> Option<FileId> {
+    None
 }
 
 fn create_file(path: &Path) -> Result<(), OpenError> {

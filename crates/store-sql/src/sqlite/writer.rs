@@ -75,11 +75,6 @@ impl Writer {
         }
     }
 
-    /// Whether no more operations are accepted.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.queue.as_ref().is_none_or(mpsc::Sender::is_closed)
-    }
-
     /// Runs and commits `operation` within `timeout`. Once it is queued, it may be committed even if
     /// its caller is dropped or gets a timeout.
     pub(super) async fn run<T: Send + 'static>(

@@ -121,7 +121,8 @@ fn without_migrations_an_old_file_is_rejected_and_unchanged() {
     let temp = TempStore::new();
     let options = with_migrate(&temp, false);
     let error = open_error(options.clone());
-    assert!(matches!(error, OpenError::NotMigrated { .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Missing { .. }), "{error:?}");
+    assert!(error.to_string().contains("aquaware store migrate"), "{error}");
     assert!(temp.files().is_empty(), "nothing is created");
 
     fs::write(temp.path(), "").unwrap();
@@ -133,6 +134,76 @@ fn without_migrations_an_old_file_is_rejected_and_unchanged() {
     drop(temp.open());
     let store = SqliteStore::open(options).unwrap();
     run(async { SessionStore::ping(&store).await.unwrap() });
+}
+
+#[test]
+fn a_log_without_its_database_is_rejected() {
+    let temp = TempStore::new();
+    fs::write(temp.path().with_file_name("aquaware.db-wal"), "a log").unwrap();
+    for migrate in [true, false] {
+        let error = open_error(with_migrate(&temp, migrate));
+        assert!(matches!(error, OpenError::LogWithoutDatabase { .. }), "{error:?}");
+        assert!(error.to_string().contains("aquaware.db-wal"), "{error}");
+    }
+    assert_eq!(temp.files(), ["aquaware.db-wal"], "nothing is created");
+}
+
+#[test]
+fn a_moved_replaced_or_deleted_file_is_noticed_by_every_operation() {
+    type Change = fn(&Path, &Path);
+    let changes: [Change; 4] = [
+        |file, elsewhere| fs::rename(file, elsewhere).unwrap(),
+        |file, elsewhere| {
+            fs::rename(file, elsewhere).unwrap();
+            fs::copy(elsewhere, file).unwrap();
+        },
+        |file, elsewhere| {
+            fs::hard_link(file, elsewhere).unwrap();
+            fs::remove_file(file).unwrap();
+        },
+        |file, elsewhere| {
+            fs::rename(file.with_file_name("aquaware.db-wal"), elsewhere).unwrap();
+        },
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let temp = TempStore::new();
+        let store = temp.open();
+        let elsewhere = temp.path().with_file_name("elsewhere");
+        run(async {
+            assert!(store.insert(&session(1)).await.unwrap());
+            change(&temp.path(), &elsewhere);
+            let errors = [
+                store.insert(&session(2)).await.unwrap_err(),
+                store.find(&id(1)).await.unwrap_err(),
+                SessionStore::ping(&store).await.unwrap_err(),
+                AccountStore::ping(&store).await.unwrap_err(),
+            ];
+            for error in errors {
+                assert!(error.is_transient(), "{number}: {error:?}");
+                let cause = error.source().unwrap().to_string();
+                assert!(cause.contains("aquaware.db"), "{number}: {cause}");
+            }
+            // The file is put back.
+            let target = if number == 3 { "aquaware.db-wal" } else { "aquaware.db" };
+            fs::rename(&elsewhere, temp.path().with_file_name(target)).unwrap();
+            assert!(store.insert(&session(2)).await.unwrap());
+        });
+    }
+}
+
+#[test]
+fn checking_for_writes_leaves_nothing_behind() {
+    let temp = TempStore::new();
+    let store = temp.open();
+    run(async {
+        SessionStore::ping(&store).await.unwrap();
+        AccountStore::ping(&store).await.unwrap();
+        temp.execute("PRAGMA user_version = 7");
+        SessionStore::ping(&store).await.unwrap();
+        assert!(AccountStore::list(&store, None, 1).await.unwrap().is_empty());
+    });
+    temp.execute("CREATE TABLE t (version CHECK (version = 7))");
+    temp.execute("INSERT INTO t SELECT user_version FROM pragma_user_version");
 }
 
 /// A database of the previous release: its tables, and one session.

@@ -22,9 +22,6 @@ pub(super) fn as_json(account: &Account) -> Json {
 
 /// Accounts as a table.
 pub(super) fn list_text(accounts: &[Account]) -> String {
-    if accounts.is_empty() {
-        return "no accounts".to_owned();
-    }
     let mut table = Table::new(["E-MAIL", "ID", "CREATED", "STATE", "CLAIMS"]);
     for account in accounts {
         let claims = if account.claims.is_empty() { "-".to_owned() } else { claims(account) };
