@@ -14,11 +14,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
 use crate::builder::{BuildError, Builder};
+use crate::metrics::Metrics;
 use crate::middleware::{Chain, cors, request_middleware};
 use crate::problem::Problem;
 use crate::route::{endpoint, public_document};
 use crate::state::State;
-use crate::{auth, health, key_set, login, oauth, status_lists};
+use crate::{auth, health, key_set, login, oauth, scrape, status_lists};
 
 /// The routes of an issuer, ready to be mounted into actix-web applications.
 ///
@@ -57,8 +58,14 @@ impl Aquaware {
             .service(endpoint("/health/ready", [(Method::GET, web::to(health::ready))]));
     }
 
-    /// The middleware for the whole application: CORS for the allowed origins, a request id and one
-    /// log line per request, and problem documents for errors that the HTTP library answers. Wrap
+    /// Mounts `/metrics`, for an application that only operators reach.
+    pub fn configure_metrics(&self, app: &mut ServiceConfig) {
+        app.app_data(self.state.clone())
+            .service(endpoint("/metrics", [(Method::GET, web::to(scrape::metrics))]));
+    }
+
+    /// The middleware for the whole application: CORS for the allowed origins, a request id, one
+    /// log line and the metrics of each request, and problem documents for errors that the HTTP library answers. Wrap
     /// it last, so that it is the outermost. The routes also work without it.
     pub fn middleware<S, B>(
         &self,
@@ -74,7 +81,7 @@ impl Aquaware {
         B: MessageBody + 'static,
     {
         let cors = cors(self.state.allow_origins.as_slice().into());
-        Chain::new(cors, request_middleware(self.state.proxies.clone()))
+        Chain::new(cors, request_middleware(self.state.proxies.clone(), Some(&self.state.metrics)))
     }
 
     /// The sessions behind the routes.
@@ -89,13 +96,19 @@ impl Aquaware {
         self.state.accounts.as_ref().map(|accounts| &accounts.service)
     }
 
+    /// The metrics of the routes.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.state.metrics
+    }
+
     /// Counts a login against the limit of its client address. A login handler of the application
     /// calls this before it checks credentials.
     ///
     /// # Errors
     /// 429 `rate_limited`.
     pub fn count_login(&self, request: &HttpRequest) -> Result<(), Problem> {
-        self.state.limiter.log_in(self.state.client(request).address)
+        self.state.count_login(self.state.client(request).address)
     }
 
     /// Opens a session for a user that the application has authenticated, and returns the token

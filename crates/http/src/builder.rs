@@ -17,6 +17,7 @@ use crate::cookie::RefreshCookie;
 use crate::failed_logins::FailedLogins;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::origin::{AllowedOrigins, is_origin};
 use crate::state::{AccountState, State};
 
@@ -55,6 +56,7 @@ pub struct Builder {
     cookie_name: String,
     insecure_cookies: bool,
     limits: Limits,
+    metrics: Arc<Metrics>,
     allow_origins: Vec<String>,
     trusted_proxies: Vec<String>,
 }
@@ -70,6 +72,7 @@ impl Builder {
             cookie_name: RefreshCookie::DEFAULT_NAME.to_owned(),
             insecure_cookies: false,
             limits: Limits::default(),
+            metrics: Arc::default(),
             allow_origins: Vec::new(),
             trusted_proxies: Vec::new(),
         }
@@ -136,6 +139,13 @@ impl Builder {
         self
     }
 
+    /// Counts into these metrics, which may already observe the stores.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Web origins, besides the issuer's own, that may call with credentials and use the refresh
     /// cookie, such as `https://app.example.com`.
     #[must_use]
@@ -192,6 +202,7 @@ impl Builder {
             origins,
             proxies: TrustedProxies::new(proxies),
             limiter: Limiter::new(&limits),
+            metrics: self.metrics,
             allow_origins: self.allow_origins,
         })
     }

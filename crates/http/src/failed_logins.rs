@@ -56,12 +56,12 @@ impl FailedLogins {
         locked(rate, self.windows().get(&key(login)), now)
     }
 
-    /// Counts a wrong password.
+    /// Counts a wrong password; returns whether it locks the login.
     ///
     /// # Errors
     /// [`ErrorCode::AccountLocked`], to be returned instead, if the login is locked by now.
-    pub(crate) fn failed(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
-        let Some(rate) = self.rate else { return Ok(()) };
+    pub(crate) fn failed(&self, login: &Login, now: Timestamp) -> Result<bool, Problem> {
+        let Some(rate) = self.rate else { return Ok(false) };
         let (key, mut windows) = (key(login), self.windows());
         locked(rate, windows.get(&key), now)?;
         if windows.len() >= self.max_logins && !windows.contains_key(&key) {
@@ -72,7 +72,7 @@ impl FailedLogins {
             *window = Window { started: now, failures: 0 };
         }
         window.failures = window.failures.saturating_add(1);
-        Ok(())
+        Ok(window.failures == rate.count.get())
     }
 
     /// Resets the count after a correct password.
@@ -162,7 +162,7 @@ mod tests {
         FailedLogins::with_capacity(Some(rate), 100)
     }
 
-    fn wait(result: Result<(), Problem>) -> String {
+    fn wait<T: std::fmt::Debug>(result: Result<T, Problem>) -> String {
         let problem = result.unwrap_err();
         assert_eq!(problem.code(), ErrorCode::AccountLocked);
         let response = problem.response();

@@ -3,6 +3,7 @@
 //! requests fail immediately as overloaded.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -29,6 +30,7 @@ pub struct PoolSize {
 #[derive(Debug)]
 pub struct HashingPool {
     queue: SyncSender<Job>,
+    waiting: Arc<AtomicU64>,
 }
 
 enum Job {
@@ -43,23 +45,35 @@ impl HashingPool {
     /// When the operating system refuses a thread.
     pub fn start(cost: &HashCost, min_length: usize, size: &PoolSize) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(size.waiting);
-        let jobs = Arc::new(Mutex::new(jobs));
+        let (jobs, waiting) = (Arc::new(Mutex::new(jobs)), Arc::new(AtomicU64::new(0)));
         for number in 0..size.threads.max(1) {
-            let (jobs, cost) = (Arc::clone(&jobs), cost.clone());
+            let (jobs, waiting, cost) = (Arc::clone(&jobs), Arc::clone(&waiting), cost.clone());
             thread::Builder::new()
                 .name(format!("hashing-{number}"))
-                .spawn(move || serve(&jobs, &cost, min_length))?;
+                .spawn(move || serve(&jobs, &waiting, &cost, min_length))?;
         }
-        Ok(Self { queue })
+        Ok(Self { queue, waiting })
+    }
+
+    /// Reads how many jobs wait, also after the pool is dropped. For
+    /// [`Metrics::hashes_waiting`](crate::Metrics::hashes_waiting).
+    pub fn waiting(&self) -> impl Fn() -> u64 + Send + use<> {
+        let waiting = Arc::clone(&self.waiting);
+        move || waiting.load(Ordering::Relaxed)
     }
 
     /// Queues a job and waits for its result. A full queue and a job that panicked are reported as
     /// overload.
     async fn run<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Overloaded> {
         let (reply, answer) = oneshot::channel();
+        // Counted before a thread can take it, so that the count never falls below zero.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         match self.queue.try_send(job(reply)) {
             Ok(()) => answer.await.map_err(|_| Overloaded),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Overloaded),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                Err(Overloaded)
+            }
         }
     }
 }
@@ -94,9 +108,10 @@ impl PasswordHasher for HashingPool {
     }
 }
 
-fn serve(jobs: &Mutex<Receiver<Job>>, cost: &HashCost, min_length: usize) {
+fn serve(jobs: &Mutex<Receiver<Job>>, waiting: &AtomicU64, cost: &HashCost, min_length: usize) {
     let mut worker = Worker::new(cost.clone(), min_length);
     while let Some(job) = next(jobs) {
+        waiting.fetch_sub(1, Ordering::Relaxed);
         // A panic fails its own request, not the thread.
         if catch_unwind(AssertUnwindSafe(|| work(&mut worker, job))).is_err() {
             tracing::error!("a password hash panicked");
@@ -145,7 +160,7 @@ mod tests {
     #[actix_web::test]
     async fn a_full_queue_is_overloaded_immediately() {
         let (queue, jobs) = sync_channel(1);
-        let pool = HashingPool { queue };
+        let pool = HashingPool { queue, waiting: Arc::default() };
         let password = Password::new("seven blue snails".to_owned());
         // No thread takes jobs: the first waits, the second exceeds the queue.
         let first = pool.check(&password, None);
@@ -159,6 +174,7 @@ mod tests {
         )
         .await;
         assert_eq!(refused, Err(Overloaded));
+        assert_eq!(pool.waiting()(), 1);
         drop(jobs);
         assert_eq!(pool.check(&password, None).await, Err(Overloaded));
     }

@@ -11,6 +11,8 @@ use aquaware_core::service::{Granted, LogIn, LoginError, NewSession, RequestCont
 use aquaware_core::session::{Device, EndReason};
 
 use crate::error_code::ErrorCode;
+use crate::events;
+use crate::metrics::LoginOutcome;
 use crate::problem::Problem;
 use crate::state::State;
 use crate::token_response;
@@ -40,8 +42,39 @@ impl From<LoginRejection> for Problem {
     }
 }
 
-/// Logs in unless the account is locked, and counts failures.
+impl LoginRejection {
+    fn outcome(&self) -> LoginOutcome {
+        match self {
+            Self::Problem(problem) if problem.code() == ErrorCode::AccountLocked => {
+                LoginOutcome::AccountLocked
+            }
+            Self::Login(LoginError::InvalidCredentials) => LoginOutcome::InvalidCredentials,
+            Self::Login(LoginError::NotAllowed) => LoginOutcome::ClientNotAllowed,
+            Self::Login(LoginError::InvalidScope) => LoginOutcome::InvalidScope,
+            Self::Login(LoginError::Overloaded(_)) => LoginOutcome::Overloaded,
+            Self::Problem(_) | Self::Login(LoginError::Service(_)) => LoginOutcome::Failed,
+        }
+    }
+}
+
+/// Logs in unless the account is locked, counts failures, and records the outcome.
 pub(crate) async fn log_in(
+    state: &State,
+    context: &RequestContext,
+    request: LogIn<'_>,
+) -> Result<Granted, LoginRejection> {
+    let client = request.client;
+    let result = attempt(state, context, request).await;
+    let outcome = result.as_ref().map_or_else(LoginRejection::outcome, |_| LoginOutcome::Succeeded);
+    state.metrics.login(outcome);
+    match &result {
+        Ok(granted) => events::login_succeeded(&granted.session),
+        Err(_) => events::login_failed(client.id(), outcome.as_str()),
+    }
+    result
+}
+
+async fn attempt(
     state: &State,
     context: &RequestContext,
     request: LogIn<'_>,
@@ -55,7 +88,7 @@ pub(crate) async fn log_in(
     }
     let outcome = accounts.service.log_in(context, request).await;
     if let (Some(login), Err(LoginError::InvalidCredentials)) = (&login, &outcome) {
-        accounts.failed_logins.failed(login, now)?;
+        accounts.count_failure(login, now).await?;
     }
     let granted = outcome.map_err(LoginRejection::Login)?;
     if let Some(Err(locked)) = login.map(|login| accounts.failed_logins.succeeded(&login, now)) {
@@ -64,7 +97,6 @@ pub(crate) async fn log_in(
         ended.map_err(Problem::from)?;
         return Err(locked.into());
     }
-    tracing::info!(session = %granted.session.id, "logged in");
     Ok(granted)
 }
 
@@ -90,7 +122,7 @@ pub(crate) async fn open_session(
     new.device.ip = new.device.ip.or(ip);
     new.device.user_agent = new.device.user_agent.or(user_agent);
     let granted = state.sessions.open(&context, profile, new).await?;
-    tracing::info!(session = %granted.session.id, "logged in");
+    events::login_succeeded(&granted.session);
     Ok(token_response::by_profile(state, profile.transport(), &granted, context.now))
 }
 

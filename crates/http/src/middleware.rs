@@ -13,6 +13,7 @@ mod unrouted;
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -31,11 +32,12 @@ use self::request_id::RequestId;
 pub use self::unrouted::UnroutedResponse;
 use crate::client_address::TrustedProxies;
 use crate::error_code::ErrorCode;
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::route;
 
 /// The middleware for an application that only operators reach: like [`Aquaware::middleware`], but
-/// without CORS and without trusted proxies.
+/// without CORS, metrics of requests and trusted proxies.
 ///
 /// [`Aquaware::middleware`]: crate::Aquaware::middleware
 pub fn management_middleware<S, B>()
@@ -45,13 +47,14 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    request_middleware(TrustedProxies::default())
+    request_middleware(TrustedProxies::default(), None)
 }
 
 /// Stores the [`RequestId`] and the [`Client`](crate::client_address::Client) in the extensions of
 /// the request, and runs its handler in a span with the id.
 pub(crate) fn request_middleware<S, B>(
     proxies: TrustedProxies,
+    metrics: Option<&Arc<Metrics>>,
 ) -> impl Transform<
     S,
     ServiceRequest,
@@ -63,18 +66,17 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    let proxies = Rc::new(proxies);
-    from_fn(move |request: ServiceRequest, next: Next<B>| {
-        handle(Rc::clone(&proxies), request, next)
-    })
+    let shared = Rc::new((proxies, metrics.cloned()));
+    from_fn(move |request: ServiceRequest, next: Next<B>| handle(Rc::clone(&shared), request, next))
 }
 
 async fn handle<B: MessageBody + 'static>(
-    proxies: Rc<TrustedProxies>,
+    shared: Rc<(TrustedProxies, Option<Arc<Metrics>>)>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    let (proxies, metrics) = &*shared;
     let id = RequestId::of(request.headers());
     let client = proxies.client(request.peer_addr().map(|peer| peer.ip()), request.headers());
     request.extensions_mut().insert(id.clone());
@@ -91,8 +93,12 @@ async fn handle<B: MessageBody + 'static>(
         // The request, and with it the route, is lost when a handler panics.
         let route =
             outcome.as_ref().map_or("unknown".to_owned(), |it| route::pattern(it.request()));
-        let milliseconds = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+        let duration = started.elapsed();
+        let milliseconds = (duration.as_secs_f64() * 1e6).round() / 1e3;
         log(method, &route, status, milliseconds, &client.address.to_string());
+        if let Some(metrics) = metrics {
+            metrics.request(route, method, status.as_u16(), duration);
+        }
         outcome.map_err(|response| InternalError::from_response("failed", response).into())
     }
     .instrument(span)

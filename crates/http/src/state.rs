@@ -1,22 +1,26 @@
 //! The state that all handlers share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use aquaware_core::account::Login;
 use aquaware_core::policy::{ClientProfile, Rotation, Transport};
 use aquaware_core::retry::{InvalidRetryKeyError, RetryKey};
 use aquaware_core::service::{
     Accounts, Caller, CheckedRefresh, Clients, Granted, RefreshError, RefreshRequest,
     RequestContext, Sessions, StatusLists,
 };
-use aquaware_core::time::Clock;
+use aquaware_core::time::{Clock, Timestamp};
 
 use crate::bearer;
 use crate::client_address::{Client, TrustedProxies};
 use crate::cookie::RefreshCookie;
 use crate::error_code::ErrorCode;
+use crate::events;
 use crate::failed_logins::FailedLogins;
 use crate::limiter::Limiter;
+use crate::metrics::{LoginOutcome, Metrics, RefreshVerdict};
 use crate::origin::AllowedOrigins;
 use crate::problem::Problem;
 
@@ -32,6 +36,7 @@ pub(crate) struct State {
     pub(crate) origins: AllowedOrigins,
     pub(crate) proxies: TrustedProxies,
     pub(crate) limiter: Limiter,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) allow_origins: Vec<String>,
 }
 
@@ -41,6 +46,20 @@ pub(crate) struct AccountState {
     pub(crate) service: Arc<Accounts>,
     pub(crate) signup_open: bool,
     pub(crate) failed_logins: FailedLogins,
+}
+
+impl AccountState {
+    /// Counts a wrong password, and logs an event if it locks the account.
+    ///
+    /// # Errors
+    /// The 429, to be returned instead, if the account is locked already.
+    pub(crate) async fn count_failure(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
+        if self.failed_logins.failed(login, now)? {
+            let account = self.service.named(login.as_str()).await.ok().flatten();
+            events::account_locked(account.as_ref().map(|account| &account.id));
+        }
+        Ok(())
+    }
 }
 
 impl State {
@@ -76,6 +95,18 @@ impl State {
         })
     }
 
+    /// Counts a login against the limit of its address.
+    ///
+    /// # Errors
+    /// The 429.
+    pub(crate) fn count_login(&self, address: IpAddr) -> Result<(), Problem> {
+        let counted = self.limiter.log_in(address);
+        if counted.is_err() {
+            self.metrics.login(LoginOutcome::RateLimited);
+        }
+        counted
+    }
+
     /// Counts a refresh against its session's limit.
     ///
     /// # Errors
@@ -85,7 +116,7 @@ impl State {
         self.limiter.refresh(token.claims(), rotation)
     }
 
-    /// Renews a session, and logs reuse.
+    /// Renews a session, and records the verdict.
     ///
     /// # Errors
     /// [`RefreshError`].
@@ -94,19 +125,15 @@ impl State {
         context: &RequestContext,
         request: RefreshRequest<'_>,
     ) -> Result<Granted, RefreshError> {
-        let session = request.token.claims().sid;
-        match self.sessions.renew(context, request).await {
-            Ok((granted, outcome)) => {
-                tracing::debug!(%session, ?outcome, "refreshed");
-                Ok(granted)
-            }
-            Err(error) => {
-                if matches!(error, RefreshError::Reused) {
-                    tracing::warn!(%session, "refresh token reused: session ended");
-                }
-                Err(error)
-            }
+        let claims = request.token.claims();
+        let result = self.sessions.renew(context, request).await;
+        let verdict = RefreshVerdict::of(&result);
+        self.metrics.refresh(verdict);
+        tracing::debug!(session = %claims.sid, ?verdict, "refreshed");
+        if verdict == RefreshVerdict::Reused {
+            events::refresh_token_reused(claims);
         }
+        Ok(result?.0)
     }
 
     /// Rejects a login from a page of another origin for a client with a refresh cookie: it would

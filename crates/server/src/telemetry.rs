@@ -25,6 +25,7 @@ use tracing_subscriber::registry::LookupSpan;
 pub(crate) use self::queue::LogQueue;
 use crate::config::{Log, LogFormat};
 use aquaware_core::time::SystemClock;
+use aquaware_http::EVENT_TARGET;
 
 /// Why the log could not be started.
 #[derive(Debug, Error)]
@@ -94,9 +95,11 @@ where
     })
 }
 
-/// The configured level. Messages of the HTTP library about its threads are hidden by default.
+/// The configured level. Messages of the HTTP library about its threads are hidden by default, and
+/// events are logged at any level.
 fn directives(level: &str) -> String {
-    if level == "off" { level.to_owned() } else { format!("actix_server=warn,{level}") }
+    let level = if level == "off" { level } else { &format!("actix_server=warn,{level}") };
+    format!("{level},{EVENT_TARGET}=trace")
 }
 
 /// Logs only the location: the message of a panic may quote a secret.
@@ -248,6 +251,10 @@ mod tests {
             tracing::warn!(target: "other", "three");
         };
         assert_eq!(logged("off", LineFormat::Json, log).len(), 0);
+        let event = || tracing::info!(target: EVENT_TARGET, event = "login_failed");
+        for level in ["off", "error", "off,aquaware=off", "aquaware::event=off"] {
+            assert_eq!(logged(level, LineFormat::Json, event).len(), 1, "{level}");
+        }
         assert_eq!(logged("warn", LineFormat::Json, log).len(), 1);
         assert_eq!(logged("debug", LineFormat::Json, log).len(), 3);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! No usable secret appears in a log, an error or the store.
+//! No usable secret appears in a log, an event, a metric, an error or the store.
 
 use std::collections::BTreeSet;
 
@@ -127,6 +127,9 @@ fn no_secret_is_logged_in_any_format_or_level() {
             .set("log.level", level)
             .start();
         let secrets = use_everything(&server.client());
+        let metrics = Client::of(server.management()).get("/metrics").send().expect(200);
+        assert!(metrics.text().contains("/auth/login"), "{}", metrics.text());
+        secrets.are_not_in("the metrics", metrics.text());
         let log = server.stop().log();
         assert!(log.contains("/auth/login"), "{format}: requests are logged\n{log}");
         secrets.are_not_in(&format!("the {format} log at {level}"), &log);

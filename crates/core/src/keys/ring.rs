@@ -46,6 +46,7 @@ pub enum RingError {
 struct Entry {
     key: SigningKey,
     token_type: TokenType,
+    created_at: Timestamp,
     active_from: Option<Timestamp>,
     /// When the last token that it signed expires; `None` until a successor takes over.
     gone_at: Option<Timestamp>,
@@ -76,6 +77,7 @@ impl KeyRing {
             let entry = Entry {
                 key: record.signing_key()?,
                 token_type: record.token_type,
+                created_at: record.created_at,
                 active_from: record.active_from,
                 gone_at: successor_of(record, &sorted)
                     .map(|next| next.plus(max_lifetime(record, policy))),
@@ -129,6 +131,17 @@ impl KeyRing {
     #[must_use]
     pub fn phase(&self, kid: &KeyId, now: Timestamp) -> Option<Phase> {
         self.entries.get(kid).map(|entry| self.phase_of(entry, now))
+    }
+
+    /// The type, the phase at `now` and the time of creation of each key that is not gone.
+    pub fn phases(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (TokenType, Phase, Timestamp)> + '_ {
+        let phases = self.entries.values().map(move |it| (it, self.phase_of(it, now)));
+        phases
+            .filter(|(_, phase)| *phase != Phase::Gone)
+            .map(|(entry, phase)| (entry.token_type, phase, entry.created_at))
     }
 
     fn of_type(&self, token_type: TokenType) -> impl Iterator<Item = &Entry> {

@@ -12,6 +12,7 @@ use super::response;
 use crate::bearer;
 use crate::body::{Fields, Text};
 use crate::error_code::ErrorCode;
+use crate::events;
 use crate::login;
 use crate::origin::path_of;
 use crate::problem::Problem;
@@ -45,7 +46,6 @@ pub(super) async fn sign_up(
     }
     fields.finish()?;
     let account = accounts.service.sign_up(&context, sign_up).await?;
-    tracing::info!(account = %account.id, "signed up");
     Ok(HttpResponse::Created()
         .insert_header((
             header::LOCATION,
@@ -63,7 +63,7 @@ pub(super) async fn log_in(
 ) -> Result<HttpResponse, Problem> {
     let context = state.context();
     let address = state.client(&request).address;
-    state.limiter.log_in(address)?;
+    state.count_login(address)?;
     let mut fields = Fields::read(&request, payload).await?;
     let email = fields.email("email");
     let password = password(fields.required("password"));
@@ -99,12 +99,12 @@ pub(super) async fn change_password(
     accounts.failed_logins.check(&account.login, context.now)?;
     match accounts.service.change_password(&context, &caller, change).await {
         Err(PasswordError::Wrong) => {
-            accounts.failed_logins.failed(&account.login, context.now)?;
+            accounts.count_failure(&account.login, context.now).await?;
             Err(PasswordError::Wrong.into())
         }
         outcome => {
             outcome?;
-            tracing::info!(account = %account.id, "changed password");
+            events::password_changed(&account.id);
             Ok(response::no_content())
         }
     }

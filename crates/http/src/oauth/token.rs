@@ -83,7 +83,7 @@ impl TokenRequest<'_> {
     /// RFC 6749 §4.3, for clients with the grant `password`.
     async fn password(mut self) -> Result<HttpResponse, OauthError> {
         let address = self.state.client(self.request).address;
-        self.state.limiter.log_in(address)?;
+        self.state.count_login(address)?;
         let name = self.form.take("username").ok_or_else(|| OauthError::missing("username"))?;
         let password = self.form.take("password");
         let password = password.ok_or_else(|| OauthError::missing("password"))?;

@@ -10,9 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aquaware_core::id::KeyId;
+use aquaware_core::jwt::TokenType;
 use aquaware_core::keys::KeyRecord;
 use aquaware_core::service::Sessions;
 use aquaware_core::time::{Clock as _, SystemClock};
+use aquaware_http::EVENT_TARGET;
 use aquaware_key_directory::KeyFollower;
 use tokio::time::{interval, sleep};
 
@@ -105,6 +108,7 @@ impl Maintenance {
     /// Follows the key directory, which replicas and commands change too, and rotates on schedule.
     pub(super) async fn follow_keys(self: Rc<Self>) {
         let mut last_error = None;
+        let mut signing = self.signing_keys();
         loop {
             sleep(FOLLOW_KEYS_EVERY).await;
             let error = match self.poll_keys() {
@@ -120,7 +124,19 @@ impl Maintenance {
                 tracing::error!(cause, "failed to reload the keys: the current keys stay in use");
             }
             last_error = error;
+            let now_signing = self.signing_keys();
+            report_rotations(&signing, &now_signing);
+            signing = now_signing;
         }
+    }
+
+    /// The keys that sign access and refresh tokens now. A key announced earlier takes over without
+    /// a change in the directory.
+    fn signing_keys(&self) -> [(&'static str, Option<KeyId>); 2] {
+        let context = self.sessions.context(SystemClock.now());
+        let kid =
+            |kind| context.snapshot.ring().signing(kind, context.now).map(|it| it.kid().clone());
+        [("access", kid(TokenType::Access)), ("refresh", kid(TokenType::Refresh))]
     }
 
     /// Follows the files of the TLS certificate, which are renewed while the server runs.
@@ -201,5 +217,21 @@ impl Maintenance {
         if let Err(error) = keys.directory().remove_expired(ring, context.now) {
             tracing::warn!(cause = %error_chain(&error), "failed to remove expired keys");
         }
+    }
+}
+
+/// Logs the event of each key that began to sign.
+fn report_rotations(
+    before: &[(&'static str, Option<KeyId>); 2],
+    now: &[(&'static str, Option<KeyId>); 2],
+) {
+    for ((token_type, key), _) in now.iter().zip(before).filter(|(now, before)| now != before) {
+        tracing::info!(
+            target: EVENT_TARGET,
+            event = "key_rotated",
+            token_type,
+            key_id = key.as_ref().map(tracing::field::display),
+            "key rotated"
+        );
     }
 }

@@ -10,7 +10,7 @@ use aquaware_core::random::{Random, SystemRandom};
 use aquaware_core::service::{Accounts, Sessions, Snapshot};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
-use aquaware_http::{Aquaware, HashingPool, Origin, PoolSize};
+use aquaware_http::{Aquaware, HashingPool, Metrics, Origin, PoolSize};
 use aquaware_key_directory::{KeyDirectory, KeyDirectoryError};
 
 use super::error::StartError;
@@ -48,9 +48,12 @@ pub(super) async fn routes(
     keys: &[KeyRecord],
 ) -> Result<Aquaware, StartError> {
     let snapshot = snapshot(config, public, keys, SystemClock.now())?;
-    let ports = stores::open(&config.store).await?;
+    let (session_store, account_store) = stores::open(&config.store).await?;
+    let metrics = Arc::new(Metrics::new());
+    let ports = (metrics.observe_sessions(session_store), metrics.observe_accounts(account_store));
     stores::check_writable(&ports).await?;
     let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot, ports)?;
+    metrics.hashes_waiting(hasher.waiting());
     Ok(Aquaware::builder(sessions)
         .password_hasher(hasher)
         .accounts(accounts)
@@ -58,6 +61,7 @@ pub(super) async fn routes(
         .cookie_name(&config.cookie_name)
         .insecure_cookies(config.insecure_cookies)
         .limits(config.limits)
+        .metrics(metrics)
         .allow_origins(config.allow_origins.iter().map(Origin::as_str))
         .trusted_proxies(config.listen.trusted_proxies.iter().map(ToString::to_string))
         .build()?)

@@ -132,6 +132,7 @@ pub(super) async fn listen(config: &Config) -> Result<Listening, StartError> {
     let management_engine = Engine::start(management_listener, options, move || {
         App::new()
             .configure(|app| health.configure_health(app))
+            .configure(|app| health.configure_metrics(app))
             .default_service(web::to(not_found))
             .wrap(management_middleware())
     })

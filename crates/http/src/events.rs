@@ -1,0 +1,103 @@
+//! Events for operators: what happened to an account or a session, as log lines with the target
+//! [`EVENT_TARGET`]. Their fields are ids and reasons, never an address, a token or a password.
+//!
+//! docs/operations.md lists all of them.
+
+use aquaware_core::claims::RefreshClaims;
+use aquaware_core::id::{ClientId, Subject};
+use aquaware_core::session::{EndReason, Session};
+
+/// The `tracing` target of events. The server logs events whatever its log level is.
+pub const EVENT_TARGET: &str = "aquaware::event";
+
+pub(crate) fn login_succeeded(session: &Session) {
+    tracing::info!(
+        target: EVENT_TARGET,
+        event = "login_succeeded",
+        account_id = %session.subject,
+        session_id = %session.id,
+        client_id = %session.client,
+        "logged in"
+    );
+}
+
+/// Without an account: the login may belong to none.
+pub(crate) fn login_failed(client: &ClientId, reason: &'static str) {
+    tracing::info!(
+        target: EVENT_TARGET,
+        event = "login_failed",
+        client_id = %client,
+        reason,
+        "login rejected"
+    );
+}
+
+/// `account` is `None` if no account has the login.
+pub(crate) fn account_locked(account: Option<&Subject>) {
+    tracing::warn!(
+        target: EVENT_TARGET,
+        event = "account_locked",
+        account_id = account.map(tracing::field::display),
+        reason = "failed_logins",
+        "account locked after too many wrong passwords"
+    );
+}
+
+pub(crate) fn account_created(account: &Subject) {
+    tracing::info!(
+        target: EVENT_TARGET,
+        event = "account_created",
+        account_id = %account,
+        "account created"
+    );
+}
+
+pub(crate) fn account_disabled(account: &Subject) {
+    tracing::info!(
+        target: EVENT_TARGET,
+        event = "account_disabled",
+        account_id = %account,
+        "account disabled"
+    );
+}
+
+pub(crate) fn account_deleted(account: &Subject) {
+    tracing::info!(
+        target: EVENT_TARGET,
+        event = "account_deleted",
+        account_id = %account,
+        "account deleted"
+    );
+}
+
+pub(crate) fn password_changed(account: &Subject) {
+    tracing::info!(
+        target: EVENT_TARGET,
+        event = "password_changed",
+        account_id = %account,
+        "password changed"
+    );
+}
+
+pub(crate) fn session_ended(session: &Session, reason: EndReason) {
+    tracing::info!(
+        target: EVENT_TARGET,
+        event = "session_ended",
+        account_id = %session.subject,
+        session_id = %session.id,
+        client_id = %session.client,
+        reason = reason.as_str(),
+        "session ended"
+    );
+}
+
+pub(crate) fn refresh_token_reused(claims: &RefreshClaims) {
+    tracing::warn!(
+        target: EVENT_TARGET,
+        event = "refresh_token_reused",
+        account_id = %claims.sub,
+        session_id = %claims.sid,
+        client_id = %claims.client_id,
+        "refresh token reused: session ended"
+    );
+}

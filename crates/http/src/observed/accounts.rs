@@ -1,0 +1,78 @@
+//! The account port, observed.
+
+use aquaware_core::account::{Account, Login};
+use aquaware_core::id::Subject;
+use aquaware_core::secret::PasswordHash;
+use aquaware_core::session::ExtraClaims;
+use aquaware_core::store::{AccountStore, StoreError};
+use aquaware_core::time::Timestamp;
+use async_trait::async_trait;
+
+use super::Observed;
+use crate::events;
+
+#[async_trait]
+impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
+    async fn create(&self, account: &Account) -> Result<bool, StoreError> {
+        let created = self.measure("create", self.store.create(account)).await?;
+        if created {
+            events::account_created(&account.id);
+        }
+        Ok(created)
+    }
+
+    async fn by_login(&self, login: &Login) -> Result<Option<Account>, StoreError> {
+        self.measure("by_login", self.store.by_login(login)).await
+    }
+
+    async fn by_id(&self, id: &Subject) -> Result<Option<Account>, StoreError> {
+        self.measure("by_id", self.store.by_id(id)).await
+    }
+
+    /// Without an event: a login replaces a hash by one of another cost.
+    async fn replace_password(
+        &self,
+        id: &Subject,
+        current: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let step = self.store.replace_password(id, current, new);
+        self.measure("replace_password", step).await
+    }
+
+    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
+        let exists = self.measure("set_password", self.store.set_password(id, new)).await?;
+        if exists {
+            events::password_changed(id);
+        }
+        Ok(exists)
+    }
+
+    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
+        let exists = self.measure("set_disabled", self.store.set_disabled(id, at)).await?;
+        if exists && at.is_some() {
+            events::account_disabled(id);
+        }
+        Ok(exists)
+    }
+
+    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
+        self.measure("set_claims", self.store.set_claims(id, claims)).await
+    }
+
+    async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
+        let existed = self.measure("delete", self.store.delete(id)).await?;
+        if existed {
+            events::account_deleted(id);
+        }
+        Ok(existed)
+    }
+
+    async fn list(&self, after: Option<&Login>, at_most: u32) -> Result<Vec<Account>, StoreError> {
+        self.measure("list", self.store.list(after, at_most)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.measure("ping", self.store.ping()).await
+    }
+}

@@ -1,0 +1,84 @@
+//! The session port, observed.
+
+use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::session::{Ended, ExtraClaims, Session};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::time::Timestamp;
+use async_trait::async_trait;
+
+use super::Observed;
+use crate::events;
+
+impl<S: ?Sized> Observed<S> {
+    fn ended(&self, session: &Session, ended: Ended) {
+        self.metrics.session_ended(ended.reason);
+        events::session_ended(session, ended.reason);
+    }
+}
+
+#[async_trait]
+impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
+    async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
+        self.measure("insert", self.store.insert(session)).await
+    }
+
+    async fn find(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        self.measure("find", self.store.find(id)).await
+    }
+
+    async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
+        self.measure("advance", self.store.advance(id, step)).await
+    }
+
+    async fn touch(
+        &self,
+        id: &SessionId,
+        generation: Generation,
+        at: Timestamp,
+    ) -> Result<Outcome, StoreError> {
+        self.measure("touch", self.store.touch(id, generation, at)).await
+    }
+
+    async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
+        let outcome = self.measure("end", self.store.end(id, ended)).await?;
+        if let Outcome::Applied(session) = &outcome {
+            self.ended(session, ended);
+        }
+        Ok(outcome)
+    }
+
+    async fn end_all(
+        &self,
+        subject: &Subject,
+        except: Option<&SessionId>,
+        ended: Ended,
+    ) -> Result<Vec<Session>, StoreError> {
+        let sessions = self.measure("end_all", self.store.end_all(subject, except, ended)).await?;
+        sessions.iter().for_each(|session| self.ended(session, ended));
+        Ok(sessions)
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
+        self.measure("list", self.store.list(subject)).await
+    }
+
+    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
+        self.measure("set_claims", self.store.set_claims(subject, claims)).await
+    }
+
+    async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        self.measure("purge", self.store.purge(expired_before, at_most)).await
+    }
+
+    async fn revoked(&self, since: Timestamp) -> Result<Vec<Revoked>, StoreError> {
+        self.measure("revoked", self.store.revoked(since)).await
+    }
+
+    async fn release(&self, ended_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        self.measure("release", self.store.release(ended_before, at_most)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.measure("ping", self.store.ping()).await
+    }
+}

@@ -1,0 +1,95 @@
+//! Events: lines with the target `aquaware::event`, at every log level.
+
+use std::time::{Duration, Instant};
+
+use aquaware_tests::{Jws, Person, Setup};
+use serde_json::{Value, json};
+
+/// All events in the log so far.
+fn events(log: &str) -> Vec<Value> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["target"] == "aquaware::event").collect()
+}
+
+#[track_caller]
+fn has(events: &[Value], expected: &Value) {
+    let fields = expected.as_object().unwrap();
+    let matches = |event: &&Value| fields.iter().all(|(name, value)| event[name] == *value);
+    let found = events.iter().filter(matches).count();
+    assert_eq!(found, 1, "{expected} in {events:#?}");
+}
+
+fn ids(access: &str) -> (Value, Value) {
+    let claims = Jws::read(access).claims;
+    (claims["sub"].clone(), claims["sid"].clone())
+}
+
+#[test]
+fn events_are_logged_at_every_level_and_carry_ids() {
+    for level in ["info", "error", "off"] {
+        let server = Setup::new()
+            .set("log.format", "json")
+            .set("log.level", level)
+            .set("clients.web.retry_window", "0s")
+            .set("limits.failed_logins_per_account", "2/15m")
+            .start();
+        let client = server.client();
+        let (person, first) = client.new_session();
+        let (account, session) = ids(&first.access);
+        let second = client.refreshed(first.refresh(), None);
+        client.refresh(first.refresh(), None).is(401);
+        client.refresh(second.refresh(), None).is(401);
+        let last = client.log_in(&person);
+        let new = Person::new().password;
+        let change = json!({ "current_password": person.password, "new_password": new });
+        client.post("/auth/password").bearer(&last.access).json(&change).send().is(204);
+        for _ in 0..3 {
+            let _ = client.try_log_in(&person.email, "a wrong password");
+        }
+        let log = server.stop().log();
+        let events = events(&log);
+        let of = |event: &str, more: Value| {
+            let mut expected = json!({ "event": event });
+            expected.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            has(&events, &expected);
+        };
+        of("account_created", json!({ "account_id": account }));
+        of(
+            "login_succeeded",
+            json!({ "account_id": account, "session_id": session, "client_id": "web" }),
+        );
+        of(
+            "refresh_token_reused",
+            json!({ "account_id": account, "session_id": session, "client_id": "web" }),
+        );
+        of(
+            "session_ended",
+            json!({
+                "account_id": account, "session_id": session, "client_id": "web", "reason": "reuse",
+            }),
+        );
+        of("password_changed", json!({ "account_id": account }));
+        of("account_locked", json!({ "account_id": account, "reason": "failed_logins" }));
+        of("login_failed", json!({ "client_id": "web", "reason": "account_locked" }));
+        for event in &events {
+            let flat = event.as_object().unwrap().values();
+            assert!(flat.clone().all(|value| !value.is_object() && !value.is_array()), "{event}");
+        }
+        assert!(!log.contains(&person.email), "{log}");
+    }
+}
+
+#[test]
+fn a_rotation_is_an_event_of_every_server_that_follows() {
+    let setup = Setup::new().set("log.format", "json").set("log.level", "warn");
+    let server = setup.clone().start();
+    setup.run(&["keys", "rotate", "--type", "access"]).is(0);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while events(&server.log()).is_empty() {
+        assert!(Instant::now() < deadline, "{}", server.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let events = events(&server.stop().log());
+    has(&events, &json!({ "event": "key_rotated", "token_type": "access" }));
+    assert_eq!(events.len(), 1, "{events:#?}");
+}
