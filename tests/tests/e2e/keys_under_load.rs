@@ -7,6 +7,8 @@
 //! of the new key.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::thread;
@@ -193,20 +195,27 @@ impl Drop for StopsWhenDropped<'_> {
 fn a_replica_accepts_tokens_of_keys_that_another_replica_created() {
     // Both start at the same time with an empty directory, and end up with one set of keys.
     let (setup, runtime) = (Setup::new(), runtime());
-    let [told, untold] = thread::scope(|scope| {
+    let [early, other] = thread::scope(|scope| {
         let starts = [setup.clone(), setup.clone()].map(|it| scope.spawn(|| it.start()));
         starts.map(|it| it.join().unwrap())
     });
-    let (ahead, behind) = (told.client(), untold.client());
-    let before = published(&ahead);
-    assert_eq!(before, published(&behind));
-    let verifiers = [&told, &untold].map(|server| {
+    let ahead = early.client();
+    assert_eq!(published(&ahead), published(&other.client()));
+    // From here on, the second replica reads a copy, as on a file system that shows changes late:
+    // it would follow a change of the shared directory within a second.
+    let _ = other.stop();
+    let copy = setup.file("late-keys");
+    copy_keys(&setup.file("keys"), &copy);
+    let late = setup.clone().set("keys.directory", &copy.display().to_string()).start();
+    let behind = late.client();
+    assert_eq!(published(&ahead), published(&behind));
+    let verifiers = [&early, &late].map(|server| {
         let uri = format!("{}/.well-known/jwks.json", address(server));
         let builder = Verifier::builder(ISSUER, ISSUER);
         runtime.block_on(builder.jwks_uri(&uri)).unwrap()
     });
     let (person, old) = ahead.new_session();
-    let everybody_accepts = |tokens: &Tokens| {
+    let all_accept = |tokens: &Tokens| {
         ahead.me(&tokens.access).is(200);
         behind.me(&tokens.access).is(200);
         for verifier in &verifiers {
@@ -214,18 +223,18 @@ fn a_replica_accepts_tokens_of_keys_that_another_replica_created() {
             assert!(verdict.is_ok(), "{verdict:?}");
         }
     };
-    everybody_accepts(&old);
+    all_accept(&old);
 
     let rotated = keys(&setup, &["rotate"]);
     let (active, secret) = (one(&rotated, "access", "active"), one(&rotated, "refresh", "active"));
-    reload(&told);
+    reload(&early);
     let new = ahead.refreshed(old.refresh(), None);
     assert_eq!((kid(&new.access), kid(new.refresh())), (active.clone(), secret.clone()));
-    // The other replica still signs with the previous keys.
+    // The late replica still signs with the previous keys.
     let login = behind.log_in(&person);
     assert_eq!((kid(&login.access), kid(login.refresh())), (kid(&old.access), kid(old.refresh())));
     for tokens in [&old, &new, &login] {
-        everybody_accepts(tokens);
+        all_accept(tokens);
     }
     // Each accepts the refresh tokens of the other.
     let back = behind.refreshed(new.refresh(), None);
@@ -233,14 +242,28 @@ fn a_replica_accepts_tokens_of_keys_that_another_replica_created() {
     let there = ahead.refreshed(login.refresh(), None);
     assert_eq!(there.generation(), login.generation() + 1);
     for tokens in [&back, &there] {
-        everybody_accepts(tokens);
+        all_accept(tokens);
     }
 
-    reload(&untold);
+    copy_keys(&setup.file("keys"), &copy);
+    reload(&late);
     assert_eq!(published(&behind), published(&ahead));
     let last = behind.refreshed(back.refresh(), None);
     assert_eq!((kid(&last.access), kid(last.refresh())), (active, secret));
     for tokens in [&old, &new, &login, &back, &there, &last] {
-        everybody_accepts(tokens);
+        all_accept(tokens);
+    }
+}
+
+/// Copies the keys. Each file appears completely or not at all, and keeps its mode.
+fn copy_keys(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (file, partial) = (entry.unwrap().path(), to.with_extension("partial"));
+        if file.extension().is_some_and(|it| it == "json") {
+            let _ = fs::copy(&file, &partial).unwrap();
+            fs::rename(&partial, to.join(file.file_name().unwrap())).unwrap();
+        }
     }
 }
