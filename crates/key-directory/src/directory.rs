@@ -13,7 +13,7 @@ use aquaware_core::random::SystemRandom;
 use aquaware_core::time::Timestamp;
 
 use crate::error::{KeyDirectoryError, type_name};
-use crate::locked::LockedKeys;
+use crate::locked::{LOCK_TIMEOUT, LockedKeys};
 
 /// How often a [`KeyFollower`](crate::KeyFollower) reads the keys even if the directory seems
 /// unchanged: network file systems may report changes late.
@@ -32,6 +32,7 @@ pub struct KeyDirectory {
     algorithm: Algorithm,
     rotate_every: Option<Duration>,
     key_set_max_age: Duration,
+    lock_timeout: Duration,
 }
 
 impl KeyDirectory {
@@ -40,7 +41,8 @@ impl KeyDirectory {
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, algorithm: Algorithm) -> Self {
         let (path, key_set_max_age) = (path.into(), KEY_SET_MAX_AGE);
-        Self { path, algorithm, rotate_every: None, key_set_max_age }
+        let lock_timeout = LOCK_TIMEOUT;
+        Self { path, algorithm, rotate_every: None, key_set_max_age, lock_timeout }
     }
 
     /// Rotates keys automatically once they have signed for `interval`.
@@ -54,6 +56,13 @@ impl KeyDirectory {
     #[must_use]
     pub const fn key_set_max_age(mut self, age: Duration) -> Self {
         self.key_set_max_age = age;
+        self
+    }
+
+    /// Sets how long to wait for another process that uses the keys; 10 seconds by default.
+    #[must_use]
+    pub const fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
         self
     }
 
@@ -72,7 +81,7 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyDirectoryError`]; in particular for files that other users can access.
     pub fn load(&self, now: Timestamp) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
-        let keys = LockedKeys::create(&self.path)?;
+        let keys = LockedKeys::create_within(&self.path, self.lock_timeout)?;
         if keys.is_read_only() && self.rotate_every.is_some() {
             let directory = self.path.display();
             tracing::warn!(%directory, "the key directory is read-only: keys are not rotated here");
@@ -83,7 +92,7 @@ impl KeyDirectory {
     /// Loads all keys like [`KeyDirectory::load`], but keeps the algorithm of the key that signs.
     /// Otherwise replicas with different configurations would take turns during a deployment.
     pub(crate) fn reload(&self, now: Timestamp) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
-        let keys = LockedKeys::create(&self.path)?;
+        let keys = LockedKeys::create_within(&self.path, self.lock_timeout)?;
         let algorithm = self.current_algorithm(&keys, now);
         self.update(keys, algorithm, now)
     }
@@ -101,7 +110,7 @@ impl KeyDirectory {
         ring: &KeyRing,
         now: Timestamp,
     ) -> Result<Vec<KeyId>, KeyDirectoryError> {
-        let mut keys = LockedKeys::create(&self.path)?;
+        let mut keys = LockedKeys::create_within(&self.path, self.lock_timeout)?;
         if keys.is_read_only() {
             return Ok(Vec::new());
         }

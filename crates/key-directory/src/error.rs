@@ -33,6 +33,34 @@ pub enum KeyDirectoryError {
         /// The mode it should have.
         expected: u32,
     },
+    /// A file belongs to another user.
+    #[error("{} belongs to another user (uid {owner}); run chown {expected} {}", path.display(), path.display())]
+    Owner {
+        /// The file or directory.
+        path: PathBuf,
+        /// The id of its owner.
+        owner: u32,
+        /// The id of the user that runs this process.
+        expected: u32,
+    },
+    /// A path is not a regular file, for example a named pipe.
+    #[error("{} is not a regular file; remove it from the key directory", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A symbolic link leads to a file outside the directory.
+    #[error("{} is a symbolic link that leads out of the key directory; replace it by the file", path.display())]
+    OutsideDirectory {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Another process holds the lock for too long.
+    #[error("another process has locked the keys for too long; find it with `fuser {}`", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
     /// A file is not a valid key record.
     #[error("{} is not a valid key file", path.display())]
     Record {

@@ -3,6 +3,7 @@
 //! The core decides which key is active when; this crate stores what it decided. [`KeyDirectory`]
 //! and [`KeyFollower`] are for servers, [`LockedKeys`] is for commands that change keys by hand.
 
+mod access;
 mod directory;
 mod error;
 mod follower;

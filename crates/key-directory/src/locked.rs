@@ -1,9 +1,11 @@
 //! The files of a key directory, read and changed under its lock.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use aquaware_core::id::KeyId;
 use aquaware_core::jwt::{Algorithm, TokenType};
@@ -12,7 +14,13 @@ use aquaware_core::random::SystemRandom;
 use aquaware_core::time::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::access::Process;
 use crate::error::{KeyDirectoryError, type_name};
+
+/// How long a start or a command waits for another process that uses the keys.
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the lock is tried while another process holds it.
+const RETRY_EVERY: Duration = Duration::from_millis(5);
 
 /// The keys of a directory, under its lock: no other process changes them until this is dropped.
 ///
@@ -45,12 +53,20 @@ impl LockedKeys {
     /// # Errors
     /// [`KeyDirectoryError`]; in particular for files that other users can access.
     pub fn create(directory: &Path) -> Result<Self, KeyDirectoryError> {
+        Self::create_within(directory, LOCK_TIMEOUT)
+    }
+
+    /// As [`LockedKeys::create`], waiting no longer than `patience` for the lock.
+    pub(crate) fn create_within(
+        directory: &Path,
+        patience: Duration,
+    ) -> Result<Self, KeyDirectoryError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(directory)
             .map_err(failed("create the key directory", directory))?;
-        Self::lock(directory)
+        Self::lock(directory, patience)
     }
 
     /// Locks `directory` and reads its keys; `None` if the directory does not exist yet.
@@ -60,19 +76,26 @@ impl LockedKeys {
     pub fn open(directory: &Path) -> Result<Option<Self>, KeyDirectoryError> {
         match fs::metadata(directory) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            _ => Self::lock(directory).map(Some),
+            _ => Self::lock(directory, LOCK_TIMEOUT).map(Some),
         }
     }
 
-    fn lock(directory: &Path) -> Result<Self, KeyDirectoryError> {
-        check_mode(directory, 0o700)?;
+    fn lock(directory: &Path, patience: Duration) -> Result<Self, KeyDirectoryError> {
+        let process = current_process()?;
+        process.check_directory(directory)?;
         let path = directory.join(".lock");
-        Self::read(acquire(&path, private_file().truncate(false).open(&path))?, directory)
+        check_kind(&path)?;
+        let opened = private_file().truncate(false).open(&path);
+        Self::read(acquire(&path, opened, patience)?, directory)
     }
 
     fn read(lock: Lock, directory: &Path) -> Result<Self, KeyDirectoryError> {
-        let paths = key_files(directory)?;
-        let records = paths.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
+        let (process, paths) = (current_process()?, key_files(directory)?);
+        let read = |path: &PathBuf| {
+            process.check_file(directory, path)?;
+            read(path)
+        };
+        let records = paths.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Self { directory: directory.to_owned(), records, paths, lock })
     }
 
@@ -209,17 +232,58 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyDir
 }
 
 /// Takes the lock, given the outcome of opening the lock file for writing.
-fn acquire(path: &Path, opened: io::Result<File>) -> Result<Lock, KeyDirectoryError> {
+fn acquire(
+    path: &Path,
+    opened: io::Result<File>,
+    patience: Duration,
+) -> Result<Lock, KeyDirectoryError> {
     match opened {
         Ok(lock) => {
-            lock.lock().map_err(failed("lock", path))?;
+            wait_for(|| lock.try_lock(), path, patience)?;
             Ok(Lock::Exclusive(lock))
         }
         Err(error) if is_read_only(&error) => {
-            let shared = File::open(path).ok();
-            Ok(Lock::ReadOnly(shared.filter(|lock| lock.lock_shared().is_ok())))
+            let Ok(lock) = File::open(path) else { return Ok(Lock::ReadOnly(None)) };
+            match wait_for(|| lock.try_lock_shared(), path, patience) {
+                Err(error @ KeyDirectoryError::Locked { .. }) => Err(error),
+                locked => Ok(Lock::ReadOnly(Some(lock).filter(|_| locked.is_ok()))),
+            }
         }
         Err(error) => Err(failed("open", path)(error)),
+    }
+}
+
+/// Tries to lock until it succeeds. A call that waits for the lock could not be given up, so a
+/// process that never releases it would stop this one too.
+fn wait_for(
+    lock: impl Fn() -> Result<(), TryLockError>,
+    path: &Path,
+    patience: Duration,
+) -> Result<(), KeyDirectoryError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                thread::park_timeout(RETRY_EVERY);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(KeyDirectoryError::Locked { path: path.to_owned() });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("lock", path)(error)),
+        }
+    }
+}
+
+fn current_process() -> Result<Process, KeyDirectoryError> {
+    Process::current().map_err(failed("list the groups of", Path::new("this process")))
+}
+
+/// A lock file must not be a link, or a named pipe, which would wait for a reader.
+fn check_kind(path: &Path) -> Result<(), KeyDirectoryError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => Err(KeyDirectoryError::NotAFile { path: path.to_owned() }),
+        _ => Ok(()),
     }
 }
 
@@ -241,20 +305,9 @@ fn key_files(directory: &Path) -> Result<Vec<PathBuf>, KeyDirectoryError> {
 }
 
 fn read(path: &Path) -> Result<KeyRecord, KeyDirectoryError> {
-    check_mode(path, 0o600)?;
     let text = fs::read_to_string(path).map(Zeroizing::new);
     KeyRecord::from_json(&text.map_err(failed("read the key", path))?)
         .map_err(|source| KeyDirectoryError::Record { path: path.to_owned(), source })
-}
-
-/// Only the owner may have any access to `path`.
-fn check_mode(path: &Path, expected: u32) -> Result<(), KeyDirectoryError> {
-    let metadata = fs::metadata(path).map_err(failed("read the permissions of", path))?;
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(KeyDirectoryError::Permissions { path: path.to_owned(), mode, expected })
 }
 
 pub(crate) fn file_name(record: &KeyRecord) -> String {
@@ -271,7 +324,12 @@ fn private_file() -> OpenOptions {
 /// none, also after a power cut.
 fn write(directory: &Path, path: &Path, record: &KeyRecord) -> io::Result<()> {
     let draft = directory.join(format!(".{}.draft", record.kid));
-    let mut file = private_file().truncate(true).open(&draft)?;
+    // A draft that a crash left behind, or whatever else has its name, is not written to.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private_file().create_new(true).open(&draft)?;
     file.write_all(record.to_json().as_bytes())?;
     file.sync_all()?;
     fs::rename(&draft, path)?;
@@ -287,12 +345,13 @@ fn sync(directory: &Path) -> io::Result<()> {
 #[cfg(test)]
 pub(crate) fn read_only(directory: &Path) -> Result<LockedKeys, KeyDirectoryError> {
     let path = directory.join(".lock");
-    LockedKeys::read(acquire(&path, Err(ErrorKind::PermissionDenied.into()))?, directory)
+    let denied = Err(ErrorKind::PermissionDenied.into());
+    LockedKeys::read(acquire(&path, denied, LOCK_TIMEOUT)?, directory)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
 
     use super::*;
 
@@ -365,6 +424,52 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_that_is_never_released_is_reported() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("keys");
+        let held = LockedKeys::create(&directory).unwrap();
+        let error = LockedKeys::create_within(&directory, Duration::ZERO).unwrap_err();
+        assert!(matches!(error, KeyDirectoryError::Locked { .. }), "{error}");
+        assert!(error.to_string().contains(".lock"), "{error}");
+        drop(held);
+        assert!(LockedKeys::create_within(&directory, Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn named_pipes_and_links_that_lead_out_are_rejected() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("keys");
+        let mut keys = LockedKeys::create(&directory).unwrap();
+        keys.write(record()).unwrap();
+        drop(keys);
+        let key = files(&directory)[0].clone();
+        let inner = directory.join("..data");
+        fs::create_dir(&inner).unwrap();
+        let error = || LockedKeys::create(&directory).unwrap_err();
+
+        let pipe = directory.join("x.json");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(error(), KeyDirectoryError::NotAFile { path } if path == pipe));
+        fs::remove_file(&pipe).unwrap();
+
+        let outside = parent.path().join("elsewhere.json");
+        fs::rename(&key, &outside).unwrap();
+        symlink(&outside, &key).unwrap();
+        assert!(matches!(error(), KeyDirectoryError::OutsideDirectory { path } if path == key));
+        fs::remove_file(&key).unwrap();
+
+        // A mounted secret of Kubernetes.
+        fs::rename(&outside, inner.join("key")).unwrap();
+        symlink("..data/key", &key).unwrap();
+        assert_eq!(LockedKeys::create(&directory).unwrap().records().len(), 1);
+
+        let lock = directory.join(".lock");
+        fs::remove_file(&lock).unwrap();
+        nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(error(), KeyDirectoryError::NotAFile { path } if path == lock));
+    }
+
+    #[test]
     fn a_read_only_directory_is_read_and_never_changed() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("keys");
@@ -410,10 +515,13 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join(".lock");
         for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
-            assert!(matches!(acquire(&path, Err(kind.into())), Ok(Lock::ReadOnly(None))), "{kind}");
+            assert!(
+                matches!(acquire(&path, Err(kind.into()), LOCK_TIMEOUT), Ok(Lock::ReadOnly(None))),
+                "{kind}"
+            );
         }
         for kind in [ErrorKind::NotFound, ErrorKind::StorageFull, ErrorKind::IsADirectory] {
-            assert!(acquire(&path, Err(kind.into())).is_err(), "{kind}");
+            assert!(acquire(&path, Err(kind.into()), LOCK_TIMEOUT).is_err(), "{kind}");
         }
     }
 }

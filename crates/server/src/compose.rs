@@ -7,6 +7,7 @@ mod maintenance;
 mod parts;
 mod running;
 mod stores;
+mod watchdog;
 
 #[cfg(feature = "demo")]
 pub(crate) use self::background::{Running, start};

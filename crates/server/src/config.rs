@@ -25,6 +25,7 @@ pub(crate) use self::checked::{
 };
 pub(crate) use self::problem::{Problem, Problems};
 use self::raw::Raw;
+use self::schema::Key;
 pub(crate) use self::source::Environment;
 use self::source::{FILE_VARIABLE, Source};
 
@@ -55,6 +56,25 @@ impl Loaded {
     /// The effective configuration as TOML, with secrets masked and the sources of non-default values.
     pub(crate) fn toml(&self) -> String {
         show::toml(&self.raw)
+    }
+
+    /// This configuration with the settings of `new` that can change while a server runs: those of
+    /// clients, and when and how keys are created; and the keys of the other settings that differ.
+    ///
+    /// # Errors
+    /// All errors of the combination, for example a file that a relative path no longer names.
+    pub(crate) fn reloaded(
+        &self,
+        new: &Self,
+        request: &Request,
+    ) -> Result<(Self, Vec<String>), Problems> {
+        const KEYS: [Key; 2] = [Key::plain("keys.algorithm"), Key::plain("keys.rotate_every")];
+        let apply = |key: &Key| key.client().is_some() || KEYS.contains(key);
+        let (raw, differing) = self.raw.reloaded(&new.raw, apply);
+        let config = checked::check(&raw, &request.directory).map_err(Problems)?;
+        let warnings = checked::warnings(&config, &raw);
+        let loaded = Self { config, file: new.file.clone(), warnings, raw };
+        Ok((loaded, differing.iter().map(Key::to_string).collect()))
     }
 
     pub(crate) fn json(&self) -> Json {

@@ -92,7 +92,7 @@ fn start_server(directory: &Path) -> Result<Running, DemoError> {
     ];
     let environment = settings.into_iter().collect();
     let request = Request { file: None, environment, directory: directory.to_owned() };
-    Ok(start(load(&request)?.config)?)
+    Ok(start(load(&request)?)?)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use actix_web::rt::System;
 
 use super::error::StartError;
 use super::running::listen;
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::engine::Stopper;
 
 /// A server that runs on a separate thread until [`Running::stop`].
@@ -34,11 +34,11 @@ impl Running {
 ///
 /// # Errors
 /// [`StartError`].
-pub(crate) fn start(config: Config) -> Result<Running, StartError> {
+pub(crate) fn start(loaded: Loaded) -> Result<Running, StartError> {
     let (started, outcome) = mpsc::channel();
     let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
         System::new().block_on(async move {
-            match listen(&config).await {
+            match listen(&loaded).await {
                 Ok(listening) => {
                     let stopper = listening.engines.public.stopper();
                     let _ = started.send(Ok((listening.public, stopper)));

@@ -16,20 +16,22 @@ use aquaware_core::keys::KeyRecord;
 use aquaware_core::service::Sessions;
 use aquaware_core::time::{Clock as _, SystemClock};
 use aquaware_http::EVENT_TARGET;
-use aquaware_key_directory::KeyFollower;
+use aquaware_key_directory::{KeyDirectory, KeyFollower};
 use tokio::time::{interval, sleep};
 
 use super::error::StartError;
 use super::parts;
-use crate::config::{Config, Request, load};
+use crate::config::{Config, Loaded, Request, load};
 use crate::tls::TlsAcceptor;
 use aquaware_core::error_chain;
 
 /// How often the key directory is checked for changes.
 const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(1);
-/// How long a server runs before it removes the files of expired keys: a machine that starts with a
-/// clock far ahead must not, and an operator notices within a day.
-const REMOVE_KEYS_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// How long a server runs before it removes anything: a machine that starts with a clock far ahead
+/// must not, and an operator notices within a day.
+const PURGE_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// How long the main thread, which handles signals, waits for another process that uses the keys.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(250);
 /// How often the files of the TLS certificate are checked for changes.
 const FOLLOW_CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 /// How often expired sessions, status indices and keys are removed.
@@ -37,10 +39,14 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// The maximum number of sessions or status indices that one store operation removes.
 const MAX_PURGED: u32 = 1000;
 
+fn key_directory(config: &Config) -> KeyDirectory {
+    parts::key_directory(config).lock_timeout(LOCK_TIMEOUT)
+}
+
 /// Maintains the keys and sessions of a server.
 #[derive(Debug)]
 pub(super) struct Maintenance {
-    config: RefCell<Config>,
+    loaded: RefCell<Loaded>,
     public: SocketAddr,
     sessions: Arc<Sessions>,
     keys: RefCell<KeyFollower>,
@@ -52,15 +58,15 @@ impl Maintenance {
     /// The maintenance of a server with this configuration, these loaded keys, and this address of
     /// the public listener.
     pub(super) fn new(
-        config: Config,
+        loaded: Loaded,
         public: SocketAddr,
         sessions: Arc<Sessions>,
         keys: &[KeyRecord],
         tls: Option<TlsAcceptor>,
     ) -> Self {
-        let keys = RefCell::new(parts::key_directory(&config).follow(keys));
-        let config = RefCell::new(config);
-        Self { config, public, sessions, keys, tls, started: Instant::now() }
+        let keys = RefCell::new(key_directory(&loaded.config).follow(keys));
+        let loaded = RefCell::new(loaded);
+        Self { loaded, public, sessions, keys, tls, started: Instant::now() }
     }
 
     /// The issuer of this server.
@@ -68,21 +74,30 @@ impl Maintenance {
         self.sessions.context(SystemClock.now()).issuer().to_string()
     }
 
-    /// Reloads keys, client profiles and the TLS certificate, all or nothing. Other settings take
-    /// effect after a restart.
+    /// Reloads keys, client profiles and the TLS certificate, all or nothing. Changes of other
+    /// settings are named in the log and take effect after a restart.
     pub(super) fn reload(&self, request: &Request) {
-        let config = match load(request) {
-            Ok(loaded) => loaded.config,
+        let reloaded = load(request).and_then(|new| self.loaded.borrow().reloaded(&new, request));
+        let (loaded, differing) = match reloaded {
+            Ok(reloaded) => reloaded,
             Err(problems) => {
                 tracing::error!(cause = %problems, "reload failed: the configuration is invalid");
                 return;
             }
         };
-        match self.reload_with(&config) {
+        match self.reload_with(&loaded.config) {
             Ok(keys) => {
                 self.keys.replace(keys);
-                self.config.replace(config);
-                tracing::info!("reloaded keys, client profiles and the TLS certificate");
+                self.loaded.replace(loaded);
+                if differing.is_empty() {
+                    tracing::info!("reloaded keys, client profiles and the TLS certificate");
+                } else {
+                    tracing::warn!(
+                        settings = differing.join(", "),
+                        "reloaded keys, client profiles and the TLS certificate; a change of these \
+                         settings takes effect after a restart"
+                    );
+                }
             }
             Err(error) => tracing::error!(cause = %error_chain(&error), "reload failed"),
         }
@@ -90,7 +105,7 @@ impl Maintenance {
 
     fn reload_with(&self, config: &Config) -> Result<KeyFollower, StartError> {
         let certificate = self.tls.as_ref().map(TlsAcceptor::read).transpose()?;
-        let directory = parts::key_directory(config);
+        let directory = key_directory(config);
         let records = directory.load(SystemClock.now())?;
         self.replace_snapshot(config, &records)?;
         if let (Some(tls), Some(certificate)) = (&self.tls, certificate) {
@@ -166,8 +181,8 @@ impl Maintenance {
     }
 
     fn poll_keys(&self) -> Result<bool, StartError> {
-        let config = self.config.borrow();
-        let apply = |records: &[KeyRecord]| self.replace_snapshot(&config, records);
+        let loaded = self.loaded.borrow();
+        let apply = |records: &[KeyRecord]| self.replace_snapshot(&loaded.config, records);
         self.keys.borrow_mut().poll(SystemClock.now(), apply)
     }
 
@@ -177,9 +192,9 @@ impl Maintenance {
         let mut every = interval(PURGE_EVERY);
         loop {
             every.tick().await;
-            self.purge_sessions().await;
-            self.release_indices().await;
-            if self.started.elapsed() >= REMOVE_KEYS_AFTER {
+            if self.started.elapsed() >= PURGE_AFTER {
+                self.purge_sessions().await;
+                self.release_indices().await;
                 self.remove_expired_keys();
             }
         }

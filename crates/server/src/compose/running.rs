@@ -14,8 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::StartError;
 use super::maintenance::Maintenance;
-use super::parts;
-use crate::config::{Config, Loaded, Request};
+use super::{parts, watchdog};
+use crate::config::{Loaded, Request};
 use crate::engine::{Engine, Limit, Options, raise_descriptor_limit};
 use crate::tls::TlsAcceptor;
 
@@ -33,7 +33,8 @@ const MANAGEMENT_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 /// [`StartError`].
 pub(crate) fn serve(loaded: Loaded, request: Request) -> Result<(), StartError> {
     System::new().block_on(async move {
-        let Listening { engines, public, management, maintenance } = listen(&loaded.config).await?;
+        let Listening { engines, public, management, maintenance } = listen(&loaded).await?;
+        watchdog::start().map_err(StartError::System)?;
         let on = |kind| signal(kind).map_err(StartError::System);
         let (mut terminate, mut interrupt) =
             (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
@@ -82,7 +83,8 @@ pub(super) struct Listening {
 }
 
 /// Binds both listeners and starts to serve. Must be called in an actix system.
-pub(super) async fn listen(config: &Config) -> Result<Listening, StartError> {
+pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
+    let config = &loaded.config;
     let directory = &config.data_dir;
     std::fs::create_dir_all(directory).map_err(StartError::data_directory(directory))?;
     let tls = match &config.listen.tls {
@@ -137,7 +139,7 @@ pub(super) async fn listen(config: &Config) -> Result<Listening, StartError> {
             .wrap(management_middleware())
     })
     .map_err(StartError::System)?;
-    let maintenance = Rc::new(Maintenance::new(config.clone(), public, sessions, &keys, tls));
+    let maintenance = Rc::new(Maintenance::new(loaded.clone(), public, sessions, &keys, tls));
     rt::spawn(Rc::clone(&maintenance).follow_certificate());
     rt::spawn(Rc::clone(&maintenance).follow_keys());
     rt::spawn(Rc::clone(&maintenance).purge());

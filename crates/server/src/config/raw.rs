@@ -5,7 +5,7 @@
 mod environment;
 mod file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::Problem;
 use super::schema::{self, Key};
@@ -62,6 +62,20 @@ impl Raw {
     /// All clients and where each is first named.
     pub(super) fn clients(&self) -> impl Iterator<Item = (&str, &Source)> {
         self.clients.iter().map(|(id, source)| (id.as_str(), source))
+    }
+
+    /// The clients of `new`, its values that `apply` selects, and otherwise the values of `self`; and
+    /// the keys of the values of `new` that differ and are not applied.
+    pub(super) fn reloaded(&self, new: &Self, apply: impl Fn(&Key) -> bool) -> (Self, Vec<Key>) {
+        let value = |raw: &Self, key: &Key| raw.effective(key).map(|entry| entry.value);
+        let keys: BTreeSet<&Key> = self.entries.keys().chain(new.entries.keys()).collect();
+        let (applied, kept): (Vec<&Key>, Vec<&Key>) = keys.into_iter().partition(|key| apply(key));
+        let entry = |raw: &Self, key: &Key| Some((key.clone(), raw.entries.get(key)?.clone()));
+        let entries = applied.into_iter().filter_map(|key| entry(new, key));
+        let entries = entries.chain(kept.iter().filter_map(|key| entry(self, key))).collect();
+        let differing = kept.into_iter().filter(|key| value(self, key) != value(new, key));
+        let differing = differing.cloned().collect();
+        (Self { entries, clients: new.clients.clone(), ..Self::default() }, differing)
     }
 
     fn set(&mut self, key: Key, value: Value, source: Source) {

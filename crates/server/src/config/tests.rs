@@ -440,3 +440,34 @@ fn settings_that_are_probably_not_intended_are_warned_about() {
         assert_eq!(warned(file), expected, "{file}");
     }
 }
+
+#[test]
+fn a_reload_applies_clients_and_rotation_and_names_the_rest() {
+    let directory = with_file("issuer = 'https://a.example'\nlog.level = 'warn'\nclients.app = {}");
+    let request = request(directory.path(), &[]);
+    let old = load(&request).unwrap();
+    std::fs::write(
+        directory.path().join(DEFAULT_FILE),
+        "issuer = 'https://b.example'\ndata_dir = 'elsewhere'\nlog.level = 'warn'\n\
+         keys = { algorithm = 'ES256', directory = 'other', rotate_every = '1h' }\n\
+         clients.web.access_lifetime = '1m'\nclients.new.retry_window = '1s'",
+    )
+    .unwrap();
+    let (loaded, differing) = old.reloaded(&load(&request).unwrap(), &request).unwrap();
+    assert_eq!(differing, ["data_dir", "issuer", "keys.directory"]);
+    let config = &loaded.config;
+    assert_eq!(config.data_dir, old.config.data_dir);
+    assert_eq!(config.keys.directory, old.config.keys.directory);
+    assert_eq!(config.keys.algorithm, Algorithm::Es256);
+    let policy = config.policy("127.0.0.1:8080".parse().unwrap()).unwrap();
+    assert_eq!(policy.issuer().as_str(), "https://a.example");
+    let client =
+        |id: &str| policy.client(&id.parse().unwrap()).map(|it| it.access_lifetime().seconds());
+    assert_eq!((client("web"), client("new"), client("app")), (Some(60), Some(300), None));
+
+    // A setting that is removed differs too, and so does one that is put back.
+    std::fs::write(directory.path().join(DEFAULT_FILE), "issuer = 'https://a.example'").unwrap();
+    let (again, differing) = loaded.reloaded(&load(&request).unwrap(), &request).unwrap();
+    assert_eq!(differing, ["log.level"]);
+    assert_eq!(again.config.keys.algorithm, Algorithm::EdDsa);
+}

@@ -56,7 +56,7 @@ impl LogQueue {
                 return;
             }
             message = returned;
-            thread::sleep(RETRY_EVERY);
+            thread::park_timeout(RETRY_EVERY);
         }
         let _ = done.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
@@ -126,7 +126,9 @@ impl<W: Write> LineWriter<W> {
                     self.incomplete = !rest.is_empty();
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY_EVERY),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    thread::park_timeout(RETRY_EVERY)
+                }
                 Err(error) => return Err(error),
             }
         }
