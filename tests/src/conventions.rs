@@ -5,17 +5,18 @@ use serde_json::Value;
 use crate::response::Response;
 
 /// The error codes of RFC 6749 §5.2 and their statuses in the contract.
-const OAUTH_CODES: [(&str, u16); 6] = [
+const OAUTH_CODES: [(&str, u16); 7] = [
     ("invalid_request", 400),
     ("invalid_client", 401),
     ("invalid_grant", 400),
     ("unauthorized_client", 400),
     ("unsupported_grant_type", 400),
     ("invalid_scope", 400),
+    ("invalid_target", 400),
 ];
 
 /// The problem codes of the contract and their statuses.
-const CODES: [(&str, u16); 24] = [
+const CODES: [(&str, u16); 25] = [
     ("invalid_request", 400),
     ("invalid_credentials", 401),
     ("invalid_refresh_token", 401),
@@ -29,6 +30,7 @@ const CODES: [(&str, u16); 24] = [
     ("signup_closed", 403),
     ("unknown_client", 400),
     ("invalid_scope", 400),
+    ("invalid_target", 400),
     ("client_not_allowed", 403),
     ("invalid_token", 401),
     ("insufficient_scope", 403),

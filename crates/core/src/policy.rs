@@ -1,12 +1,15 @@
 //! The operator's decisions per client: lifetimes, rotation, retry window and grants. Checked when
 //! built, so no other code has to handle an invalid combination.
 
+mod target;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
 use thiserror::Error;
 
+pub use self::target::{InvalidTargetError, Target};
 use crate::claims::{Audiences, Scope};
 use crate::id::{Audience, ClientId, Issuer};
 use crate::secret::PasswordHash;

@@ -34,6 +34,8 @@ pub enum ErrorCode {
     UnknownClient,
     /// The requested scope exceeds the client's.
     InvalidScope,
+    /// A requested resource is not an audience of the client.
+    InvalidTarget,
     /// The client is not allowed to make this request.
     ClientNotAllowed,
     /// The access token is missing or invalid.
@@ -67,7 +69,7 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// All codes.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::InvalidRequest,
         Self::InvalidCredentials,
         Self::InvalidRefreshToken,
@@ -81,6 +83,7 @@ impl ErrorCode {
         Self::SignupClosed,
         Self::UnknownClient,
         Self::InvalidScope,
+        Self::InvalidTarget,
         Self::ClientNotAllowed,
         Self::InvalidToken,
         Self::InsufficientScope,
@@ -100,9 +103,10 @@ impl ErrorCode {
     /// The status of the response.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::InvalidRequest | Self::UnknownClient | Self::InvalidScope => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::InvalidRequest
+            | Self::UnknownClient
+            | Self::InvalidScope
+            | Self::InvalidTarget => StatusCode::BAD_REQUEST,
             Self::InvalidCredentials
             | Self::InvalidRefreshToken
             | Self::RefreshTokenExpired
@@ -144,6 +148,7 @@ impl ErrorCode {
             Self::SignupClosed => "signup_closed",
             Self::UnknownClient => "unknown_client",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::ClientNotAllowed => "client_not_allowed",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
@@ -190,6 +195,7 @@ impl ErrorCode {
             Self::SignupClosed => "Sign-up is closed.",
             Self::UnknownClient => "Unknown client.",
             Self::InvalidScope => "The client is not allowed to request this scope.",
+            Self::InvalidTarget => "A resource is not an audience of the client.",
             Self::ClientNotAllowed => "The client is not allowed to make this request.",
             Self::InvalidToken => "The access token is malformed, expired or revoked.",
             Self::InsufficientScope => "The access token lacks a required scope.",
@@ -215,7 +221,7 @@ mod tests {
     use super::*;
 
     /// The table of the contract, row by row, and the codes that it does not list.
-    const TABLE: [(&str, u16); 27] = [
+    const TABLE: [(&str, u16); 28] = [
         ("invalid_request", 400),
         ("invalid_credentials", 401),
         ("invalid_refresh_token", 401),
@@ -229,6 +235,7 @@ mod tests {
         ("signup_closed", 403),
         ("unknown_client", 400),
         ("invalid_scope", 400),
+        ("invalid_target", 400),
         ("client_not_allowed", 403),
         ("invalid_token", 401),
         ("insufficient_scope", 403),

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use aquaware_core::password::{Overloaded, Weakness};
+use aquaware_core::policy::InvalidTargetError;
 use aquaware_core::service::{
     AuthError, ClientError, LoginError, PasswordError, RefreshError, ServiceError, SignUpError,
     StatusListError,
@@ -136,6 +137,18 @@ impl From<PasswordError> for Problem {
             PasswordError::Overloaded(overloaded) => overloaded.into(),
             PasswordError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<InvalidTargetError> for Problem {
+    fn from(_: InvalidTargetError) -> Self {
+        Self::from(ErrorCode::InvalidTarget)
+    }
+}
+
+impl From<InvalidTargetError> for OauthError {
+    fn from(_: InvalidTargetError) -> Self {
+        Self::new(OauthErrorCode::InvalidTarget, "A resource is not an audience of the client.")
     }
 }
 

@@ -27,6 +27,7 @@ mod limits;
 mod login;
 mod metrics;
 mod middleware;
+mod narrowing;
 mod oauth;
 mod oauth_error;
 mod observed;

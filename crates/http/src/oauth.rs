@@ -21,5 +21,10 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
         .service(public_document(
             &format!("{}/{{path:.*}}", metadata::PATH),
             web::to(metadata::metadata),
+        ))
+        .service(public_document(metadata::OPENID_PATH, web::to(metadata::openid_metadata)))
+        .service(public_document(
+            &format!("/{{path:.+}}{}", metadata::OPENID_PATH),
+            web::to(metadata::openid_metadata),
         ));
 }

@@ -42,6 +42,7 @@ mod oauth_introspect;
 mod oauth_metadata;
 mod oauth_outage;
 mod oauth_refresh;
+mod oauth_resource;
 mod oauth_revoke;
 mod oauth_support;
 mod outage;

@@ -99,6 +99,24 @@ fn the_path_of_the_issuer_follows_the_well_known_one() {
 }
 
 #[test]
+fn readers_of_openid_connect_find_the_document_below_the_issuer() {
+    const OPENID: &str = "/.well-known/openid-configuration";
+    let server = Setup::new().set("issuer", "https://auth.example.com/eu/prod").start();
+    let client = server.client();
+    let mut expected = document(&client);
+    expected["subject_types_supported"] = json!(["public"]);
+    expected["id_token_signing_alg_values_supported"] = json!(["EdDSA"]);
+    for path in [OPENID, "/eu/prod/.well-known/openid-configuration"] {
+        let response = client.get(path).header("Origin", "https://other.example").send();
+        assert_eq!(response.header("access-control-allow-origin"), Some("*"), "{path}");
+        assert_eq!(response.expect(200).json(), expected, "{path}");
+    }
+    for path in ["/eu", "/us/prod", "/EU/prod", "/eu/prod/x"] {
+        client.get(&format!("{path}{OPENID}")).send().is_problem(404, "not_found");
+    }
+}
+
+#[test]
 fn the_document_is_read_only() {
     let (_server, client) = start();
     let get = client.get(PATH).send().expect(200);

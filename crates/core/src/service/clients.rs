@@ -14,7 +14,7 @@ use super::{RequestContext, ServiceError};
 use crate::claims::Scope;
 use crate::id::{ClientId, Subject};
 use crate::password::{Overloaded, PasswordHasher};
-use crate::policy::{ClientProfile, Grant};
+use crate::policy::{ClientProfile, Grant, Target};
 use crate::random::Random;
 use crate::secret::{AccessToken, Password, PasswordHash};
 use crate::time::Timestamp;
@@ -176,6 +176,20 @@ impl Clients {
         profile: &ClientProfile,
         scope: Scope,
     ) -> Result<ClientToken, ClientError> {
+        self.token_for(context, profile, scope, None)
+    }
+
+    /// [`token`](Self::token) for `target` alone (RFC 8707).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn token_for(
+        &self,
+        context: &RequestContext,
+        profile: &ClientProfile,
+        scope: Scope,
+        target: Option<&Target>,
+    ) -> Result<ClientToken, ClientError> {
         if !profile.is_confidential() || !profile.allows(Grant::ClientCredentials) {
             return Err(ClientError::NotAllowed);
         }
@@ -184,7 +198,7 @@ impl Clients {
         }
         #[allow(clippy::expect_used, reason = "every client id is a valid subject")]
         let subject = Subject::new(profile.id().as_str()).expect("a client id is a valid subject");
-        let grant = AccessGrant { subject, session: None, scope: scope.clone() };
+        let grant = AccessGrant { subject, session: None, scope: scope.clone(), target };
         let signed = context.access_token(grant, profile, &*self.random);
         let (access, expires_at) = signed.map_err(ServiceError::from)?;
         Ok(ClientToken { access, expires_at, scope })

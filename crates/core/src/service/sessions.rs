@@ -13,7 +13,7 @@ use crate::claims::{AccessClaims, Scope};
 use crate::id::{Generation, SessionId, Subject};
 use crate::jwt::{TokenError, Verified};
 use crate::keys::{KeyRecord, KeyRing, RingError};
-use crate::policy::{ClientProfile, Grant};
+use crate::policy::{ClientProfile, Grant, Target};
 use crate::random::Random;
 use crate::session::{Device, EndReason, Ended, ExtraClaims, RETENTION, Session};
 use crate::status::{Space, Spans};
@@ -197,10 +197,33 @@ impl Sessions {
             subject: session.subject.clone(),
             session: Some(&session),
             scope: scope.clone(),
+            target: None,
         };
         let (access, access_expires_at) = context.access_token(grant, profile, &*self.random)?;
         let refresh = with_refresh.then(|| context.refresh_token(&session)).transpose()?;
         Ok(Granted { access, access_expires_at, refresh, scope, session })
+    }
+
+    /// Replaces the access token that was granted to a client with this profile by one for `target`
+    /// alone (RFC 8707). The session is not narrowed.
+    ///
+    /// # Errors
+    /// [`ServiceError::Sign`].
+    pub fn narrow(
+        &self,
+        context: &RequestContext,
+        profile: &ClientProfile,
+        granted: Granted,
+        target: &Target,
+    ) -> Result<Granted, ServiceError> {
+        let grant = AccessGrant {
+            subject: granted.session.subject.clone(),
+            session: Some(&granted.session),
+            scope: granted.scope.clone(),
+            target: Some(target),
+        };
+        let (access, access_expires_at) = context.access_token(grant, profile, &*self.random)?;
+        Ok(Granted { access, access_expires_at, ..granted })
     }
 
     /// Checks an access token and looks up its session. Use this for the issuer's own endpoints,

@@ -7,7 +7,7 @@ use super::{GrantedRefresh, RequestContext};
 use crate::claims::{AccessClaims, RefreshClaims, Scope};
 use crate::id::{Audience, Subject};
 use crate::jwt::{SignError, TokenType};
-use crate::policy::ClientProfile;
+use crate::policy::{ClientProfile, Target};
 use crate::random::Random;
 use crate::secret::AccessToken;
 use crate::session::Session;
@@ -20,6 +20,8 @@ pub(super) struct AccessGrant<'a> {
     /// `None` for a token that a client obtains for itself.
     pub(super) session: Option<&'a Session>,
     pub(super) scope: Scope,
+    /// The requested audiences; `None` for all audiences of the client.
+    pub(super) target: Option<&'a Target>,
 }
 
 impl RequestContext {
@@ -30,14 +32,15 @@ impl RequestContext {
         profile: &ClientProfile,
         random: &dyn Random,
     ) -> Result<(AccessToken, Timestamp), SignError> {
-        let AccessGrant { subject, session, scope } = grant;
+        let AccessGrant { subject, session, scope, target } = grant;
         let (now, issuer) = (self.now, self.issuer());
         let exp = profile.access_lifetime().from(now);
         let key = self.snapshot.ring().signing(TokenType::Access, now).ok_or(SignError)?;
         let claims = AccessClaims {
             iss: issuer.clone(),
             sub: subject,
-            aud: profile.audiences(issuer),
+            aud: target
+                .map_or_else(|| profile.audiences(issuer), |target| target.audiences().clone()),
             exp,
             iat: now.floor(),
             nbf: None,

@@ -14,6 +14,7 @@ use crate::body::{Fields, Text};
 use crate::error_code::ErrorCode;
 use crate::events;
 use crate::login;
+use crate::narrowing::Narrowing;
 use crate::origin::path_of;
 use crate::problem::Problem;
 use crate::state::State;
@@ -70,13 +71,16 @@ pub(super) async fn log_in(
     let client = fields.line("client_id", usize::MAX).unwrap_or_else(|| "web".to_owned());
     let scope = fields.line("scope", usize::MAX).unwrap_or_default();
     let device = login::device(&request, address, fields.line("device_name", MAX_NAME_LENGTH));
+    let resources = fields.resources();
     fields.finish()?;
     let client = ClientId::new(client).map_err(|_| Problem::from(ErrorCode::UnknownClient))?;
     let scope = Scope::parse(&scope).map_err(|_| Problem::from(ErrorCode::InvalidScope))?;
     let client = context.client(&client).ok_or_else(|| Problem::from(ErrorCode::UnknownClient))?;
     state.check_login_origin(&request, client)?;
+    let narrowing = Narrowing::of(Some(client), &context, &resources)?;
     let login = LogIn { email, password, client, grant: Grant::Login, scope, device };
     let granted = login::log_in(&state, &context, login).await?;
+    let granted = narrowing.apply(&state, &context, granted)?;
     Ok(token_response::by_profile(&state, client.transport(), &granted, context.now))
 }
 

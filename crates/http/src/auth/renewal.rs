@@ -12,6 +12,7 @@ use super::response;
 use crate::bearer;
 use crate::body::{Fields, Text};
 use crate::error_code::ErrorCode;
+use crate::narrowing::Narrowing;
 use crate::problem::{FieldError, Problem};
 use crate::state::{State, retry_key};
 use crate::token_response;
@@ -27,15 +28,17 @@ pub(super) async fn refresh(
     let retry_key = retry_key.as_ref();
     let mut fields = Fields::read(&request, payload).await?;
     let in_body = fields.optional("refresh_token").map(token);
+    let resources = fields.resources();
     fields.finish()?;
+    let presented = Presented { retry_key, resources: &resources };
     if let Some(token) = in_body {
-        return renew(&state, &context, &token, Transport::Body, retry_key).await;
+        return renew(&state, &context, &token, Transport::Body, presented).await;
     }
     let token = match cookie(&request, &state, &context) {
         Ok(token) => token.ok_or_else(|| missing("refresh_token"))?,
         Err(response) => return Ok(*response),
     };
-    let outcome = renew(&state, &context, &token, Transport::Cookie, retry_key).await;
+    let outcome = renew(&state, &context, &token, Transport::Cookie, presented).await;
     Ok(outcome.unwrap_or_else(|problem| {
         let mut response = problem.response();
         // The token is unusable for good, and the browser would send it again with each request.
@@ -46,14 +49,21 @@ pub(super) async fn refresh(
     }))
 }
 
+/// What a request to refresh contains besides the token.
+struct Presented<'a> {
+    retry_key: Option<&'a RetryKey>,
+    resources: &'a [Text],
+}
+
 /// Renews the session of a token that was presented in `place`.
 async fn renew(
     state: &State,
     context: &RequestContext,
     token: &RefreshToken,
     place: Transport,
-    retry_key: Option<&RetryKey>,
+    presented: Presented<'_>,
 ) -> Result<HttpResponse, Problem> {
+    let Presented { retry_key, resources } = presented;
     let token = &state.sessions.check_refresh(context, token.expose())?;
     let transport = token.profile().map_or(Transport::Body, |profile| profile.transport());
     if (place, transport) == (Transport::Body, Transport::Cookie) {
@@ -65,7 +75,9 @@ async fn renew(
     state.count_refresh(token)?;
     let presenter = Presenter::FirstParty;
     let request = RefreshRequest { token, presenter, scope: None, retry_key };
+    let narrowing = Narrowing::of(token.profile(), context, resources)?;
     let granted = state.renew(context, request).await?;
+    let granted = narrowing.apply(state, context, granted)?;
     Ok(token_response::by_profile(state, transport, &granted, context.now))
 }
 

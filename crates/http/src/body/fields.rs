@@ -21,6 +21,17 @@ use crate::problem::{FieldError, Problem};
 /// Maximum length of an e-mail address, in characters (RFC 5321 §4.5.3.1.3).
 const MAX_EMAIL_LENGTH: usize = 254;
 
+/// The field of RFC 8707, the only one that may be repeated.
+const RESOURCE: &str = "resource";
+
+/// Separates the resources from the other fields of a form. Empty ones count as absent.
+pub(super) fn split_resources(pairs: Vec<(String, Text)>) -> (Vec<(String, Text)>, Vec<Text>) {
+    let is_resource = |pair: &(String, Text)| pair.0 == RESOURCE;
+    let (resources, others): (Vec<_>, Vec<_>) = pairs.into_iter().partition(is_resource);
+    let resources = resources.into_iter().map(|pair| pair.1).filter(|text| !text.is_empty());
+    (others, resources.collect())
+}
+
 /// The fields of a body.
 ///
 /// A field that is empty, or `null` in JSON, counts as absent. Unknown fields are ignored in forms,
@@ -77,6 +88,10 @@ impl Fields {
         match self.entries.remove(name)? {
             Value::Null => None,
             Value::Text(text) => Some(text),
+            Value::Texts(_) => {
+                self.reject(name, "must be a string, not an array");
+                None
+            }
             Value::Other(kind) => {
                 self.reject(name, format!("must be a string, not {kind}"));
                 None
@@ -114,6 +129,24 @@ impl Fields {
             *text = Text::new(text.trim().to_owned());
         }
         self.required_line(name, MAX_EMAIL_LENGTH)
+    }
+
+    /// Takes the resources for which an access token is requested (RFC 8707): a string or an array
+    /// of strings in JSON, a repeatable field in forms.
+    pub(crate) fn resources(&mut self) -> Vec<Text> {
+        match self.entries.remove(RESOURCE) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Text(text)) if text.is_empty() => Vec::new(),
+            Some(Value::Text(text)) => vec![text],
+            Some(Value::Texts(texts)) => texts,
+            Some(Value::Other(kind)) => {
+                self.reject(
+                    RESOURCE,
+                    format!("must be a string or an array of strings, not {kind}"),
+                );
+                Vec::new()
+            }
+        }
     }
 
     /// Reports another error of a field.
@@ -158,7 +191,10 @@ fn is_empty(body: &[u8], media: Media) -> bool {
 }
 
 fn texts(pairs: Vec<(String, Text)>) -> Vec<(String, Value)> {
-    pairs.into_iter().map(|(name, text)| (name, Value::Text(text))).collect()
+    let (pairs, resources) = split_resources(pairs);
+    let resources = (RESOURCE.to_owned(), Value::Texts(resources));
+    let texts = pairs.into_iter().map(|(name, text)| (name, Value::Text(text)));
+    texts.chain([resources]).collect()
 }
 
 #[cfg(test)]
@@ -254,6 +290,38 @@ mod tests {
             assert_eq!(fields.required("a").as_str(), "é", "{charset}");
             assert!(read(&media, "a=%E9").await.is_err(), "{charset}");
         }
+    }
+
+    #[actix_web::test]
+    async fn resources_are_a_string_or_an_array_in_json_and_repeatable_in_forms() {
+        let multipart = part("resource", "a") + &part("resource", "b") + "--XX--\r\n";
+        for (media, body, expected) in [
+            (JSON, r#"{"resource": "a"}"#, &["a"][..]),
+            (JSON, r#"{"resource": ["a", "b"]}"#, &["a", "b"]),
+            (JSON, r#"{"resource": ["a", ""]}"#, &["a", ""]),
+            (JSON, r#"{"resource": []}"#, &[]),
+            (JSON, r#"{"resource": null}"#, &[]),
+            (JSON, r#"{"resource": ""}"#, &[]),
+            (JSON, "{}", &[]),
+            (FORM, "resource=a", &["a"]),
+            (FORM, "resource=a&resource=b&resource=", &["a", "b"]),
+            (FORM, "resource=", &[]),
+            (MULTIPART, &multipart, &["a", "b"]),
+        ] {
+            let mut fields = read(media, body.to_owned()).await.unwrap();
+            let resources = fields.resources();
+            let resources: Vec<&str> = resources.iter().map(|it| it.as_str()).collect();
+            assert_eq!(resources, expected, "{media} {body}");
+            assert!(fields.finish().is_ok(), "{media} {body}");
+        }
+        for body in [r#"{"resource": 5}"#, r#"{"resource": ["a", 5]}"#, r#"{"resource": [["a"]]}"#]
+        {
+            let mut fields = read(JSON, body).await.unwrap();
+            assert!(fields.resources().is_empty());
+            let problem = fields.finish().unwrap_err();
+            assert_eq!(named(&problem).first().map(|it| it.0), Some("resource"), "{body}");
+        }
+        assert!(read(JSON, r#"{"resource": "a", "resource": "b"}"#).await.is_err());
     }
 
     #[actix_web::test]

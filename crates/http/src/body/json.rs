@@ -17,6 +17,8 @@ pub(super) enum Value {
     Null,
     /// A string.
     Text(Text),
+    /// An array of strings.
+    Texts(Vec<Text>),
     /// A value of another type: the name of the type, with its article.
     Other(&'static str),
 }
@@ -68,13 +70,22 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        deserializer.deserialize_any(ValueVisitor::<false>)
     }
 }
 
-struct ValueVisitor;
+/// An element of an array, in which further arrays are skipped.
+struct Element(Value);
 
-impl<'de> Visitor<'de> for ValueVisitor {
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor::<true>).map(Self)
+    }
+}
+
+struct ValueVisitor<const IN_ARRAY: bool>;
+
+impl<'de, const IN_ARRAY: bool> Visitor<'de> for ValueVisitor<IN_ARRAY> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,8 +117,15 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other("an array"))
+        let (mut texts, mut others) = (Vec::new(), IN_ARRAY);
+        while !others && let Some(Element(element)) = seq.next_element()? {
+            match element {
+                Value::Text(text) => texts.push(text),
+                Value::Texts(_) | Value::Null | Value::Other(_) => others = true,
+            }
+        }
+        while others && seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(if others { Value::Other("an array") } else { Value::Texts(texts) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {

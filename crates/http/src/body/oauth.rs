@@ -11,6 +11,7 @@ use actix_web::error::PayloadError;
 use actix_web::web::Bytes;
 use futures_util::Stream;
 
+use super::fields::split_resources;
 use super::malformed::Malformed;
 use super::media::Media;
 use super::read::{TIMEOUT, Text, read_whole};
@@ -50,7 +51,11 @@ fn is_describable(text: &str) -> bool {
 }
 
 /// The parameters of an OAuth request.
-pub(crate) struct OauthForm(BTreeMap<String, Text>);
+pub(crate) struct OauthForm {
+    parameters: BTreeMap<String, Text>,
+    /// The values of `resource`, which may be repeated (RFC 8707 §2).
+    pub(crate) resources: Vec<Text>,
+}
 
 impl OauthForm {
     /// Reads the body of `request`.
@@ -68,25 +73,26 @@ impl OauthForm {
         if !is_form {
             return Err(Problem::from(ErrorCode::UnsupportedMediaType).into());
         }
-        let pairs = urlencoded::parse(&whole)?;
+        let (pairs, resources) = split_resources(urlencoded::parse(&whole)?);
         Malformed::check_names(pairs.iter().map(|(name, _)| name.as_str()))?;
-        Ok(Self(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+        let parameters = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        Ok(Self { parameters, resources })
     }
 
     /// Takes a parameter, if it is present and not empty.
     pub(crate) fn take(&mut self, name: &str) -> Option<Text> {
-        self.0.remove(name)
+        self.parameters.remove(name)
     }
 
     /// Whether a parameter is present, not empty, and not yet taken.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.parameters.contains_key(name)
     }
 }
 
 impl fmt::Debug for OauthForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.parameters.keys()).finish()
     }
 }
 
@@ -114,6 +120,8 @@ mod tests {
         assert_eq!(form.take("grant_type").unwrap().as_str(), "refresh_token");
         assert!(!form.has("scope") && form.take("scope").is_none());
         assert!(form.has("x"));
+        let form = read(FORM, "resource=a&resource=&resource=b").await.unwrap();
+        assert_eq!(form.resources.iter().map(|it| it.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[actix_web::test]

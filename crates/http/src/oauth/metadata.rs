@@ -1,10 +1,14 @@
-//! `GET /.well-known/oauth-authorization-server` (RFC 8414).
+//! `GET /.well-known/oauth-authorization-server` (RFC 8414), and the same document as
+//! `/.well-known/openid-configuration` for libraries that know only OpenID Connect Discovery. The
+//! issuer issues no ID tokens.
 
 use std::collections::BTreeSet;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
+use aquaware_core::jwt::TokenType;
 use aquaware_core::policy::{Grant, TokenPolicy};
+use aquaware_core::service::RequestContext;
 use serde::Serialize;
 
 use crate::error_code::ErrorCode;
@@ -16,6 +20,19 @@ use crate::status_lists;
 
 /// The path of the metadata. The path of the issuer, if it has one, follows (RFC 8414 §3.1).
 pub(super) const PATH: &str = "/.well-known/oauth-authorization-server";
+
+/// The path of OpenID Connect Discovery 1.0 §4, which follows the path of the issuer.
+pub(super) const OPENID_PATH: &str = "/.well-known/openid-configuration";
+
+/// The metadata with the members that readers of OpenID Connect Discovery 1.0 §3 require.
+#[derive(Serialize)]
+struct OpenidMetadata<'a> {
+    #[serde(flatten)]
+    metadata: Metadata<'a>,
+    subject_types_supported: [&'static str; 1],
+    /// The algorithm of access tokens, because there are no ID tokens.
+    id_token_signing_alg_values_supported: Vec<&'static str>,
+}
 
 #[derive(Serialize)]
 struct Metadata<'a> {
@@ -85,21 +102,49 @@ fn scopes(policy: &TokenPolicy) -> Vec<String> {
     all.into_iter().collect()
 }
 
-/// Returns the metadata, also below the path of the issuer.
+/// Returns the metadata, also with the path of the issuer behind the well-known one.
 pub(super) async fn metadata(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let context = state.context();
+    check_path(&request, &context)?;
+    Ok(respond(&Metadata::of(context.snapshot.policy())))
+}
+
+/// Returns the metadata with the members of OpenID Connect, also with the path of the issuer in
+/// front of the well-known one.
+pub(super) async fn openid_metadata(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let context = state.context();
+    check_path(&request, &context)?;
+    let key = context.snapshot.ring().signing(TokenType::Access, context.now);
+    Ok(respond(&OpenidMetadata {
+        metadata: Metadata::of(context.snapshot.policy()),
+        subject_types_supported: ["public"],
+        id_token_signing_alg_values_supported: key
+            .map(|key| key.algorithm().as_str())
+            .into_iter()
+            .collect(),
+    }))
+}
+
+fn check_path(request: &HttpRequest, context: &RequestContext) -> Result<(), Problem> {
     let issuer = context.issuer().as_str();
     let wanted = request.match_info().get("path").unwrap_or_default().trim_matches('/');
     // Without a path, too: there is only one issuer.
     if !wanted.is_empty() && wanted != path_of(issuer).trim_matches('/') {
         return Err(Problem::from(ErrorCode::NotFound));
     }
-    Ok(HttpResponse::Ok()
+    Ok(())
+}
+
+fn respond(metadata: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, cache_control()))
-        .json(Metadata::of(context.snapshot.policy())))
+        .json(metadata)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use aquaware_core::service::{Credentials, LogIn, Presenter, RefreshRequest, Requ
 use super::client;
 use crate::body::oauth::OauthForm;
 use crate::login;
+use crate::narrowing::Narrowing;
 use crate::oauth_error::{OauthError, OauthErrorCode};
 use crate::state::{State, retry_key};
 use crate::token_response;
@@ -65,9 +66,13 @@ impl TokenRequest<'_> {
             self.state.count_refresh(token)?;
         }
         let presenter = Presenter::Client(&self.credentials.id);
+        // The audiences of another client are not revealed.
+        let profile = token.profile().filter(|profile| *profile.id() == self.credentials.id);
+        let narrowing = Narrowing::of(profile, &self.context, &self.form.resources)?;
         let (scope, retry_key) = (scope.as_ref(), retry_key.as_ref());
         let request = RefreshRequest { token, presenter, scope, retry_key };
         let granted = self.state.renew(&self.context, request).await?;
+        let granted = narrowing.apply(self.state, &self.context, granted)?;
         Ok(token_response::in_body(&granted, self.context.now))
     }
 
@@ -76,7 +81,8 @@ impl TokenRequest<'_> {
         let scope = self.scope()?.unwrap_or_default();
         let clients = &self.state.clients;
         let profile = clients.authenticate(&self.context, &self.credentials).await?;
-        let token = clients.token(&self.context, profile, scope)?;
+        let narrowing = Narrowing::of(Some(profile), &self.context, &self.form.resources)?;
+        let token = clients.token_for(&self.context, profile, scope, narrowing.target())?;
         Ok(token_response::for_client(&token, self.context.now))
     }
 
@@ -93,6 +99,7 @@ impl TokenRequest<'_> {
             // The response would carry the refresh token in its body.
             return Err(OauthError::unauthorized_client());
         }
+        let narrowing = Narrowing::of(Some(client), &self.context, &self.form.resources)?;
         let login = LogIn {
             email: name.to_string(),
             password: client::password(password),
@@ -102,6 +109,7 @@ impl TokenRequest<'_> {
             device: login::device(self.request, address, None),
         };
         let granted = login::log_in(self.state, &self.context, login).await?;
+        let granted = narrowing.apply(self.state, &self.context, granted)?;
         Ok(token_response::in_body(&granted, self.context.now))
     }
 
