@@ -105,11 +105,15 @@ impl Builder {
         Self { leeway, ..self }
     }
 
-    /// Restricts the signature algorithms. Default: EdDSA, ES256 and RS256. Symmetric algorithms
-    /// are never allowed.
+    /// Restricts the signature algorithms. Default: EdDSA, ES256 and RS256. Both names of Ed25519
+    /// mean the same here. Symmetric algorithms are never allowed.
     #[must_use]
     pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        Self { algorithms: algorithms.into_iter().collect(), ..self }
+        let one_name = |algorithm| match algorithm {
+            Algorithm::Ed25519 => Algorithm::EdDsa,
+            other => other,
+        };
+        Self { algorithms: algorithms.into_iter().map(one_name).collect(), ..self }
     }
 
     /// Accepts tokens that are bound to a key of their bearer (`cnf`). Only for services that check

@@ -142,9 +142,7 @@ fn check_path(request: &HttpRequest, context: &RequestContext) -> Result<(), Pro
 }
 
 fn respond(metadata: &impl Serialize) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, cache_control()))
-        .json(metadata)
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, cache_control())).json(metadata)
 }
 
 #[cfg(test)]

@@ -399,7 +399,10 @@ mod tests {
     #[test]
     fn errors_list_the_valid_names() {
         let message = algorithm(&typed("eddsa")).unwrap_err().to_string();
-        assert_eq!(message, "expected one of \"EdDSA\", \"ES256\", \"RS256\", \"HS256\"");
+        assert_eq!(
+            message,
+            "expected one of \"EdDSA\", \"Ed25519\", \"ES256\", \"RS256\", \"HS256\""
+        );
         let list = Value::List(vec![typed("login"), typed("implicit")]);
         let message = grants(&list).unwrap_err().to_string();
         assert!(message.starts_with("\"implicit\": expected one of \"login\""), "{message}");

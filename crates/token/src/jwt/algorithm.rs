@@ -9,10 +9,13 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Ed25519 (RFC 8037).
+    /// Ed25519 under its older name (RFC 8037).
     #[default]
-    #[serde(rename = "EdDSA", alias = "Ed25519")]
+    #[serde(rename = "EdDSA")]
     EdDsa,
+    /// Ed25519 under its fully specified name (RFC 9864 §2.2).
+    #[serde(rename = "Ed25519")]
+    Ed25519,
     /// ECDSA on P-256 with SHA-256.
     #[serde(rename = "ES256")]
     Es256,
@@ -31,13 +34,15 @@ pub struct AlgorithmError;
 
 impl Algorithm {
     /// Every supported algorithm.
-    pub const ALL: &'static [Self] = &[Self::EdDsa, Self::Es256, Self::Rs256, Self::Hs256];
+    pub const ALL: &'static [Self] =
+        &[Self::EdDsa, Self::Ed25519, Self::Es256, Self::Rs256, Self::Hs256];
 
     /// The algorithm's `alg` value (RFC 7518 §3.1).
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EdDsa => "EdDSA",
+            Self::Ed25519 => "Ed25519",
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
             Self::Hs256 => "HS256",
@@ -54,11 +59,8 @@ impl Algorithm {
 impl FromStr for Algorithm {
     type Err = AlgorithmError;
 
-    /// Parses an `alg` value. `Ed25519` is accepted as another name of `EdDSA` (RFC 9864).
+    /// Parses an `alg` value. `EdDSA` and `Ed25519` are different: a key is bound to one name.
     fn from_str(alg: &str) -> Result<Self, AlgorithmError> {
-        if alg == "Ed25519" {
-            return Ok(Self::EdDsa);
-        }
         Self::ALL.iter().copied().find(|known| known.as_str() == alg).ok_or(AlgorithmError)
     }
 }

@@ -39,7 +39,7 @@ pub fn generate_key(
 ) -> Result<KeyMaterial, KeyGenerationError> {
     let failed = || KeyGenerationError { algorithm };
     Ok(match algorithm {
-        Algorithm::EdDsa => {
+        Algorithm::EdDsa | Algorithm::Ed25519 => {
             let mut der = Zeroizing::new([0; 48]);
             let (header, seed) = der.split_at_mut(16);
             header.copy_from_slice(&ED25519_PKCS8);

@@ -14,7 +14,7 @@ use crate::id::KeyId;
 /// An entry of a published JWK Set: the public key with `kid`, `alg` and `use: "sig"`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
-pub struct PublicKey(Jwk);
+pub struct PublicKey(serde_json::Value);
 
 impl PublicKey {
     /// The public key of `key`; `None` for a shared secret, which must not be published.
@@ -23,7 +23,10 @@ impl PublicKey {
         let mut jwk = key.public_jwk()?;
         jwk.common.key_id = Some(key.kid().to_string());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-        Some(Self(jwk))
+        let mut entry = serde_json::to_value(jwk).ok()?;
+        // jsonwebtoken does not know the fully specified name of this algorithm (RFC 9864).
+        entry.as_object_mut()?.insert("alg".to_owned(), key.algorithm().as_str().into());
+        Some(Self(entry))
     }
 }
 
@@ -122,5 +125,5 @@ fn read(mut entry: serde_json::Value) -> Option<(String, VerifyingKey)> {
     };
     let kid = jwk.common.key_id.clone().filter(|kid| !kid.is_empty())?;
     let decoding = DecodingKey::from_jwk(&jwk).ok().filter(|_| matches)?;
-    Some((kid, VerifyingKey::new(algorithm, decoding)))
+    Some((kid, VerifyingKey::published(algorithm, decoding)))
 }

@@ -56,6 +56,8 @@ pub struct SigningKey {
 pub struct VerifyingKey {
     pub(super) algorithm: Algorithm,
     pub(super) decoding: DecodingKey,
+    /// Whether tokens may use either name of Ed25519 (RFC 9864).
+    either_name: bool,
 }
 
 impl SigningKey {
@@ -91,7 +93,11 @@ impl SigningKey {
         Ok(Self {
             header: encoded_header(token_type.typ(), algorithm, &kid),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
-            verifying: VerifyingKey { algorithm, decoding: decoding.map_err(|_| unusable())? },
+            verifying: VerifyingKey {
+                algorithm,
+                decoding: decoding.map_err(|_| unusable())?,
+                either_name: false,
+            },
             kid,
             algorithm,
             encoding,
@@ -132,7 +138,7 @@ pub(super) fn encoded_header(typ: &str, algorithm: Algorithm, kid: &KeyId) -> St
 fn encoding_key(algorithm: Algorithm, material: &KeyMaterial) -> Option<EncodingKey> {
     let bytes = material.expose();
     match algorithm {
-        Algorithm::EdDsa => EncodingKey::from_ed_pem(bytes).ok(),
+        Algorithm::EdDsa | Algorithm::Ed25519 => EncodingKey::from_ed_pem(bytes).ok(),
         Algorithm::Es256 => EncodingKey::from_ec_pem(bytes).ok(),
         Algorithm::Rs256 => EncodingKey::from_rsa_pem(bytes).ok(),
         Algorithm::Hs256 => EncodingKey::from_secret(bytes).ok(),
@@ -172,8 +178,17 @@ fn check_modulus(jwk: &Jwk) -> Result<(), &'static str> {
 }
 
 impl VerifyingKey {
-    pub(super) const fn new(algorithm: Algorithm, decoding: DecodingKey) -> Self {
-        Self { algorithm, decoding }
+    /// A published key. Issuers write either name of Ed25519, in the key set and in tokens.
+    pub(super) const fn published(algorithm: Algorithm, decoding: DecodingKey) -> Self {
+        Self { algorithm, decoding, either_name: true }
+    }
+
+    /// Whether a token with this `alg` can be verified with the key.
+    pub(super) fn accepts(&self, alg: &str) -> bool {
+        match alg.parse() {
+            Ok(Algorithm::Ed25519) if self.either_name => self.algorithm == Algorithm::EdDsa,
+            named => named == Ok(self.algorithm),
+        }
     }
 
     /// The only algorithm that the key verifies.
@@ -186,7 +201,7 @@ impl VerifyingKey {
 /// The algorithm in the terms of `jsonwebtoken`, which must not appear in the public interface.
 pub(super) const fn engine_algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
     match algorithm {
-        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        Algorithm::EdDsa | Algorithm::Ed25519 => jsonwebtoken::Algorithm::EdDSA,
         Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
         Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
         Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,

@@ -273,7 +273,7 @@ fn verified_claims<'k>(
     }
     let kid = header.kid.ok_or(TokenError::UnknownKey)?;
     let key = find_key(&kid)?;
-    if header.alg.parse() != Ok(key.algorithm) {
+    if !key.accepts(&header.alg) {
         return Err(TokenError::WrongAlgorithm);
     }
     (DEFAULT_PROVIDER.verifier_factory)(&engine_algorithm(key.algorithm), &key.decoding)

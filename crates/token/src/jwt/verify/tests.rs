@@ -44,8 +44,9 @@ impl TestIssuer {
 
     /// Shared by all tests, because generating an RSA key is slow.
     fn of(algorithm: Algorithm) -> &'static Self {
-        static ISSUERS: [LazyLock<TestIssuer>; 4] = [
+        static ISSUERS: [LazyLock<TestIssuer>; 5] = [
             LazyLock::new(|| TestIssuer::new(Algorithm::EdDsa)),
+            LazyLock::new(|| TestIssuer::new(Algorithm::Ed25519)),
             LazyLock::new(|| TestIssuer::new(Algorithm::Es256)),
             LazyLock::new(|| TestIssuer::new(Algorithm::Rs256)),
             LazyLock::new(|| TestIssuer::new(Algorithm::Hs256)),

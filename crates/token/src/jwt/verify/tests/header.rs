@@ -81,7 +81,7 @@ fn only_the_algorithm_of_the_key_is_accepted() {
 /// An attack published in 2015: the public key serves as the secret of an HMAC.
 #[test]
 fn a_public_key_is_never_used_as_an_hmac_secret() {
-    for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
+    for algorithm in [Algorithm::EdDsa, Algorithm::Ed25519, Algorithm::Es256, Algorithm::Rs256] {
         let issuer = TestIssuer::of(algorithm);
         let jwk = issuer.key(TokenType::Access).public_jwk().unwrap();
         let jwk = serde_json::to_value(&jwk).unwrap();

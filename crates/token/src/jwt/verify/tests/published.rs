@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::jwt::KeySet;
 
-const ASYMMETRIC: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
+const ASYMMETRIC: [Algorithm; 4] =
+    [Algorithm::EdDsa, Algorithm::Ed25519, Algorithm::Es256, Algorithm::Rs256];
 
 fn published(issuer: &TestIssuer) -> Value {
     json!({ "keys": issuer.access.iter().filter_map(PublicKey::of).collect::<Vec<_>>() })
@@ -38,6 +39,7 @@ fn the_key_set_is_sufficient_for_verification() {
 fn entries_contain_only_their_public_members() {
     for (algorithm, members) in [
         (Algorithm::EdDsa, "alg crv kid kty use x"),
+        (Algorithm::Ed25519, "alg crv kid kty use x"),
         (Algorithm::Es256, "alg crv kid kty use x y"),
         (Algorithm::Rs256, "alg e kid kty n use"),
     ] {
