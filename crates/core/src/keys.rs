@@ -15,7 +15,7 @@ pub use self::generate::generate;
 pub use self::record::{KeyRecord, RecordError};
 pub use self::ring::{KeyRing, Phase, RingError, missing};
 pub use self::rotation::{
-    Schedule, Turn, Withdrawal, algorithm_of, due, rotate, signing_algorithm, withdraw,
+    KeyChange, Schedule, Withdrawal, algorithm_of, due, rotate, signing_algorithm, withdraw,
 };
 
 /// How long verifiers may cache the published keys, unless the issuer publishes them differently. A

@@ -55,7 +55,7 @@ impl AccountState {
     /// The 429, to be returned instead, if the account is locked already.
     pub(crate) async fn count_failure(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
         if self.failed_logins.failed(login, now)? {
-            let account = self.service.named(login.as_str()).await.ok().flatten();
+            let account = self.service.find(login.as_str()).await.ok().flatten();
             events::account_locked(account.as_ref().map(|account| &account.id));
         }
         Ok(())

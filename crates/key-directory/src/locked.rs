@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use aquaware_core::id::KeyId;
 use aquaware_core::jwt::{Algorithm, TokenType};
-use aquaware_core::keys::{KeyRecord, Turn, Withdrawal, algorithm_of, generate, rotate, withdraw};
+use aquaware_core::keys::{
+    KeyChange, KeyRecord, Withdrawal, algorithm_of, generate, rotate, withdraw,
+};
 use aquaware_core::random::SystemRandom;
 use aquaware_core::time::Timestamp;
 use zeroize::Zeroizing;
@@ -139,11 +141,11 @@ impl LockedKeys {
         token_type: TokenType,
         algorithm: Algorithm,
         now: Timestamp,
-    ) -> Result<Turn, KeyDirectoryError> {
-        let turn = rotate(&self.records, token_type, algorithm, now, &SystemRandom)
+    ) -> Result<KeyChange, KeyDirectoryError> {
+        let change = rotate(&self.records, token_type, algorithm, now, &SystemRandom)
             .map_err(|_| KeyDirectoryError::Generate)?;
-        self.write_all(&turn.write)?;
-        Ok(turn)
+        self.write_all(&change.write)?;
+        Ok(change)
     }
 
     /// Removes a compromised key permanently; `None` if the key does not exist. If it is the active

@@ -48,7 +48,7 @@ pub fn due(
 
 /// A change of keys that takes effect at once.
 #[derive(Clone, Debug)]
-pub struct Turn {
+pub struct KeyChange {
     /// The key that signed until now, if there was one.
     pub from: Option<KeyId>,
     /// The key that signs from now on.
@@ -73,7 +73,7 @@ pub fn rotate(
     algorithm: Algorithm,
     now: Timestamp,
     random: &dyn Random,
-) -> Result<Turn, KeyGenerationError> {
+) -> Result<KeyChange, KeyGenerationError> {
     let algorithm = algorithm_of(token_type, algorithm);
     let outgoing = active(records, token_type, now);
     // With two rotations in one millisecond, the order of the key ids would decide between them.
@@ -91,14 +91,14 @@ pub fn rotate(
     if !rest().any(|it| waits(it, algorithm, now)) {
         write.push(generate(token_type, algorithm, now, random)?);
     }
-    Ok(Turn { from, to, known_since, write })
+    Ok(KeyChange { from, to, known_since, write })
 }
 
 /// The changes needed to withdraw a key at once.
 #[derive(Clone, Debug)]
 pub struct Withdrawal {
     /// The change of keys, if the withdrawn key was active.
-    pub turn: Option<Turn>,
+    pub change: Option<KeyChange>,
     /// The records to be written before the key is removed.
     pub write: Vec<KeyRecord>,
 }
@@ -120,14 +120,14 @@ pub fn withdraw(
     let token_type = gone.token_type;
     let left: Vec<KeyRecord> = records.iter().filter(|it| it.kid != *kid).cloned().collect();
     if active(records, token_type, now).is_some_and(|it| it.kid == *kid) {
-        let turn = rotate(&left, token_type, algorithm, now, random)?;
-        let turn = Turn { from: Some(kid.clone()), ..turn };
-        return Ok(Some(Withdrawal { write: turn.write.clone(), turn: Some(turn) }));
+        let change = rotate(&left, token_type, algorithm, now, random)?;
+        let change = KeyChange { from: Some(kid.clone()), ..change };
+        return Ok(Some(Withdrawal { write: change.write.clone(), change: Some(change) }));
     }
     let algorithm = algorithm_of(token_type, algorithm);
     let follows = waiting(&left, token_type, algorithm, now).next().is_some();
     let next = (!follows).then(|| generate(token_type, algorithm, now, random)).transpose()?;
-    Ok(Some(Withdrawal { turn: None, write: next.into_iter().collect() }))
+    Ok(Some(Withdrawal { change: None, write: next.into_iter().collect() }))
 }
 
 /// The algorithm for tokens of this type if access tokens are signed with `access`: refresh tokens
@@ -177,8 +177,8 @@ pub(super) fn waiting(
 ) -> impl Iterator<Item = &KeyRecord> {
     let mut found: Vec<&KeyRecord> =
         of_type(records, token_type).filter(|it| waits(it, algorithm, now)).collect();
-    let turn = |it: &KeyRecord| (it.active_from.is_none(), it.active_from, it.created_at);
-    found.sort_by(|a, b| turn(a).cmp(&turn(b)).then_with(|| a.kid.cmp(&b.kid)));
+    let order = |it: &KeyRecord| (it.active_from.is_none(), it.active_from, it.created_at);
+    found.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.kid.cmp(&b.kid)));
     found.into_iter()
 }
 

@@ -44,7 +44,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn of(&self, caller: &Caller) -> Result<Option<Account>, StoreError> {
+    pub async fn of_caller(&self, caller: &Caller) -> Result<Option<Account>, StoreError> {
         let found = self.store.by_id(&caller.session.subject).await?;
         Ok(found.filter(|account| account.disabled_at.is_none()))
     }
@@ -53,11 +53,11 @@ impl Accounts {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn named(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        if Login::of_mailbox(name).is_some() {
-            return self.by_email(name).await;
+    pub async fn find(&self, email_or_id: &str) -> Result<Option<Account>, StoreError> {
+        if Login::of_mailbox(email_or_id).is_some() {
+            return self.by_email(email_or_id).await;
         }
-        match Subject::new(name) {
+        match Subject::new(email_or_id) {
             Ok(id) => self.store.by_id(&id).await,
             Err(_) => Ok(None),
         }

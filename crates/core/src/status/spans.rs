@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_list_is_renewed_long_before_it_expires() {
-        // Whoever has fetched one can go on for most of a day without the issuer.
+        // A verifier that fetched a list can continue for most of a day without the issuer.
         assert!(Spans::RENEWAL * 20 < Spans::LIFETIME);
     }
 }

@@ -151,7 +151,7 @@ fn a_session() -> Session {
     }
 }
 
-/// A retry right after the first use of the token, by somebody else, in a session that goes on.
+/// A retry by another party right after the first use of the token, in a live session.
 const RETRY: Case = Case {
     ahead: 1,
     mark: Some(OTHER),
@@ -197,7 +197,7 @@ fn every_case() -> Vec<Case> {
     cases
 }
 
-fn in_the_words_of_the_page(verdict: Verdict) -> Page {
+fn as_documented(verdict: Verdict) -> Page {
     match verdict {
         Verdict::Advance(step) => Page::AdvancesTo(step.to.number()),
         Verdict::Keep => Page::AccessTokenOnly,
@@ -209,16 +209,16 @@ fn in_the_words_of_the_page(verdict: Verdict) -> Page {
 }
 
 #[test]
-fn every_case_is_judged_as_the_contract_says() {
+fn every_case_is_judged_as_documented() {
     let cases = every_case();
     assert_eq!(cases.len(), 7 * 3 * 7 * 3 * 8 * 16);
     for case in cases {
-        assert_eq!(in_the_words_of_the_page(case.verdict()), case.contract(), "{case:?}");
+        assert_eq!(as_documented(case.verdict()), case.contract(), "{case:?}");
     }
 }
 
 #[test]
-fn every_step_starts_where_the_session_stands_and_goes_forward() {
+fn every_step_starts_at_the_current_generation_and_goes_forward() {
     for case in every_case() {
         let Verdict::Advance(step) = case.verdict() else { continue };
         assert_eq!(step.from, case.session().generation, "{case:?}");
@@ -279,7 +279,7 @@ fn retries_never_prolong_the_window() {
 }
 
 #[test]
-fn the_same_key_gets_the_same_answer_weeks_later() {
+fn the_same_key_returns_the_same_response_weeks_later() {
     let weeks = 8 * 7 * 86_400_000;
     let late = Case { mark: Some(MINE), since_first_use: weeks, ..RETRY };
     assert_eq!(late.verdict(), Verdict::Repeat);
@@ -301,7 +301,7 @@ fn expiry_comes_before_everything_else() {
 }
 
 #[test]
-fn a_token_is_dead_at_the_second_of_its_exp_and_alive_a_millisecond_before() {
+fn a_token_expires_exactly_at_the_second_of_its_exp() {
     let profile = RETRY.profile();
     let session = Case { ahead: 0, ..RETRY }.session();
     let exp = Timestamp::from_seconds(1_790_000_003);
@@ -315,7 +315,7 @@ fn a_token_is_dead_at_the_second_of_its_exp_and_alive_a_millisecond_before() {
 }
 
 #[test]
-fn a_healed_session_knows_the_retry_of_its_healing() {
+fn retrying_a_healed_refresh_is_recognized() {
     let profile = RETRY.profile();
     let lost = Case { ahead: -3, ..RETRY };
     let attempt = lost.attempt(&profile);

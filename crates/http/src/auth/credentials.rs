@@ -99,7 +99,7 @@ pub(super) async fn change_password(
     };
     fields.finish()?;
     let accounts = state.accounts()?;
-    let account = accounts.service.of(&caller).await?.ok_or_else(Problem::invalid_token)?;
+    let account = accounts.service.of_caller(&caller).await?.ok_or_else(Problem::invalid_token)?;
     accounts.failed_logins.check(&account.login, context.now)?;
     match accounts.service.change_password(&context, &caller, change).await {
         Err(PasswordError::Wrong) => {

@@ -15,7 +15,7 @@ pub(super) async fn me(
 ) -> Result<HttpResponse, Problem> {
     let caller = state.caller(&request, false, &state.context()).await?;
     let account =
-        state.accounts()?.service.of(&caller).await?.ok_or_else(Problem::invalid_token)?;
+        state.accounts()?.service.of_caller(&caller).await?.ok_or_else(Problem::invalid_token)?;
     Ok(response::private(&Me {
         account: (&account).into(),
         session_id: caller.session.id.to_string(),

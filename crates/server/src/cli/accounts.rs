@@ -87,7 +87,7 @@ fn list(
     let accounts = with_stores(&config, async |stores, _| {
         // An account of an earlier release may be stored under another form of its address.
         let known = match after {
-            Some(email) => stores.accounts.named(email).await.map_err(failed)?,
+            Some(email) => stores.accounts.find(email).await.map_err(failed)?,
             None => None,
         };
         let mut after = known.map(|account| account.login).or(start);
@@ -184,7 +184,7 @@ fn print_account(
 }
 
 async fn find(accounts: &Accounts, name: &str) -> Result<Account, CommandError> {
-    accounts.named(name).await.map_err(failed)?.ok_or_else(|| unknown(name))
+    accounts.find(name).await.map_err(failed)?.ok_or_else(|| unknown(name))
 }
 
 pub(super) fn unknown(name: &str) -> CommandError {

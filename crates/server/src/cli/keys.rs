@@ -5,7 +5,7 @@ mod withdraw;
 
 use aquaware_core::id::KeyId;
 use aquaware_core::jwt::TokenType;
-use aquaware_core::keys::{KeyRecord, Turn};
+use aquaware_core::keys::{KeyChange, KeyRecord};
 use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
 use aquaware_key_directory::LockedKeys;
 use serde_json::{Value as Json, json};
@@ -47,32 +47,32 @@ fn rotate(key_type: Option<KeyType>, context: &mut Context<'_, '_>) -> Result<()
     let (mut warnings, mut rotated) = (Warnings::default(), Vec::new());
     for key_type in both.into_iter().filter(|it| key_type.is_none_or(|only| only == *it)) {
         let token_type = TokenType::from(key_type);
-        let turn = keys.rotate(token_type, config.keys.algorithm, now).map_err(failed)?;
-        warnings.check(&turn, token_type, keys.records(), now);
-        rotated.push((token_type, turn));
+        let change = keys.rotate(token_type, config.keys.algorithm, now).map_err(failed)?;
+        warnings.check(&change, token_type, keys.records(), now);
+        rotated.push((token_type, change));
     }
     let (listed, table) = describe(&config, &keys.into_records(), now)?;
     let json = json!({
-        "rotated": rotated.iter().map(turn_json).collect::<Vec<_>>(),
+        "rotated": rotated.iter().map(change_json).collect::<Vec<_>>(),
         "warnings": warnings.all(),
         "keys": listed,
     });
     let lines: Vec<String> = rotated
         .iter()
-        .map(|(token_type, turn)| {
-            format!("{} now signs {} tokens\n", turn.to, type_name(*token_type))
+        .map(|(token_type, change)| {
+            format!("{} now signs {} tokens\n", change.to, type_name(*token_type))
         })
         .collect();
     warnings.print(context);
     context.print(&json, &format!("{}\n{table}\n{FOLLOWS}", lines.concat()))
 }
 
-fn turn_json((token_type, turn): &(TokenType, Turn)) -> Json {
+fn change_json((token_type, change): &(TokenType, KeyChange)) -> Json {
     json!({
         "type": type_name(*token_type),
-        "from": turn.from.as_ref().map(KeyId::as_str),
-        "to": turn.to.as_str(),
-        "known_since": turn.known_since.to_rfc3339(),
+        "from": change.from.as_ref().map(KeyId::as_str),
+        "to": change.to.as_str(),
+        "known_since": change.known_since.to_rfc3339(),
     })
 }
 
@@ -114,8 +114,8 @@ fn describe(
     let snapshot = snapshot(config, config.listen.public, records, now).map_err(failed)?;
     let mut sorted: Vec<&KeyRecord> = records.iter().collect();
     sorted.sort_by_key(|it| {
-        let turn = (it.active_from.is_none(), it.active_from, it.created_at);
-        (it.token_type == TokenType::Refresh, turn, it.kid.clone())
+        let order = (it.active_from.is_none(), it.active_from, it.created_at);
+        (it.token_type == TokenType::Refresh, order, it.kid.clone())
     });
     let phases: Vec<_> =
         sorted.iter().filter_map(|it| snapshot.ring().phase(&it.kid, now)).collect();

@@ -24,7 +24,7 @@ pub(super) fn run(
 fn list(name: &str, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
     let config = context.config_with_stores()?;
     let sessions = with_stores(&config, async |stores, request| {
-        let account = stores.accounts.named(name).await.map_err(failed)?;
+        let account = stores.accounts.find(name).await.map_err(failed)?;
         let account = account.ok_or_else(|| unknown(name))?;
         stores.sessions.list(&request, &account.id).await.map_err(failed)
     })?;

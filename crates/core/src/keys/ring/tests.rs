@@ -60,7 +60,7 @@ fn published(ring: &KeyRing, now: Timestamp) -> Vec<String> {
 }
 
 #[test]
-fn a_key_goes_through_its_phases_by_the_clock_alone() {
+fn the_phase_of_a_key_depends_on_the_time_alone() {
     let turn = NOW.plus(90 * DAY);
     let ring = ring(&turning(Some(turn)));
     // An hour whatever the policy says today, and the largest leeway of a verifier.
@@ -107,10 +107,10 @@ fn a_next_key_is_published_and_accepted_before_it_signs() {
 }
 
 #[test]
-fn a_retiring_key_is_accepted_until_the_last_token_it_signed_is_dead() {
+fn a_retiring_key_is_accepted_until_the_last_token_it_signed_expires() {
     let turn = NOW.plus(DAY);
     let ring = ring(&turning(Some(turn)));
-    // Signed in the last millisecond, checked by somebody whose clock is a minute behind.
+    // Signed in the last millisecond, checked by a verifier with a clock that is a minute behind.
     let last_access = turn.plus(Duration::from_secs(3600)).plus(MINUTE);
     assert!(is_checked(&ring, TokenType::Access, "old", last_access.minus(MILLI)));
     assert!(!is_checked(&ring, TokenType::Access, "old", last_access));
@@ -124,7 +124,7 @@ fn a_retiring_key_is_accepted_until_the_last_token_it_signed_is_dead() {
 }
 
 #[test]
-fn the_longest_lived_client_decides_when_a_key_is_gone() {
+fn the_client_with_the_longest_lifetime_decides_when_a_key_is_gone() {
     let long =
         ProfileSettings { access_lifetime: Lifetime::from_days(2), ..ProfileSettings::default() };
     let policy = fixture::policy_with([fixture::profile("batch", long)]);
@@ -137,7 +137,7 @@ fn the_longest_lived_client_decides_when_a_key_is_gone() {
 
 /// The whole life of a token, whatever the keys do meanwhile.
 #[test]
-fn no_rotation_makes_a_good_refresh_token_fail() {
+fn no_rotation_invalidates_a_live_refresh_token() {
     let clock = ManualClock::default();
     let records: Vec<KeyRecord> = (0..8)
         .flat_map(|n| {
@@ -191,15 +191,15 @@ fn a_refresh_secret_is_never_published() {
 }
 
 #[test]
-fn a_key_checks_tokens_of_its_own_type_alone() {
+fn a_key_verifies_only_tokens_of_its_type() {
     let ring = ring(&turning(None));
     assert!(!is_checked(&ring, TokenType::Refresh, "old", NOW));
     assert!(!is_checked(&ring, TokenType::Access, "old-rt", NOW));
 }
 
 #[test]
-fn replicas_agree_whatever_order_they_read_the_records_in() {
-    // Two keys from the same instant on: somebody rotated on two machines at once.
+fn replicas_agree_regardless_of_the_order_of_the_records() {
+    // Two keys from the same instant on: two machines rotated at once.
     let turn = NOW.plus(DAY);
     let mut records = turning(Some(turn)).to_vec();
     records.push(record("twin", TokenType::Access, Some(turn)));
@@ -230,7 +230,7 @@ fn replicas_agree_whatever_order_they_read_the_records_in() {
 }
 
 #[test]
-fn a_token_of_a_gone_key_has_no_key() {
+fn a_token_of_a_gone_key_has_an_unknown_key() {
     let turn = NOW.plus(DAY);
     let ring = ring(&turning(Some(turn)));
     let issuer = fixture::issuer();
@@ -252,7 +252,7 @@ fn a_token_of_a_gone_key_has_no_key() {
 }
 
 #[test]
-fn keys_of_one_name_make_no_ring() {
+fn keys_with_the_same_id_are_rejected() {
     let mut records = turning(None).to_vec();
     records.push(record("old", TokenType::Access, None));
     let error = KeyRing::new(&records, &fixture::policy(), NOW).unwrap_err();
@@ -267,7 +267,7 @@ fn keys_of_one_name_make_no_ring() {
 }
 
 #[test]
-fn one_weak_key_spoils_the_ring() {
+fn a_single_weak_key_is_rejected() {
     for weak in [vec![], vec![7; 64], b"a passphrase of more than thirty-two characters".to_vec()] {
         let mut records = turning(None);
         records[3].material = KeyMaterial::new(weak);
@@ -281,7 +281,7 @@ fn one_weak_key_spoils_the_ring() {
 }
 
 #[test]
-fn a_ring_that_cannot_sign_is_none() {
+fn a_ring_without_an_active_key_is_rejected() {
     let all = turning(None);
     let without = |kid: &str| {
         let left: Vec<_> = all.iter().filter(|r| r.kid.as_str() != kid).cloned().collect();

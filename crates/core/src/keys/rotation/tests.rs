@@ -20,7 +20,7 @@ fn due_after(records: &[KeyRecord], seconds: u64) -> Option<KeyRecord> {
 }
 
 #[test]
-fn the_next_key_takes_over_after_the_span_and_ahead_of_time() {
+fn a_rotation_is_announced_before_the_next_key_takes_over() {
     let mut records = records();
     assert!(due_after(&records, 3599).is_none());
     let next = due_after(&records, 3600).unwrap();
@@ -33,7 +33,7 @@ fn the_next_key_takes_over_after_the_span_and_ahead_of_time() {
 }
 
 #[test]
-fn a_next_key_that_is_not_known_yet_is_waited_for() {
+fn a_next_key_is_not_used_before_verifiers_can_know_it() {
     let mut records = records();
     for record in &mut records {
         if record.active_from.is_none() {
@@ -62,10 +62,10 @@ fn after(seconds: u64) -> Timestamp {
     START.plus(Duration::from_secs(seconds))
 }
 
-fn turned(records: &[KeyRecord], now: Timestamp) -> (Turn, Vec<KeyRecord>) {
-    let turn = rotate(records, TokenType::Access, Algorithm::EdDsa, now, &SystemRandom).unwrap();
-    let all = written(records, turn.write.clone());
-    (turn, all)
+fn turned(records: &[KeyRecord], now: Timestamp) -> (KeyChange, Vec<KeyRecord>) {
+    let change = rotate(records, TokenType::Access, Algorithm::EdDsa, now, &SystemRandom).unwrap();
+    let all = written(records, change.write.clone());
+    (change, all)
 }
 
 fn signs(records: &[KeyRecord], token_type: TokenType, now: Timestamp) -> KeyId {
@@ -77,11 +77,11 @@ fn nexts(records: &[KeyRecord], token_type: TokenType, now: Timestamp) -> usize 
 }
 
 #[test]
-fn a_rotation_by_hand_takes_the_next_key_and_makes_another() {
+fn a_manual_rotation_uses_the_next_key_and_creates_another() {
     let before = records();
     let (old, next) = (before[0].kid.clone(), before[1].kid.clone());
-    let (turn, all) = turned(&before, after(10));
-    assert_eq!((turn.from, &turn.to, turn.known_since), (Some(old.clone()), &next, START));
+    let (change, all) = turned(&before, after(10));
+    assert_eq!((change.from, &change.to, change.known_since), (Some(old.clone()), &next, START));
     assert_eq!(signs(&all, TokenType::Access, after(10)), next);
     assert_eq!(signs(&all, TokenType::Access, after(9)), old, "the past stays as it was");
     assert_eq!((all.len(), nexts(&all, TokenType::Access, after(10))), (5, 1));
@@ -93,32 +93,32 @@ fn a_rotation_by_hand_takes_the_next_key_and_makes_another() {
 }
 
 #[test]
-fn many_rotations_in_one_millisecond_each_have_their_turn() {
+fn every_rotation_within_one_millisecond_takes_effect() {
     let mut all = records();
     let mut now = START;
     for _ in 0..10 {
-        let (turn, next) = turned(&all, now);
+        let (change, next) = turned(&all, now);
         all = next;
         now = all.iter().filter_map(|it| it.active_from).max().unwrap();
-        assert_eq!(signs(&all, TokenType::Access, now), turn.to);
+        assert_eq!(signs(&all, TokenType::Access, now), change.to);
     }
     assert!(now <= START.plus(Duration::from_millis(10)));
     assert_eq!(all.len(), 14);
 }
 
 #[test]
-fn an_announced_key_has_its_turn_at_once_and_is_not_announced_again() {
+fn a_manual_rotation_uses_the_announced_key_at_once() {
     let all = records();
     let announced = due_after(&all, 3600).unwrap();
     let all = written(&all, vec![announced.clone()]);
-    let (turn, all) = turned(&all, after(3601));
-    assert_eq!(turn.to, announced.kid);
+    let (change, all) = turned(&all, after(3601));
+    assert_eq!(change.to, announced.kid);
     assert!(all.iter().all(|it| it.active_from.is_none_or(|from| from <= after(3601))));
     assert!(due_after(&all, 3602).is_none());
 }
 
 #[test]
-fn turns_are_taken_in_order_announced_ones_first_then_by_age() {
+fn announced_keys_are_used_first_then_the_oldest() {
     let mut all = records();
     let oldest = all[1].kid.clone();
     let mut add = |created: u64, announced: Option<u64>| {
@@ -131,30 +131,30 @@ fn turns_are_taken_in_order_announced_ones_first_then_by_age() {
     // Taken back, the announced one waits in the order of its age.
     let order = [soon, oldest, late, younger];
     for (place, expected) in (0..).zip(order) {
-        let (turn, left) = turned(&all, after(10 + place));
-        assert_eq!(turn.to, expected);
+        let (change, left) = turned(&all, after(10 + place));
+        assert_eq!(change.to, expected);
         all = left;
     }
 }
 
 #[test]
-fn an_announcement_that_would_undo_the_rotation_is_taken_back() {
+fn an_announcement_that_would_undo_the_rotation_is_withdrawn() {
     let all = records();
     let announced = due_after(&all, 3600).unwrap();
     let all = written(&all, vec![announced.clone()]);
-    let turn =
+    let change =
         rotate(&all, TokenType::Access, Algorithm::Es256, after(3601), &SystemRandom).unwrap();
-    let all = written(&all, turn.write);
-    assert_eq!(signs(&all, TokenType::Access, after(10_000)), turn.to);
+    let all = written(&all, change.write);
+    assert_eq!(signs(&all, TokenType::Access, after(10_000)), change.to);
     assert!(all.iter().any(|it| it.kid == announced.kid && it.active_from.is_none()));
     assert!(all.iter().any(|it| it.algorithm == Algorithm::Es256 && it.active_from.is_none()));
 }
 
 #[test]
-fn refresh_keys_are_secrets_whatever_access_tokens_have() {
-    let turn =
+fn refresh_keys_are_shared_secrets_regardless_of_the_algorithm() {
+    let change =
         rotate(&records(), TokenType::Refresh, Algorithm::EdDsa, after(1), &SystemRandom).unwrap();
-    assert!(turn.write.iter().all(|it| it.algorithm == Algorithm::Hs256));
+    assert!(change.write.iter().all(|it| it.algorithm == Algorithm::Hs256));
 }
 
 fn withdrawn(records: &[KeyRecord], kid: &KeyId, now: Timestamp) -> (Withdrawal, Vec<KeyRecord>) {
@@ -165,19 +165,19 @@ fn withdrawn(records: &[KeyRecord], kid: &KeyId, now: Timestamp) -> (Withdrawal,
 }
 
 #[test]
-fn withdrawing_the_active_key_puts_the_next_one_in_its_place() {
+fn withdrawing_the_active_key_activates_the_next_one() {
     for place in [0, 2] {
         let before = records();
         let (gone, next) = (&before[place], &before[place + 1]);
         let (outcome, all) = withdrawn(&before, &gone.kid, after(10));
-        assert_eq!(outcome.turn.unwrap().from, Some(gone.kid.clone()));
+        assert_eq!(outcome.change.unwrap().from, Some(gone.kid.clone()));
         assert_eq!(signs(&all, gone.token_type, after(10)), next.kid);
         assert_eq!(nexts(&all, gone.token_type, after(10)), 1);
     }
 }
 
 #[test]
-fn withdrawing_the_active_key_never_brings_a_retired_one_back() {
+fn withdrawing_the_active_key_never_reactivates_a_retired_one() {
     let (_, all) = turned(&records(), after(10));
     let gone = signs(&all, TokenType::Access, after(20));
     let retired = signs(&all, TokenType::Access, after(9));
@@ -187,23 +187,23 @@ fn withdrawing_the_active_key_never_brings_a_retired_one_back() {
 }
 
 #[test]
-fn withdrawing_another_key_changes_nothing_about_who_signs() {
+fn withdrawing_another_key_does_not_change_the_active_key() {
     let (_, all) = turned(&records(), after(10));
     let active = signs(&all, TokenType::Access, after(20));
     let retired = signs(&all, TokenType::Access, after(9));
     let (outcome, without) = withdrawn(&all, &retired, after(20));
-    assert!(outcome.turn.is_none() && outcome.write.is_empty());
+    assert!(outcome.change.is_none() && outcome.write.is_empty());
     assert_eq!(signs(&without, TokenType::Access, after(20)), active);
 
     let next = waiting(&all, TokenType::Access, Algorithm::EdDsa, after(20)).next().unwrap();
     let (outcome, without) = withdrawn(&all, &next.kid, after(20));
-    assert_eq!((outcome.turn.is_none(), outcome.write.len()), (true, 1));
+    assert_eq!((outcome.change.is_none(), outcome.write.len()), (true, 1));
     assert_eq!(signs(&without, TokenType::Access, after(20)), active);
     assert_eq!(nexts(&without, TokenType::Access, after(20)), 1);
 }
 
 #[test]
-fn a_key_that_is_not_there_cannot_be_withdrawn() {
+fn an_unknown_key_cannot_be_withdrawn() {
     let nobody = KeyId::new("nobody").unwrap();
     let outcome = withdraw(&records(), &nobody, Algorithm::EdDsa, START, &SystemRandom);
     assert!(outcome.unwrap().is_none());

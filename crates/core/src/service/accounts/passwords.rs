@@ -131,7 +131,7 @@ impl Accounts {
         caller: &Caller,
         change: PasswordChange,
     ) -> Result<(), PasswordError> {
-        let account = self.of(caller).await?.ok_or(PasswordError::Wrong)?;
+        let account = self.of_caller(caller).await?.ok_or(PasswordError::Wrong)?;
         if !self.hasher.check(&change.current, Some(&account.password)).await?.matches {
             return Err(PasswordError::Wrong);
         }

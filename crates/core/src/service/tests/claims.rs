@@ -36,7 +36,7 @@ fn new_claims_are_in_the_next_access_token() {
 }
 
 #[test]
-fn a_device_has_new_claims_at_its_next_use_too() {
+fn a_device_receives_new_claims_at_its_next_refresh() {
     let desk = Desk::new();
     let granted = desk.log_in_as("device", EMAIL, PASSWORD, "").unwrap();
     assert!(block_on(desk.accounts.set_claims(&desk.ann.id, &roles("admin"))).unwrap());
@@ -45,7 +45,7 @@ fn a_device_has_new_claims_at_its_next_use_too() {
 }
 
 #[test]
-fn claims_taken_away_during_a_login_are_gone_from_the_next_access_token() {
+fn claims_removed_during_a_login_are_absent_from_the_next_access_token() {
     let desk = Desk::new();
     assert!(block_on(desk.accounts.set_claims(&desk.ann.id, &roles("admin"))).unwrap());
     let id = desk.ann.id.clone();
@@ -59,7 +59,7 @@ fn claims_taken_away_during_a_login_are_gone_from_the_next_access_token() {
 }
 
 #[test]
-fn nobody_elses_sessions_get_them() {
+fn other_subjects_keep_their_claims() {
     let desk = Desk::new();
     let stranger = desk.world.open();
     assert!(block_on(desk.accounts.set_claims(&desk.ann.id, &roles("admin"))).unwrap());

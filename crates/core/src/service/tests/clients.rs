@@ -112,7 +112,7 @@ impl Counter {
 }
 
 #[test]
-fn a_client_is_believed_by_its_secret_or_by_having_none() {
+fn clients_authenticate_with_their_secret_or_as_public_clients() {
     let counter = Counter::new();
     counter.is_good("shop", Some("good"));
     counter.is_good("web", None);
@@ -130,7 +130,7 @@ fn a_client_is_believed_by_its_secret_or_by_having_none() {
 }
 
 #[test]
-fn a_secret_that_cannot_be_right_takes_as_long_as_one_that_is_wrong() {
+fn impossible_secrets_take_as_long_as_wrong_ones() {
     let counter = Counter::new();
     counter.is_invalid("nobody", Some("good"));
     counter.is_invalid("web", Some("good"));
@@ -140,7 +140,7 @@ fn a_secret_that_cannot_be_right_takes_as_long_as_one_that_is_wrong() {
 }
 
 #[test]
-fn a_good_check_is_remembered_for_a_minute_and_not_longer() {
+fn a_successful_check_is_remembered_for_exactly_a_minute() {
     let counter = Counter::new();
     for _ in 0..3 {
         counter.is_good("shop", Some("good"));
@@ -171,7 +171,7 @@ fn a_wrong_secret_is_never_remembered() {
 }
 
 #[test]
-fn what_is_remembered_is_of_one_client_and_one_secret() {
+fn a_remembered_check_applies_to_one_client_and_one_secret() {
     let counter = Counter::new();
     counter.is_good("shop", Some("good"));
     counter.is_good("robot", Some("good"));
@@ -182,7 +182,7 @@ fn what_is_remembered_is_of_one_client_and_one_secret() {
 }
 
 #[test]
-fn a_changed_hash_forgets_the_secret_it_replaced() {
+fn changing_a_hash_forgets_the_secret_it_replaced() {
     let counter = Counter::new();
     counter.is_good("shop", Some("good"));
     let other = fixture::snapshot(policy_of("better"));
@@ -196,7 +196,7 @@ fn a_changed_hash_forgets_the_secret_it_replaced() {
 }
 
 #[test]
-fn too_many_waiting_checks_are_no_verdict_and_the_remembered_go_on() {
+fn overload_is_not_a_rejection_and_remembered_secrets_still_pass() {
     let counter = Counter::new();
     counter.is_good("shop", Some("good"));
     *counter.hasher.overloaded.lock().unwrap() = true;
@@ -240,7 +240,7 @@ fn the_memory_is_bounded_and_drops_the_expired_first() {
 }
 
 #[test]
-fn what_is_remembered_is_salted_and_has_no_two_readings() {
+fn remembered_checks_are_salted_and_unambiguous() {
     let hasher = Arc::new(Counting::default());
     let clients = |seed| Clients::new(hasher.clone(), Arc::new(SeededRandom::new(seed)));
     let key = |clients: &Clients, id: &str, hash: &str, secret: &str| {
@@ -300,7 +300,7 @@ fn a_token_for_a_client_itself_has_no_session() {
     // Without one asked for there is none.
     let claims = inspect(counter.token("robot", "").unwrap().access.expose()).unwrap().claims;
     assert_eq!(claims.get("scope"), None);
-    // It is nobody's session, so it opens nothing here.
+    // It has no session, so it authenticates no user.
     let caller = block_on(
         counter.world.sessions.authenticate(&counter.world.context(), token.access.expose()),
     );

@@ -83,7 +83,7 @@ fn sequences(most: usize) -> Vec<Vec<Fate>> {
 }
 
 #[test]
-fn no_failures_of_the_store_lose_a_client_with_a_key_or_in_the_window_or_with_one_token() {
+fn store_failures_log_out_no_client_with_a_key_a_window_or_one_token() {
     for fates in sequences(4) {
         for client in [KEYED, IN_THE_WINDOW, DEVICE] {
             survives(client, &fates);
@@ -93,7 +93,7 @@ fn no_failures_of_the_store_lose_a_client_with_a_key_or_in_the_window_or_with_on
 
 /// With no key and no window, the mark alone: the same request finds its own step again.
 #[test]
-fn one_failure_anywhere_loses_nobody_at_all() {
+fn a_single_store_failure_logs_no_client_out() {
     for fault in Fate::FAULTS {
         for place in 0..5 {
             let mut fates = vec![Fate::Done; place];
@@ -104,7 +104,7 @@ fn one_failure_anywhere_loses_nobody_at_all() {
 }
 
 #[test]
-fn an_answer_lost_once_is_found_again_by_the_mark() {
+fn a_lost_response_is_recovered_by_the_mark() {
     for client in [BARE, KEYED, IN_THE_WINDOW] {
         for (fate, calls) in [
             (Fate::Unanswered, vec!["advance", "find"]),
@@ -125,7 +125,7 @@ fn an_answer_lost_once_is_found_again_by_the_mark() {
 
 /// The reading back is tried again before the client has to.
 #[test]
-fn the_reading_back_has_three_tries() {
+fn reading_back_is_tried_three_times() {
     let world = BARE.world();
     let token = token_of(&world.open());
     world.wire.calls();
@@ -136,7 +136,7 @@ fn the_reading_back_has_three_tries() {
 
 /// What remains, and what the key and the window are for: done, never answered, nothing readable.
 #[test]
-fn without_key_and_window_a_step_that_nobody_could_read_back_looks_like_theft() {
+fn without_key_and_window_a_step_that_was_not_read_back_counts_as_reuse() {
     let world = BARE.world();
     let token = token_of(&world.open());
     let dark = [Fate::Unanswered, Fate::Unreachable, Fate::Unreachable, Fate::Unreachable];
@@ -146,7 +146,7 @@ fn without_key_and_window_a_step_that_nobody_could_read_back_looks_like_theft() 
 }
 
 #[test]
-fn an_unreached_store_is_asked_once_and_nothing_is_used_up() {
+fn an_unreachable_store_is_tried_once_and_nothing_is_used_up() {
     let world = BARE.world();
     let token = token_of(&world.open());
     world.wire.calls();
@@ -162,7 +162,7 @@ fn an_unreached_store_is_asked_once_and_nothing_is_used_up() {
 }
 
 #[test]
-fn a_theft_found_out_while_the_store_fails_is_found_out_again() {
+fn reuse_detected_during_an_outage_is_detected_again() {
     for fate in Fate::FAULTS {
         let world = BARE.world();
         let first = token_of(&world.open());
@@ -181,7 +181,7 @@ fn a_theft_found_out_while_the_store_fails_is_found_out_again() {
 
 /// The healing is a step like any other.
 #[test]
-fn failures_while_a_lost_write_is_healed_lose_nobody() {
+fn failures_while_healing_a_lost_write_log_no_client_out() {
     for fates in sequences(4) {
         for client in [KEYED, IN_THE_WINDOW] {
             let world = client.world();
@@ -209,7 +209,7 @@ fn failures_while_a_lost_write_is_healed_lose_nobody() {
 }
 
 #[test]
-fn no_token_leaves_before_the_session_is_acknowledged() {
+fn no_token_is_signed_before_the_session_is_stored() {
     for fate in Fate::FAULTS {
         let world = BARE.world();
         world.wire.plan(&[fate]);

@@ -1,4 +1,4 @@
-//! Any history at all: tokens of any generation, with any keys, at any times, with ends in between.
+//! Arbitrary histories: tokens of any generation, with any keys, at any time, interrupted by ends.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ enum Event {
     Pass(Duration),
     /// The user logs out with one of the tokens.
     LogOut { which: usize },
-    /// Somebody entitled ends it.
+    /// The user or an operator ends it.
     End(EndReason),
 }
 
@@ -117,7 +117,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn one_generation_lives_each_has_one_token_and_the_end_is_the_end(events in events()) {
+    fn one_generation_is_live_each_has_one_token_and_ended_sessions_stay_ended(events in events()) {
         let world = World::new(for_a_century(with_window(WINDOW)));
         let first = token_of(&world.open());
         let mut seen = Seen { tokens: BTreeMap::from([(1, first)]), ended: None };

@@ -1,4 +1,5 @@
-//! Nobody honest is ever logged out: clients alone with their token, on bad lines.
+//! Honest clients are never logged out: clients that share their token with no other party, on
+//! unreliable connections.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -80,7 +81,7 @@ proptest! {
     /// A token lives 30 days from its issue, which is the first use of the one before it, however
     /// late its answer arrived: so two intentions in a row stay below that.
     #[test]
-    fn with_a_key_any_losses_and_any_delays_are_harmless(
+    fn with_a_key_any_losses_and_delays_are_harmless(
         intentions in vec((0..DAY_MILLIS, tries(6, 0..2 * DAY_MILLIS)), 1..12),
         window in select(&[Duration::ZERO, WINDOW]),
     ) {
@@ -105,7 +106,7 @@ proptest! {
 
     /// Several tabs that share one token, each with a key of its own or none.
     #[test]
-    fn tabs_that_refresh_within_the_window_get_the_same_token(
+    fn tabs_that_refresh_within_the_window_receive_the_same_token(
         rounds in vec(vec((any::<bool>(), 0..4000_u64), 1..8), 1..6),
     ) {
         let world = World::new(for_a_century(with_window(WINDOW)));
@@ -127,7 +128,7 @@ proptest! {
 
 /// The controller that wakes every half hour, on a line that loses nine answers in ten.
 #[test]
-fn a_client_with_a_key_gets_on_although_nine_answers_in_ten_are_lost() {
+fn a_client_with_a_key_stays_logged_in_when_nine_responses_in_ten_are_lost() {
     let half_hour = Duration::from_secs(1800);
     for window in [Duration::ZERO, WINDOW] {
         let world = World::new(with_window(window));
@@ -146,7 +147,7 @@ fn a_client_with_a_key_gets_on_although_nine_answers_in_ten_are_lost() {
 }
 
 #[test]
-fn a_key_used_again_for_the_next_intention_does_no_harm() {
+fn reusing_a_key_for_the_next_refresh_is_harmless() {
     let world = World::new(with_window(Duration::ZERO));
     let mut token = token_of(&world.open());
     for n in 2..20 {

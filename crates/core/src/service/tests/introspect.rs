@@ -54,7 +54,7 @@ fn of_client(world: &World) -> String {
 }
 
 #[test]
-fn live_tokens_of_both_kinds_are_known_at_one_read() {
+fn live_tokens_of_both_types_are_introspected_with_one_read() {
     let world = world();
     let granted = world.open();
     world.wire.calls();
@@ -72,7 +72,7 @@ fn live_tokens_of_both_kinds_are_known_at_one_read() {
 }
 
 #[test]
-fn a_refresh_token_is_told_with_the_scope_of_its_session() {
+fn a_refresh_token_is_introspected_with_the_scope_of_its_session() {
     let scopes = Scope::parse("feed read").unwrap();
     let world = World::new(ProfileSettings { scopes: scopes.clone(), ..Default::default() });
     let new = NewSession { scope: scopes.clone(), ..fixture::login_of(1) };
@@ -94,7 +94,7 @@ fn a_client_s_own_token_is_active_without_a_read_until_it_expires() {
 }
 
 #[test]
-fn an_expired_token_is_dead_at_its_second() {
+fn a_token_is_inactive_from_the_second_of_its_expiry() {
     let world = world();
     let granted = world.open();
     let (access, refresh) = (granted.access.expose(), token_of(&granted));
@@ -112,7 +112,7 @@ fn an_expired_token_is_dead_at_its_second() {
 }
 
 #[test]
-fn every_token_of_an_ended_session_is_dead() {
+fn every_token_of_an_ended_session_is_inactive() {
     let world = world();
     let granted = world.open();
     let id = granted.session.id;
@@ -122,7 +122,7 @@ fn every_token_of_an_ended_session_is_dead() {
 }
 
 #[test]
-fn a_superseded_generation_is_dead_and_the_access_token_of_its_time_is_not() {
+fn a_superseded_refresh_token_is_inactive_but_its_access_token_is_active() {
     let world = world();
     let first = world.open();
     let second = renewed(world.refresh(&token_of(&first), None));
@@ -130,11 +130,11 @@ fn a_superseded_generation_is_dead_and_the_access_token_of_its_time_is_not() {
     assert!(!is_active(&world, &token_of(&first)));
     assert!(is_active(&world, &second));
     assert!(is_active(&world, first.access.expose()));
-    assert_eq!(ended(&world), None, "asking about a superseded token is no reuse");
+    assert_eq!(ended(&world), None, "introspecting a superseded token does not count as reuse");
 }
 
 #[test]
-fn a_generation_ahead_of_the_store_is_live() {
+fn a_generation_ahead_of_the_store_is_active() {
     let world = world();
     let first = token_of(&world.open());
     let before = world.copy();
@@ -145,7 +145,7 @@ fn a_generation_ahead_of_the_store_is_live() {
 }
 
 #[test]
-fn garbage_strangers_and_what_nobody_remembers_are_dead() {
+fn garbage_foreign_tokens_and_tokens_of_unknown_sessions_are_inactive() {
     let world = world();
     let granted = world.open();
     let others = fixture::key_records(Default::default(), 99);
@@ -164,7 +164,7 @@ fn garbage_strangers_and_what_nobody_remembers_are_dead() {
 }
 
 #[test]
-fn a_token_of_another_subject_s_session_is_dead() {
+fn a_token_with_the_session_of_another_subject_is_inactive() {
     let world = world();
     let granted = world.open();
     let mut record = world.record();
@@ -176,7 +176,7 @@ fn a_token_of_another_subject_s_session_is_dead() {
 }
 
 #[test]
-fn an_outage_is_never_an_answer() {
+fn an_outage_is_never_reported_as_inactive() {
     let world = world();
     let granted = world.open();
     for fate in [Fate::Unreachable, Fate::Lost] {
@@ -212,7 +212,7 @@ fn revoking_either_token_ends_the_session_at_once() {
 }
 
 #[test]
-fn a_superseded_token_revokes_too() {
+fn a_superseded_token_can_revoke_its_session() {
     let world = world();
     let first = token_of(&world.open());
     let second = renewed(world.refresh(&first, None));
@@ -222,7 +222,7 @@ fn a_superseded_token_revokes_too() {
 }
 
 #[test]
-fn what_is_no_good_is_as_good_as_revoked() {
+fn revoking_an_invalid_token_succeeds_and_changes_nothing() {
     let world = world();
     let granted = world.open();
     world.wire.calls();
@@ -244,7 +244,7 @@ fn what_is_no_good_is_as_good_as_revoked() {
 }
 
 #[test]
-fn a_foreign_client_revokes_nothing() {
+fn a_client_cannot_revoke_the_token_of_another_client() {
     let world = world();
     let granted = world.open();
     world.wire.calls();
@@ -259,7 +259,7 @@ fn a_foreign_client_revokes_nothing() {
 }
 
 #[test]
-fn a_confidential_client_s_token_is_revoked_by_the_client_alone() {
+fn only_the_client_itself_can_revoke_a_confidential_clients_token() {
     let world = world();
     let granted = world.open_for("shop");
     for token in [granted.access.expose(), &token_of(&granted)] {

@@ -1,4 +1,4 @@
-//! Logging in: what every refusal looks like, and what must not slip through while it goes on.
+//! Logins: their rejections, and changes that happen while a login is in progress.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -22,7 +22,7 @@ pub(super) const PASSWORD: &str = "seven blue snails";
 
 type Interruption = Box<dyn FnOnce(&MemoryStore) + Send>;
 
-/// A hasher during whose work things happen.
+/// A hasher that can run a step of another party while it works.
 pub(super) struct SlowHasher {
     hasher: InlineHasher,
     store: Arc<MemoryStore>,
@@ -65,7 +65,7 @@ impl PasswordHasher for SlowHasher {
     }
 }
 
-/// A world with accounts: Ann has one, and a session for whoever asks.
+/// A world with accounts; Ann has one.
 pub(super) struct Desk {
     pub(super) world: World,
     pub(super) accounts: Accounts,
@@ -149,7 +149,7 @@ pub(super) fn password(text: &str) -> Password {
 }
 
 #[test]
-fn whoever_signed_up_can_log_in_however_the_address_is_written() {
+fn a_login_accepts_any_spelling_of_the_address() {
     let desk = Desk::new();
     for email in [EMAIL, "ann@example.com", "ANN@EXAMPLE.COM"] {
         let granted = desk.log_in(email, PASSWORD).unwrap();
@@ -220,16 +220,16 @@ fn a_client_must_be_allowed_to_log_in_and_stay_within_its_scopes() {
 }
 
 #[test]
-fn too_many_waiting_checks_are_told_and_open_nothing() {
+fn overload_is_reported_and_opens_no_session() {
     let desk = Desk::new();
     *desk.hasher.overloaded.lock().unwrap() = true;
     assert!(matches!(desk.log_in(EMAIL, PASSWORD), Err(LoginError::Overloaded(_))));
     assert_eq!(desk.live(), 0);
 }
 
-/// Whoever shuts an account ends its sessions, and can't end one that isn't there yet.
+/// Disabling an account ends its sessions, but cannot end one that does not exist yet.
 #[test]
-fn an_account_shut_while_its_session_is_made_leaves_no_live_session() {
+fn an_account_disabled_during_a_login_has_no_live_session() {
     type Act = fn(&MemoryStore, &Account, PasswordHash, Ended);
     let shuts: [Act; 3] = [
         |store, ann, _, ended| {

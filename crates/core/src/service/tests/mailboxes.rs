@@ -69,7 +69,7 @@ proptest! {
         prop_assert_eq!(logged_in(&desk, &one), Some(id.clone()));
         prop_assert_eq!(logged_in(&desk, &other), Some(id.clone()));
         prop_assert!(matches!(sign_up(&desk, &other), Err(SignUpError::Taken)));
-        let named = block_on(desk.accounts.named(&other)).unwrap().unwrap();
+        let named = block_on(desk.accounts.find(&other)).unwrap().unwrap();
         prop_assert_eq!((named.id, named.email.as_str()), (id, one.trim()));
     }
 }

@@ -13,7 +13,7 @@ fn switched(world: &World, web: ProfileSettings) -> World {
 }
 
 #[test]
-fn the_first_refresh_token_stays_and_its_use_is_one_call() {
+fn a_kept_refresh_token_stays_the_same_and_its_use_is_one_store_call() {
     let world = World::new(device());
     let login = world.clock.now();
     let token = token_of(&world.open());
@@ -33,7 +33,7 @@ fn the_first_refresh_token_stays_and_its_use_is_one_call() {
 }
 
 #[test]
-fn its_session_can_be_listed_and_ended() {
+fn the_session_of_a_kept_token_can_be_listed_and_ended() {
     let world = World::new(device());
     let granted = world.open();
     let (token, id) = (token_of(&granted), granted.session.id);
@@ -49,7 +49,7 @@ fn its_session_can_be_listed_and_ended() {
 }
 
 #[test]
-fn a_client_that_begins_to_rotate_goes_on_with_the_token_it_has() {
+fn a_client_that_starts_to_rotate_continues_with_its_token() {
     let world = World::new(device());
     let token = token_of(&world.open());
     world.advance(100 * DAY);
@@ -62,7 +62,7 @@ fn a_client_that_begins_to_rotate_goes_on_with_the_token_it_has() {
 }
 
 #[test]
-fn a_client_that_stops_to_rotate_keeps_the_token_it_has() {
+fn a_client_that_stops_rotating_keeps_its_token() {
     let world = World::new(ProfileSettings::default());
     let second = renewed(world.refresh(&token_of(&world.open()), None));
     let keeping = switched(&world, device());
@@ -81,7 +81,7 @@ fn a_client_that_stops_to_rotate_keeps_the_token_it_has() {
 }
 
 #[test]
-fn a_retry_across_the_switch_gets_the_successor() {
+fn a_retry_across_the_change_of_rotation_returns_the_successor() {
     let world = World::new(ProfileSettings::default());
     let first = token_of(&world.open());
     let lost = renewed(world.refresh(&first, Some("intention-0000001")));
@@ -96,7 +96,7 @@ fn a_retry_across_the_switch_gets_the_successor() {
 }
 
 #[test]
-fn a_superseded_token_is_found_out_all_the_same() {
+fn a_superseded_token_is_detected_after_rotation_was_switched_off() {
     let world = World::new(ProfileSettings::default());
     let first = token_of(&world.open());
     let second = renewed(world.refresh(&first, None));
@@ -107,7 +107,7 @@ fn a_superseded_token_is_found_out_all_the_same() {
 }
 
 #[test]
-fn a_store_that_lost_a_rotation_catches_up_and_the_token_stays() {
+fn a_store_that_lost_a_rotation_catches_up_and_the_client_keeps_its_token() {
     let world = World::new(ProfileSettings::default());
     let first = token_of(&world.open());
     let copy = world.copy();

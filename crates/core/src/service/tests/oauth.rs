@@ -1,4 +1,4 @@
-//! The doors of OAuth: who may present whose refresh token, what scope comes out, and which client
+//! The OAuth endpoints: which client may present a refresh token, the resulting scope, and which client
 //! may send a password.
 
 use super::login::{Desk, EMAIL, PASSWORD};
@@ -72,7 +72,7 @@ fn scope_in(granted: &Granted) -> String {
 }
 
 #[test]
-fn another_client_s_token_is_refused_and_still_works() {
+fn the_token_of_another_client_is_rejected_and_stays_valid() {
     let world = world();
     for owner in ["web", "shop"] {
         let token = token_of(&open(&world, owner));
@@ -87,9 +87,9 @@ fn another_client_s_token_is_refused_and_still_works() {
     }
 }
 
-/// Whoever presents it learns nothing of what its client may do.
+/// The presenter learns nothing about the grants of the token's client.
 #[test]
-fn another_client_s_token_is_foreign_whatever_its_client_may_do() {
+fn the_token_of_another_client_is_foreign_regardless_of_its_grants() {
     let world = world();
     let token = token_of(&open(&world, "web"));
     for policy in [
@@ -104,7 +104,7 @@ fn another_client_s_token_is_foreign_whatever_its_client_may_do() {
 }
 
 #[test]
-fn a_confidential_client_renews_by_name_and_never_as_the_first_party() {
+fn a_confidential_client_can_refresh_only_by_naming_itself() {
     let world = world();
     let token = token_of(&open(&world, "shop"));
     let first_party = Asked { client: None, ..BY_WEB };
@@ -115,7 +115,7 @@ fn a_confidential_client_renews_by_name_and_never_as_the_first_party() {
 }
 
 #[test]
-fn one_session_may_be_renewed_through_both_doors_by_turns() {
+fn one_session_can_be_refreshed_at_both_endpoints_in_turn() {
     let world = world();
     let mut token = token_of(&open(&world, "web"));
     for turn in 0..4 {
@@ -132,7 +132,7 @@ fn one_session_may_be_renewed_through_both_doors_by_turns() {
 }
 
 #[test]
-fn a_theft_is_found_out_through_the_other_door() {
+fn reuse_is_detected_across_both_endpoints() {
     for (first, second) in [(None, Some("web")), (Some("web"), None)] {
         let world = world();
         let stolen = token_of(&open(&world, "web"));
@@ -146,7 +146,7 @@ fn a_theft_is_found_out_through_the_other_door() {
 }
 
 #[test]
-fn a_narrower_scope_is_for_the_access_token_alone() {
+fn a_narrower_scope_applies_to_the_access_token_alone() {
     let world = world();
     let mut token = token_of(&open(&world, "web"));
     for (asked, given) in [
@@ -168,7 +168,7 @@ fn a_narrower_scope_is_for_the_access_token_alone() {
 }
 
 #[test]
-fn a_wider_scope_is_refused_and_uses_nothing_up() {
+fn a_wider_scope_is_rejected_and_uses_nothing_up() {
     let world = world();
     let first = token_of(&open(&world, "web"));
     for scope in ["write", "feed write", "feed read write", "Feed"] {
@@ -187,7 +187,7 @@ fn a_wider_scope_is_refused_and_uses_nothing_up() {
 }
 
 #[test]
-fn a_dead_token_is_dead_whatever_scope_it_is_presented_with() {
+fn a_rejected_token_is_rejected_with_any_scope() {
     let wide = Asked { scope: Some("write"), ..BY_WEB };
     let world = world();
     let first = token_of(&open(&world, "web"));
@@ -203,7 +203,7 @@ fn a_dead_token_is_dead_whatever_scope_it_is_presented_with() {
 }
 
 #[test]
-fn a_client_that_keeps_its_token_narrows_alike() {
+fn a_client_that_keeps_its_token_can_narrow_too() {
     let policy = fixture::policy_with([fixture::profile(
         "device",
         ProfileSettings { scopes: Scope::parse("feed read").unwrap(), ..ProfileSettings::device() },
@@ -262,7 +262,7 @@ fn send_password(desk: &Desk, client: &str, grant: Grant) -> Result<Granted, Log
 }
 
 #[test]
-fn each_door_takes_its_own_clients() {
+fn each_endpoint_accepts_only_its_clients() {
     let desk = Desk::new();
     desk.world.sessions.replace_snapshot(fixture::snapshot(policy()));
     for (client, first_party, password_grant) in
@@ -288,7 +288,7 @@ fn each_door_takes_its_own_clients() {
 
 /// A confidential client that also has the grant `login` is still none of the first party.
 #[test]
-fn no_confidential_client_comes_through_the_front_door() {
+fn confidential_clients_are_rejected_at_the_first_party_login() {
     let desk = Desk::new();
     let all = settings(&[Grant::Login, Grant::Password, Grant::RefreshToken], true);
     let policy = fixture::policy_with([fixture::profile("shop", all)]);

@@ -35,7 +35,7 @@ fn a_new_password_ends_the_other_sessions_and_keeps_this_one() {
 }
 
 #[test]
-fn a_refused_change_changes_nothing() {
+fn a_rejected_password_change_changes_nothing() {
     let desk = Desk::new();
     let [here, phone] = [0; 2].map(|_| desk.log_in(EMAIL, PASSWORD).unwrap());
     let caller = caller(&desk, &here);
@@ -67,7 +67,7 @@ fn a_session_opened_while_the_password_changes_ends_too() {
 }
 
 #[test]
-fn a_change_that_the_store_broke_off_can_be_tried_again() {
+fn a_password_change_interrupted_by_the_store_can_be_repeated() {
     for fate in Fate::FAULTS {
         let desk = Desk::new();
         let [here, _phone] = [0; 2].map(|_| desk.log_in(EMAIL, PASSWORD).unwrap());
@@ -93,14 +93,14 @@ fn an_operators_reset_ends_every_session() {
 }
 
 #[test]
-fn a_disabled_account_is_out_at_once_and_comes_back_without_its_sessions() {
+fn disabling_an_account_ends_its_sessions_for_good() {
     let desk = Desk::new();
     let granted = desk.log_in(EMAIL, PASSWORD).unwrap();
     let caller = caller(&desk, &granted);
     assert!(block_on(desk.accounts.disable(&desk.world.context(), &desk.ann.id)).unwrap());
     assert_eq!(desk.live(), 0);
     assert!(ended_by(&desk, &granted, EndReason::AccountDisabled));
-    assert!(block_on(desk.accounts.of(&caller)).unwrap().is_none());
+    assert!(block_on(desk.accounts.of_caller(&caller)).unwrap().is_none());
     let bearer =
         block_on(desk.world.sessions.authenticate(&desk.world.context(), granted.access.expose()));
     assert!(matches!(bearer, Err(AuthError::SessionOver)));
@@ -111,14 +111,14 @@ fn a_disabled_account_is_out_at_once_and_comes_back_without_its_sessions() {
 }
 
 #[test]
-fn a_deleted_account_is_gone_with_its_sessions() {
+fn deleting_an_account_ends_its_sessions() {
     let desk = Desk::new();
     let granted = desk.log_in(EMAIL, PASSWORD).unwrap();
     assert!(block_on(desk.accounts.delete(&desk.world.context(), &desk.ann.id)).unwrap());
     assert!(!block_on(desk.accounts.delete(&desk.world.context(), &desk.ann.id)).unwrap());
     assert!(ended_by(&desk, &granted, EndReason::AccountDeleted));
     assert!(matches!(desk.log_in(EMAIL, PASSWORD), Err(LoginError::InvalidCredentials)));
-    assert!(block_on(desk.accounts.named(EMAIL)).unwrap().is_none());
+    assert!(block_on(desk.accounts.find(EMAIL)).unwrap().is_none());
 }
 
 #[test]
@@ -137,9 +137,9 @@ fn logging_out_everywhere_counts_the_live_sessions() {
 }
 
 #[test]
-fn accounts_are_named_by_address_or_id_and_listed_in_order() {
+fn accounts_are_found_by_address_or_id_and_listed_in_order() {
     let desk = Desk::new();
-    let by = |name: &str| block_on(desk.accounts.named(name)).unwrap();
+    let by = |name: &str| block_on(desk.accounts.find(name)).unwrap();
     assert_eq!(by("ANN@example.com"), Some(desk.ann.clone()));
     assert_eq!(by(desk.ann.id.as_str()), Some(desk.ann.clone()));
     assert_eq!(by("bob@example.com"), None);

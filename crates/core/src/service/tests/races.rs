@@ -28,7 +28,7 @@ fn all_at_once(world: &World, token: &str) -> Vec<Refreshed> {
 }
 
 #[test]
-fn concurrent_refreshes_get_one_and_the_same_token() {
+fn concurrent_refreshes_return_the_same_token() {
     let world = World::new(with_window(WINDOW));
     let token = token_of(&world.open());
     let outcomes: Vec<_> = all_at_once(&world, &token).into_iter().map(Result::unwrap).collect();
@@ -42,7 +42,7 @@ fn concurrent_refreshes_get_one_and_the_same_token() {
 }
 
 #[test]
-fn concurrent_use_of_a_stolen_token_ends_the_session_once_and_gives_nothing() {
+fn concurrent_use_of_a_superseded_token_ends_the_session_once_and_returns_no_token() {
     let world = World::new(with_window(WINDOW));
     let stolen = token_of(&world.open());
     let live = renewed(world.refresh(&stolen, None));
@@ -57,7 +57,7 @@ fn concurrent_use_of_a_stolen_token_ends_the_session_once_and_gives_nothing() {
 }
 
 #[test]
-fn concurrent_use_without_a_window_has_one_winner_and_ends() {
+fn without_a_window_concurrent_use_has_one_winner_and_ends_the_session() {
     let world = World::new(with_window(Duration::ZERO));
     let token = token_of(&world.open());
     let outcomes = all_at_once(&world, &token);

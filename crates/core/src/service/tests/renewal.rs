@@ -1,4 +1,4 @@
-//! One refresh: what it costs, what it gives, and to whom it gives nothing.
+//! One refresh: its cost, its result, and the callers that it rejects.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::secret::PasswordHash;
 use crate::session::RETENTION;
 
 #[test]
-fn a_login_is_one_call_and_its_tokens_say_what_the_record_says() {
+fn a_login_is_one_store_call_and_its_tokens_match_the_record() {
     let world = World::new(ProfileSettings::default());
     let granted = world.open();
     assert_eq!(world.wire.calls(), ["insert"]);
@@ -28,7 +28,7 @@ fn a_login_is_one_call_and_its_tokens_say_what_the_record_says() {
 }
 
 #[test]
-fn a_refresh_is_one_call_and_so_is_its_repeat() {
+fn a_refresh_is_one_store_call_and_so_is_its_repeat() {
     let world = World::new(ProfileSettings::default());
     let first = token_of(&world.open());
     world.wire.calls();
@@ -59,7 +59,7 @@ fn an_access_token_is_checked_without_the_store() {
 }
 
 #[test]
-fn an_expired_or_foreign_token_reaches_no_store() {
+fn expired_and_foreign_tokens_never_reach_the_store() {
     let world = World::new(ProfileSettings::default());
     let granted = world.open();
     world.wire.calls();
@@ -72,7 +72,7 @@ fn an_expired_or_foreign_token_reaches_no_store() {
 }
 
 #[test]
-fn a_session_that_is_not_there_is_unknown() {
+fn a_session_that_does_not_exist_is_unknown() {
     let world = World::new(ProfileSettings::default());
     let token = token_of(&world.open());
     let empty = world.restored(&[]);
@@ -81,7 +81,7 @@ fn a_session_that_is_not_there_is_unknown() {
 }
 
 #[test]
-fn the_sliding_end_moves_with_each_refresh_and_stops_at_the_absolute_one() {
+fn the_idle_expiry_moves_with_each_refresh_but_never_past_the_absolute_one() {
     let settings =
         ProfileSettings { session_lifetime: Lifetime::from_days(50), ..ProfileSettings::default() };
     let world = World::new(settings);
@@ -147,7 +147,7 @@ fn without_the_grant_there_is_no_refresh_token_and_no_refresh() {
 }
 
 #[test]
-fn a_confidential_client_is_refused_here() {
+fn a_confidential_client_is_rejected_as_first_party() {
     let world = World::new(ProfileSettings::default());
     let token = token_of(&world.open());
     let confidential = ProfileSettings {
@@ -167,7 +167,7 @@ fn a_confidential_client_is_refused_here() {
 }
 
 #[test]
-fn logging_out_takes_any_refresh_token_of_the_session() {
+fn any_refresh_token_of_a_session_logs_it_out() {
     for superseded in [false, true] {
         let world = World::new(ProfileSettings::default());
         let first = token_of(&world.open());
@@ -185,7 +185,7 @@ fn logging_out_takes_any_refresh_token_of_the_session() {
 }
 
 #[test]
-fn a_record_is_kept_until_its_last_token_is_dead_with_slack() {
+fn a_record_is_kept_until_some_time_after_its_last_token_expired() {
     let world = World::new(ProfileSettings::default());
     world.open();
     let dead = world.clock.now().plus(30 * DAY);
@@ -198,7 +198,7 @@ fn a_record_is_kept_until_its_last_token_is_dead_with_slack() {
 
 /// The sizes that http-api.md promises to small controllers.
 #[test]
-fn tokens_are_as_small_as_promised() {
+fn tokens_stay_below_the_documented_sizes() {
     for client in ["web", "device"] {
         for number in [1, 1_000_000] {
             let world = World::new(ProfileSettings::default());

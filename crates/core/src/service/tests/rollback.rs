@@ -24,7 +24,7 @@ fn rolled_back(window: Duration, kept: usize, lost: usize) -> (World, Vec<String
 }
 
 #[test]
-fn a_client_ahead_of_the_store_goes_on() {
+fn a_client_ahead_of_the_store_can_continue() {
     for (kept, lost) in [(0, 1), (0, 5), (3, 1), (3, 2), (7, 10)] {
         let (world, mut tokens) = rolled_back(Duration::ZERO, kept, lost);
         world.wire.calls();
@@ -38,7 +38,7 @@ fn a_client_ahead_of_the_store_goes_on() {
 }
 
 #[test]
-fn a_client_that_lost_nothing_goes_on_as_ever() {
+fn a_client_that_is_not_ahead_is_unaffected_by_a_rollback() {
     let (world, tokens) = rolled_back(Duration::ZERO, 4, 0);
     let (_, renewal) = world.refresh(tokens.last().unwrap(), None).unwrap();
     assert_eq!(renewal, RefreshOutcome::Advanced);
@@ -46,7 +46,7 @@ fn a_client_that_lost_nothing_goes_on_as_ever() {
 
 /// The answer got lost, and then the step.
 #[test]
-fn a_retry_of_a_step_that_the_store_forgot_gets_a_successor() {
+fn retrying_a_step_that_the_store_lost_returns_a_successor() {
     for key in [None, Some("intention-0000001")] {
         let world = World::new(with_window(Duration::ZERO));
         let first = token_of(&world.open());
@@ -61,7 +61,7 @@ fn a_retry_of_a_step_that_the_store_forgot_gets_a_successor() {
 }
 
 #[test]
-fn the_retry_of_a_healing_gets_its_answer_again() {
+fn retrying_a_healed_refresh_repeats_its_response() {
     let (world, tokens) = rolled_back(Duration::ZERO, 2, 3);
     let ahead = tokens.last().unwrap();
     let key = Some("intention-0000001");
@@ -70,12 +70,12 @@ fn the_retry_of_a_healing_gets_its_answer_again() {
     let (again, renewal) = world.refresh(ahead, key).unwrap();
     assert_eq!(renewal, RefreshOutcome::Repeated);
     assert_eq!(token_of(&granted), token_of(&again));
-    // Nobody else's, though.
+    // Tokens of other sessions are not affected.
     assert!(matches!(world.refresh(ahead, None), Err(RefreshError::Reused)));
 }
 
 #[test]
-fn an_end_that_the_store_kept_stays_an_end_for_a_client_ahead() {
+fn a_client_ahead_of_the_store_cannot_revive_an_ended_session() {
     let world = World::new(ProfileSettings::default());
     let mut tokens = vec![token_of(&world.open())];
     let mut copy = world.copy();

@@ -18,7 +18,7 @@ mod reading;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An issuer whose `web` asks for status.
+/// An issuer with status enabled for `web`.
 struct Issuer {
     world: World,
     lists: StatusLists,
@@ -86,7 +86,7 @@ fn claim_of(granted: &Granted) -> Option<StatusClaim> {
 }
 
 #[test]
-fn tokens_of_a_client_that_asks_for_it_say_where_their_status_stands() {
+fn tokens_of_clients_with_status_refer_to_their_status_list() {
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     let index = granted.session.status.unwrap();
@@ -98,7 +98,7 @@ fn tokens_of_a_client_that_asks_for_it_say_where_their_status_stands() {
 }
 
 #[test]
-fn a_client_that_asks_no_more_shows_no_status_and_its_sessions_go_on() {
+fn switching_status_off_removes_the_claim_and_keeps_the_sessions() {
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     let silent = fixture::policy_with([fixture::profile("web", ProfileSettings::default())]);
@@ -108,7 +108,7 @@ fn a_client_that_asks_no_more_shows_no_status_and_its_sessions_go_on() {
 }
 
 #[test]
-fn a_login_costs_one_store_operation_and_a_refresh_too() {
+fn logins_and_refreshes_with_status_are_one_store_operation_each() {
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     assert_eq!(issuer.world.wire.calls(), ["insert"]);
@@ -150,7 +150,7 @@ impl crate::random::Random for Stuttering {
 }
 
 #[test]
-fn randomness_that_repeats_itself_for_ever_ends_in_an_error() {
+fn repeating_randomness_ends_in_an_error() {
     #[derive(Debug)]
     struct Stuck;
     impl crate::random::Random for Stuck {
@@ -171,7 +171,7 @@ fn randomness_that_repeats_itself_for_ever_ends_in_an_error() {
 }
 
 #[test]
-fn every_way_of_ending_shows_within_half_a_second() {
+fn every_reason_for_ending_appears_in_the_list_within_half_a_second() {
     let issuer = Issuer::new();
     for reason in EndReason::ALL {
         let (granted, other) = (issuer.world.open(), issuer.world.open());
@@ -184,7 +184,7 @@ fn every_way_of_ending_shows_within_half_a_second() {
 }
 
 #[test]
-fn reuse_logout_everywhere_and_revocation_by_another_replica_show() {
+fn reuse_global_logout_and_revocations_by_other_replicas_appear_in_the_list() {
     let issuer = Issuer::new();
     let stolen = issuer.world.open();
     let first = token_of(&stolen);
@@ -203,7 +203,7 @@ fn reuse_logout_everywhere_and_revocation_by_another_replica_show() {
 }
 
 #[test]
-fn a_list_says_what_the_draft_wants() {
+fn a_list_has_the_claims_of_the_draft() {
     let issuer = Issuer::new();
     let signed = issuer.list(3).unwrap();
     let parts: Vec<&str> = signed.token().split('.').collect();
@@ -218,7 +218,7 @@ fn a_list_says_what_the_draft_wants() {
 }
 
 #[test]
-fn nothing_else_passes_for_a_list_and_a_list_for_nothing_else() {
+fn lists_and_tokens_are_never_accepted_as_each_other() {
     let issuer = Issuer::new();
     let (world, now) = (&issuer.world, issuer.world.clock.now());
     let (granted, signed) = (world.open(), issuer.list(0).unwrap());
@@ -240,7 +240,7 @@ fn nothing_else_passes_for_a_list_and_a_list_for_nothing_else() {
 }
 
 #[test]
-fn a_list_is_signed_again_before_it_gets_old_and_when_the_key_changes() {
+fn a_list_is_signed_again_before_it_expires_and_when_the_key_changes() {
     let issuer = Issuer::new();
     let first = issuer.list(0).unwrap();
     issuer.world.advance(Spans::RENEWAL - SECOND);
@@ -252,19 +252,19 @@ fn a_list_is_signed_again_before_it_gets_old_and_when_the_key_changes() {
     let (now, policy) = (issuer.world.clock.now(), issuer.world.policy.clone());
     let mut records = fixture::key_records(Algorithm::EdDsa, 0);
     let random = SeededRandom::new(5);
-    let turn = rotate(&records, TokenType::Access, Algorithm::EdDsa, now, &random).unwrap();
-    records.retain(|record: &KeyRecord| turn.write.iter().all(|new| new.kid != record.kid));
-    records.extend(turn.write);
+    let change = rotate(&records, TokenType::Access, Algorithm::EdDsa, now, &random).unwrap();
+    records.retain(|record: &KeyRecord| change.write.iter().all(|new| new.kid != record.kid));
+    records.extend(change.write);
     let ring = crate::keys::KeyRing::new(&records, &policy, now).unwrap();
     issuer.world.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
     let third = issuer.list(0).unwrap();
     let kid = |signed: &SignedList| inspect(signed.token()).unwrap().header["kid"].clone();
-    assert_eq!(kid(&third), turn.to.as_str());
+    assert_eq!(kid(&third), change.to.as_str());
     assert_eq!(kid(&second), kid(&first));
 }
 
 #[test]
-fn a_revocation_shows_until_the_last_access_token_is_dead_and_its_index_rests_longer() {
+fn a_revocation_is_listed_until_the_last_access_token_expired_and_its_index_is_reused_later() {
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     issuer.end(&granted, EndReason::Logout);
@@ -287,7 +287,7 @@ fn a_revocation_shows_until_the_last_access_token_is_dead_and_its_index_rests_lo
 }
 
 #[test]
-fn an_end_that_was_stored_late_or_by_a_clock_that_is_behind_shows() {
+fn ends_stored_late_or_with_a_lagging_clock_are_listed() {
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     issuer.world.advance(HOUR);
@@ -301,7 +301,7 @@ fn an_end_that_was_stored_late_or_by_a_clock_that_is_behind_shows() {
 }
 
 #[test]
-fn a_shared_secret_signs_no_list() {
+fn lists_are_not_signed_with_a_shared_secret() {
     let world = World::new(with_status());
     let policy = world.policy.clone();
     let ring = fixture::ring_of(&fixture::key_records(Algorithm::Hs256, 1), &policy);
@@ -312,7 +312,7 @@ fn a_shared_secret_signs_no_list() {
 }
 
 #[test]
-fn lists_are_made_known_before_a_token_names_them() {
+fn lists_are_announced_before_a_token_refers_to_them() {
     let issuer = Issuer::new();
     let known = || issuer.lists.ids().map(ListId::number).collect::<Vec<_>>();
     assert_eq!(known(), [0, 1]);

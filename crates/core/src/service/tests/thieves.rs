@@ -1,4 +1,4 @@
-//! Nobody dishonest stays in: two parties with one token, and the rule that must not be.
+//! Stolen tokens are detected: two parties with one token, and a rule that would not detect them.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -36,7 +36,7 @@ proptest! {
 
     /// However long one of them goes on alone, the other's first use ends it all.
     #[test]
-    fn two_owners_of_one_token_are_found_out_at_the_second_ones_first_use(
+    fn a_second_holder_of_a_token_is_detected_at_its_first_use(
         turns in vec((0..2_usize, 0..100_000_u64), 2..12),
         window in prop_oneof![Just(Duration::ZERO), Just(WINDOW)],
     ) {
@@ -61,7 +61,7 @@ proptest! {
 
     /// Inside the window they look like two tabs; with two numbers and an instant for a model.
     #[test]
-    fn two_owners_are_found_out_at_the_first_use_of_a_superseded_token_outside_the_window(
+    fn reuse_is_detected_at_the_first_use_of_a_superseded_token_outside_the_window(
         turns in vec((0..2_usize, 0..45_000_u64), 1..40),
     ) {
         let world = World::new(with_window(WINDOW));
@@ -85,7 +85,7 @@ proptest! {
 }
 
 #[test]
-fn a_thief_who_knows_the_key_still_gets_no_branch_of_his_own() {
+fn a_thief_who_knows_the_key_cannot_start_a_second_branch() {
     let world = World::new(with_window(Duration::ZERO));
     let first = token_of(&world.open());
     let key = Some("a-key-that-was-seen");
@@ -151,7 +151,7 @@ fn rounds_unnoticed(rule: Rule) -> usize {
 
 /// The executable counter-example of design.md.
 #[test]
-fn the_parent_accepted_for_ever_lets_a_thief_take_turns_unnoticed() {
+fn accepting_the_parent_without_a_limit_lets_a_thief_take_turns_unnoticed() {
     assert_eq!(rounds_unnoticed(parent_for_ever), 100);
     assert_eq!(rounds_unnoticed(judge), 0);
 }

@@ -19,7 +19,7 @@ pub(super) enum Fate {
     Done,
     /// The store isn't reached.
     Unreachable,
-    /// It gets lost, and nobody can tell.
+    /// The request is lost, and the caller cannot know.
     Lost,
     /// It is done, and the answer gets lost.
     Unanswered,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aquaware_core::id::KeyId;
 use aquaware_core::jwt::TokenType;
-use aquaware_core::keys::{KeyRecord, Phase, Turn};
+use aquaware_core::keys::{KeyChange, KeyRecord, Phase};
 use aquaware_core::time::Timestamp;
 use aquaware_key_directory::RELOAD_EVERY;
 use serde_json::{Value as Json, json};
@@ -76,13 +76,13 @@ impl Warnings {
     /// Checks a rotation; `records` contains the old key and the new one.
     pub(super) fn check(
         &mut self,
-        turn: &Turn,
+        change: &KeyChange,
         token_type: TokenType,
         records: &[KeyRecord],
         now: Timestamp,
     ) {
         let delay = known_within(token_type);
-        if turn.known_since.plus(delay) > now {
+        if change.known_since.plus(delay) > now {
             let who = match token_type {
                 TokenType::Access => "services that verify tokens offline",
                 TokenType::Refresh => "other replicas",
@@ -91,14 +91,14 @@ impl Warnings {
                 "the {} key {} was generated {}; until {} after that, {who} may not know it yet \
                  and reject the tokens that it signs",
                 type_name(token_type),
-                turn.to,
-                relative(turn.known_since, now),
+                change.to,
+                relative(change.known_since, now),
                 length(delay.as_secs())
             ));
         }
         let algorithm =
             |kid: &KeyId| records.iter().find(|it| it.kid == *kid).map(|it| it.algorithm);
-        let (from, to) = (turn.from.as_ref().and_then(algorithm), algorithm(&turn.to));
+        let (from, to) = (change.from.as_ref().and_then(algorithm), algorithm(&change.to));
         if let (Some(from), Some(to)) = (from, to)
             && from != to
         {
@@ -137,10 +137,10 @@ mod tests {
     fn warned(token_type: TokenType, algorithm: Algorithm, seconds: u64) -> Vec<String> {
         let records = missing(&[], Algorithm::EdDsa, START, &SystemRandom).unwrap();
         let now = START.plus(Duration::from_secs(seconds));
-        let turn = rotate(&records, token_type, algorithm, now, &SystemRandom).unwrap();
+        let change = rotate(&records, token_type, algorithm, now, &SystemRandom).unwrap();
         let mut warnings = Warnings::default();
-        let known: Vec<_> = records.into_iter().chain(turn.write.iter().cloned()).collect();
-        warnings.check(&turn, token_type, &known, now);
+        let known: Vec<_> = records.into_iter().chain(change.write.iter().cloned()).collect();
+        warnings.check(&change, token_type, &known, now);
         warnings.all().to_vec()
     }
 

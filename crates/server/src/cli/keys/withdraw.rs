@@ -37,12 +37,12 @@ pub(super) fn run(
         .map_err(failed)?
         .ok_or_else(|| unknown(kid))?;
     let mut warnings = Warnings::default();
-    if let Some(turn) = &withdrawal.turn {
+    if let Some(change) = &withdrawal.change {
         let known: Vec<_> = before.iter().chain(keys.records()).cloned().collect();
-        warnings.check(turn, token_type, &known, now);
+        warnings.check(change, token_type, &known, now);
     }
     let (listed, table) = describe(&config, &keys.into_records(), now)?;
-    let successor = withdrawal.turn.as_ref().map(|turn| turn.to.as_str());
+    let successor = withdrawal.change.as_ref().map(|change| change.to.as_str());
     let json = json!({
         "dropped": kid.as_str(),
         "successor": successor,

@@ -12,7 +12,7 @@ fn shape(records: &[KeyRecord]) -> Vec<(TokenType, Algorithm, bool)> {
 }
 
 #[test]
-fn a_first_start_makes_an_active_and_a_next_key_of_each_type() {
+fn a_first_start_creates_an_active_and_a_next_key_of_each_type() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Hs256] {
         let first = made(&[], algorithm, NOW);
         assert_eq!(
@@ -42,7 +42,7 @@ fn nothing_is_missing_from_a_complete_ring() {
 }
 
 #[test]
-fn after_a_turn_the_next_keys_are_made() {
+fn after_a_rotation_new_next_keys_are_created() {
     let turn = NOW.plus(DAY);
     let records = turning(Some(turn));
     assert_eq!(
@@ -67,7 +67,7 @@ fn signs_with(records: &[KeyRecord], now: Timestamp) -> Algorithm {
 }
 
 #[test]
-fn another_algorithm_signs_at_once_and_the_old_key_retires() {
+fn a_new_algorithm_signs_at_once_and_the_old_key_retires() {
     let first = made(&[], Algorithm::EdDsa, NOW);
     let later = NOW.plus(DAY);
     let new = made(&first, Algorithm::Es256, later);
@@ -83,7 +83,7 @@ fn another_algorithm_signs_at_once_and_the_old_key_retires() {
 }
 
 #[test]
-fn going_back_to_an_earlier_algorithm_signs_with_it_again() {
+fn returning_to_an_earlier_algorithm_signs_with_it_again() {
     let first = made(&[], Algorithm::EdDsa, NOW);
     let second = completed(&first, Algorithm::Es256, NOW.plus(DAY));
     let back = NOW.plus(2 * DAY);
@@ -93,7 +93,7 @@ fn going_back_to_an_earlier_algorithm_signs_with_it_again() {
 }
 
 #[test]
-fn another_algorithm_signs_with_the_key_that_was_published_ahead_of_it() {
+fn a_new_algorithm_signs_with_the_key_that_was_published_in_advance() {
     let mut all = made(&[], Algorithm::EdDsa, NOW);
     let early = generate(TokenType::Access, Algorithm::Es256, NOW, &SeededRandom::new(9)).unwrap();
     all.push(early.clone());
@@ -106,7 +106,7 @@ fn another_algorithm_signs_with_the_key_that_was_published_ahead_of_it() {
 }
 
 #[test]
-fn made_keys_have_names_of_their_own_and_survive_each_other() {
+fn generated_keys_have_distinct_ids_and_coexist() {
     let mut all = Vec::new();
     for n in 0..20 {
         let now = NOW.plus(n * DAY);

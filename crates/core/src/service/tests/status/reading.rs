@@ -1,9 +1,9 @@
-//! The store is asked twice a second at most, whoever asks, goes away or has to wait.
+//! The store is read at most twice a second, however many callers ask, leave or wait.
 
 use super::*;
 
 #[test]
-fn the_store_is_asked_twice_a_second_at_most_and_a_list_signed_when_it_changed() {
+fn the_store_is_read_at_most_twice_a_second_and_lists_are_signed_when_they_change() {
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     let number = granted.session.status.unwrap().list().number();
@@ -29,7 +29,7 @@ fn the_store_is_asked_twice_a_second_at_most_and_a_list_signed_when_it_changed()
 }
 
 #[test]
-fn requests_that_come_a_little_out_of_order_change_nothing() {
+fn slightly_reordered_requests_are_harmless() {
     let issuer = Issuer::new();
     issuer.world.advance(HOUR);
     let now = issuer.world.clock.now();
@@ -46,7 +46,7 @@ fn requests_that_come_a_little_out_of_order_change_nothing() {
 }
 
 #[test]
-fn what_the_latest_missed_shows_within_five_minutes() {
+fn a_revocation_missed_by_the_incremental_read_appears_within_five_minutes() {
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     issuer.world.advance(HOUR);
@@ -59,7 +59,7 @@ fn what_the_latest_missed_shows_within_five_minutes() {
 }
 
 #[test]
-fn an_outage_is_never_an_old_list_and_ends_by_itself() {
+fn an_outage_never_returns_an_old_list_and_recovers_automatically() {
     let issuer = Issuer::new();
     let _ = issuer.list(0).unwrap();
     issuer.world.advance(Spans::FRESH);
@@ -71,7 +71,7 @@ fn an_outage_is_never_an_old_list_and_ends_by_itself() {
 }
 
 #[test]
-fn a_million_sessions_of_which_one_in_a_hundred_is_revoked_stay_under_twenty_kilobytes() {
+fn a_million_sessions_with_one_in_a_hundred_revoked_stay_under_twenty_kilobytes() {
     // A million sessions fit into one list: see the tests of how indices are drawn.
     let random = SeededRandom::new(4);
     let mut drawn = std::collections::BTreeSet::new();
@@ -103,7 +103,7 @@ fn poll<F: Future>(future: &mut std::pin::Pin<Box<F>>) -> std::task::Poll<F::Out
 }
 
 #[test]
-fn however_long_the_store_takes_everybody_waits_for_two_questions_at_most() {
+fn requests_wait_for_at_most_two_reads_of_a_slow_store() {
     let (store, lists) = reading(Revocations { slow: true.into(), ..Revocations::default() });
     // Two seconds of arrivals, in no order, while the store thinks.
     let arrivals = [0, 1990, 20, 700, 1500, 510, 1000, 490, 1999, 3];
@@ -121,7 +121,7 @@ fn however_long_the_store_takes_everybody_waits_for_two_questions_at_most() {
 }
 
 #[test]
-fn who_goes_away_takes_no_question_along() {
+fn a_cancelled_caller_does_not_cancel_the_shared_read() {
     let (store, lists) = reading(Revocations { slow: true.into(), ..Revocations::default() });
     for millis in 0..100 {
         let mut asks = Box::pin(list_at(&lists, NOW.plus(Duration::from_millis(millis))));
@@ -130,11 +130,11 @@ fn who_goes_away_takes_no_question_along() {
     assert_eq!(store.asked(), 1);
     store.slow.store(false, Relaxed);
     assert!(block_on(list_at(&lists, NOW)).is_ok());
-    assert_eq!(store.asked(), 1, "somebody else drives it on");
+    assert_eq!(store.asked(), 1, "another caller drives the read on");
 }
 
 #[test]
-fn a_question_that_everybody_left_long_ago_is_given_up() {
+fn a_read_that_all_callers_abandoned_is_dropped() {
     let (store, lists) = reading(Revocations { stuck: true.into(), ..Revocations::default() });
     assert!(poll(&mut Box::pin(list_at(&lists, NOW))).is_pending());
     store.stuck.store(false, Relaxed);
@@ -148,7 +148,7 @@ fn a_question_that_everybody_left_long_ago_is_given_up() {
 }
 
 #[test]
-fn a_shortened_lifetime_takes_no_revocation_back() {
+fn a_shortened_lifetime_never_hides_a_revocation() {
     let web = |hours: u64| ProfileSettings {
         access_lifetime: Lifetime::from_seconds(hours * 3600).unwrap(),
         ..with_status()
@@ -168,7 +168,7 @@ fn a_shortened_lifetime_takes_no_revocation_back() {
 }
 
 #[test]
-fn lists_go_on_where_tokens_are_signed_with_a_shared_secret_from_now_on() {
+fn lists_continue_after_a_switch_to_a_shared_secret() {
     let issuer = Issuer::new();
     let granted = issuer.world.open();
     let (now, policy) = (issuer.world.clock.now(), issuer.world.policy.clone());
@@ -183,14 +183,14 @@ fn lists_go_on_where_tokens_are_signed_with_a_shared_secret_from_now_on() {
     issuer.world.advance(SECOND);
     at(now.plus(SECOND));
     assert_eq!(issuer.status_of(&granted), Status::Valid, "its token is still checked elsewhere");
-    assert_eq!(claim_of(&issuer.world.open()), None, "nobody could check it");
+    assert_eq!(claim_of(&issuer.world.open()), None, "no other service could verify it");
     // Until the last token of the key is dead.
     issuer.world.advance(HOUR + Duration::from_secs(120));
     assert!(matches!(issuer.list(0), Err(StatusListError::SharedSecret)));
 }
 
 #[test]
-fn what_others_revoked_tells_of_their_lists() {
+fn revocations_of_other_replicas_reveal_their_lists() {
     let index = StatusIndex::from_number(6 * LIST_ENTRIES);
     let (_, lists) = reading(Revocations { revoked: vec![index], ..Revocations::default() });
     assert_eq!(lists.ids().count(), 2);
