@@ -92,6 +92,7 @@
 
 #[cfg(feature = "accounts")]
 pub mod account;
+pub mod client_secret;
 pub mod keys;
 pub mod password;
 pub mod policy;

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use aquaware_core::client_secret::GeneratedSecretHash;
 use aquaware_core::password::{Check, EstablishError, Overloaded, PasswordHasher};
+use aquaware_core::policy::ClientProfile;
 use aquaware_core::random::SystemRandom;
 use aquaware_core::secret::{Password, PasswordHash};
 use aquaware_core::service::{Accounts, Clients, Sessions, StatusLists};
@@ -14,7 +16,7 @@ use thiserror::Error;
 
 use crate::client_address::TrustedProxies;
 use crate::cookie::RefreshCookie;
-use crate::failed_logins::FailedLogins;
+use crate::failures::Failures;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -78,7 +80,8 @@ impl Builder {
         }
     }
 
-    /// Checks client secrets with this hasher. Required as soon as a client is confidential.
+    /// Checks client secrets with this hasher, except generated ones. Give it threads of its own, so
+    /// that a flood of secrets does not delay logins. Required as soon as a client has such a secret.
     #[must_use]
     pub fn password_hasher(mut self, hasher: Arc<dyn PasswordHasher>) -> Self {
         self.hasher = Some(hasher);
@@ -175,14 +178,12 @@ impl Builder {
         let context = sessions.context(clock.now());
         let hasher = match self.hasher {
             Some(hasher) => hasher,
-            None => {
-                match context.snapshot.policy().clients().find(|client| client.is_confidential()) {
-                    Some(client) => {
-                        return Err(BuildError::PasswordHasher { client: client.id().to_string() });
-                    }
-                    None => Arc::new(NoHasher),
+            None => match context.snapshot.policy().clients().find(|client| needs_hasher(client)) {
+                Some(client) => {
+                    return Err(BuildError::PasswordHasher { client: client.id().to_string() });
                 }
-            }
+                None => Arc::new(NoHasher),
+            },
         };
         let issuer = context.issuer().as_str();
         let cookie = RefreshCookie::new(issuer, &self.cookie_name, self.insecure_cookies);
@@ -190,9 +191,10 @@ impl Builder {
         let accounts = self.accounts.map(|service| AccountState {
             service,
             signup_open: self.signup_open,
-            failed_logins: FailedLogins::new(limits.failed_logins_per_account),
+            failed_logins: Failures::of_logins(limits.failed_logins_per_account),
         });
         Ok(State {
+            failed_clients: Failures::of_clients(limits.failed_clients_per_address),
             clients: Clients::new(hasher, Arc::new(SystemRandom)),
             status_lists: StatusLists::new(Arc::clone(&sessions)),
             accounts,
@@ -206,6 +208,11 @@ impl Builder {
             allow_origins: self.allow_origins,
         })
     }
+}
+
+/// Whether the client has a secret that only a password hasher can check.
+fn needs_hasher(client: &ClientProfile) -> bool {
+    client.secret().is_some_and(|hash| GeneratedSecretHash::parse(hash).is_none())
 }
 
 fn network(text: String) -> Result<IpNet, BuildError> {

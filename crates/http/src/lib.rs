@@ -17,7 +17,7 @@ mod document;
 mod error_code;
 mod error_map;
 mod events;
-mod failed_logins;
+mod failures;
 #[cfg(feature = "passwords")]
 mod hashing;
 mod health;

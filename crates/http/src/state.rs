@@ -8,8 +8,8 @@ use aquaware_core::account::Login;
 use aquaware_core::policy::{ClientProfile, Rotation, Transport};
 use aquaware_core::retry::{InvalidRetryKeyError, RetryKey};
 use aquaware_core::service::{
-    Accounts, Caller, CheckedRefresh, Clients, Granted, RefreshError, RefreshRequest,
-    RequestContext, Sessions, StatusLists,
+    Accounts, Caller, CheckedRefresh, ClientError, Clients, Credentials, Granted, RefreshError,
+    RefreshRequest, RequestContext, Sessions, StatusLists,
 };
 use aquaware_core::time::{Clock, Timestamp};
 
@@ -18,9 +18,10 @@ use crate::client_address::{Client, TrustedProxies};
 use crate::cookie::RefreshCookie;
 use crate::error_code::ErrorCode;
 use crate::events;
-use crate::failed_logins::FailedLogins;
+use crate::failures::Failures;
 use crate::limiter::Limiter;
 use crate::metrics::{LoginOutcome, Metrics, RefreshVerdict};
+use crate::oauth_error::OauthError;
 use crate::origin::AllowedOrigins;
 use crate::problem::Problem;
 
@@ -30,6 +31,7 @@ pub(crate) struct State {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) accounts: Option<AccountState>,
     pub(crate) clients: Clients,
+    pub(crate) failed_clients: Failures,
     pub(crate) status_lists: StatusLists,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cookie: RefreshCookie,
@@ -45,7 +47,7 @@ pub(crate) struct State {
 pub(crate) struct AccountState {
     pub(crate) service: Arc<Accounts>,
     pub(crate) signup_open: bool,
-    pub(crate) failed_logins: FailedLogins,
+    pub(crate) failed_logins: Failures,
 }
 
 impl AccountState {
@@ -54,7 +56,7 @@ impl AccountState {
     /// # Errors
     /// The 429, to be returned instead, if the account is locked already.
     pub(crate) async fn count_failure(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
-        if self.failed_logins.failed(login, now)? {
+        if self.failed_logins.count(login, now)? {
             let account = self.service.find(login.as_str()).await.ok().flatten();
             events::account_locked(account.as_ref().map(|account| &account.id));
         }
@@ -164,6 +166,29 @@ impl State {
         if uses_cookie && self.origins.check_setting(request.headers()).is_ok() {
             self.cookie.clear(response);
         }
+    }
+
+    /// Authenticates a client, unless too many have failed from its address. The attempt counts before
+    /// the secret is checked, so that a flood of wrong secrets costs no more than the limit.
+    ///
+    /// # Errors
+    /// `invalid_client`, 429, or 503.
+    pub(crate) async fn authenticate<'a>(
+        &self,
+        context: &'a RequestContext,
+        request: &HttpRequest,
+        credentials: &Credentials,
+    ) -> Result<&'a ClientProfile, OauthError> {
+        if let Some(profile) = self.clients.recall(context, credentials) {
+            return Ok(profile);
+        }
+        let address = self.client(request).address;
+        self.failed_clients.count(address, context.now)?;
+        let outcome = self.clients.authenticate(context, credentials).await;
+        if !matches!(outcome, Err(ClientError::Invalid)) {
+            self.failed_clients.take_back(address);
+        }
+        Ok(outcome?)
     }
 
     /// Authenticates the caller by an access token of a live session.

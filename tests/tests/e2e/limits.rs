@@ -72,6 +72,47 @@ fn a_wrong_current_password_counts_as_a_failed_login() {
 }
 
 #[test]
+fn concurrent_guesses_at_the_password_change_get_no_more_responses_than_the_limit() {
+    let server = Setup::new()
+        .set("limits.failed_logins_per_account", "10/15m")
+        .set("accounts.argon2.max_waiting", "1000")
+        .start();
+    let client = server.client();
+    let (person, tokens) = client.new_session();
+    let guess = &|password: &str| {
+        let body = json!({ "current_password": password, "new_password": Person::new().password });
+        client.post("/auth/password").bearer(&tokens.access).json(&body).send()
+    };
+    let responses: Vec<Response> = std::thread::scope(|scope| {
+        let guesses = (0..100).map(|n| match n {
+            50 => person.password.clone(),
+            _ => format!("quartz wrong {n}"),
+        });
+        let guesses: Vec<_> = guesses.map(|it| scope.spawn(move || guess(&it))).collect();
+        guesses.into_iter().map(|guess| guess.join().expect("a response")).collect()
+    });
+    let (locked, answered): (Vec<_>, Vec<_>) = responses.iter().partition(|it| it.status == 429);
+    assert!(answered.len() <= 10, "{} of 100 were answered", answered.len());
+    locked.into_iter().for_each(|response| is_limited(response, "account_locked", 900));
+}
+
+#[test]
+fn password_changes_that_succeed_or_are_too_weak_lock_nothing() {
+    let server = Setup::new().set("limits.failed_logins_per_account", "3/15m").start();
+    let client = server.client();
+    let (person, tokens) = client.new_session();
+    let mut current = person.password;
+    for _ in 0..4 {
+        let new = Person::new().password;
+        for (new, status) in [("password", 422), (&new, 204)] {
+            let body = json!({ "current_password": current, "new_password": new });
+            client.post("/auth/password").bearer(&tokens.access).json(&body).send().is(status);
+        }
+        current = new;
+    }
+}
+
+#[test]
 fn a_lock_ends_after_its_duration() {
     let server = Setup::new().set("limits.failed_logins_per_account", "2/2s").start();
     let client = server.client();

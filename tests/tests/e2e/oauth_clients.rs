@@ -168,7 +168,7 @@ fn a_generated_secret_authenticates_and_only_its_hash_is_configured() {
     let made = Setup::new().run(&["clients", "secret", "--json"]);
     let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
     let (secret, hash) = (made["secret"].as_str().unwrap(), made["secret_hash"].as_str().unwrap());
-    assert!(hash.starts_with("$argon2id$"), "{hash}");
+    assert!(hash.starts_with("$sha256$"), "{hash}");
     let server = Setup::new()
         .with_file("secret.txt", &format!("{hash}\n"))
         .set("clients.robot.secret_hash", "file:secret.txt")
@@ -205,7 +205,7 @@ fn a_replaced_secret_is_rejected_immediately() {
     is_rejected(&for_itself(&client, By::Basic("robot", &old)), "invalid_client");
 }
 
-/// Verifying a secret costs as much as verifying a password, and uses the same bounded queue.
+/// The secret of `robot` has an argon2id hash, which is checked in a bounded queue.
 #[test]
 fn a_flood_of_wrong_secrets_is_rejected_while_valid_clients_are_served() {
     let server = setup()
@@ -215,20 +215,87 @@ fn a_flood_of_wrong_secrets_is_rejected_while_valid_clients_are_served() {
         .set("accounts.argon2.max_waiting", "1")
         .start();
     let client = server.client();
+    let person = client.new_person();
     let _ = granted(for_itself(&client, THE_ROBOT));
     let responses: Vec<Response> = std::thread::scope(|scope| {
-        let guess = || for_itself(&client, By::Basic("nobody", "wrong"));
+        let guess = || for_itself(&client, By::Basic("robot", "wrong"));
         let flood: Vec<_> = (0..24).map(|_| scope.spawn(guess)).collect();
         for _ in 0..3 {
             let _ = granted(for_itself(&client, THE_ROBOT));
+            // Logins have a queue of their own.
+            let _ = client.log_in(&person);
         }
         flood.into_iter().map(|guess| guess.join().expect("an response")).collect()
     });
     let served = responses.iter().filter(|response| response.status == 401).count();
-    assert!((1..24).contains(&served), "{served} of 24 were served");
+    assert!(served >= 1, "{served} of 24 were served");
     for response in responses.iter().filter(|response| response.status != 401) {
         response.is_problem(503, "overloaded");
     }
+}
+
+#[test]
+fn failed_client_authentications_are_limited_per_address() {
+    let server = setup().set("limits.failed_clients_per_address", "3/1h").start();
+    let client = server.client();
+    let web = session_of(&client, "web", "");
+    let _ = granted(for_itself(&client, THE_ROBOT));
+    let ask = |path: &str, by: By<'_>| ask(&client, path, by, &[("token", "x")]).send();
+    is_rejected(&ask(INTROSPECT, By::Basic("shop", "wrong")), "invalid_client");
+    is_rejected(&ask(REVOKE, By::Post("nobody", "x")), "invalid_client");
+    is_rejected(&for_itself(&client, By::Basic("robot", "wrong")), "invalid_client");
+    for by in [By::Basic("robot", "wrong"), By::Post("nobody", "x"), THE_SHOP] {
+        for response in [ask(INTROSPECT, by), ask(REVOKE, by), for_itself(&client, by)] {
+            response.is_problem(429, "rate_limited");
+            let wait: u64 = response.header("retry-after").unwrap().parse().unwrap();
+            assert!((3000..=3600).contains(&wait), "{wait}");
+        }
+    }
+    // A secret that was verified lately passes, and so do public clients and users.
+    let _ = granted(for_itself(&client, THE_ROBOT));
+    ask(INTROSPECT, THE_ROBOT).is(200);
+    let _ = refreshed(&client, WEB, web.refresh());
+    let _ = client.log_in(&client.new_person());
+}
+
+#[test]
+fn successful_client_authentications_are_not_limited() {
+    let server = setup().set("limits.failed_clients_per_address", "2/1h").start();
+    let client = server.client();
+    for _ in 0..3 {
+        for by in [THE_SHOP, THE_ROBOT] {
+            ask(&client, INTROSPECT, by, &[("token", "x")]).send().is(200);
+        }
+    }
+    is_rejected(&for_itself(&client, By::Basic("robot", "wrong")), "invalid_client");
+}
+
+/// Secrets of a client that does not exist are never hashed.
+#[test]
+fn a_flood_of_unknown_clients_does_not_hold_up_logins() {
+    let server = Setup::new()
+        .unset("limits.failed_clients_per_address")
+        .unset("accounts.argon2.memory_kib")
+        .unset("accounts.argon2.iterations")
+        .start();
+    let client = server.client();
+    let person = client.new_person();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let flood = || {
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let fields = [("token", "x"), ("client_id", "nobody"), ("client_secret", "y")];
+            let status = client.post(INTROSPECT).form(&fields).send().status;
+            assert!([401, 429].contains(&status), "{status}");
+        }
+    };
+    std::thread::scope(|scope| {
+        let flood: Vec<_> = (0..32).map(|_| scope.spawn(flood)).collect();
+        for _ in 0..10 {
+            let _ = client.log_in(&person);
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        flood.into_iter().for_each(|it| it.join().unwrap());
+    });
 }
 
 #[test]

@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::signing::AccessGrant;
 use super::{RequestContext, ServiceError};
 use crate::claims::Scope;
+use crate::client_secret::GeneratedSecretHash;
 use crate::id::{ClientId, Subject};
 use crate::password::{Overloaded, PasswordHasher};
 use crate::policy::{ClientProfile, Grant, Target};
@@ -31,7 +32,7 @@ pub struct Credentials {
 /// Why a client is not authenticated or obtains no token.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// The client is unknown, or its secret is missing or wrong. Callers cannot tell which.
+    /// The client is unknown, or its secret is missing or wrong.
     #[error("the client could not be authenticated")]
     Invalid,
     /// The client does not have this grant.
@@ -61,8 +62,9 @@ pub struct ClientToken {
 
 /// The use cases of clients.
 ///
-/// A secret is checked as slowly as a password. So that busy clients do not pay for this with each
-/// request, a successful check is remembered for a minute as a salted hash of its inputs.
+/// A secret that an operator chose is checked as slowly as a password. So that busy clients do not
+/// pay for this with each request, a successful check is remembered for some minutes as a salted
+/// hash of its inputs. A generated secret has a [fast hash](GeneratedSecretHash).
 pub struct Clients {
     hasher: Arc<dyn PasswordHasher>,
     random: Arc<dyn Random>,
@@ -79,7 +81,7 @@ impl fmt::Debug for Clients {
 
 impl Clients {
     /// How long a successful check is remembered.
-    pub const MEMORY: Duration = Duration::from_secs(60);
+    pub const MEMORY: Duration = Duration::from_secs(300);
     /// Maximum number of remembered checks: more than any configuration has clients.
     pub(super) const MAX_REMEMBERED: usize = 4096;
 
@@ -89,6 +91,26 @@ impl Clients {
         let mut salt = [0; 32];
         random.fill(&mut salt);
         Self { hasher, random, salt, verified: Mutex::default() }
+    }
+
+    /// The profile of a client that needs no check: a public one that presents no secret, or one
+    /// whose secret was checked within [`Clients::MEMORY`]. Limits on failures do not apply to it.
+    #[must_use]
+    pub fn recall<'a>(
+        &self,
+        context: &'a RequestContext,
+        credentials: &Credentials,
+    ) -> Option<&'a ClientProfile> {
+        let profile = context.client(&credentials.id)?;
+        let is_known = match (&credentials.secret, profile.secret()) {
+            (None, None) => true,
+            (Some(secret), Some(hash)) => {
+                let key = self.memory_key(&credentials.id, secret, hash);
+                self.verified().get(&key).is_some_and(|until| context.now < *until)
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_known.then_some(profile)
     }
 
     /// Authenticates a client, a confidential one by its secret and a public one by presenting none,
@@ -101,21 +123,16 @@ impl Clients {
         context: &'a RequestContext,
         credentials: &Credentials,
     ) -> Result<&'a ClientProfile, ClientError> {
-        let profile = context.client(&credentials.id);
-        let stored = profile.and_then(ClientProfile::secret);
-        match (&credentials.secret, stored) {
-            (None, None) => {}
-            (Some(secret), Some(hash)) => {
-                self.check(&credentials.id, secret, hash, context.now).await?;
-            }
-            (Some(secret), None) => {
-                // Takes as long as a wrong secret of a client that has one.
-                let _ = self.hasher.check(secret, None).await?;
-                return Err(ClientError::Invalid);
-            }
-            (None, Some(_)) => return Err(ClientError::Invalid),
+        if let Some(profile) = self.recall(context, credentials) {
+            return Ok(profile);
         }
-        profile.ok_or(ClientError::Invalid)
+        // Client ids are no secret, so an unknown one is rejected without the cost of a check.
+        let profile = context.client(&credentials.id).ok_or(ClientError::Invalid)?;
+        let (Some(secret), Some(hash)) = (&credentials.secret, profile.secret()) else {
+            return Err(ClientError::Invalid);
+        };
+        self.check(&credentials.id, secret, hash, context.now).await?;
+        Ok(profile)
     }
 
     async fn check(
@@ -125,13 +142,14 @@ impl Clients {
         hash: &PasswordHash,
         now: Timestamp,
     ) -> Result<(), ClientError> {
-        let key = self.memory_key(id, secret, hash);
-        if self.verified().get(&key).is_some_and(|until| now < *until) {
-            return Ok(());
-        }
-        if !self.hasher.check(secret, Some(hash)).await?.matches {
+        let matches = match GeneratedSecretHash::parse(hash) {
+            Some(hash) => hash.matches(secret),
+            None => self.hasher.check(secret, Some(hash)).await?.matches,
+        };
+        if !matches {
             return Err(ClientError::Invalid);
         }
+        let key = self.memory_key(id, secret, hash);
         let mut verified = self.verified();
         if verified.len() >= Self::MAX_REMEMBERED {
             verified.retain(|_, until| now < *until);

@@ -100,18 +100,23 @@ pub(super) async fn change_password(
     fields.finish()?;
     let accounts = state.accounts()?;
     let account = accounts.service.of_caller(&caller).await?.ok_or_else(Problem::invalid_token)?;
-    accounts.failed_logins.check(&account.login, context.now)?;
-    match accounts.service.change_password(&context, &caller, change).await {
-        Err(PasswordError::Wrong) => {
-            accounts.count_failure(&account.login, context.now).await?;
-            Err(PasswordError::Wrong.into())
+    // Counted before the check: after it, the right one of many concurrent guesses would already
+    // have changed the password.
+    let locks = accounts.failed_logins.count(&account.login, context.now)?;
+    let outcome = accounts.service.change_password(&context, &caller, change).await;
+    match outcome {
+        Err(PasswordError::Wrong) if locks => events::account_locked(Some(&account.id)),
+        Err(PasswordError::Wrong) => {}
+        Ok(()) | Err(PasswordError::Weak(_)) => {
+            accounts.failed_logins.take_back_single(&account.login);
         }
-        outcome => {
-            outcome?;
-            events::password_changed(&account.id);
-            Ok(response::no_content())
+        Err(PasswordError::Overloaded(_) | PasswordError::Store(_)) => {
+            accounts.failed_logins.take_back(&account.login);
         }
     }
+    outcome?;
+    events::password_changed(&account.id);
+    Ok(response::no_content())
 }
 
 fn password(mut text: Text) -> Password {

@@ -49,7 +49,7 @@ async fn authorize(
         };
     }
     let credentials = client::required(request, form)?;
-    if state.clients.authenticate(context, &credentials).await?.is_confidential() {
+    if state.authenticate(context, request, &credentials).await?.is_confidential() {
         Ok(())
     } else {
         Err(OauthError::invalid_client())

@@ -23,7 +23,7 @@ pub(super) async fn revoke(
     let token = form.take("token").ok_or_else(|| OauthError::missing("token"))?;
     let credentials = client::credentials(&request, &mut form)?;
     if let Some(credentials) = &credentials {
-        state.clients.authenticate(&context, credentials).await?;
+        state.authenticate(&context, &request, credentials).await?;
     }
     let client = credentials.as_ref().map(|credentials| &credentials.id);
     match state.sessions.revoke(&context, &token, client).await {

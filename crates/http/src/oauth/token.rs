@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::claims::Scope;
-use aquaware_core::policy::{Grant, Transport};
+use aquaware_core::policy::{ClientProfile, Grant, Transport};
 use aquaware_core::service::{Credentials, LogIn, Presenter, RefreshRequest, RequestContext};
 
 use super::client;
@@ -55,7 +55,7 @@ impl TokenRequest<'_> {
         let token = self.form.take("refresh_token");
         let token = token.ok_or_else(|| OauthError::missing("refresh_token"))?;
         let scope = self.scope()?;
-        self.state.clients.authenticate(&self.context, &self.credentials).await?;
+        self.authenticate().await?;
         let token = &self.state.sessions.check_refresh(&self.context, &token)?;
         // A token of another client must not use up the limit of that client's session.
         if token.claims().client_id == self.credentials.id {
@@ -79,9 +79,9 @@ impl TokenRequest<'_> {
     /// RFC 6749 §4.4.
     async fn client_credentials(mut self) -> Result<HttpResponse, OauthError> {
         let scope = self.scope()?.unwrap_or_default();
-        let clients = &self.state.clients;
-        let profile = clients.authenticate(&self.context, &self.credentials).await?;
+        let profile = self.authenticate().await?;
         let narrowing = Narrowing::of(Some(profile), &self.context, &self.form.resources)?;
+        let clients = &self.state.clients;
         let token = clients.token_for(&self.context, profile, scope, narrowing.target())?;
         Ok(token_response::for_client(&token, self.context.now))
     }
@@ -94,7 +94,7 @@ impl TokenRequest<'_> {
         let password = self.form.take("password");
         let password = password.ok_or_else(|| OauthError::missing("password"))?;
         let scope = self.scope()?.unwrap_or_default();
-        let client = self.state.clients.authenticate(&self.context, &self.credentials).await?;
+        let client = self.authenticate().await?;
         if client.transport() == Transport::Cookie {
             // The response would carry the refresh token in its body.
             return Err(OauthError::unauthorized_client());
@@ -111,6 +111,10 @@ impl TokenRequest<'_> {
         let granted = login::log_in(self.state, &self.context, login).await?;
         let granted = narrowing.apply(self.state, &self.context, granted)?;
         Ok(token_response::in_body(&granted, self.context.now))
+    }
+
+    async fn authenticate(&self) -> Result<&ClientProfile, OauthError> {
+        self.state.authenticate(&self.context, self.request, &self.credentials).await
     }
 
     fn scope(&mut self) -> Result<Option<Scope>, OauthError> {

@@ -1,6 +1,6 @@
 //! `aquaware clients`: generates secrets for confidential clients.
 
-use aquaware_core::password::{HashCost, Worker};
+use aquaware_core::client_secret::GeneratedSecretHash;
 use aquaware_core::random::{Random as _, SystemRandom};
 use aquaware_core::secret::Password;
 use base64::Engine as _;
@@ -26,13 +26,10 @@ pub(super) fn run(
 /// Generates 256 random bits and their hash. Works without a valid configuration: an operator may
 /// need the secret to complete it.
 fn secret(json: bool, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let failed = |_| CommandError::Failed("failed to hash the secret".to_owned());
     let mut bytes = Zeroizing::new([0; 32]);
     SystemRandom.fill(&mut *bytes);
     let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
-    let hash = Worker::new(HashCost::default(), 8)
-        .establish(&Password::new(secret.to_string()), &[], &SystemRandom)
-        .map_err(failed)?;
+    let hash = GeneratedSecretHash::generate(&Password::new(secret.to_string()), &SystemRandom);
     let text = if json {
         format!("{:#}\n", json!({ "secret": *secret, "secret_hash": hash.expose() }))
     } else {

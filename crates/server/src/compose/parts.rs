@@ -54,8 +54,10 @@ pub(super) async fn routes(
     stores::check_writable(&ports).await?;
     let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot, ports)?;
     metrics.hashes_waiting(hasher.waiting());
+    // Secrets wait in a queue of their own, so that a flood of them does not hold up logins.
+    let client_hasher = Arc::new(hashing(&config.accounts, 1)?);
     Ok(Aquaware::builder(sessions)
-        .password_hasher(hasher)
+        .password_hasher(client_hasher)
         .accounts(accounts)
         .signup_open(config.accounts.signup == Signup::Open)
         .cookie_name(&config.cookie_name)
@@ -102,14 +104,15 @@ fn use_cases(
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let sessions =
         Arc::new(Sessions::new(session_store.clone(), random.clone(), Arc::new(snapshot)));
-    let hasher = Arc::new(hashing(&config.accounts)?);
+    let threads = config.accounts.argon2.max_concurrent.get();
+    let hasher = Arc::new(hashing(&config.accounts, threads)?);
     let accounts = Accounts::new(account_store, hasher.clone(), random, Arc::clone(&sessions));
     Ok(UseCases { accounts, sessions, session_store, hasher })
 }
 
-fn hashing(accounts: &config::Accounts) -> Result<HashingPool, StartError> {
+fn hashing(accounts: &config::Accounts, threads: usize) -> Result<HashingPool, StartError> {
     let argon2 = &accounts.argon2;
     let cost = HashCost::new(argon2.memory_kib, argon2.iterations, argon2.parallelism)?;
-    let size = PoolSize { threads: argon2.max_concurrent.get(), waiting: argon2.max_waiting };
+    let size = PoolSize { threads, waiting: argon2.max_waiting };
     HashingPool::start(&cost, accounts.password_min_length, &size).map_err(StartError::System)
 }

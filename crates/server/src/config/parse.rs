@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aquaware_core::claims::Scope;
+use aquaware_core::client_secret::GeneratedSecretHash;
 use aquaware_core::id::Audience;
 use aquaware_core::jwt::Algorithm;
 use aquaware_core::password::is_supported;
@@ -229,17 +230,17 @@ pub(super) fn path(base: &Path) -> impl Fn(&Value) -> Parsed<PathBuf> {
     }
 }
 
-/// The hash of a client secret; `None` if the value is empty.
+/// The hash of a client secret, parsed by the code that will check secrets against it; `None` if the
+/// value is empty.
 pub(super) fn secret_hash(value: &Value) -> Parsed<Option<PasswordHash>> {
-    let expected = "a complete argon2id hash in PHC format, as `aquaware clients secret` prints it \
+    let expected = "a hash made by `aquaware clients secret`, a complete argon2id hash in PHC format \
                     ($argon2id$v=19$m=…,t=…,p=…$salt$hash), or file:PATH";
-    match text(value, expected)? {
-        "" => Ok(None),
-        hash => Some(PasswordHash::new(hash.to_owned()))
-            .filter(is_supported)
-            .map(Some)
-            .ok_or_else(|| Expected::new(expected)),
+    let hash = PasswordHash::new(text(value, expected)?.to_owned());
+    if hash.expose().is_empty() {
+        return Ok(None);
     }
+    let is_valid = GeneratedSecretHash::parse(&hash).is_some() || is_supported(&hash);
+    if is_valid { Ok(Some(hash)) } else { Err(Expected::new(expected)) }
 }
 
 /// A log level, or directives of `tracing`.
@@ -367,9 +368,11 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_hash_is_argon2_and_never_repeated() {
+    fn a_secret_hash_can_match_and_is_never_repeated() {
         let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
         assert!(valid(secret_hash, &[hash])[0].is_some());
+        let fast = format!("$sha256$AAAAAAAAAAAAAAAAAAAAAA${}", "A".repeat(43));
+        assert!(valid(secret_hash, &[&fast])[0].is_some());
         assert!(valid(secret_hash, &[""])[0].is_none());
         invalid(
             secret_hash,
@@ -378,6 +381,7 @@ mod tests {
                 "$argon2id$",
                 "$argon2id$v=19$m=8",
                 "$2b$12$abc",
+                "$sha256$AAAAAAAAAAA$!!!",
                 "$argon2id$v=19$m=19456,t=2,p=1$GAAAAa/w+h0qVoKkjKtPtQ$!!!",
                 "$argon2id$v=19$m=19456,t=2,p=1$GAAAAa/w+h0qVoKkjKtPtQ$",
                 "$argon2id$v=19$m=19456,t=2,p=1$short$AAAAAAAAAAAAAAAAAAAAAA",

@@ -16,7 +16,6 @@ use crate::secret::{Password, PasswordHash};
 #[derive(Debug, Default)]
 struct Counting {
     checks: Mutex<usize>,
-    blind: Mutex<usize>,
     overloaded: Mutex<bool>,
 }
 
@@ -30,8 +29,7 @@ impl PasswordHasher for Counting {
         if *self.overloaded.lock().unwrap() {
             return Err(Overloaded);
         }
-        let count = if against.is_some() { &self.checks } else { &self.blind };
-        *count.lock().unwrap() += 1;
+        *self.checks.lock().unwrap() += 1;
         let matches = against.is_some_and(|hash| password.expose().starts_with(hash.expose()));
         Ok(Check { matches, rehashed: None })
     }
@@ -99,11 +97,6 @@ impl Counter {
         std::mem::take(&mut *self.hasher.checks.lock().unwrap())
     }
 
-    /// How many times a check was only made to last as long as one.
-    fn blind(&self) -> usize {
-        std::mem::take(&mut *self.hasher.blind.lock().unwrap())
-    }
-
     fn token(&self, id: &str, scope: &str) -> Result<ClientToken, ClientError> {
         let context = self.world.context();
         let profile = context.client(&fixture::client(id)).unwrap();
@@ -130,17 +123,46 @@ fn clients_authenticate_with_their_secret_or_as_public_clients() {
 }
 
 #[test]
-fn impossible_secrets_take_as_long_as_wrong_ones() {
+fn unknown_and_public_clients_are_rejected_without_a_hash() {
     let counter = Counter::new();
     counter.is_invalid("nobody", Some("good"));
     counter.is_invalid("web", Some("good"));
-    assert_eq!((counter.checks(), counter.blind()), (0, 2));
+    counter.is_invalid("shop", None);
+    assert_eq!(counter.checks(), 0);
     counter.is_invalid("shop", Some("wrong"));
-    assert_eq!((counter.checks(), counter.blind()), (1, 0));
+    assert_eq!(counter.checks(), 1);
 }
 
 #[test]
-fn a_successful_check_is_remembered_for_exactly_a_minute() {
+fn a_generated_secret_is_checked_without_the_hasher() {
+    let secret = Password::new("generated".to_owned());
+    let hash = crate::client_secret::GeneratedSecretHash::generate(&secret, &SeededRandom::new(6));
+    let world = World::over(Arc::default(), policy_of(hash.expose()), Arc::default());
+    let counter = Counter { world, ..Counter::new() };
+    counter.is_invalid("shop", Some("wrong"));
+    counter.is_good("shop", Some("generated"));
+    assert_eq!(counter.checks(), 0);
+}
+
+#[test]
+fn only_clients_that_need_no_check_are_recalled() {
+    let counter = Counter::new();
+    let recalled = |id: &str, secret: Option<&str>| {
+        let secret = secret.map(|text| Password::new(text.to_owned()));
+        let credentials = Credentials { id: fixture::client(id), secret };
+        counter.clients.recall(&counter.world.context(), &credentials).is_some()
+    };
+    assert!(recalled("web", None) && !recalled("web", Some("good")));
+    assert!(!recalled("nobody", None) && !recalled("shop", None));
+    assert!(!recalled("shop", Some("good")));
+    counter.is_good("shop", Some("good"));
+    assert!(recalled("shop", Some("good")) && !recalled("shop", Some("wrong")));
+    counter.world.advance(Clients::MEMORY);
+    assert!(!recalled("shop", Some("good")));
+}
+
+#[test]
+fn a_successful_check_is_remembered_for_some_minutes_and_not_longer() {
     let counter = Counter::new();
     for _ in 0..3 {
         counter.is_good("shop", Some("good"));
@@ -202,7 +224,8 @@ fn overload_is_not_a_rejection_and_remembered_secrets_still_pass() {
     *counter.hasher.overloaded.lock().unwrap() = true;
     counter.is_good("shop", Some("good"));
     counter.is_good("web", None);
-    for (id, secret) in [("robot", "good"), ("shop", "wrong"), ("nobody", "good")] {
+    counter.is_invalid("nobody", Some("good"));
+    for (id, secret) in [("robot", "good"), ("shop", "wrong")] {
         let shown = counter.show(id, Some(secret));
         assert!(matches!(shown, Err(ClientError::Overloaded(_))), "{id}");
     }
