@@ -246,6 +246,29 @@ fn another_algorithm_can_be_published_before_it_signs() {
     client.me(&old.access).is(200);
 }
 
+/// RFC 9864: a key is bound to one name of its algorithm.
+#[test]
+fn the_other_name_of_ed25519_takes_a_new_key_and_earlier_tokens_stay_valid() {
+    let setup = Setup::new();
+    let server = setup.clone().start();
+    let (_, old) = server.client().new_session();
+    let _ = server.stop();
+    let server = setup.set("keys.algorithm", "Ed25519").start();
+    let client = server.client();
+    let new = client.refreshed(old.refresh(), None);
+    assert_ne!(kid(&new.access), kid(&old.access));
+    for (token, name) in [(&old.access, "EdDSA"), (&new.access, "Ed25519")] {
+        assert_eq!(Jws::read(token).header["alg"], name);
+        client.me(token).is(200);
+        let set = client.get("/.well-known/jwks.json").send().expect(200).json();
+        let keys = set["keys"].as_array().unwrap();
+        let key = keys.iter().find(|key| key["kid"] == kid(token)).expect("the key");
+        assert_eq!((&key["alg"], &key["crv"]), (&name.into(), &"Ed25519".into()));
+    }
+    let document = client.get("/.well-known/openid-configuration").send().expect(200).json();
+    assert_eq!(document["id_token_signing_alg_values_supported"], serde_json::json!(["Ed25519"]));
+}
+
 #[test]
 fn a_key_file_readable_by_others_is_reported_once_and_used_when_corrected() {
     let (setup, other) = (Setup::new(), Setup::new());

@@ -129,8 +129,9 @@ fn the_key_set_is_public_cacheable_and_complete() {
 
 #[test]
 fn every_algorithm_signs_what_its_published_key_checks() {
-    let algorithms: [(&str, &str, &dyn VerificationAlgorithm); 3] = [
+    let algorithms: [(&str, &str, &dyn VerificationAlgorithm); 4] = [
         ("EdDSA", "OKP", &signature::ED25519),
+        ("Ed25519", "OKP", &signature::ED25519),
         ("ES256", "EC", &signature::ECDSA_P256_SHA256_FIXED),
         ("RS256", "RSA", &signature::RSA_PKCS1_2048_8192_SHA256),
     ];

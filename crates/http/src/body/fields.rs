@@ -192,9 +192,10 @@ fn is_empty(body: &[u8], media: Media) -> bool {
 
 fn texts(pairs: Vec<(String, Text)>) -> Vec<(String, Value)> {
     let (pairs, resources) = split_resources(pairs);
-    let resources = (RESOURCE.to_owned(), Value::Texts(resources));
+    let resources = Some(resources).filter(|resources| !resources.is_empty());
+    let resources = resources.map(|texts| (RESOURCE.to_owned(), Value::Texts(texts)));
     let texts = pairs.into_iter().map(|(name, text)| (name, Value::Text(text)));
-    texts.chain([resources]).collect()
+    texts.chain(resources).collect()
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn wrong_types_are_named() {
-        let body = br#"{"a": 1, "b": -1, "c": 1e3, "d": true, "e": [], "f": {"x": []}}"#;
+        let body = br#"{"a": 1, "b": -1, "c": 1e3, "d": true, "e": [5], "f": {"x": []}}"#;
         let members = parse(body).ok().unwrap();
         let kinds: Vec<_> = members
             .iter()

@@ -233,7 +233,7 @@ const ERRORS: &[(&str, &str, &str)] = &[
     (
         "keys.algorithm = 'none'",
         "keys.algorithm = \"none\"",
-        "\"EdDSA\", \"ES256\", \"RS256\", \"HS256\"",
+        "\"EdDSA\", \"Ed25519\", \"ES256\", \"RS256\", \"HS256\"",
     ),
     ("keys.rotate_every = '30m'", "keys.rotate_every = \"30m\"", "at least \"1h\""),
     ("accounts.signup = true", "accounts.signup = true", "\"open\", \"closed\""),
