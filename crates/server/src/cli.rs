@@ -89,7 +89,7 @@ fn serve(loaded: Loaded, request: &Request, json: bool) -> Result<(), CommandErr
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "this setting is probably not intended");
     }
-    let outcome = compose::serve(loaded, request.clone()).map_err(|it| failed(&it));
+    let outcome = compose::serve(loaded, request.clone(), log.dropped()).map_err(|it| failed(&it));
     log.flush();
     outcome
 }

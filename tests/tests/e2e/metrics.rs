@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aquaware_tests::{Client, Server, Setup};
+use aquaware_tests::{Client, Server, Setup, exchange};
 
 fn scrape(server: &Server) -> String {
     let response = Client::of(server.management()).get("/metrics").send().expect(200);
@@ -65,12 +65,16 @@ fn a_journey_is_counted() {
 fn made_up_paths_and_methods_add_no_series() {
     let server = Setup::new().start();
     let client = server.client();
+    let made_up = |method: &str, path: &str| {
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        exchange(server.public(), request.as_bytes()).expect("a response")
+    };
     let flood = |round: u32| {
         for n in 0..50 {
             client.get(&format!("/made/up/{round}/{n}")).send().is(404);
             client.get(&format!("/status-lists/{round}x{n}")).send().is(404);
-            client.call(&format!("BREW{round}{n}"), "/auth/login").send().is(405);
-            client.call(&format!("X{round}{n}"), &format!("/nope/{n}")).send().is(404);
+            made_up(&format!("BREW{round}{n}"), "/auth/login").is(405);
+            made_up(&format!("X{round}{n}"), &format!("/nope/{n}")).is(404);
             client.try_log_in(&format!("x{round}{n}@example.com"), "wrong password").is(401);
         }
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::rt::System;
 use actix_web::{App, rt, web};
 use aquaware_core::time::{Clock as _, SystemClock};
-use aquaware_http::{management_middleware, not_found};
+use aquaware_http::{Metrics, management_middleware, not_found};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::StartError;
@@ -27,13 +27,20 @@ const MANAGEMENT_GRACE: Duration = Duration::from_secs(1);
 /// Probes and scrapers need few, and must find them whatever happens to the public listener.
 const MANAGEMENT_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
-/// Serves until SIGTERM or SIGINT. SIGHUP reloads keys and client profiles.
+/// Serves until SIGTERM or SIGINT. SIGHUP reloads keys and client profiles. `lines_dropped` reads how
+/// many lines the log has dropped, for the metrics.
 ///
 /// # Errors
 /// [`StartError`].
-pub(crate) fn serve(loaded: Loaded, request: Request) -> Result<(), StartError> {
+pub(crate) fn serve(
+    loaded: Loaded,
+    request: Request,
+    lines_dropped: impl Fn() -> u64 + Send + 'static,
+) -> Result<(), StartError> {
     System::new().block_on(async move {
-        let Listening { engines, public, management, maintenance } = listen(&loaded).await?;
+        let Listening { engines, public, management, maintenance, metrics } =
+            listen(&loaded).await?;
+        metrics.log_lines_dropped(lines_dropped);
         watchdog::start().map_err(StartError::System)?;
         let on = |kind| signal(kind).map_err(StartError::System);
         let (mut terminate, mut interrupt) =
@@ -80,6 +87,7 @@ pub(super) struct Listening {
     pub(super) public: SocketAddr,
     management: SocketAddr,
     maintenance: Rc<Maintenance>,
+    metrics: Arc<Metrics>,
 }
 
 /// Binds both listeners and starts to serve. Must be called in an actix system.
@@ -100,7 +108,7 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
     let keys = parts::key_directory(config).load(SystemClock.now())?;
     let routes = parts::routes(config, public, &keys).await?;
 
-    let sessions = Arc::clone(routes.sessions());
+    let (sessions, metrics) = (Arc::clone(routes.sessions()), Arc::clone(routes.metrics()));
     let health = routes.clone();
     let pooled = usize::try_from(config.store.pool_size.get()).unwrap_or(usize::MAX);
     let options = Options {
@@ -144,7 +152,7 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
     rt::spawn(Rc::clone(&maintenance).follow_keys());
     rt::spawn(Rc::clone(&maintenance).purge());
     let engines = Engines { public: engine, management: management_engine };
-    Ok(Listening { engines, public, management, maintenance })
+    Ok(Listening { engines, public, management, maintenance, metrics })
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

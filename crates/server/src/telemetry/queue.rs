@@ -30,7 +30,23 @@ enum Message {
 #[derive(Clone, Debug)]
 pub(crate) struct LogQueue {
     sender: SyncSender<Message>,
-    dropped: Arc<AtomicU64>,
+    dropped: Arc<Dropped>,
+}
+
+/// The number of dropped lines.
+#[derive(Debug, Default)]
+struct Dropped {
+    /// Since the start.
+    total: AtomicU64,
+    /// Since the last line that was written.
+    unreported: AtomicU64,
+}
+
+impl Dropped {
+    fn add_one(&self) {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        self.unreported.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl LogQueue {
@@ -40,10 +56,16 @@ impl LogQueue {
     /// When the thread cannot be started.
     pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = mpsc::sync_channel(MAX_QUEUED);
-        let dropped = Arc::new(AtomicU64::new(0));
+        let dropped = Arc::<Dropped>::default();
         let lines = LineWriter { output, dropped: Arc::clone(&dropped), incomplete: false };
         thread::Builder::new().name("log".to_owned()).spawn(move || lines.run(&receiver))?;
         Ok(Self { sender, dropped })
+    }
+
+    /// Reads how many lines have been dropped since the start.
+    pub(crate) fn dropped(&self) -> impl Fn() -> u64 + Send + use<> {
+        let dropped = Arc::clone(&self.dropped);
+        move || dropped.total.load(Ordering::Relaxed)
     }
 
     /// Waits until all queued lines are written, but only for a moment.
@@ -66,7 +88,7 @@ impl LogQueue {
 impl Write for &LogQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.sender.try_send(Message::Line(line.to_vec())).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped.add_one();
         }
         Ok(line.len())
     }
@@ -87,7 +109,7 @@ impl<'a> MakeWriter<'a> for LogQueue {
 /// Writes lines, and counts those that cannot be written.
 struct LineWriter<W> {
     output: W,
-    dropped: Arc<AtomicU64>,
+    dropped: Arc<Dropped>,
     /// Whether a part of a line was written before writing failed.
     incomplete: bool,
 }
@@ -105,7 +127,7 @@ impl<W: Write> LineWriter<W> {
     }
 
     fn line(&mut self, mut line: Vec<u8>) {
-        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        let dropped = self.dropped.unreported.swap(0, Ordering::Relaxed);
         if dropped > 0 {
             add_count(&mut line, dropped);
         }
@@ -113,7 +135,8 @@ impl<W: Write> LineWriter<W> {
             line.insert(0, b'\n');
         }
         if self.write(&line).is_err() {
-            self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
+            self.dropped.unreported.fetch_add(dropped, Ordering::Relaxed);
+            self.dropped.add_one();
         }
     }
 
@@ -229,6 +252,7 @@ mod tests {
         log(&queue, "{\"a\":4}\n");
         queue.flush();
         assert_eq!(text(&output), "{\"\n{\"a\":3,\"dropped\":2}\n{\"a\":4}\n");
+        assert_eq!(queue.dropped()(), 2, "a reported line stays counted");
     }
 
     #[test]
