@@ -15,7 +15,8 @@ pub use self::generate::generate;
 pub use self::record::{KeyRecord, RecordError};
 pub use self::ring::{KeyRing, Phase, RingError, missing};
 pub use self::rotation::{
-    KeyChange, Schedule, Withdrawal, algorithm_of, due, rotate, signing_algorithm, withdraw,
+    KeyChange, MAX_CLOCK_LAG, Schedule, Withdrawal, algorithm_of, due, is_clock_behind, rotate,
+    signing_algorithm, withdraw,
 };
 
 /// How long verifiers may cache the published keys, unless the issuer publishes them differently. A

@@ -79,6 +79,12 @@ pub enum ServiceError {
     /// The keys cannot sign.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// The clock is before the creation of the keys, so nothing can be signed. Nothing has changed.
+    #[error(
+        "the clock of this machine is before the creation of the active key: synchronize it, for \
+         example with NTP"
+    )]
+    ClockUnreliable,
     /// The random id of a new session is taken, or every status index drawn for it is. This means
     /// that the source of randomness is broken.
     #[error("the session id {0} is already taken")]

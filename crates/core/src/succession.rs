@@ -97,7 +97,8 @@ impl Attempt<'_> {
             to: self.presented.generation.next(),
             mark: self.mark,
             issued_at: self.now,
-            expires_at: self.profile.refresh_lifetime().from(self.now),
+            // Never earlier than before: a clock that is behind must not shorten a session.
+            expires_at: self.profile.refresh_lifetime().from(self.now).max(self.presented.expiry),
         }
     }
 

@@ -62,6 +62,8 @@ pub enum ErrorCode {
     Overloaded,
     /// The store is unreachable; the session is unaffected.
     StoreUnavailable,
+    /// The clock of the server is wrong, so it cannot issue tokens; the session is unaffected.
+    ClockUnreliable,
     /// The server failed unexpectedly.
     InternalError,
 }
@@ -69,7 +71,7 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// All codes.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::InvalidRequest,
         Self::InvalidCredentials,
         Self::InvalidRefreshToken,
@@ -97,6 +99,7 @@ impl ErrorCode {
         Self::UnsupportedMediaType,
         Self::Overloaded,
         Self::StoreUnavailable,
+        Self::ClockUnreliable,
         Self::InternalError,
     ];
 
@@ -128,7 +131,9 @@ impl ErrorCode {
             Self::WeakPassword => StatusCode::UNPROCESSABLE_ENTITY,
             Self::AccountLocked | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Overloaded | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::StoreUnavailable | Self::ClockUnreliable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -162,6 +167,7 @@ impl ErrorCode {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Overloaded => "overloaded",
             Self::StoreUnavailable => "store_unavailable",
+            Self::ClockUnreliable => "clock_unreliable",
             Self::InternalError => "internal_error",
         }
     }
@@ -211,6 +217,10 @@ impl ErrorCode {
             Self::StoreUnavailable => {
                 "The session store is unreachable. Your session is unaffected. Try again shortly."
             }
+            Self::ClockUnreliable => {
+                "The server cannot issue tokens, because its clock is wrong. Your session is \
+                 unaffected. Try again later."
+            }
             Self::InternalError => "The server encountered an internal error.",
         }
     }
@@ -221,7 +231,7 @@ mod tests {
     use super::*;
 
     /// The table of the contract, row by row, and the codes that it does not list.
-    const TABLE: [(&str, u16); 28] = [
+    const TABLE: [(&str, u16); 29] = [
         ("invalid_request", 400),
         ("invalid_credentials", 401),
         ("invalid_refresh_token", 401),
@@ -249,6 +259,7 @@ mod tests {
         ("unsupported_media_type", 415),
         ("overloaded", 503),
         ("store_unavailable", 503),
+        ("clock_unreliable", 503),
         ("internal_error", 500),
     ];
 

@@ -20,6 +20,8 @@ use crate::oauth_error::{OauthError, OauthErrorCode};
 use crate::problem::{FieldError, Problem};
 use aquaware_core::error_chain;
 
+/// When a client may retry while the clock is wrong.
+const CLOCK_RETRY: Duration = Duration::from_secs(60);
 /// When a client may retry after a store failure.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -51,6 +53,10 @@ impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::Store(error) => error.into(),
+            ServiceError::ClockUnreliable => {
+                tracing::error!(cause = %error, "clock unreliable");
+                Self::from(ErrorCode::ClockUnreliable).retry_after(CLOCK_RETRY)
+            }
             ServiceError::Sign(_) | ServiceError::IdTaken(_) => {
                 tracing::error!(cause = %error, "failed to issue a token");
                 Self::from(ErrorCode::InternalError)

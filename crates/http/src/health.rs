@@ -38,16 +38,22 @@ pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
     for (name, answer) in [("sessions", sessions), ("accounts", accounts)] {
         if let Err(error) = answer {
             tracing::warn!(store = name, cause = %error_chain(&error), "not ready");
-            failing.push(FieldError::new(name, "the store does not respond"));
+            failing.push(FieldError::new(name, "the store does not respond, or rejects writes"));
         }
     }
     let context = state.context();
     let signs = |kind| context.snapshot.ring().signing(kind, context.now).is_some();
+    let mut code = ErrorCode::StoreUnavailable;
     if !signs(TokenType::Access) || !signs(TokenType::Refresh) {
-        failing.push(FieldError::new("keys", "there is no signing key"));
+        let what = "the clock is before the creation of the active key: synchronize it";
+        tracing::error!("not ready: {what}");
+        if failing.is_empty() {
+            code = ErrorCode::ClockUnreliable;
+        }
+        failing.push(FieldError::new("clock", what));
     }
     if failing.is_empty() {
         return Ok(healthy("ready"));
     }
-    Err(Problem::from(ErrorCode::StoreUnavailable).with_errors(failing))
+    Err(Problem::from(code).with_errors(failing))
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use aquaware_core::id::KeyId;
 use aquaware_core::jwt::{Algorithm, TokenType};
 use aquaware_core::keys::{
-    KEY_SET_MAX_AGE, KeyRecord, KeyRing, Phase, Schedule, due, missing, signing_algorithm,
+    KEY_SET_MAX_AGE, KeyRecord, KeyRing, Phase, Schedule, due, is_clock_behind, missing,
+    signing_algorithm,
 };
 use aquaware_core::random::SystemRandom;
 use aquaware_core::time::Timestamp;
@@ -135,6 +136,15 @@ impl KeyDirectory {
         algorithm: Algorithm,
         now: Timestamp,
     ) -> Result<Vec<KeyRecord>, KeyDirectoryError> {
+        if is_clock_behind(keys.records(), now) {
+            let directory = self.path.display();
+            tracing::error!(
+                %directory,
+                "the clock is more than a day before the creation of the active key: no token is \
+                 signed until the clock is right"
+            );
+            return Ok(keys.into_records());
+        }
         let created = missing(keys.records(), algorithm, now, &SystemRandom)
             .map_err(|_| KeyDirectoryError::Generate)?;
         let due = self.due(keys.records(), now);
@@ -248,6 +258,21 @@ mod tests {
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
         let message = load_eddsa(&directory).unwrap_err().to_string();
         assert!(message.contains("chmod 700"), "{message}");
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_changes_no_key() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = keys_in(&parent.path().join("keys"), Algorithm::EdDsa).rotate_every(DAY);
+        let records = directory.load(NOW).unwrap();
+        let sorted = |mut records: Vec<KeyRecord>| {
+            records.sort_by(|a, b| a.kid.cmp(&b.kid));
+            format!("{records:?}")
+        };
+        for now in [NOW.minus(DAY * 2), NOW.minus(DAY * 60)] {
+            assert_eq!(sorted(directory.load(now).unwrap()), sorted(records.clone()));
+        }
+        assert_eq!(sorted(directory.load(NOW).unwrap()), sorted(records));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::generate::generate;
 use super::record::KeyRecord;
-use super::rotation::{algorithm_of, waiting};
+use super::rotation::{algorithm_of, is_before, is_clock_behind, waiting};
 use crate::id::KeyId;
 use crate::jwt::{
     Algorithm, KeyError, KeyGenerationError, Keys, PublicKey, SigningKey, TokenType, VerifyingKey,
@@ -64,7 +64,8 @@ impl KeyRing {
     /// The ring of these records, under a policy that determines the lifetimes of tokens.
     ///
     /// # Errors
-    /// [`RingError`] for unusable or weak keys, for duplicate ids, or if no key can sign at `now`.
+    /// [`RingError`] for unusable or weak keys, for duplicate ids, or if no key can sign at `now`,
+    /// unless the clock is wrong.
     pub fn new(
         records: &[KeyRecord],
         policy: &TokenPolicy,
@@ -87,18 +88,26 @@ impl KeyRing {
             }
         }
         let ring = Self { entries, order: sorted.iter().map(|r| r.kid.clone()).collect() };
-        for token_type in [TokenType::Access, TokenType::Refresh] {
-            ring.signing(token_type, now).ok_or(RingError::NoActive(token_type))?;
+        if !is_clock_behind(records, now) {
+            for token_type in [TokenType::Access, TokenType::Refresh] {
+                ring.signing(token_type, now).ok_or(RingError::NoActive(token_type))?;
+            }
         }
         Ok(ring)
     }
 
-    /// The key that signs tokens of this type at `now`. `None` only if the clock has been set back to
-    /// before the ring was created.
+    /// The key that signs tokens of this type at `now`. `None` only if the clock is wrong: it is
+    /// before the ring was created, or more than [`MAX_CLOCK_LAG`](super::MAX_CLOCK_LAG) before the
+    /// creation of the key.
     #[must_use]
     pub fn signing(&self, token_type: TokenType, now: Timestamp) -> Option<&SigningKey> {
+        let active = self.active(token_type, now)?;
+        Some(&active.key).filter(|_| !is_before(active.created_at, now))
+    }
+
+    fn active(&self, token_type: TokenType, now: Timestamp) -> Option<&Entry> {
         let begun = |entry: &&Entry| entry.active_from.is_some_and(|from| from <= now);
-        self.of_type(token_type).filter(begun).last().map(|entry| &entry.key)
+        self.of_type(token_type).filter(begun).last()
     }
 
     /// The key that signs documents which others verify, such as status lists, at `now`: normally the
@@ -109,6 +118,7 @@ impl KeyRing {
         let fit = |entry: &&Entry| {
             !entry.key.algorithm().is_symmetric()
                 && entry.active_from.is_some_and(|from| from <= now)
+                && !is_before(entry.created_at, now)
                 && self.phase_of(entry, now) != Phase::Gone
         };
         self.of_type(TokenType::Access).filter(fit).last().map(|entry| &entry.key)
@@ -150,10 +160,10 @@ impl KeyRing {
     }
 
     fn phase_of(&self, entry: &Entry, now: Timestamp) -> Phase {
-        let signs = |key: &SigningKey| key.kid() == entry.key.kid();
+        let signs = |active: &Entry| active.key.kid() == entry.key.kid();
         if entry.active_from.is_none_or(|from| from > now) {
             Phase::Next
-        } else if self.signing(entry.token_type, now).is_some_and(signs) {
+        } else if self.active(entry.token_type, now).is_some_and(signs) {
             Phase::Active
         } else if entry.gone_at.is_some_and(|gone| expired(gone, Leeway::MAX, now)) {
             Phase::Gone

@@ -33,7 +33,11 @@ pub fn due(
     now: Timestamp,
 ) -> Option<KeyRecord> {
     let active = active(records, token_type, now)?;
-    let announced = |record: &KeyRecord| record.active_from.is_some_and(|from| from > now);
+    // A process whose clock was far ahead may have announced a rotation that is years away. It is
+    // void; twice the span allows for replicas whose clocks differ.
+    let latest = now.plus(schedule.announced * 2);
+    let announced =
+        |record: &KeyRecord| record.active_from.is_some_and(|from| from > now && from <= latest);
     if of_type(records, token_type).any(announced) {
         return None;
     }
@@ -41,7 +45,7 @@ pub fn due(
     if !reached(active.active_from?, schedule.every) {
         return None;
     }
-    let next = next(records, token_type, active)?;
+    let next = next(records, token_type, active, latest)?;
     reached(next.created_at, schedule.published_for)
         .then(|| KeyRecord { active_from: Some(now.plus(schedule.announced)), ..next.clone() })
 }
@@ -150,6 +154,28 @@ pub fn signing_algorithm(
     active(records, token_type, now).map(|record| record.algorithm)
 }
 
+/// Whether the clock is certainly wrong: `now` is more than [`MAX_CLOCK_LAG`] before the creation of
+/// a key that signs at `now`, or of the first key that ever signs. Nothing should be signed, created
+/// or rotated then.
+#[must_use]
+pub fn is_clock_behind(records: &[KeyRecord], now: Timestamp) -> bool {
+    [TokenType::Access, TokenType::Refresh].into_iter().any(|token_type| {
+        let first = of_type(records, token_type)
+            .filter(|record| record.active_from.is_some())
+            .min_by_key(|record| record.active_from);
+        let signing = active(records, token_type, now).or(first);
+        signing.is_some_and(|record| is_before(record.created_at, now))
+    })
+}
+
+/// Whether `now` is more than [`MAX_CLOCK_LAG`] before `created_at`.
+pub(super) fn is_before(created_at: Timestamp, now: Timestamp) -> bool {
+    now.plus(MAX_CLOCK_LAG) < created_at
+}
+
+/// How far the clock may be before the creation of the active key: replicas may differ a little.
+pub const MAX_CLOCK_LAG: Duration = Duration::from_secs(24 * 3600);
+
 /// The key that signs: the one that became active last.
 fn active(records: &[KeyRecord], token_type: TokenType, now: Timestamp) -> Option<&KeyRecord> {
     of_type(records, token_type)
@@ -157,14 +183,17 @@ fn active(records: &[KeyRecord], token_type: TokenType, now: Timestamp) -> Optio
         .max_by(|a, b| (a.active_from, &a.kid).cmp(&(b.active_from, &b.kid)))
 }
 
-/// The oldest waiting key with the algorithm of the active one.
+/// The oldest waiting key with the algorithm of the active one. An announcement after `latest` is
+/// void.
 fn next<'a>(
     records: &'a [KeyRecord],
     token_type: TokenType,
     active: &KeyRecord,
+    latest: Timestamp,
 ) -> Option<&'a KeyRecord> {
     of_type(records, token_type)
-        .filter(|record| record.active_from.is_none() && record.algorithm == active.algorithm)
+        .filter(|record| record.active_from.is_none_or(|from| from > latest))
+        .filter(|record| record.algorithm == active.algorithm)
         .min_by(|a, b| (a.created_at, &a.kid).cmp(&(b.created_at, &b.kid)))
 }
 

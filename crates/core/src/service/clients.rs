@@ -218,7 +218,7 @@ impl Clients {
         let subject = Subject::new(profile.id().as_str()).expect("a client id is a valid subject");
         let grant = AccessGrant { subject, session: None, scope: scope.clone(), target };
         let signed = context.access_token(grant, profile, &*self.random);
-        let (access, expires_at) = signed.map_err(ServiceError::from)?;
+        let (access, expires_at) = signed?;
         Ok(ClientToken { access, expires_at, scope })
     }
 }

@@ -97,6 +97,7 @@ impl Error {
 const fn of_service(error: &ServiceError) -> ErrorKind {
     match error {
         ServiceError::Store(error) => of_store(error),
+        ServiceError::ClockUnreliable => ErrorKind::Unavailable,
         ServiceError::Sign(_) | ServiceError::IdTaken(_) => ErrorKind::Internal,
     }
 }

@@ -173,6 +173,7 @@ impl Sessions {
         context: &RequestContext,
         request: RefreshRequest<'_>,
     ) -> Result<(Granted, RefreshOutcome), RefreshError> {
+        context.check_clock()?;
         let RefreshRequest { token, presenter, scope, retry_key } = request;
         let CheckedRefresh { claims, profile } = token;
         presenter.may_present(claims)?;

@@ -134,6 +134,7 @@ impl Sessions {
         profile: &ClientProfile,
         new: NewSession,
     ) -> Result<Granted, ServiceError> {
+        context.check_clock()?;
         let NewSession { subject, scope, claims, device } = new;
         let now = context.now;
         let session = Session {

@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{GrantedRefresh, RequestContext};
+use super::{GrantedRefresh, RequestContext, ServiceError};
 use crate::claims::{AccessClaims, RefreshClaims, Scope};
 use crate::id::{Audience, Subject};
-use crate::jwt::{SignError, TokenType};
+use crate::jwt::{SigningKey, TokenType};
 use crate::policy::{ClientProfile, Target};
 use crate::random::Random;
 use crate::secret::AccessToken;
@@ -25,17 +25,26 @@ pub(super) struct AccessGrant<'a> {
 }
 
 impl RequestContext {
+    /// Checks that tokens can be signed. To be called before the store is changed.
+    pub(super) fn check_clock(&self) -> Result<(), ServiceError> {
+        self.signing_key(TokenType::Access).and(self.signing_key(TokenType::Refresh)).map(drop)
+    }
+
+    fn signing_key(&self, token_type: TokenType) -> Result<&SigningKey, ServiceError> {
+        self.snapshot.ring().signing(token_type, self.now).ok_or(ServiceError::ClockUnreliable)
+    }
+
     /// Signs an access token and returns it with its expiry.
     pub(super) fn access_token(
         &self,
         grant: AccessGrant<'_>,
         profile: &ClientProfile,
         random: &dyn Random,
-    ) -> Result<(AccessToken, Timestamp), SignError> {
+    ) -> Result<(AccessToken, Timestamp), ServiceError> {
         let AccessGrant { subject, session, scope, target } = grant;
         let (now, issuer) = (self.now, self.issuer());
         let exp = profile.access_lifetime().from(now);
-        let key = self.snapshot.ring().signing(TokenType::Access, now).ok_or(SignError)?;
+        let key = self.signing_key(TokenType::Access)?;
         let claims = AccessClaims {
             iss: issuer.clone(),
             sub: subject,
@@ -60,7 +69,7 @@ impl RequestContext {
 
     /// Signs the refresh token of the session's live generation. Every claim comes from the record,
     /// so every replica returns the same token at any later time.
-    pub(super) fn refresh_token(&self, session: &Session) -> Result<GrantedRefresh, SignError> {
+    pub(super) fn refresh_token(&self, session: &Session) -> Result<GrantedRefresh, ServiceError> {
         let expires_at = session.refresh_expiry();
         let claims = RefreshClaims {
             iss: self.issuer().clone(),
@@ -72,7 +81,7 @@ impl RequestContext {
             iat: session.issued_at.floor(),
             exp: expires_at,
         };
-        let key = self.snapshot.ring().signing(TokenType::Refresh, self.now).ok_or(SignError)?;
+        let key = self.signing_key(TokenType::Refresh)?;
         Ok(GrantedRefresh { token: key.sign_refresh(&claims)?, expires_at })
     }
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::claims::RefreshClaims;
 use crate::id::{Generation, SessionId};
 use crate::jwt::{RefreshCheck, TokenError, Verified};
+use crate::keys::MAX_CLOCK_LAG;
 use crate::policy::ProfileSettings;
 use crate::secret::KeyMaterial;
 use crate::testing::fixture::{self, NOW};
@@ -294,6 +295,30 @@ fn a_ring_without_an_active_key_is_rejected() {
     // Not yet.
     let early = KeyRing::new(&all, &fixture::policy(), NOW.minus(MILLI));
     assert!(matches!(early, Err(RingError::NoActive(_))));
+}
+
+#[test]
+fn nothing_is_signed_while_the_clock_is_a_day_before_the_creation_of_the_active_key() {
+    let all = turning(None);
+    let created = |kid: &str| all.iter().find(|r| r.kid.as_str() == kid).unwrap().created_at;
+    let latest = created("old").max(created("old-rt"));
+    let edge = latest.minus(MAX_CLOCK_LAG);
+    assert!(!is_clock_behind(&all, edge));
+    assert!(is_clock_behind(&all, edge.minus(MILLI)));
+    let behind = edge.minus(MAX_CLOCK_LAG);
+    let ring = KeyRing::new(&all, &fixture::policy(), behind).unwrap();
+    for now in [behind, edge.minus(MILLI)] {
+        assert!(ring.signing(TokenType::Access, now).is_none());
+        assert!(ring.signing(TokenType::Refresh, now).is_none());
+        assert!(ring.signing_for_others(now).is_none());
+    }
+    assert!(ring.signing(TokenType::Access, NOW).is_some());
+    let begun: Vec<_> = all
+        .iter()
+        .map(|r| KeyRecord { active_from: r.active_from.map(|_| behind), ..r.clone() })
+        .collect();
+    let ring = KeyRing::new(&begun, &fixture::policy(), behind).unwrap();
+    assert!(ring.signing(TokenType::Access, behind).is_none(), "active, but created later");
 }
 
 mod making;

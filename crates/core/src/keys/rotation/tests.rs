@@ -33,6 +33,22 @@ fn a_rotation_is_announced_before_the_next_key_takes_over() {
 }
 
 #[test]
+fn an_announcement_further_ahead_than_the_schedule_allows_is_void() {
+    let mut records = records();
+    let next = records
+        .iter_mut()
+        .find(|it| it.token_type == TokenType::Access && it.active_from.is_none())
+        .unwrap();
+    // A process with a clock ten years ahead has announced it.
+    next.active_from = Some(START.plus(Duration::from_secs(10 * 365 * 86_400)));
+    let kid = next.kid.clone();
+    assert!(due_after(&records, 3599).is_none());
+    let next = due_after(&records, 3600).unwrap();
+    assert_eq!(next.kid, kid);
+    assert_eq!(next.active_from, Some(START.plus(Duration::from_secs(3720))));
+}
+
+#[test]
 fn a_next_key_is_not_used_before_verifiers_can_know_it() {
     let mut records = records();
     for record in &mut records {
