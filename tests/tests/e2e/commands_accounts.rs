@@ -158,7 +158,7 @@ fn a_new_password_ends_sessions_and_replaces_the_old_one() {
         setup.run_fed(&["accounts", "set-password", &person.email, "--password-stdin"], password)
     };
     set("password").is_rejected(1, "guess");
-    set(&person.email).is_rejected(1, "too close to the e-mail address");
+    set(&person.email).is_rejected(1, "too similar to the e-mail address");
     client.me(&tokens.access).is(200);
     set("eleven grey herons\n").is(0);
     client.me(&tokens.access).is_invalid_token();
