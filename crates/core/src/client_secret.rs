@@ -98,7 +98,7 @@ mod tests {
             "$sha256$".to_owned(),
             format!("$sha256$AAAAAAAAAAA${hash}="),
             format!("$sha256$AAAAAAAAAAA${hash}A"),
-            format!("$sha256$AAAAAAAAAAA$$"),
+            "$sha256$AAAAAAAAAAA$$".to_owned(),
             format!("$sha256$AAAA${hash}"),
             format!("$sha256$!!!!!!!!!!!${hash}"),
             format!("$sha512$AAAAAAAAAAA${hash}"),
