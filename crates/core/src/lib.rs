@@ -1,5 +1,6 @@
 //! Sessions with JWT access tokens and rotating refresh tokens: the rules, without the machinery.
-//! There is no I/O, no async runtime and no clock in this crate; time and randomness are arguments.
+//! This crate performs no I/O and has neither a runtime nor a clock; time and randomness are
+//! arguments.
 //!
 //! # Guarantees
 //! 1. **Honest clients are never logged out** by a lost response, a race between tabs, a crashed

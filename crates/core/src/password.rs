@@ -25,6 +25,7 @@ pub const MAX_LENGTH: usize = 512;
 
 /// Why a new password is rejected (NIST SP 800-63B-4 §3.1.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Weakness {
     /// The password has fewer code points than the policy requires.
     #[error("has fewer than {0} characters")]

@@ -139,6 +139,7 @@ impl ProfileSettings {
 
 /// An invalid combination of settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ProfileError {
     /// While the parent of the live token is accepted, a thief and the owner can take turns
     /// unnoticed.

@@ -6,6 +6,9 @@
 //! clients; [`StatusLists`] publishes revocations.
 //!
 //! Every request obtains one [`RequestContext`] and passes it to each use case that it calls.
+//!
+//! The errors of the use cases and the decisions of [`succession`](crate::succession) are exhaustive
+//! on purpose: a transport must choose a response for each of them, and the compiler reports a new one.
 
 #[cfg(feature = "accounts")]
 mod accounts;
@@ -48,6 +51,7 @@ use crate::time::Timestamp;
 
 /// The result of a login or a refresh.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Granted {
     /// The access token.
     pub access: AccessToken,
@@ -63,6 +67,7 @@ pub struct Granted {
 
 /// A refresh token and its expiry.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct GrantedRefresh {
     /// The token.
     pub token: RefreshToken,

@@ -31,6 +31,7 @@ pub struct KeyRecord {
 
 /// The text is not a key record.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RecordError {
     /// The JSON is malformed.
     #[error("not a key record: {0}")]

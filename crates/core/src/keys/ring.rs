@@ -30,6 +30,7 @@ pub enum Phase {
 
 /// The records do not form a usable key ring.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RingError {
     /// A key is unusable.
     #[error(transparent)]
@@ -111,8 +112,8 @@ impl KeyRing {
     }
 
     /// The key that signs documents which others verify, such as status lists, at `now`: normally the
-    /// one that signs access tokens. If that is a shared secret, it is the latest asymmetric key whose
-    /// tokens may still be valid.
+    /// one that signs access tokens. If that is a shared secret, it is the latest asymmetric key with
+    /// tokens that may still be valid.
     #[must_use]
     pub fn signing_for_others(&self, now: Timestamp) -> Option<&SigningKey> {
         let fit = |entry: &&Entry| {

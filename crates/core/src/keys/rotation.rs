@@ -52,6 +52,7 @@ pub fn due(
 
 /// A change of keys that takes effect at once.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct KeyChange {
     /// The key that signed until now, if there was one.
     pub from: Option<KeyId>,
@@ -100,6 +101,7 @@ pub fn rotate(
 
 /// The changes needed to withdraw a key at once.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Withdrawal {
     /// The change of keys, if the withdrawn key was active.
     pub change: Option<KeyChange>,

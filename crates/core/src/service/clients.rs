@@ -51,6 +51,7 @@ pub enum ClientError {
 
 /// A token that a client obtained for itself.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ClientToken {
     /// The access token. Its `sub` is the client, and it has no session.
     pub access: AccessToken,

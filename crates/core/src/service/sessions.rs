@@ -55,8 +55,9 @@ impl NewSession {
     }
 }
 
-/// The holder of a valid access token whose session is live.
+/// The holder of a valid access token of a live session.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Caller {
     /// The claims of the token.
     pub claims: Verified<AccessClaims>,

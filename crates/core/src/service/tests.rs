@@ -1,5 +1,5 @@
-//! The use cases over a store in memory: histories of honest and dishonest clients, lost answers,
-//! lost writes, races, and what a login must not let through.
+//! The use cases over a store in memory: histories of honest and dishonest clients, lost responses,
+//! lost writes, races, and logins that must be rejected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ mod claims;
 mod clients;
 mod embedding;
 mod faults;
+mod faulty_store;
 mod histories;
 mod honest;
 mod introspect;
@@ -32,47 +33,46 @@ mod renewal;
 mod rollback;
 mod status;
 mod thieves;
-mod wire;
 
-use self::wire::Wire;
+use self::faulty_store::FaultyStore;
 
 const WINDOW: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A server over a store, with a clock to move; its client is `web`.
-struct World {
+/// The use cases over a faulty store, with a clock moved by hand. The client is `web`.
+struct TestService {
     memory: Arc<MemoryStore>,
-    wire: Arc<Wire>,
+    store: Arc<FaultyStore>,
     sessions: Arc<Sessions>,
     policy: TokenPolicy,
     clock: Arc<ManualClock>,
 }
 
-impl World {
-    /// A world whose `web` has these settings.
+impl TestService {
+    /// A service with these settings for `web`.
     fn new(web: ProfileSettings) -> Self {
         let policy = fixture::policy_with([fixture::profile("web", web)]);
         Self::over(Arc::new(MemoryStore::new()), policy, Arc::default())
     }
 
-    /// A world over what is there, whose randomness is another one than before.
+    /// A service over existing records, with randomness that differs from the earlier one.
     fn over(memory: Arc<MemoryStore>, policy: TokenPolicy, clock: Arc<ManualClock>) -> Self {
-        let wire = Arc::new(Wire::new(memory.clone()));
+        let store = Arc::new(FaultyStore::new(memory.clone()));
         let seed = block_on(SessionStore::list(&*memory, &subject())).unwrap().len();
         let random = Arc::new(SeededRandom::new(u64::try_from(seed).unwrap()));
         let snapshot = fixture::snapshot(policy.clone());
-        let sessions = Arc::new(Sessions::new(wire.clone(), random, snapshot));
-        Self { memory, wire, sessions, policy, clock }
+        let sessions = Arc::new(Sessions::new(store.clone(), random, snapshot));
+        Self { memory, store, sessions, policy, clock }
     }
 
     /// Another server over the same store, with keys read from the same records.
     fn replica(&self) -> Sessions {
         let snapshot = fixture::snapshot(self.policy.clone());
-        Sessions::new(self.wire.clone(), Arc::new(SeededRandom::new(77)), snapshot)
+        Sessions::new(self.store.clone(), Arc::new(SeededRandom::new(77)), snapshot)
     }
 
-    /// The same records in another store, as a copy put back; time goes on.
+    /// The same records in another store, like a restored backup.
     fn restored(&self, records: &[Session]) -> Self {
         let memory = Arc::new(MemoryStore::new());
         for record in records {
@@ -81,7 +81,7 @@ impl World {
         Self::over(memory, self.policy.clone(), self.clock.clone())
     }
 
-    /// What a copy of the store would hold now.
+    /// The records in the store.
     fn copy(&self) -> Vec<Session> {
         block_on(SessionStore::list(&*self.memory, &subject())).unwrap()
     }
@@ -135,7 +135,7 @@ fn token_of(granted: &Granted) -> String {
     granted.refresh.as_ref().unwrap().token.expose().to_owned()
 }
 
-/// The refresh token of a renewal that went well.
+/// The refresh token of a successful renewal.
 fn renewed(outcome: Refreshed) -> String {
     token_of(&outcome.unwrap().0)
 }

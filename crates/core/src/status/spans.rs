@@ -38,7 +38,7 @@ impl Spans {
         Self { shows: max_access_lifetime + Leeway::MAX.span() + Self::SKEW * 2 }
     }
 
-    /// Revocations before this instant are no longer shown.
+    /// Revocations are shown from this instant on.
     #[must_use]
     pub fn shown_since(self, now: Timestamp) -> Timestamp {
         now.minus(self.shows)

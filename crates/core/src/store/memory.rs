@@ -14,7 +14,7 @@ use crate::id::{Generation, SessionId, Subject};
 use crate::session::{Ended, ExtraClaims, Session};
 use crate::time::Timestamp;
 
-/// A store whose content is lost when the process ends.
+/// A store that loses its content when the process ends.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     sessions: Mutex<HashMap<SessionId, Session>>,

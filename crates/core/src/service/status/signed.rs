@@ -39,6 +39,7 @@ pub(super) fn within(start: Timestamp, span: Duration, now: Timestamp) -> bool {
 
 /// A signed list in the form in which it is published.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SignedList {
     token: String,
     tag: String,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::login::{Desk, EMAIL, PASSWORD};
+use super::login::{AccountSetup, EMAIL, PASSWORD};
 use super::*;
 use crate::session::ExtraClaims;
 use crate::store::AccountStore;
@@ -21,66 +21,66 @@ fn roles_of(granted: &Granted) -> Option<Value> {
 
 #[test]
 fn new_claims_are_in_the_next_access_token() {
-    let desk = Desk::new();
-    let granted = desk.log_in(EMAIL, PASSWORD).unwrap();
+    let setup = AccountSetup::new();
+    let granted = setup.log_in(EMAIL, PASSWORD).unwrap();
     assert_eq!(roles_of(&granted), None);
-    assert!(block_on(desk.accounts.set_claims(&desk.ann.id, &roles("admin"))).unwrap());
-    let (renewed, _) = desk.world.refresh(&token_of(&granted), None).unwrap();
+    assert!(block_on(setup.accounts.set_claims(&setup.ann.id, &roles("admin"))).unwrap());
+    let (renewed, _) = setup.service.refresh(&token_of(&granted), None).unwrap();
     assert_eq!(roles_of(&renewed), Some(json!(["admin"])));
     // The retry of a lost answer has them too, as they are by then.
-    assert!(block_on(desk.accounts.set_claims(&desk.ann.id, &roles("user"))).unwrap());
-    let (repeated, renewal) = desk.world.refresh(&token_of(&granted), None).unwrap();
+    assert!(block_on(setup.accounts.set_claims(&setup.ann.id, &roles("user"))).unwrap());
+    let (repeated, renewal) = setup.service.refresh(&token_of(&granted), None).unwrap();
     assert_eq!(renewal, RefreshOutcome::Repeated);
     assert_eq!(roles_of(&repeated), Some(json!(["user"])));
-    assert_eq!(roles_of(&desk.log_in(EMAIL, PASSWORD).unwrap()), Some(json!(["user"])));
+    assert_eq!(roles_of(&setup.log_in(EMAIL, PASSWORD).unwrap()), Some(json!(["user"])));
 }
 
 #[test]
 fn a_device_receives_new_claims_at_its_next_refresh() {
-    let desk = Desk::new();
-    let granted = desk.log_in_as("device", EMAIL, PASSWORD, "").unwrap();
-    assert!(block_on(desk.accounts.set_claims(&desk.ann.id, &roles("admin"))).unwrap());
-    let (kept, _) = desk.world.refresh(&token_of(&granted), None).unwrap();
+    let setup = AccountSetup::new();
+    let granted = setup.log_in_as("device", EMAIL, PASSWORD, "").unwrap();
+    assert!(block_on(setup.accounts.set_claims(&setup.ann.id, &roles("admin"))).unwrap());
+    let (kept, _) = setup.service.refresh(&token_of(&granted), None).unwrap();
     assert_eq!(roles_of(&kept), Some(json!(["admin"])));
 }
 
 #[test]
 fn claims_removed_during_a_login_are_absent_from_the_next_access_token() {
-    let desk = Desk::new();
-    assert!(block_on(desk.accounts.set_claims(&desk.ann.id, &roles("admin"))).unwrap());
-    let id = desk.ann.id.clone();
-    desk.world.wire.before("insert", move |store| {
+    let setup = AccountSetup::new();
+    assert!(block_on(setup.accounts.set_claims(&setup.ann.id, &roles("admin"))).unwrap());
+    let id = setup.ann.id.clone();
+    setup.service.store.before("insert", move |store| {
         assert!(block_on(AccountStore::set_claims(store, &id, &roles("user"))).unwrap());
         block_on(SessionStore::set_claims(store, &id, &roles("user"))).unwrap();
     });
-    let granted = desk.log_in(EMAIL, PASSWORD).unwrap();
-    let (renewed, _) = desk.world.refresh(&token_of(&granted), None).unwrap();
+    let granted = setup.log_in(EMAIL, PASSWORD).unwrap();
+    let (renewed, _) = setup.service.refresh(&token_of(&granted), None).unwrap();
     assert_eq!(roles_of(&renewed), Some(json!(["user"])));
 }
 
 #[test]
 fn other_subjects_keep_their_claims() {
-    let desk = Desk::new();
-    let stranger = desk.world.open();
-    assert!(block_on(desk.accounts.set_claims(&desk.ann.id, &roles("admin"))).unwrap());
-    let (renewed, _) = desk.world.refresh(&token_of(&stranger), None).unwrap();
+    let setup = AccountSetup::new();
+    let stranger = setup.service.open();
+    assert!(block_on(setup.accounts.set_claims(&setup.ann.id, &roles("admin"))).unwrap());
+    let (renewed, _) = setup.service.refresh(&token_of(&stranger), None).unwrap();
     assert_eq!(roles_of(&renewed), None);
-    assert!(!block_on(desk.accounts.set_claims(&fixture::subject(9), &roles("admin"))).unwrap());
+    assert!(!block_on(setup.accounts.set_claims(&fixture::subject(9), &roles("admin"))).unwrap());
 }
 
 /// RFC 9068 §2.2.1: a refresh doesn't pass for a login.
 #[test]
 fn scope_and_time_of_the_login_stay_through_refreshes() {
-    let desk = Desk::new();
-    let login = desk.world.clock.now().seconds();
-    let granted = desk.log_in_as("web", EMAIL, PASSWORD, "read feed").unwrap();
+    let setup = AccountSetup::new();
+    let login = setup.service.clock.now().seconds();
+    let granted = setup.log_in_as("web", EMAIL, PASSWORD, "read feed").unwrap();
     let mut token = token_of(&granted);
     for _ in 0..3 {
-        desk.world.advance(HOUR);
-        let (renewed, _) = desk.world.refresh(&token, None).unwrap();
+        setup.service.advance(HOUR);
+        let (renewed, _) = setup.service.refresh(&token, None).unwrap();
         let claims = claims_of(&renewed);
         assert_eq!(claims["auth_time"], login);
-        assert_eq!(claims["iat"], desk.world.clock.now().seconds());
+        assert_eq!(claims["iat"], setup.service.clock.now().seconds());
         assert_eq!(claims["scope"], "feed read");
         assert_eq!(claims["sid"], granted.session.id.to_string());
         token = token_of(&renewed);

@@ -41,7 +41,7 @@ impl PasswordHasher for Counting {
 
 /// `web` is public; `shop` and `robot` have secrets, `robot` the grant for itself.
 struct Counter {
-    world: World,
+    service: TestService,
     hasher: Arc<Counting>,
     clients: Clients,
 }
@@ -66,16 +66,16 @@ fn policy_of(hash: &str) -> TokenPolicy {
 
 impl Counter {
     fn new() -> Self {
-        let world = World::over(Arc::default(), policy_of("good"), Arc::default());
+        let service = TestService::over(Arc::default(), policy_of("good"), Arc::default());
         let hasher = Arc::new(Counting::default());
         let clients = Clients::new(hasher.clone(), Arc::new(SeededRandom::new(5)));
-        Self { world, hasher, clients }
+        Self { service, hasher, clients }
     }
 
     fn show(&self, id: &str, secret: Option<&str>) -> Result<(), ClientError> {
         let secret = secret.map(|text| Password::new(text.to_owned()));
         let credentials = Credentials { id: fixture::client(id), secret };
-        let context = self.world.context();
+        let context = self.service.context();
         let profile = block_on(self.clients.authenticate(&context, &credentials))?;
         assert_eq!(*profile.id(), credentials.id);
         Ok(())
@@ -98,7 +98,7 @@ impl Counter {
     }
 
     fn token(&self, id: &str, scope: &str) -> Result<ClientToken, ClientError> {
-        let context = self.world.context();
+        let context = self.service.context();
         let profile = context.client(&fixture::client(id)).unwrap();
         self.clients.token(&context, profile, Scope::parse(scope).unwrap())
     }
@@ -137,8 +137,8 @@ fn unknown_and_public_clients_are_rejected_without_a_hash() {
 fn a_generated_secret_is_checked_without_the_hasher() {
     let secret = Password::new("generated".to_owned());
     let hash = crate::client_secret::GeneratedSecretHash::generate(&secret, &SeededRandom::new(6));
-    let world = World::over(Arc::default(), policy_of(hash.expose()), Arc::default());
-    let counter = Counter { world, ..Counter::new() };
+    let service = TestService::over(Arc::default(), policy_of(hash.expose()), Arc::default());
+    let counter = Counter { service, ..Counter::new() };
     counter.is_invalid("shop", Some("wrong"));
     counter.is_good("shop", Some("generated"));
     assert_eq!(counter.checks(), 0);
@@ -150,14 +150,14 @@ fn only_clients_that_need_no_check_are_recalled() {
     let recalled = |id: &str, secret: Option<&str>| {
         let secret = secret.map(|text| Password::new(text.to_owned()));
         let credentials = Credentials { id: fixture::client(id), secret };
-        counter.clients.recall(&counter.world.context(), &credentials).is_some()
+        counter.clients.recall(&counter.service.context(), &credentials).is_some()
     };
     assert!(recalled("web", None) && !recalled("web", Some("good")));
     assert!(!recalled("nobody", None) && !recalled("shop", None));
     assert!(!recalled("shop", Some("good")));
     counter.is_good("shop", Some("good"));
     assert!(recalled("shop", Some("good")) && !recalled("shop", Some("wrong")));
-    counter.world.advance(Clients::MEMORY);
+    counter.service.advance(Clients::MEMORY);
     assert!(!recalled("shop", Some("good")));
 }
 
@@ -168,11 +168,11 @@ fn a_successful_check_is_remembered_for_some_minutes_and_not_longer() {
         counter.is_good("shop", Some("good"));
     }
     assert_eq!(counter.checks(), 1);
-    counter.world.advance(Clients::MEMORY - Duration::from_millis(1));
+    counter.service.advance(Clients::MEMORY - Duration::from_millis(1));
     counter.is_good("shop", Some("good"));
     assert_eq!(counter.checks(), 0);
     // Asking doesn't prolong it.
-    counter.world.advance(Duration::from_millis(1));
+    counter.service.advance(Duration::from_millis(1));
     counter.is_good("shop", Some("good"));
     assert_eq!(counter.checks(), 1);
     counter.is_good("shop", Some("good"));
@@ -208,12 +208,12 @@ fn changing_a_hash_forgets_the_secret_it_replaced() {
     let counter = Counter::new();
     counter.is_good("shop", Some("good"));
     let other = fixture::snapshot(policy_of("better"));
-    counter.world.sessions.replace_snapshot(other);
+    counter.service.sessions.replace_snapshot(other);
     counter.is_invalid("shop", Some("good"));
     counter.is_good("shop", Some("better"));
     assert_eq!(counter.checks(), 3);
     let none = fixture::snapshot(fixture::policy());
-    counter.world.sessions.replace_snapshot(none);
+    counter.service.sessions.replace_snapshot(none);
     counter.is_invalid("shop", Some("better"));
 }
 
@@ -253,9 +253,9 @@ fn the_memory_is_bounded_and_drops_the_expired_first() {
     for number in 1..Clients::MAX_REMEMBERED {
         counter.is_good("shop", Some(&format!("good {number}")));
     }
-    counter.world.advance(Clients::MEMORY / 2);
+    counter.service.advance(Clients::MEMORY / 2);
     counter.is_good("shop", Some("good and late"));
-    counter.world.advance(Clients::MEMORY / 2);
+    counter.service.advance(Clients::MEMORY / 2);
     counter.is_good("shop", Some("good and one too many"));
     counter.checks();
     counter.is_good("shop", Some("good and late"));
@@ -306,7 +306,7 @@ fn neither_salt_nor_memory_is_ever_formatted() {
 #[test]
 fn a_token_for_a_client_itself_has_no_session() {
     let counter = Counter::new();
-    let now = counter.world.clock.now();
+    let now = counter.service.clock.now();
     let token = counter.token("robot", "feed").unwrap();
     let claims = inspect(token.access.expose()).unwrap().claims;
     let mut names: Vec<_> = claims.keys().map(String::as_str).collect();
@@ -319,17 +319,17 @@ fn a_token_for_a_client_itself_has_no_session() {
     );
     assert_eq!(claims["exp"], now.seconds() + 300);
     assert_eq!(token.expires_at, now.plus(Duration::from_secs(300)));
-    assert!(counter.world.wire.calls().is_empty(), "no store");
+    assert!(counter.service.store.calls().is_empty(), "no store");
     // Without one asked for there is none.
     let claims = inspect(counter.token("robot", "").unwrap().access.expose()).unwrap().claims;
     assert_eq!(claims.get("scope"), None);
     // It has no session, so it authenticates no user.
     let caller = block_on(
-        counter.world.sessions.authenticate(&counter.world.context(), token.access.expose()),
+        counter.service.sessions.authenticate(&counter.service.context(), token.access.expose()),
     );
     assert!(matches!(caller, Err(AuthError::SessionOver)));
     let out = block_on(
-        counter.world.sessions.log_out_bearer(&counter.world.context(), token.access.expose()),
+        counter.service.sessions.log_out_bearer(&counter.service.context(), token.access.expose()),
     );
     assert!(matches!(out, Err(AuthError::SessionOver)));
 }

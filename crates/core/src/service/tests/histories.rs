@@ -63,20 +63,20 @@ impl Seen {
 }
 
 /// How many of the tokens would open a new generation, were they presented by a stranger.
-fn live_generations(world: &World, seen: &Seen) -> usize {
+fn live_generations(service: &TestService, seen: &Seen) -> usize {
     let stranger = Mark::from_bytes([0xee; 16]);
-    let snapshot = world.context().snapshot;
+    let snapshot = service.context().snapshot;
     let windowless = fixture::profile("web", with_window(Duration::ZERO));
     let live = |token: &&String| {
         let claims: Verified<RefreshClaims> =
-            snapshot.check_refresh(token, world.clock.now()).unwrap();
+            snapshot.check_refresh(token, service.clock.now()).unwrap();
         let attempt = Attempt {
             presented: (&claims).into(),
             mark: stranger,
             profile: &windowless,
-            now: world.clock.now(),
+            now: service.clock.now(),
         };
-        match judge(&world.record(), &attempt) {
+        match judge(&service.record(), &attempt) {
             Verdict::Advance(_) | Verdict::Keep | Verdict::Repeat => true,
             Verdict::Reuse | Verdict::Expired | Verdict::Ended(_) => false,
         }
@@ -84,18 +84,19 @@ fn live_generations(world: &World, seen: &Seen) -> usize {
     seen.tokens.values().filter(live).count()
 }
 
-fn play(world: &World, seen: &mut Seen, event: &Event) -> Result<(), TestCaseError> {
+fn play(service: &TestService, seen: &mut Seen, event: &Event) -> Result<(), TestCaseError> {
     match event {
-        Event::Pass(span) => world.advance(*span),
+        Event::Pass(span) => service.advance(*span),
         Event::LogOut { which } => {
-            block_on(world.sessions.log_out(&world.context(), &seen.pick(*which))).unwrap();
+            block_on(service.sessions.log_out(&service.context(), &seen.pick(*which))).unwrap();
         }
         Event::End(reason) => {
-            block_on(world.sessions.end(&world.context(), &world.record().id, *reason)).unwrap();
+            block_on(service.sessions.end(&service.context(), &service.record().id, *reason))
+                .unwrap();
         }
         Event::Refresh { which, key } => {
             let key = key.map(|n| format!("one-of-three-keys-{n}"));
-            let outcome = world.refresh(&seen.pick(*which), key.as_deref());
+            let outcome = service.refresh(&seen.pick(*which), key.as_deref());
             match outcome {
                 Ok((granted, renewal)) => {
                     prop_assert!(seen.ended.is_none(), "an ended session lives");
@@ -103,7 +104,7 @@ fn play(world: &World, seen: &mut Seen, event: &Event) -> Result<(), TestCaseErr
                     seen.learn(token_of(&granted))?;
                 }
                 Err(RefreshError::Reused | RefreshError::Ended(_)) => {
-                    prop_assert!(world.record().ended.is_some());
+                    prop_assert!(service.record().ended.is_some());
                 }
                 Err(RefreshError::Expired) => {}
                 Err(other) => return Err(TestCaseError::fail(format!("{other:?}"))),
@@ -118,19 +119,19 @@ proptest! {
 
     #[test]
     fn one_generation_is_live_each_has_one_token_and_ended_sessions_stay_ended(events in events()) {
-        let world = World::new(for_a_century(with_window(WINDOW)));
-        let first = token_of(&world.open());
+        let service = TestService::new(for_a_century(with_window(WINDOW)));
+        let first = token_of(&service.open());
         let mut seen = Seen { tokens: BTreeMap::from([(1, first)]), ended: None };
         for event in events {
-            let before = world.record().generation;
-            play(&world, &mut seen, &event)?;
-            let record = world.record();
+            let before = service.record().generation;
+            play(&service, &mut seen, &event)?;
+            let record = service.record();
             prop_assert!(record.generation == before || record.generation == before.next());
             prop_assert_eq!(seen.tokens.len() as u64, record.generation.number());
-            prop_assert!(live_generations(&world, &seen) <= 1);
+            prop_assert!(live_generations(&service, &seen) <= 1);
             if seen.ended.is_some() {
                 prop_assert_eq!(record.ended, seen.ended, "the first end stays");
-                prop_assert_eq!(live_generations(&world, &seen), 0);
+                prop_assert_eq!(live_generations(&service, &seen), 0);
                 prop_assert_eq!(record.generation, before);
             }
             seen.ended = record.ended;

@@ -43,20 +43,20 @@ fn live_honestly(
     intentions: &[(Duration, Vec<Try>)],
     with_key: bool,
 ) -> Result<(), TestCaseError> {
-    let world = World::new(for_a_century(settings));
-    let replica = world.replica();
-    let mut token = token_of(&world.open());
+    let service = TestService::new(for_a_century(settings));
+    let replica = service.replica();
+    let mut token = token_of(&service.open());
     for (number, (pause, tries)) in intentions.iter().enumerate() {
-        world.advance(*pause);
+        service.advance(*pause);
         let key = with_key.then(|| format!("intention-{number:08}"));
         let patient = Try { line: Line::Good, after: Duration::from_millis(10), replica: false };
         for attempt in tries.iter().chain([&patient]) {
-            world.advance(attempt.after);
+            service.advance(attempt.after);
             if attempt.line == Line::RequestLost {
                 continue;
             }
-            let server = if attempt.replica { &replica } else { &*world.sessions };
-            let outcome = refresh(server, &token, key.as_deref(), &world.clock);
+            let server = if attempt.replica { &replica } else { &*service.sessions };
+            let outcome = refresh(server, &token, key.as_deref(), &service.clock);
             let (granted, _) = outcome.map_err(|error| {
                 TestCaseError::fail(format!("intention {number}, {attempt:?}: {error}"))
             })?;
@@ -68,7 +68,7 @@ fn live_honestly(
             }
         }
     }
-    prop_assert_eq!(world.record().ended, None);
+    prop_assert_eq!(service.record().ended, None);
     prop_assert_eq!(generation_of(&token), intentions.len() as u64 + 1);
     Ok(())
 }
@@ -109,15 +109,15 @@ proptest! {
     fn tabs_that_refresh_within_the_window_receive_the_same_token(
         rounds in vec(vec((any::<bool>(), 0..4000_u64), 1..8), 1..6),
     ) {
-        let world = World::new(for_a_century(with_window(WINDOW)));
-        let mut shared = token_of(&world.open());
+        let service = TestService::new(for_a_century(with_window(WINDOW)));
+        let mut shared = token_of(&service.open());
         for (round, tabs) in rounds.iter().enumerate() {
-            world.advance(HOUR);
+            service.advance(HOUR);
             let mut next = None;
             for (tab, (keyed, millis)) in tabs.iter().enumerate() {
-                world.advance(Duration::from_millis(*millis));
+                service.advance(Duration::from_millis(*millis));
                 let key = keyed.then(|| format!("round-{round:06}-tab-{tab:06}"));
-                let token = renewed(world.refresh(&shared, key.as_deref()));
+                let token = renewed(service.refresh(&shared, key.as_deref()));
                 prop_assert_eq!(next.get_or_insert_with(|| token.clone()), &token);
             }
             shared = next.unwrap();
@@ -131,16 +131,16 @@ proptest! {
 fn a_client_with_a_key_stays_logged_in_when_nine_responses_in_ten_are_lost() {
     let half_hour = Duration::from_secs(1800);
     for window in [Duration::ZERO, WINDOW] {
-        let world = World::new(with_window(window));
-        let mut token = token_of(&world.open());
+        let service = TestService::new(with_window(window));
+        let mut token = token_of(&service.open());
         for n in 0..50 {
             let key = format!("intention-{n:08}");
             for _ in 0..9 {
-                world.advance(half_hour);
-                let _lost = world.refresh(&token, Some(&key)).unwrap();
+                service.advance(half_hour);
+                let _lost = service.refresh(&token, Some(&key)).unwrap();
             }
-            world.advance(half_hour);
-            token = renewed(world.refresh(&token, Some(&key)));
+            service.advance(half_hour);
+            token = renewed(service.refresh(&token, Some(&key)));
             assert_eq!(generation_of(&token), n + 2);
         }
     }
@@ -148,13 +148,13 @@ fn a_client_with_a_key_stays_logged_in_when_nine_responses_in_ten_are_lost() {
 
 #[test]
 fn reusing_a_key_for_the_next_refresh_is_harmless() {
-    let world = World::new(with_window(Duration::ZERO));
-    let mut token = token_of(&world.open());
+    let service = TestService::new(with_window(Duration::ZERO));
+    let mut token = token_of(&service.open());
     for n in 2..20 {
-        world.advance(HOUR);
-        let lost = renewed(world.refresh(&token, Some("always-the-same-key")));
-        world.advance(HOUR);
-        token = renewed(world.refresh(&token, Some("always-the-same-key")));
+        service.advance(HOUR);
+        let lost = renewed(service.refresh(&token, Some("always-the-same-key")));
+        service.advance(HOUR);
+        token = renewed(service.refresh(&token, Some("always-the-same-key")));
         assert_eq!((generation_of(&token), &lost), (n, &token));
     }
 }

@@ -65,42 +65,42 @@ impl PasswordHasher for SlowHasher {
     }
 }
 
-/// A world with accounts; Ann has one.
-pub(super) struct Desk {
-    pub(super) world: World,
+/// A service with accounts; Ann has one.
+pub(super) struct AccountSetup {
+    pub(super) service: TestService,
     pub(super) accounts: Accounts,
     pub(super) ann: Account,
     hasher: Arc<SlowHasher>,
 }
 
-impl Desk {
+impl AccountSetup {
     pub(super) fn new() -> Self {
         let scopes = Scope::parse("feed read").unwrap();
-        let world = World::new(ProfileSettings { scopes, ..ProfileSettings::default() });
-        Self::with_cost(world, HashCost::new(8, 1, 1).unwrap(), None)
+        let service = TestService::new(ProfileSettings { scopes, ..ProfileSettings::default() });
+        Self::with_cost(service, HashCost::new(8, 1, 1).unwrap(), None)
     }
 
-    /// The same world behind a hasher of another cost, with the account there is.
-    fn with_cost(world: World, cost: HashCost, ann: Option<Account>) -> Self {
+    /// The same service behind a hasher of another cost, with the account there is.
+    fn with_cost(service: TestService, cost: HashCost, ann: Option<Account>) -> Self {
         let hasher = Arc::new(SlowHasher {
             hasher: InlineHasher::new(cost),
-            store: world.memory.clone(),
+            store: service.memory.clone(),
             meanwhile: Mutex::default(),
             checks: Mutex::default(),
             overloaded: Mutex::default(),
         });
         let random = Arc::new(SeededRandom::new(3));
         let accounts =
-            Accounts::new(world.memory.clone(), hasher.clone(), random, world.sessions.clone());
+            Accounts::new(service.memory.clone(), hasher.clone(), random, service.sessions.clone());
         let wish = SignUp {
             email: EMAIL.to_owned(),
             password: password(PASSWORD),
             first_name: Some("Ann".to_owned()),
             last_name: None,
         };
-        let signed_up = || block_on(accounts.sign_up(&world.context(), wish)).unwrap();
+        let signed_up = || block_on(accounts.sign_up(&service.context(), wish)).unwrap();
         let ann = ann.unwrap_or_else(signed_up);
-        Self { world, accounts, ann, hasher }
+        Self { service, accounts, ann, hasher }
     }
 
     /// Lets this happen during the next check of a password; said again, during the one after it.
@@ -119,7 +119,7 @@ impl Desk {
         text: &str,
         scope: &str,
     ) -> Result<Granted, LoginError> {
-        let context = self.world.context();
+        let context = self.service.context();
         let request = LogIn {
             email: email.to_owned(),
             password: password(text),
@@ -132,11 +132,11 @@ impl Desk {
     }
 
     pub(super) fn live(&self) -> usize {
-        block_on(self.world.sessions.list(&self.world.context(), &self.ann.id)).unwrap().len()
+        block_on(self.service.sessions.list(&self.service.context(), &self.ann.id)).unwrap().len()
     }
 
     pub(super) fn stored(&self) -> Account {
-        block_on(self.world.memory.by_id(&self.ann.id)).unwrap().unwrap()
+        block_on(self.service.memory.by_id(&self.ann.id)).unwrap().unwrap()
     }
 
     pub(super) fn hash_of(&self, text: &str) -> PasswordHash {
@@ -150,37 +150,37 @@ pub(super) fn password(text: &str) -> Password {
 
 #[test]
 fn a_login_accepts_any_spelling_of_the_address() {
-    let desk = Desk::new();
+    let setup = AccountSetup::new();
     for email in [EMAIL, "ann@example.com", "ANN@EXAMPLE.COM"] {
-        let granted = desk.log_in(email, PASSWORD).unwrap();
-        assert_eq!(granted.session.subject, desk.ann.id);
+        let granted = setup.log_in(email, PASSWORD).unwrap();
+        assert_eq!(granted.session.subject, setup.ann.id);
     }
-    assert_eq!(desk.live(), 3);
+    assert_eq!(setup.live(), 3);
     let twice = SignUp {
         email: "ANN@example.com".to_owned(),
         password: password("another long password"),
         first_name: None,
         last_name: None,
     };
-    let taken = block_on(desk.accounts.sign_up(&desk.world.context(), twice.clone()));
+    let taken = block_on(setup.accounts.sign_up(&setup.service.context(), twice.clone()));
     assert!(matches!(taken, Err(SignUpError::Taken)));
     let nowhere = SignUp { email: "nobody".to_owned(), ..twice.clone() };
-    let refused = block_on(desk.accounts.sign_up(&desk.world.context(), nowhere));
+    let refused = block_on(setup.accounts.sign_up(&setup.service.context(), nowhere));
     assert!(matches!(refused, Err(SignUpError::Email)));
     let weak = SignUp { email: "bob@example.com".to_owned(), password: password("bob"), ..twice };
-    let refused = block_on(desk.accounts.sign_up(&desk.world.context(), weak));
+    let refused = block_on(setup.accounts.sign_up(&setup.service.context(), weak));
     assert!(matches!(refused, Err(SignUpError::Weak(_))));
 }
 
 /// One answer, and one hash computed for it, whatever is wrong.
 #[test]
 fn a_wrong_password_an_unknown_login_and_a_disabled_account_look_alike() {
-    let desk = Desk::new();
+    let setup = AccountSetup::new();
     let refusal = |email: &str, text: &str| {
-        let before = *desk.hasher.checks.lock().unwrap();
-        let error = desk.log_in(email, text).unwrap_err();
+        let before = *setup.hasher.checks.lock().unwrap();
+        let error = setup.log_in(email, text).unwrap_err();
         assert!(matches!(error, LoginError::InvalidCredentials));
-        let checks = *desk.hasher.checks.lock().unwrap() - before;
+        let checks = *setup.hasher.checks.lock().unwrap() - before;
         (error.to_string(), format!("{error:?}"), checks)
     };
     let wrong = refusal(EMAIL, "seven blue whales");
@@ -188,19 +188,22 @@ fn a_wrong_password_an_unknown_login_and_a_disabled_account_look_alike() {
     assert_eq!(refusal("bob@example.com", PASSWORD), wrong);
     assert_eq!(refusal("no address at all", PASSWORD), wrong);
     assert_eq!(refusal(EMAIL, ""), wrong);
-    block_on(desk.accounts.disable(&desk.world.context(), &desk.ann.id)).unwrap();
+    block_on(setup.accounts.disable(&setup.service.context(), &setup.ann.id)).unwrap();
     assert_eq!(refusal(EMAIL, PASSWORD), wrong);
     assert_eq!(refusal(EMAIL, "seven blue whales"), wrong);
-    assert!(desk.world.wire.calls().iter().all(|call| *call == "end_all"), "no session was made");
+    assert!(
+        setup.service.store.calls().iter().all(|call| *call == "end_all"),
+        "no session was made"
+    );
 }
 
 #[test]
 fn a_client_must_be_allowed_to_log_in_and_stay_within_its_scopes() {
-    let desk = Desk::new();
-    let scoped = desk.log_in_as("web", EMAIL, PASSWORD, "read").unwrap();
+    let setup = AccountSetup::new();
+    let scoped = setup.log_in_as("web", EMAIL, PASSWORD, "read").unwrap();
     assert_eq!(inspect(scoped.access.expose()).unwrap().claims["scope"], "read");
     let error = |client: &str, scope: &str| {
-        desk.log_in_as(client, EMAIL, PASSWORD, scope).map(|_| ()).unwrap_err()
+        setup.log_in_as(client, EMAIL, PASSWORD, scope).map(|_| ()).unwrap_err()
     };
     assert!(matches!(error("web", "read admin"), LoginError::InvalidScope));
     for refused in [
@@ -214,17 +217,17 @@ fn a_client_must_be_allowed_to_log_in_and_stay_within_its_scopes() {
         },
     ] {
         let policy = fixture::policy_with([fixture::profile("web", refused)]);
-        desk.world.sessions.replace_snapshot(fixture::snapshot(policy));
+        setup.service.sessions.replace_snapshot(fixture::snapshot(policy));
         assert!(matches!(error("web", ""), LoginError::NotAllowed));
     }
 }
 
 #[test]
 fn overload_is_reported_and_opens_no_session() {
-    let desk = Desk::new();
-    *desk.hasher.overloaded.lock().unwrap() = true;
-    assert!(matches!(desk.log_in(EMAIL, PASSWORD), Err(LoginError::Overloaded(_))));
-    assert_eq!(desk.live(), 0);
+    let setup = AccountSetup::new();
+    *setup.hasher.overloaded.lock().unwrap() = true;
+    assert!(matches!(setup.log_in(EMAIL, PASSWORD), Err(LoginError::Overloaded(_))));
+    assert_eq!(setup.live(), 0);
 }
 
 /// Disabling an account ends its sessions, but cannot end one that does not exist yet.
@@ -247,64 +250,64 @@ fn an_account_disabled_during_a_login_has_no_live_session() {
     ];
     for shut in shuts {
         for right_before_the_insert in [false, true] {
-            let desk = Desk::new();
-            let (ann, new) = (desk.ann.clone(), desk.hash_of("nine green turtles"));
-            let at = desk.world.clock.now();
+            let setup = AccountSetup::new();
+            let (ann, new) = (setup.ann.clone(), setup.hash_of("nine green turtles"));
+            let at = setup.service.clock.now();
             let ended = Ended { at, reason: EndReason::Revoked };
             let act = move |store: &MemoryStore| shut(store, &ann, new, ended);
             if right_before_the_insert {
-                desk.world.wire.before("insert", act);
+                setup.service.store.before("insert", act);
             } else {
-                desk.during_check(act);
+                setup.during_check(act);
             }
-            let refused = desk.log_in(EMAIL, PASSWORD);
+            let refused = setup.log_in(EMAIL, PASSWORD);
             assert!(matches!(refused, Err(LoginError::InvalidCredentials)));
-            assert_eq!(desk.live(), 0);
+            assert_eq!(setup.live(), 0);
         }
     }
 }
 
 #[test]
 fn a_login_renews_a_hash_of_another_cost() {
-    let desk = Desk::new();
+    let setup = AccountSetup::new();
     let dearer = HashCost::new(16, 1, 1).unwrap();
-    let desk = Desk::with_cost(desk.world, dearer, Some(desk.ann));
-    assert!(desk.stored().password.expose().contains("m=8,"));
-    assert!(desk.log_in(EMAIL, PASSWORD).is_ok());
-    assert!(desk.stored().password.expose().contains("m=16,"));
-    let once = desk.stored();
-    assert!(desk.log_in(EMAIL, PASSWORD).is_ok());
-    assert_eq!(desk.stored(), once, "once is enough");
-    assert!(desk.log_in(EMAIL, "seven blue whales").is_err());
+    let setup = AccountSetup::with_cost(setup.service, dearer, Some(setup.ann));
+    assert!(setup.stored().password.expose().contains("m=8,"));
+    assert!(setup.log_in(EMAIL, PASSWORD).is_ok());
+    assert!(setup.stored().password.expose().contains("m=16,"));
+    let once = setup.stored();
+    assert!(setup.log_in(EMAIL, PASSWORD).is_ok());
+    assert_eq!(setup.stored(), once, "once is enough");
+    assert!(setup.log_in(EMAIL, "seven blue whales").is_err());
 }
 
 #[test]
 fn renewing_a_hash_never_undoes_a_change_of_password() {
-    let desk = Desk::new();
+    let setup = AccountSetup::new();
     let dearer = HashCost::new(16, 1, 1).unwrap();
-    let desk = Desk::with_cost(desk.world, dearer, Some(desk.ann));
-    let (id, new) = (desk.ann.id.clone(), desk.hash_of("nine green turtles"));
-    desk.during_check({
+    let setup = AccountSetup::with_cost(setup.service, dearer, Some(setup.ann));
+    let (id, new) = (setup.ann.id.clone(), setup.hash_of("nine green turtles"));
+    setup.during_check({
         let new = new.clone();
         move |store| assert!(block_on(store.set_password(&id, &new)).unwrap())
     });
-    assert!(matches!(desk.log_in(EMAIL, PASSWORD), Err(LoginError::InvalidCredentials)));
-    assert_eq!(desk.stored().password, new);
-    assert_eq!(desk.live(), 0);
-    assert!(desk.log_in(EMAIL, "nine green turtles").is_ok());
+    assert!(matches!(setup.log_in(EMAIL, PASSWORD), Err(LoginError::InvalidCredentials)));
+    assert_eq!(setup.stored().password, new);
+    assert_eq!(setup.live(), 0);
+    assert!(setup.log_in(EMAIL, "nine green turtles").is_ok());
 }
 
 #[test]
 fn two_logins_that_renew_the_hash_at_once_both_succeed() {
-    let desk = Desk::new();
+    let setup = AccountSetup::new();
     let dearer = HashCost::new(16, 1, 1).unwrap();
-    let desk = Desk::with_cost(desk.world, dearer, Some(desk.ann));
-    let (id, others) = (desk.ann.id.clone(), desk.hash_of(PASSWORD));
-    desk.during_check({
+    let setup = AccountSetup::with_cost(setup.service, dearer, Some(setup.ann));
+    let (id, others) = (setup.ann.id.clone(), setup.hash_of(PASSWORD));
+    setup.during_check({
         let others = others.clone();
         move |store| assert!(block_on(store.set_password(&id, &others)).unwrap())
     });
-    assert!(desk.log_in(EMAIL, PASSWORD).is_ok());
-    assert_eq!(desk.stored().password, others);
-    assert_eq!(desk.live(), 1);
+    assert!(setup.log_in(EMAIL, PASSWORD).is_ok());
+    assert_eq!(setup.stored().password, others);
+    assert_eq!(setup.live(), 1);
 }

@@ -3,32 +3,32 @@
 
 use proptest::prelude::*;
 
-use super::login::{Desk, PASSWORD, password};
+use super::login::{AccountSetup, PASSWORD, password};
 use super::*;
 use crate::account::{Account, Login};
 use crate::store::AccountStore as _;
 
-fn sign_up(desk: &Desk, email: &str) -> Result<Account, SignUpError> {
+fn sign_up(setup: &AccountSetup, email: &str) -> Result<Account, SignUpError> {
     let request = SignUp {
         email: email.to_owned(),
         password: password(PASSWORD),
         first_name: None,
         last_name: None,
     };
-    block_on(desk.accounts.sign_up(&desk.world.context(), request))
+    block_on(setup.accounts.sign_up(&setup.service.context(), request))
 }
 
-fn logged_in(desk: &Desk, email: &str) -> Option<Subject> {
-    desk.log_in(email, PASSWORD).ok().map(|granted| granted.session.subject)
+fn logged_in(setup: &AccountSetup, email: &str) -> Option<Subject> {
+    setup.log_in(email, PASSWORD).ok().map(|granted| granted.session.subject)
 }
 
 /// Stores an account as an earlier release did: with its address in NFC and lower case.
-fn earlier_account(desk: &Desk, id: &str, login: &str) -> Subject {
+fn earlier_account(setup: &AccountSetup, id: &str, login: &str) -> Subject {
     let id = Subject::new(id).unwrap();
     let login = Login::from_stored(login).unwrap();
     let email = login.as_str().to_owned();
-    let account = Account { id: id.clone(), email, login, ..desk.stored() };
-    assert!(block_on(desk.world.memory.create(&account)).unwrap());
+    let account = Account { id: id.clone(), email, login, ..setup.stored() };
+    assert!(block_on(setup.service.memory.create(&account)).unwrap());
     id
 }
 
@@ -64,19 +64,19 @@ proptest! {
 
     #[test]
     fn every_spelling_of_an_address_is_the_same_account([one, other] in spellings()) {
-        let desk = Desk::new();
-        let id = sign_up(&desk, &one).unwrap().id;
-        prop_assert_eq!(logged_in(&desk, &one), Some(id.clone()));
-        prop_assert_eq!(logged_in(&desk, &other), Some(id.clone()));
-        prop_assert!(matches!(sign_up(&desk, &other), Err(SignUpError::Taken)));
-        let named = block_on(desk.accounts.find(&other)).unwrap().unwrap();
+        let setup = AccountSetup::new();
+        let id = sign_up(&setup, &one).unwrap().id;
+        prop_assert_eq!(logged_in(&setup, &one), Some(id.clone()));
+        prop_assert_eq!(logged_in(&setup, &other), Some(id.clone()));
+        prop_assert!(matches!(sign_up(&setup, &other), Err(SignUpError::Taken)));
+        let named = block_on(setup.accounts.find(&other)).unwrap().unwrap();
         prop_assert_eq!((named.id, named.email.as_str()), (id, one.trim()));
     }
 }
 
 #[test]
 fn an_account_of_an_earlier_release_logs_in_and_keeps_its_address() {
-    let desk = Desk::new();
+    let setup = AccountSetup::new();
     for (id, stored, spellings) in [
         (
             "b",
@@ -87,33 +87,33 @@ fn an_account_of_an_earlier_release_logs_in_and_keeps_its_address() {
         ("d", "\"dan\"@example.com", &["\"Dan\"@example.com"]),
         ("e", "eve@xn--a.example", &["Eve@xn--a.example"]),
     ] {
-        let id = earlier_account(&desk, id, stored);
+        let id = earlier_account(&setup, id, stored);
         for spelling in spellings {
-            assert_eq!(logged_in(&desk, spelling).as_ref(), Some(&id), "{spelling}");
-            let refused = sign_up(&desk, spelling);
+            assert_eq!(logged_in(&setup, spelling).as_ref(), Some(&id), "{spelling}");
+            let refused = sign_up(&setup, spelling);
             assert!(matches!(refused, Err(SignUpError::Taken | SignUpError::Email)), "{spelling}");
         }
     }
-    assert!(block_on(colliding_accounts(&*desk.world.memory)).unwrap().is_empty());
+    assert!(block_on(colliding_accounts(&*setup.service.memory)).unwrap().is_empty());
 }
 
 #[test]
 fn accounts_that_share_a_mailbox_stay_apart_and_are_reported() {
-    let desk = Desk::new();
+    let setup = AccountSetup::new();
     let groups = [
         ["bob@b\u{fc}cher.example", "bob@xn--bcher-kva.example"],
         ["\"dan\"@example.com", "dan@example.com"],
         ["\u{fb01}@example.com", "\u{fb02}@example.com"],
     ];
     for (number, spelling) in groups.iter().flatten().enumerate() {
-        let id = earlier_account(&desk, &format!("id-{number}"), spelling);
-        assert_eq!(logged_in(&desk, spelling), Some(id), "{spelling}");
+        let id = earlier_account(&setup, &format!("id-{number}"), spelling);
+        assert_eq!(logged_in(&setup, spelling), Some(id), "{spelling}");
     }
     for (number, spelling) in groups.iter().flatten().enumerate() {
         let id = Subject::new(format!("id-{number}")).unwrap();
-        assert_eq!(logged_in(&desk, spelling), Some(id), "{spelling}");
+        assert_eq!(logged_in(&setup, spelling), Some(id), "{spelling}");
     }
-    let colliding = block_on(colliding_accounts(&*desk.world.memory)).unwrap();
+    let colliding = block_on(colliding_accounts(&*setup.service.memory)).unwrap();
     let emails: Vec<Vec<&str>> = colliding
         .iter()
         .map(|group| group.iter().map(|account| account.email.as_str()).collect())

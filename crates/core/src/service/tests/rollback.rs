@@ -5,42 +5,42 @@ use proptest::prelude::*;
 use super::*;
 
 /// A session refreshed `steps` times, an hour apart, and all its tokens from the first on.
-fn refreshed(world: &World, tokens: &mut Vec<String>, steps: usize) {
+fn refreshed(service: &TestService, tokens: &mut Vec<String>, steps: usize) {
     for _ in 0..steps {
-        world.advance(HOUR);
-        tokens.push(renewed(world.refresh(tokens.last().unwrap(), None)));
+        service.advance(HOUR);
+        tokens.push(renewed(service.refresh(tokens.last().unwrap(), None)));
     }
 }
 
 /// A client that is `lost` steps ahead of the store, which stands `kept` steps after the login.
-fn rolled_back(window: Duration, kept: usize, lost: usize) -> (World, Vec<String>) {
-    let world = World::new(with_window(window));
-    let mut tokens = vec![token_of(&world.open())];
-    refreshed(&world, &mut tokens, kept);
-    let copy = world.copy();
-    refreshed(&world, &mut tokens, lost);
-    world.advance(HOUR);
-    (world.restored(&copy), tokens)
+fn rolled_back(window: Duration, kept: usize, lost: usize) -> (TestService, Vec<String>) {
+    let service = TestService::new(with_window(window));
+    let mut tokens = vec![token_of(&service.open())];
+    refreshed(&service, &mut tokens, kept);
+    let copy = service.copy();
+    refreshed(&service, &mut tokens, lost);
+    service.advance(HOUR);
+    (service.restored(&copy), tokens)
 }
 
 #[test]
 fn a_client_ahead_of_the_store_can_continue() {
     for (kept, lost) in [(0, 1), (0, 5), (3, 1), (3, 2), (7, 10)] {
-        let (world, mut tokens) = rolled_back(Duration::ZERO, kept, lost);
-        world.wire.calls();
-        let (granted, renewal) = world.refresh(tokens.last().unwrap(), None).unwrap();
+        let (service, mut tokens) = rolled_back(Duration::ZERO, kept, lost);
+        service.store.calls();
+        let (granted, renewal) = service.refresh(tokens.last().unwrap(), None).unwrap();
         assert_eq!(renewal, RefreshOutcome::Healed);
-        assert_eq!(world.wire.calls(), ["advance", "advance"]);
+        assert_eq!(service.store.calls(), ["advance", "advance"]);
         tokens.push(token_of(&granted));
         assert_eq!(generation_of(tokens.last().unwrap()), (kept + lost) as u64 + 2);
-        refreshed(&world, &mut tokens, 3);
+        refreshed(&service, &mut tokens, 3);
     }
 }
 
 #[test]
 fn a_client_that_is_not_ahead_is_unaffected_by_a_rollback() {
-    let (world, tokens) = rolled_back(Duration::ZERO, 4, 0);
-    let (_, renewal) = world.refresh(tokens.last().unwrap(), None).unwrap();
+    let (service, tokens) = rolled_back(Duration::ZERO, 4, 0);
+    let (_, renewal) = service.refresh(tokens.last().unwrap(), None).unwrap();
     assert_eq!(renewal, RefreshOutcome::Advanced);
 }
 
@@ -48,12 +48,12 @@ fn a_client_that_is_not_ahead_is_unaffected_by_a_rollback() {
 #[test]
 fn retrying_a_step_that_the_store_lost_returns_a_successor() {
     for key in [None, Some("intention-0000001")] {
-        let world = World::new(with_window(Duration::ZERO));
-        let first = token_of(&world.open());
-        let copy = world.copy();
-        let _lost = world.refresh(&first, key).unwrap();
-        world.advance(DAY);
-        let restored = world.restored(&copy);
+        let service = TestService::new(with_window(Duration::ZERO));
+        let first = token_of(&service.open());
+        let copy = service.copy();
+        let _lost = service.refresh(&first, key).unwrap();
+        service.advance(DAY);
+        let restored = service.restored(&copy);
         let second = renewed(restored.refresh(&first, key));
         restored.advance(HOUR);
         assert!(restored.refresh(&second, None).is_ok());
@@ -62,26 +62,26 @@ fn retrying_a_step_that_the_store_lost_returns_a_successor() {
 
 #[test]
 fn retrying_a_healed_refresh_repeats_its_response() {
-    let (world, tokens) = rolled_back(Duration::ZERO, 2, 3);
+    let (service, tokens) = rolled_back(Duration::ZERO, 2, 3);
     let ahead = tokens.last().unwrap();
     let key = Some("intention-0000001");
-    let (granted, _) = world.refresh(ahead, key).unwrap();
-    world.advance(DAY);
-    let (again, renewal) = world.refresh(ahead, key).unwrap();
+    let (granted, _) = service.refresh(ahead, key).unwrap();
+    service.advance(DAY);
+    let (again, renewal) = service.refresh(ahead, key).unwrap();
     assert_eq!(renewal, RefreshOutcome::Repeated);
     assert_eq!(token_of(&granted), token_of(&again));
     // Tokens of other sessions are not affected.
-    assert!(matches!(world.refresh(ahead, None), Err(RefreshError::Reused)));
+    assert!(matches!(service.refresh(ahead, None), Err(RefreshError::Reused)));
 }
 
 #[test]
 fn a_client_ahead_of_the_store_cannot_revive_an_ended_session() {
-    let world = World::new(ProfileSettings::default());
-    let mut tokens = vec![token_of(&world.open())];
-    let mut copy = world.copy();
-    refreshed(&world, &mut tokens, 3);
-    copy[0].ended = Some(Ended { at: world.clock.now(), reason: EndReason::LogoutAll });
-    let restored = world.restored(&copy);
+    let service = TestService::new(ProfileSettings::default());
+    let mut tokens = vec![token_of(&service.open())];
+    let mut copy = service.copy();
+    refreshed(&service, &mut tokens, 3);
+    copy[0].ended = Some(Ended { at: service.clock.now(), reason: EndReason::LogoutAll });
+    let restored = service.restored(&copy);
     let refused = restored.refresh(tokens.last().unwrap(), None);
     assert!(matches!(refused, Err(RefreshError::Ended(EndReason::LogoutAll))));
 }
@@ -94,12 +94,12 @@ proptest! {
     fn after_the_client_a_thief_is_found_out_at_once(
         kept in 0..5_usize, lost in 0..5_usize, stolen in any::<usize>(),
     ) {
-        let (world, tokens) = rolled_back(WINDOW, kept, lost);
+        let (service, tokens) = rolled_back(WINDOW, kept, lost);
         let stolen = &tokens[stolen % tokens.len()];
-        prop_assert!(world.refresh(tokens.last().unwrap(), None).is_ok());
-        world.advance(WINDOW);
-        prop_assert!(matches!(world.refresh(stolen, None), Err(RefreshError::Reused)));
-        prop_assert!(world.record().ended.is_some());
+        prop_assert!(service.refresh(tokens.last().unwrap(), None).is_ok());
+        service.advance(WINDOW);
+        prop_assert!(matches!(service.refresh(stolen, None), Err(RefreshError::Reused)));
+        prop_assert!(service.record().ended.is_some());
     }
 
     /// A thief who comes first passes for a client ahead of the store, once. The session ends at
@@ -108,24 +108,24 @@ proptest! {
     fn before_the_client_a_thief_is_found_out_at_the_second_use(
         kept in 0..5_usize, lost in 0..5_usize, stolen in any::<usize>(), uses in 1..4_usize,
     ) {
-        let (world, tokens) = rolled_back(WINDOW, kept, lost);
+        let (service, tokens) = rolled_back(WINDOW, kept, lost);
         let mut thiefs = tokens[stolen % tokens.len()].clone();
         let mut found = false;
         for _ in 0..uses {
-            match world.refresh(&thiefs, None) {
+            match service.refresh(&thiefs, None) {
                 Ok((granted, _)) => thiefs = token_of(&granted),
                 Err(error) => found = matches!(error, RefreshError::Reused),
             }
-            world.advance(WINDOW);
+            service.advance(WINDOW);
             if found { break; }
         }
         for token in [tokens.last().unwrap(), &thiefs] {
             if !found {
-                found = matches!(world.refresh(token, None), Err(RefreshError::Reused));
-                world.advance(WINDOW);
+                found = matches!(service.refresh(token, None), Err(RefreshError::Reused));
+                service.advance(WINDOW);
             }
         }
         prop_assert!(found);
-        prop_assert_eq!(world.record().ended.unwrap().reason, EndReason::Reuse);
+        prop_assert_eq!(service.record().ended.unwrap().reason, EndReason::Reuse);
     }
 }

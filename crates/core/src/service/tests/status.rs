@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::testing::fixture::NOW;
 use crate::time::{Leeway, Timestamp};
 
-use super::wire::Fate;
+use super::faulty_store::CallOutcome;
 
 /// How revocations are read from the store, and how seldom.
 mod reading;
@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// An issuer with status enabled for `web`.
 struct Issuer {
-    world: World,
+    service: TestService,
     lists: StatusLists,
 }
 
@@ -30,18 +30,18 @@ fn with_status() -> ProfileSettings {
 
 impl Issuer {
     fn new() -> Self {
-        let world = World::new(with_status());
-        let lists = StatusLists::new(world.sessions.clone());
-        Self { world, lists }
+        let service = TestService::new(with_status());
+        let lists = StatusLists::new(service.sessions.clone());
+        Self { service, lists }
     }
 
     fn list(&self, number: u32) -> Result<Arc<SignedList>, StatusListError> {
         let id = ListId::new(number).unwrap();
-        block_on(self.lists.list(&self.world.context(), id))
+        block_on(self.lists.list(&self.service.context(), id))
     }
 
     fn read(&self, number: u32) -> StatusList {
-        read(&self.world.sessions, &self.list(number).unwrap(), self.world.clock.now())
+        read(&self.service.sessions, &self.list(number).unwrap(), self.service.clock.now())
     }
 
     fn status_of(&self, granted: &Granted) -> Status {
@@ -50,13 +50,13 @@ impl Issuer {
     }
 
     fn end(&self, granted: &Granted, reason: EndReason) {
-        block_on(self.world.sessions.end(&self.world.context(), &granted.session.id, reason))
+        block_on(self.service.sessions.end(&self.service.context(), &granted.session.id, reason))
             .unwrap();
     }
 
     /// How often the store was asked for revocations since the last time.
     fn asked(&self) -> usize {
-        self.world.wire.calls().iter().filter(|call| **call == "revoked").count()
+        self.service.store.calls().iter().filter(|call| **call == "revoked").count()
     }
 }
 
@@ -88,45 +88,45 @@ fn claim_of(granted: &Granted) -> Option<StatusClaim> {
 #[test]
 fn tokens_of_clients_with_status_refer_to_their_status_list() {
     let issuer = Issuer::new();
-    let granted = issuer.world.open();
+    let granted = issuer.service.open();
     let index = granted.session.status.unwrap();
     assert_eq!(claim_of(&granted), Some(index.claim(&fixture::issuer())));
-    let renewed = issuer.world.refresh(&token_of(&granted), None).unwrap().0;
+    let renewed = issuer.service.refresh(&token_of(&granted), None).unwrap().0;
     assert_eq!(claim_of(&renewed), claim_of(&granted), "one entry for the life of the session");
-    let device = issuer.world.open_for("device");
+    let device = issuer.service.open_for("device");
     assert_eq!((device.session.status, claim_of(&device)), (None, None));
 }
 
 #[test]
 fn switching_status_off_removes_the_claim_and_keeps_the_sessions() {
     let issuer = Issuer::new();
-    let granted = issuer.world.open();
+    let granted = issuer.service.open();
     let silent = fixture::policy_with([fixture::profile("web", ProfileSettings::default())]);
-    issuer.world.sessions.replace_snapshot(fixture::snapshot(silent));
-    let renewed = issuer.world.refresh(&token_of(&granted), None).unwrap().0;
+    issuer.service.sessions.replace_snapshot(fixture::snapshot(silent));
+    let renewed = issuer.service.refresh(&token_of(&granted), None).unwrap().0;
     assert_eq!((claim_of(&renewed), renewed.session.status), (None, granted.session.status));
 }
 
 #[test]
 fn logins_and_refreshes_with_status_are_one_store_operation_each() {
     let issuer = Issuer::new();
-    let granted = issuer.world.open();
-    assert_eq!(issuer.world.wire.calls(), ["insert"]);
-    let _ = issuer.world.refresh(&token_of(&granted), None).unwrap();
-    assert_eq!(issuer.world.wire.calls(), ["advance"]);
+    let granted = issuer.service.open();
+    assert_eq!(issuer.service.store.calls(), ["insert"]);
+    let _ = issuer.service.refresh(&token_of(&granted), None).unwrap();
+    assert_eq!(issuer.service.store.calls(), ["advance"]);
 }
 
 #[test]
 fn an_index_that_is_taken_is_drawn_again() {
     let issuer = Issuer::new();
-    let first = issuer.world.open();
+    let first = issuer.service.open();
     // Randomness that begins as before draws the same index.
     let again = Sessions::new(
-        issuer.world.memory.clone(),
+        issuer.service.memory.clone(),
         Arc::new(Stuttering(SeededRandom::new(0), SeededRandom::new(9))),
-        issuer.world.context().snapshot,
+        issuer.service.context().snapshot,
     );
-    let (context, profile) = (again.context(NOW), issuer.world.profile());
+    let (context, profile) = (again.context(NOW), issuer.service.profile());
     let opened = block_on(again.open(&context, profile, fixture::login_of(2))).unwrap();
     assert_ne!(opened.session.status, first.session.status);
     assert_ne!(opened.session.id, first.session.id);
@@ -159,11 +159,11 @@ fn repeating_randomness_ends_in_an_error() {
         }
     }
     let issuer = Issuer::new();
-    let context = issuer.world.context();
+    let context = issuer.service.context();
     let snapshot = Arc::clone(&context.snapshot);
-    let sessions = Sessions::new(issuer.world.memory.clone(), Arc::new(Stuck), snapshot);
+    let sessions = Sessions::new(issuer.service.memory.clone(), Arc::new(Stuck), snapshot);
     let open = || {
-        let profile = issuer.world.profile();
+        let profile = issuer.service.profile();
         block_on(sessions.open(&context, profile, fixture::login_of(1)))
     };
     assert!(open().is_ok());
@@ -174,10 +174,10 @@ fn repeating_randomness_ends_in_an_error() {
 fn every_reason_for_ending_appears_in_the_list_within_half_a_second() {
     let issuer = Issuer::new();
     for reason in EndReason::ALL {
-        let (granted, other) = (issuer.world.open(), issuer.world.open());
+        let (granted, other) = (issuer.service.open(), issuer.service.open());
         assert_eq!(issuer.status_of(&granted), Status::Valid);
         issuer.end(&granted, reason);
-        issuer.world.advance(Spans::FRESH);
+        issuer.service.advance(Spans::FRESH);
         assert_eq!(issuer.status_of(&granted), Status::Invalid, "{reason:?}");
         assert_eq!(issuer.status_of(&other), Status::Valid);
     }
@@ -186,19 +186,19 @@ fn every_reason_for_ending_appears_in_the_list_within_half_a_second() {
 #[test]
 fn reuse_global_logout_and_revocations_by_other_replicas_appear_in_the_list() {
     let issuer = Issuer::new();
-    let stolen = issuer.world.open();
+    let stolen = issuer.service.open();
     let first = token_of(&stolen);
-    let _ = issuer.world.refresh(&first, None).unwrap();
-    issuer.world.advance(WINDOW);
-    assert!(matches!(issuer.world.refresh(&first, None), Err(RefreshError::Reused)));
+    let _ = issuer.service.refresh(&first, None).unwrap();
+    issuer.service.advance(WINDOW);
+    assert!(matches!(issuer.service.refresh(&first, None), Err(RefreshError::Reused)));
     assert_eq!(issuer.status_of(&stolen), Status::Invalid);
 
-    let both = [issuer.world.open(), issuer.world.open()];
+    let both = [issuer.service.open(), issuer.service.open()];
     assert_eq!(issuer.status_of(&both[0]), Status::Valid);
-    let elsewhere = issuer.world.replica();
-    let (context, all) = (issuer.world.context(), EndReason::LogoutAll);
+    let elsewhere = issuer.service.replica();
+    let (context, all) = (issuer.service.context(), EndReason::LogoutAll);
     let _ = block_on(elsewhere.end_all(&context, &subject(), None, all)).unwrap();
-    issuer.world.advance(Spans::FRESH);
+    issuer.service.advance(Spans::FRESH);
     assert!(both.iter().all(|granted| issuer.status_of(granted) == Status::Invalid));
 }
 
@@ -220,21 +220,21 @@ fn a_list_has_the_claims_of_the_draft() {
 #[test]
 fn lists_and_tokens_are_never_accepted_as_each_other() {
     let issuer = Issuer::new();
-    let (world, now) = (&issuer.world, issuer.world.clock.now());
-    let (granted, signed) = (world.open(), issuer.list(0).unwrap());
+    let (service, now) = (&issuer.service, issuer.service.clock.now());
+    let (granted, signed) = (service.open(), issuer.list(0).unwrap());
     let uri = ListId::default().uri(&fixture::issuer());
     let refused =
-        |token: &str, uri: &str, now| check(&world.sessions, token, uri, now).unwrap_err();
+        |token: &str, uri: &str, now| check(&service.sessions, token, uri, now).unwrap_err();
     assert_eq!(refused(granted.access.expose(), &uri, now), TokenError::WrongType);
     assert_eq!(refused(&token_of(&granted), &uri, now), TokenError::WrongType);
     let other = ListId::new(1).unwrap().uri(&fixture::issuer());
     assert_eq!(refused(signed.token(), &other, now), TokenError::WrongSubject);
     let end = now.plus(Spans::LIFETIME);
     assert_eq!(refused(signed.token(), &uri, end), TokenError::Expired);
-    assert!(check(&world.sessions, signed.token(), &uri, end.minus(SECOND)).is_ok());
+    assert!(check(&service.sessions, signed.token(), &uri, end.minus(SECOND)).is_ok());
     let tampered = signed.token().replacen('.', ".A", 1);
-    assert!(check(&world.sessions, &tampered, &uri, now).is_err());
-    let snapshot = world.context().snapshot;
+    assert!(check(&service.sessions, &tampered, &uri, now).is_err());
+    let snapshot = service.context().snapshot;
     assert_eq!(snapshot.check_access(signed.token(), now), Err(TokenError::WrongType));
     assert_eq!(snapshot.check_refresh(signed.token(), now), Err(TokenError::WrongType));
 }
@@ -243,20 +243,20 @@ fn lists_and_tokens_are_never_accepted_as_each_other() {
 fn a_list_is_signed_again_before_it_expires_and_when_the_key_changes() {
     let issuer = Issuer::new();
     let first = issuer.list(0).unwrap();
-    issuer.world.advance(Spans::RENEWAL - SECOND);
+    issuer.service.advance(Spans::RENEWAL - SECOND);
     assert!(Arc::ptr_eq(&first, &issuer.list(0).unwrap()));
-    issuer.world.advance(SECOND);
+    issuer.service.advance(SECOND);
     let second = issuer.list(0).unwrap();
     assert!(!Arc::ptr_eq(&first, &second));
 
-    let (now, policy) = (issuer.world.clock.now(), issuer.world.policy.clone());
+    let (now, policy) = (issuer.service.clock.now(), issuer.service.policy.clone());
     let mut records = fixture::key_records(Algorithm::EdDsa, 0);
     let random = SeededRandom::new(5);
     let change = rotate(&records, TokenType::Access, Algorithm::EdDsa, now, &random).unwrap();
     records.retain(|record: &KeyRecord| change.write.iter().all(|new| new.kid != record.kid));
     records.extend(change.write);
     let ring = crate::keys::KeyRing::new(&records, &policy, now).unwrap();
-    issuer.world.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
+    issuer.service.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
     let third = issuer.list(0).unwrap();
     let kid = |signed: &SignedList| inspect(signed.token()).unwrap().header["kid"].clone();
     assert_eq!(kid(&third), change.to.as_str());
@@ -266,48 +266,48 @@ fn a_list_is_signed_again_before_it_expires_and_when_the_key_changes() {
 #[test]
 fn a_revocation_is_listed_until_the_last_access_token_expired_and_its_index_is_reused_later() {
     let issuer = Issuer::new();
-    let granted = issuer.world.open();
+    let granted = issuer.service.open();
     issuer.end(&granted, EndReason::Logout);
     // The leeway of the most patient verifier, and clocks that differ.
     let shows = HOUR + Duration::from_secs(180);
-    issuer.world.advance(shows);
+    issuer.service.advance(shows);
     assert_eq!(issuer.status_of(&granted), Status::Invalid);
-    issuer.world.advance(SECOND);
+    issuer.service.advance(SECOND);
     assert_eq!(issuer.status_of(&granted), Status::Valid);
 
     let release = || {
-        let now = issuer.world.clock.now();
-        block_on(issuer.world.sessions.release_indices(10, now)).unwrap()
+        let now = issuer.service.clock.now();
+        block_on(issuer.service.sessions.release_indices(10, now)).unwrap()
     };
-    issuer.world.advance(DAY);
+    issuer.service.advance(DAY);
     assert_eq!(release(), 0);
-    issuer.world.advance(Duration::from_secs(120));
+    issuer.service.advance(Duration::from_secs(120));
     assert_eq!(release(), 1);
-    assert_eq!(issuer.world.record().status, None);
+    assert_eq!(issuer.service.record().status, None);
 }
 
 #[test]
 fn ends_stored_late_or_with_a_lagging_clock_are_listed() {
     let issuer = Issuer::new();
-    let granted = issuer.world.open();
-    issuer.world.advance(HOUR);
+    let granted = issuer.service.open();
+    issuer.service.advance(HOUR);
     assert_eq!(issuer.status_of(&granted), Status::Valid);
     // A minute behind, and ten seconds on its way.
-    let at = issuer.world.clock.now().minus(Duration::from_secs(70));
+    let at = issuer.service.clock.now().minus(Duration::from_secs(70));
     let ended = Ended { at, reason: EndReason::Revoked };
-    let _ = block_on(issuer.world.memory.end(&granted.session.id, ended)).unwrap();
-    issuer.world.advance(Spans::FRESH);
+    let _ = block_on(issuer.service.memory.end(&granted.session.id, ended)).unwrap();
+    issuer.service.advance(Spans::FRESH);
     assert_eq!(issuer.status_of(&granted), Status::Invalid);
 }
 
 #[test]
 fn lists_are_not_signed_with_a_shared_secret() {
-    let world = World::new(with_status());
-    let policy = world.policy.clone();
+    let service = TestService::new(with_status());
+    let policy = service.policy.clone();
     let ring = fixture::ring_of(&fixture::key_records(Algorithm::Hs256, 1), &policy);
-    world.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
-    let lists = StatusLists::new(world.sessions.clone());
-    let list = block_on(lists.list(&world.context(), ListId::default()));
+    service.sessions.replace_snapshot(Arc::new(Snapshot::new(policy, ring)));
+    let lists = StatusLists::new(service.sessions.clone());
+    let list = block_on(lists.list(&service.context(), ListId::default()));
     assert!(matches!(list, Err(StatusListError::SharedSecret)));
 }
 
@@ -317,14 +317,14 @@ fn lists_are_announced_before_a_token_refers_to_them() {
     let known = || issuer.lists.ids().map(ListId::number).collect::<Vec<_>>();
     assert_eq!(known(), [0, 1]);
     // A session of a list that another replica began comes by.
-    let granted = issuer.world.open();
+    let granted = issuer.service.open();
     let moved = Session {
         id: crate::id::SessionId::from_bytes([9; 16]),
         status: Some(StatusIndex::from_number(LIST_ENTRIES)),
         ..granted.session.clone()
     };
-    assert!(block_on(issuer.world.memory.insert(&moved)).unwrap());
-    let token = issuer.world.context().refresh_token(&moved).unwrap().token;
-    let _ = issuer.world.refresh(token.expose(), None).unwrap();
+    assert!(block_on(issuer.service.memory.insert(&moved)).unwrap());
+    let token = issuer.service.context().refresh_token(&moved).unwrap().token;
+    let _ = issuer.service.refresh(token.expose(), None).unwrap();
     assert_eq!(known(), [0, 1, 2]);
 }

@@ -20,10 +20,10 @@ impl Parties {
     }
 
     /// One of them refreshes with a key that the other can't know.
-    fn act(&mut self, world: &World, who: usize) -> Refreshed {
+    fn act(&mut self, service: &TestService, who: usize) -> Refreshed {
         self.uses[who] += 1;
         let key = format!("party-{who}-use-{:08}", self.uses[who]);
-        let outcome = world.refresh(&self.held[who], Some(&key));
+        let outcome = service.refresh(&self.held[who], Some(&key));
         if let Ok((granted, _)) = &outcome {
             self.held[who] = token_of(granted);
         }
@@ -40,17 +40,17 @@ proptest! {
         turns in vec((0..2_usize, 0..100_000_u64), 2..12),
         window in prop_oneof![Just(Duration::ZERO), Just(WINDOW)],
     ) {
-        let world = World::new(with_window(window));
-        let mut parties = Parties::with(token_of(&world.open()));
+        let service = TestService::new(with_window(window));
+        let mut parties = Parties::with(token_of(&service.open()));
         for (who, more) in turns {
-            world.advance(window + Duration::from_millis(more));
+            service.advance(window + Duration::from_millis(more));
             let both = parties.uses[1 - who] > 0;
-            let outcome = parties.act(&world, who);
+            let outcome = parties.act(&service, who);
             if both {
                 prop_assert!(matches!(outcome, Err(RefreshError::Reused)));
-                prop_assert_eq!(world.record().ended.unwrap().reason, EndReason::Reuse);
+                prop_assert_eq!(service.record().ended.unwrap().reason, EndReason::Reuse);
                 for who in 0..2 {
-                    let dead = parties.act(&world, who);
+                    let dead = parties.act(&service, who);
                     prop_assert!(matches!(dead, Err(RefreshError::Ended(EndReason::Reuse))));
                 }
                 break;
@@ -64,13 +64,13 @@ proptest! {
     fn reuse_is_detected_at_the_first_use_of_a_superseded_token_outside_the_window(
         turns in vec((0..2_usize, 0..45_000_u64), 1..40),
     ) {
-        let world = World::new(with_window(WINDOW));
-        let mut parties = Parties::with(token_of(&world.open()));
-        let (mut live, mut held, mut first_use) = (1, [1, 1], world.clock.now());
+        let service = TestService::new(with_window(WINDOW));
+        let mut parties = Parties::with(token_of(&service.open()));
+        let (mut live, mut held, mut first_use) = (1, [1, 1], service.clock.now());
         for (who, millis) in turns {
-            world.advance(Duration::from_millis(millis));
-            let now = world.clock.now();
-            let outcome = parties.act(&world, who);
+            service.advance(Duration::from_millis(millis));
+            let now = service.clock.now();
+            let outcome = parties.act(&service, who);
             if held[who] == live {
                 (live, first_use) = (live + 1, now);
             } else if held[who] + 1 != live || now >= first_use.plus(WINDOW) {
@@ -79,34 +79,34 @@ proptest! {
             }
             held[who] = live;
             prop_assert_eq!(generation_of(&renewed(outcome)), live);
-            prop_assert_eq!(world.record().generation.number(), live);
+            prop_assert_eq!(service.record().generation.number(), live);
         }
     }
 }
 
 #[test]
 fn a_thief_who_knows_the_key_cannot_start_a_second_branch() {
-    let world = World::new(with_window(Duration::ZERO));
-    let first = token_of(&world.open());
+    let service = TestService::new(with_window(Duration::ZERO));
+    let first = token_of(&service.open());
     let key = Some("a-key-that-was-seen");
-    let owners = renewed(world.refresh(&first, key));
-    world.advance(DAY);
-    let thiefs = renewed(world.refresh(&first, key));
+    let owners = renewed(service.refresh(&first, key));
+    service.advance(DAY);
+    let thiefs = renewed(service.refresh(&first, key));
     assert_eq!(owners, thiefs);
-    world.advance(HOUR);
-    assert!(world.refresh(&thiefs, None).is_ok());
-    world.advance(HOUR);
-    assert!(matches!(world.refresh(&owners, None), Err(RefreshError::Reused)));
+    service.advance(HOUR);
+    assert!(service.refresh(&thiefs, None).is_ok());
+    service.advance(HOUR);
+    assert!(matches!(service.refresh(&owners, None), Err(RefreshError::Reused)));
 }
 
 /// Reuse ends the one session and no other of its owner.
 #[test]
 fn reuse_ends_one_session() {
-    let world = World::new(with_window(Duration::ZERO));
-    let (stolen, other) = (token_of(&world.open()), token_of(&world.open()));
-    renewed(world.refresh(&stolen, None));
-    assert!(matches!(world.refresh(&stolen, None), Err(RefreshError::Reused)));
-    assert!(world.refresh(&other, None).is_ok());
+    let service = TestService::new(with_window(Duration::ZERO));
+    let (stolen, other) = (token_of(&service.open()), token_of(&service.open()));
+    renewed(service.refresh(&stolen, None));
+    assert!(matches!(service.refresh(&stolen, None), Err(RefreshError::Reused)));
+    assert!(service.refresh(&other, None).is_ok());
 }
 
 type Rule = fn(&Session, &Attempt<'_>) -> Verdict;
@@ -120,12 +120,12 @@ fn parent_for_ever(session: &Session, attempt: &Attempt<'_>) -> Verdict {
 /// Owner and thief take turns, hours apart, each with what they were given last. How many rounds
 /// it goes on, a hundred at most.
 fn rounds_unnoticed(rule: Rule) -> usize {
-    let world = World::new(for_a_century(with_window(WINDOW)));
-    let id = world.open().session.id;
-    let mut held = [world.record(), world.record()];
+    let service = TestService::new(for_a_century(with_window(WINDOW)));
+    let id = service.open().session.id;
+    let mut held = [service.record(), service.record()];
     for round in 0..100 {
         for (who, held) in held.iter_mut().enumerate() {
-            world.advance(5 * HOUR);
+            service.advance(5 * HOUR);
             let presented = Presented {
                 generation: held.generation,
                 issued_at: held.issued_at,
@@ -133,14 +133,15 @@ fn rounds_unnoticed(rule: Rule) -> usize {
             };
             let mark = Mark::from_bytes([(round * 2 + who + 1) as u8; 16]);
             let attempt =
-                Attempt { presented, mark, profile: world.profile(), now: world.clock.now() };
-            *held = match rule(&world.record(), &attempt) {
-                Verdict::Advance(step) => match block_on(world.memory.advance(&id, &step)).unwrap()
-                {
-                    Outcome::Applied(session) => session,
-                    other => panic!("nobody else is here: {other:?}"),
-                },
-                Verdict::Repeat => world.record(),
+                Attempt { presented, mark, profile: service.profile(), now: service.clock.now() };
+            *held = match rule(&service.record(), &attempt) {
+                Verdict::Advance(step) => {
+                    match block_on(service.memory.advance(&id, &step)).unwrap() {
+                        Outcome::Applied(session) => session,
+                        other => panic!("nobody else is here: {other:?}"),
+                    }
+                }
+                Verdict::Repeat => service.record(),
                 Verdict::Reuse => return round,
                 other => panic!("{other:?}"),
             };

@@ -69,7 +69,7 @@ impl StoredAccount {
     /// The account these values stand for.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], naming the first field whose value is invalid, with the account's
+    /// [`StoreError::Corrupt`], naming the first invalid field, with the account's
     /// id as the key.
     pub fn into_account(self) -> Result<Account, StoreError> {
         let key = format!("account {}", self.id.escape_debug());

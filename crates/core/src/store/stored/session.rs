@@ -109,7 +109,7 @@ impl StoredSession {
     /// The session these values stand for.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], naming the first field whose value is invalid.
+    /// [`StoreError::Corrupt`], naming the first invalid field.
     pub fn into_session(self) -> Result<Session, StoreError> {
         let key = self.key();
         self.read().map_err(|what| StoreError::corrupt(key, what))

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn the_store_is_read_at_most_twice_a_second_and_lists_are_signed_when_they_change() {
     let issuer = Issuer::new();
-    let granted = issuer.world.open();
+    let granted = issuer.service.open();
     let number = granted.session.status.unwrap().list().number();
     let first = issuer.list(number).unwrap();
     assert_eq!(issuer.asked(), 1);
@@ -15,24 +15,24 @@ fn the_store_is_read_at_most_twice_a_second_and_lists_are_signed_when_they_chang
     }
     assert_eq!(issuer.asked(), 0);
     for _ in 0..20 {
-        issuer.world.advance(Spans::FRESH);
+        issuer.service.advance(Spans::FRESH);
         assert!(Arc::ptr_eq(&first, &issuer.list(number).unwrap()), "nothing has changed");
     }
     assert_eq!(issuer.asked(), 20);
     issuer.end(&granted, EndReason::Logout);
-    issuer.world.advance(Spans::FRESH);
+    issuer.service.advance(Spans::FRESH);
     let second = issuer.list(number).unwrap();
     assert_ne!((first.token(), first.tag()), (second.token(), second.tag()));
     // Read again with the overlap, and known already.
-    issuer.world.advance(SECOND);
+    issuer.service.advance(SECOND);
     assert!(Arc::ptr_eq(&second, &issuer.list(number).unwrap()));
 }
 
 #[test]
 fn slightly_reordered_requests_are_harmless() {
     let issuer = Issuer::new();
-    issuer.world.advance(HOUR);
-    let now = issuer.world.clock.now();
+    issuer.service.advance(HOUR);
+    let now = issuer.service.clock.now();
     let list = |now| block_on(list_at(&issuer.lists, now)).unwrap();
     let first = list(now);
     for millis in [1, 100, 499] {
@@ -48,13 +48,13 @@ fn slightly_reordered_requests_are_harmless() {
 #[test]
 fn a_revocation_missed_by_the_incremental_read_appears_within_five_minutes() {
     let issuer = Issuer::new();
-    let granted = issuer.world.open();
-    issuer.world.advance(HOUR);
+    let granted = issuer.service.open();
+    issuer.service.advance(HOUR);
     assert_eq!(issuer.status_of(&granted), Status::Valid);
-    let at = issuer.world.clock.now().minus(Duration::from_secs(600));
+    let at = issuer.service.clock.now().minus(Duration::from_secs(600));
     let ended = Ended { at, reason: EndReason::Revoked };
-    let _ = block_on(issuer.world.memory.end(&granted.session.id, ended)).unwrap();
-    issuer.world.advance(Duration::from_secs(300));
+    let _ = block_on(issuer.service.memory.end(&granted.session.id, ended)).unwrap();
+    issuer.service.advance(Duration::from_secs(300));
     assert_eq!(issuer.status_of(&granted), Status::Invalid);
 }
 
@@ -62,10 +62,10 @@ fn a_revocation_missed_by_the_incremental_read_appears_within_five_minutes() {
 fn an_outage_never_returns_an_old_list_and_recovers_automatically() {
     let issuer = Issuer::new();
     let _ = issuer.list(0).unwrap();
-    issuer.world.advance(Spans::FRESH);
-    for fate in [Fate::Unreachable, Fate::Lost, Fate::Unanswered] {
-        issuer.world.wire.plan(&[fate]);
-        assert!(matches!(issuer.list(0), Err(StatusListError::Store(_))), "{fate:?}");
+    issuer.service.advance(Spans::FRESH);
+    for outcome in [CallOutcome::Unreachable, CallOutcome::Lost, CallOutcome::Unanswered] {
+        issuer.service.store.plan(&[outcome]);
+        assert!(matches!(issuer.list(0), Err(StatusListError::Store(_))), "{outcome:?}");
     }
     assert!(issuer.list(0).is_ok());
 }
@@ -90,7 +90,7 @@ fn a_million_sessions_with_one_in_a_hundred_revoked_stay_under_twenty_kilobytes(
 fn reading(store: Revocations) -> (Arc<Revocations>, StatusLists) {
     let store = Arc::new(store);
     let random = Arc::new(SeededRandom::new(1));
-    let snapshot = World::new(with_status()).context().snapshot;
+    let snapshot = TestService::new(with_status()).context().snapshot;
     (store.clone(), StatusLists::new(Arc::new(Sessions::new(store, random, snapshot))))
 }
 
@@ -153,39 +153,39 @@ fn a_shortened_lifetime_never_hides_a_revocation() {
         access_lifetime: Lifetime::from_seconds(hours * 3600).unwrap(),
         ..with_status()
     };
-    let world = World::new(web(12));
-    let issuer = Issuer { lists: StatusLists::new(world.sessions.clone()), world };
-    let granted = issuer.world.open();
+    let service = TestService::new(web(12));
+    let issuer = Issuer { lists: StatusLists::new(service.sessions.clone()), service };
+    let granted = issuer.service.open();
     issuer.end(&granted, EndReason::Revoked);
-    issuer.world.advance(HOUR * 2);
+    issuer.service.advance(HOUR * 2);
     assert_eq!(issuer.status_of(&granted), Status::Invalid);
     let shorter = fixture::policy_with([fixture::profile("web", ProfileSettings::default())]);
-    issuer.world.sessions.replace_snapshot(fixture::snapshot(shorter));
-    issuer.world.advance(HOUR * 9);
+    issuer.service.sessions.replace_snapshot(fixture::snapshot(shorter));
+    issuer.service.advance(HOUR * 9);
     assert_eq!(issuer.status_of(&granted), Status::Invalid, "its token is still out");
-    issuer.world.advance(HOUR * 2);
+    issuer.service.advance(HOUR * 2);
     assert_eq!(issuer.status_of(&granted), Status::Valid);
 }
 
 #[test]
 fn lists_continue_after_a_switch_to_a_shared_secret() {
     let issuer = Issuer::new();
-    let granted = issuer.world.open();
-    let (now, policy) = (issuer.world.clock.now(), issuer.world.policy.clone());
+    let granted = issuer.service.open();
+    let (now, policy) = (issuer.service.clock.now(), issuer.service.policy.clone());
     let mut records = fixture::key_records(Algorithm::EdDsa, 0);
     let made =
         crate::keys::missing(&records, Algorithm::Hs256, now.plus(SECOND), &SeededRandom::new(8));
     records.extend(made.unwrap());
     let at = |then| {
         let ring = crate::keys::KeyRing::new(&records, &policy, then).unwrap();
-        issuer.world.sessions.replace_snapshot(Arc::new(Snapshot::new(policy.clone(), ring)));
+        issuer.service.sessions.replace_snapshot(Arc::new(Snapshot::new(policy.clone(), ring)));
     };
-    issuer.world.advance(SECOND);
+    issuer.service.advance(SECOND);
     at(now.plus(SECOND));
     assert_eq!(issuer.status_of(&granted), Status::Valid, "its token is still checked elsewhere");
-    assert_eq!(claim_of(&issuer.world.open()), None, "no other service could verify it");
+    assert_eq!(claim_of(&issuer.service.open()), None, "no other service could verify it");
     // Until the last token of the key is dead.
-    issuer.world.advance(HOUR + Duration::from_secs(120));
+    issuer.service.advance(HOUR + Duration::from_secs(120));
     assert!(matches!(issuer.list(0), Err(StatusListError::SharedSecret)));
 }
 

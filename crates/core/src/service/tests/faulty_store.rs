@@ -1,4 +1,4 @@
-//! A store behind a wire that loses things: counts what is asked, fails as told.
+//! A store behind a store that loses things: counts what is asked, fails as told.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,22 +12,22 @@ use crate::session::ExtraClaims;
 use crate::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
 use crate::time::Timestamp;
 
-/// What becomes of one call.
+/// The outcome of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It is done and answered.
+pub(super) enum CallOutcome {
+    /// The store executes it and responds.
     Done,
-    /// The store isn't reached.
+    /// The store is not reached.
     Unreachable,
     /// The request is lost, and the caller cannot know.
     Lost,
-    /// It is done, and the answer gets lost.
+    /// The store executes it, and the response is lost.
     Unanswered,
-    /// It gets stuck, and is done right after the next call.
+    /// The request is delayed and executed right after the next call.
     Late,
 }
 
-impl Fate {
+impl CallOutcome {
     pub(super) const FAULTS: [Self; 4] =
         [Self::Unreachable, Self::Lost, Self::Unanswered, Self::Late];
 }
@@ -35,17 +35,17 @@ impl Fate {
 type Stuck = Box<dyn FnOnce(&MemoryStore) + Send>;
 type Hook = Box<dyn FnOnce(&MemoryStore) + Send>;
 
-pub(super) struct Wire {
+pub(super) struct FaultyStore {
     store: Arc<MemoryStore>,
-    fates: Mutex<VecDeque<Fate>>,
+    outcomes: Mutex<VecDeque<CallOutcome>>,
     calls: Mutex<Vec<&'static str>>,
     stuck: Mutex<Vec<Stuck>>,
     before: Mutex<VecDeque<(&'static str, Hook)>>,
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for FaultyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wire")
+        f.write_str("FaultyStore")
     }
 }
 
@@ -53,29 +53,29 @@ fn with<T, R>(mutex: &Mutex<T>, act: impl FnOnce(&mut T) -> R) -> R {
     act(&mut mutex.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-impl Wire {
+impl FaultyStore {
     pub(super) fn new(store: Arc<MemoryStore>) -> Self {
         Self {
             store,
-            fates: Mutex::default(),
+            outcomes: Mutex::default(),
             calls: Mutex::default(),
             stuck: Mutex::default(),
             before: Mutex::default(),
         }
     }
 
-    /// The next calls end like this; those after them are done.
-    pub(super) fn plan(&self, fates: &[Fate]) {
-        with(&self.fates, |plan| *plan = fates.iter().copied().collect());
+    /// Plans the outcomes of the next calls; later calls succeed.
+    pub(super) fn plan(&self, outcomes: &[CallOutcome]) {
+        with(&self.outcomes, |plan| *plan = outcomes.iter().copied().collect());
     }
 
-    /// What was asked since the last time.
+    /// The calls since the last time.
     pub(super) fn calls(&self) -> Vec<&'static str> {
         with(&self.calls, std::mem::take)
     }
 
-    /// Does this to the store right before the next call of that name is done. Said again, before
-    /// the one after it.
+    /// Runs `act` on the store right before the next call of that name. Further hooks apply to
+    /// further calls.
     pub(super) fn before(
         &self,
         call: &'static str,
@@ -102,15 +102,15 @@ impl Wire {
         }
         let stuck = with(&self.stuck, std::mem::take);
         let interrupted = || Err(StoreError::UnknownOutcome("the line went dead".into()));
-        let outcome = match with(&self.fates, VecDeque::pop_front).unwrap_or(Fate::Done) {
-            Fate::Done => act(&self.store),
-            Fate::Unreachable => Err(StoreError::Unreachable("no route".into())),
-            Fate::Lost => interrupted(),
-            Fate::Unanswered => {
+        let outcome = match with(&self.outcomes, VecDeque::pop_front).unwrap_or(CallOutcome::Done) {
+            CallOutcome::Done => act(&self.store),
+            CallOutcome::Unreachable => Err(StoreError::Unreachable("no route".into())),
+            CallOutcome::Lost => interrupted(),
+            CallOutcome::Unanswered => {
                 let _ = act(&self.store);
                 interrupted()
             }
-            Fate::Late => {
+            CallOutcome::Late => {
                 let late: Stuck = Box::new(move |store| drop(act(store)));
                 with(&self.stuck, |stuck| stuck.push(late));
                 interrupted()
@@ -124,7 +124,7 @@ impl Wire {
 }
 
 #[async_trait]
-impl SessionStore for Wire {
+impl SessionStore for FaultyStore {
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
         let session = session.clone();
         self.call("insert", move |store| block_on(store.insert(&session)))
