@@ -75,6 +75,10 @@ fn a_wrong_current_password_counts_as_a_failed_login() {
 fn concurrent_guesses_at_the_password_change_get_no_more_responses_than_the_limit() {
     let server = Setup::new()
         .set("limits.failed_logins_per_account", "10/15m")
+        // Slow enough that all guesses have begun before the first one ends.
+        .set("accounts.argon2.memory_kib", "16384")
+        .set("accounts.argon2.iterations", "4")
+        .set("accounts.argon2.max_concurrent", "1")
         .set("accounts.argon2.max_waiting", "1000")
         .start();
     let client = server.client();
