@@ -20,7 +20,7 @@ fn every_family_has_help_and_a_type_in_both_formats() {
     let (text, open) = (rendered(&metrics, Format::Text), rendered(&metrics, Format::OpenMetrics));
     for sample in [
         r#"aquaware_http_requests_total{route="/auth/login",method="POST",status="200"} 1"#,
-        r#"aquaware_http_request_duration_seconds_bucket{route="/auth/login",le="0.005"} 1"#,
+        r#"aquaware_http_request_duration_seconds_count{route="/auth/login"} 1"#,
         r#"aquaware_logins_total{outcome="invalid_credentials"} 0"#,
         r#"aquaware_refreshes_total{verdict="advanced"} 0"#,
         r#"aquaware_sessions_ended_total{reason="logout"} 0"#,
