@@ -95,6 +95,7 @@
 pub mod account;
 pub mod client_secret;
 pub mod keys;
+pub mod origin;
 pub mod password;
 pub mod policy;
 pub mod prelude;

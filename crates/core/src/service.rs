@@ -12,17 +12,21 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod budget;
 mod builder;
 mod clients;
 mod context;
 mod error;
 mod introspect;
 mod refresh;
+mod refused;
 mod response;
 mod sessions;
+mod settings;
 mod signing;
 mod snapshot;
 mod status;
+mod view;
 
 use thiserror::Error;
 
@@ -31,6 +35,7 @@ pub use self::accounts::{
     Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
     colliding_accounts,
 };
+pub use self::budget::{StoreTimeout, Timer};
 pub use self::builder::SessionsBuilder;
 pub use self::clients::{ClientError, ClientToken, Clients, Credentials};
 pub use self::context::RequestContext;
@@ -38,9 +43,11 @@ pub use self::error::{Error, ErrorKind};
 pub use self::introspect::{Introspected, RevokeError};
 pub use self::refresh::{CheckedRefresh, Presenter, RefreshError, RefreshOutcome, RefreshRequest};
 pub use self::response::TokenResponse;
-pub use self::sessions::{AuthError, Caller, NewSession, Sessions};
+pub use self::sessions::{AuthError, Caller, EndedSessions, NewSession, Sessions};
+pub use self::settings::SessionSettings;
 pub use self::snapshot::Snapshot;
 pub use self::status::{SignedList, StatusListError, StatusLists};
+pub use self::view::{InvalidCursorError, SessionCursor, SessionPage, SessionView};
 use crate::claims::Scope;
 use crate::id::SessionId;
 use crate::jwt::SignError;
@@ -63,6 +70,8 @@ pub struct Granted {
     pub scope: Scope,
     /// The session as it is now.
     pub session: Session,
+    /// The sessions that a login ended because the account had too many.
+    pub displaced: Vec<SessionId>,
 }
 
 /// A refresh token and its expiry.

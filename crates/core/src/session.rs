@@ -11,9 +11,10 @@ use thiserror::Error;
 pub use crate::claims::ExtraClaims;
 use crate::claims::Scope;
 use crate::id::{ClientId, Generation, SessionId, Subject};
+pub use crate::origin::Device;
+use crate::origin::Origin;
 use crate::retry::Mark;
 use crate::status::StatusIndex;
-use crate::text::{MAX_TEXT_BYTES, MAX_USER_AGENT_BYTES, tidy};
 use crate::time::{Leeway, Timestamp, expired};
 
 /// The record of a session. Stores keep all of it; only the core interprets it.
@@ -47,8 +48,13 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When a refresh last succeeded, not counting repeats; initially the time of the login.
     pub last_used_at: Timestamp,
+    /// The use to show as long as the last one is too recent to be shown; `None` before the first
+    /// refresh. See [`Session::visible_use`].
+    pub shown_use: Option<Use>,
     /// The mark of the attempt that began the live generation; `None` before the first refresh.
     pub mark: Option<Mark>,
+    /// The origin of that attempt, as far as it is recorded.
+    pub used_from: Option<Origin>,
     /// When and why the session ended. Never changes once set.
     pub ended: Option<Ended>,
     /// The session's index in the status lists, which no other record has. `None` if its client does
@@ -56,28 +62,13 @@ pub struct Session {
     pub status: Option<StatusIndex>,
 }
 
-/// The origin of a login, by which its owner recognizes it in a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Device {
-    /// A name given by the client, such as "kitchen tablet".
-    pub name: Option<String>,
-    /// The IP address of the login.
-    pub ip: Option<String>,
-    /// The `User-Agent` of the login.
-    pub user_agent: Option<String>,
-}
-
-impl Device {
-    /// The same without control characters, truncated to [`MAX_TEXT_BYTES`] and
-    /// [`MAX_USER_AGENT_BYTES`].
-    #[must_use]
-    pub fn tidied(self) -> Self {
-        Self {
-            name: tidy(self.name, MAX_TEXT_BYTES),
-            ip: tidy(self.ip, MAX_TEXT_BYTES),
-            user_agent: tidy(self.user_agent, MAX_USER_AGENT_BYTES),
-        }
-    }
+/// A use of a session: its login or a refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// When it happened.
+    pub at: Timestamp,
+    /// The end of the idle lifetime that followed from it.
+    pub expires_at: Timestamp,
 }
 
 /// When and why a session ended.
@@ -106,11 +97,13 @@ pub enum EndReason {
     AccountDisabled,
     /// The account was deleted.
     AccountDeleted,
+    /// A login exceeded the number of sessions that an account may have with one client.
+    Limit,
 }
 
 impl EndReason {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Logout,
         Self::LogoutAll,
         Self::Revoked,
@@ -118,6 +111,7 @@ impl EndReason {
         Self::PasswordChanged,
         Self::AccountDisabled,
         Self::AccountDeleted,
+        Self::Limit,
     ];
 
     /// The stable name under which stores keep the reason.
@@ -131,6 +125,7 @@ impl EndReason {
             Self::PasswordChanged => "password_changed",
             Self::AccountDisabled => "account_disabled",
             Self::AccountDeleted => "account_deleted",
+            Self::Limit => "limit",
         }
     }
 }
@@ -172,5 +167,28 @@ impl Session {
     #[must_use]
     pub fn forget_at(&self) -> Timestamp {
         self.refresh_expiry().plus(RETENTION)
+    }
+
+    /// The last use, or the one before it that may be shown if the last one was after `visible_before`.
+    #[must_use]
+    pub fn visible_use(&self, visible_before: Timestamp) -> Use {
+        let last = Use { at: self.last_used_at, expires_at: self.expires_at };
+        self.shown_use.filter(|_| self.last_used_at > visible_before).unwrap_or(last)
+    }
+
+    /// Records a use at `at`. Before that, the last use becomes the one to show if it may be shown by
+    /// now, or if there is no other.
+    pub fn note_use(&mut self, at: Timestamp, visible_before: Timestamp) {
+        self.shown_use = Some(self.visible_use(visible_before));
+        self.last_used_at = self.last_used_at.max(at);
+    }
+
+    /// Ends the session and erases everything that is not needed to refuse its tokens: the origin of
+    /// the login and of the last refresh, and the extra claims.
+    pub fn end(&mut self, ended: Ended) {
+        self.ended = Some(ended);
+        self.device = Device::default();
+        self.claims = ExtraClaims::new();
+        self.used_from = None;
     }
 }

@@ -18,7 +18,7 @@ pub use self::accounts::AccountStore;
 pub use self::error::{Cause, StoreError};
 pub use self::facts::{Setting, StoreFacts};
 pub use self::memory::MemoryStore;
-pub use self::sessions::{Advance, Outcome, Revoked, SessionStore};
+pub use self::sessions::{Advance, Outcome, Revoked, SessionStore, Touch};
 #[cfg(feature = "accounts")]
 pub use self::stored::StoredAccount;
 pub use self::stored::StoredSession;

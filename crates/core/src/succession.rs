@@ -10,19 +10,22 @@
 //! | has ended | [`Verdict::Ended`] |
 //! | is at the presented generation | [`Verdict::Advance`] by one, or [`Verdict::Keep`] |
 //! | is one ahead, and its mark is the attempt's | [`Verdict::Repeat`], even weeks later |
+//! | is one ahead, and the presenter proved to be the client | [`Verdict::Repeat`], even weeks later |
 //! | is one ahead, within the retry window of the first use | [`Verdict::Repeat`] |
 //! | is ahead otherwise | [`Verdict::Reuse`] |
 //! | is behind, because the store lost writes | [`Verdict::Advance`] past the presented one |
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use crate::claims::RefreshClaims;
 use crate::id::Generation;
 use crate::jwt::Verified;
+use crate::origin::Origin;
 use crate::policy::{ClientProfile, Rotation};
 use crate::retry::Mark;
 use crate::session::{EndReason, Session};
-use crate::store::Advance;
+use crate::store::{Advance, Touch};
 use crate::time::{Leeway, Timestamp, expired};
 
 /// The part of a verified refresh token that matters for the succession.
@@ -42,6 +45,17 @@ impl From<&Verified<RefreshClaims>> for Presented {
     }
 }
 
+/// What proves that the presenter is the client itself, and not a thief of its token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proof {
+    /// Nothing: the token can be presented by any party that has it.
+    #[default]
+    None,
+    /// The client is confidential and has authenticated (RFC 6749 §2.3).
+    ClientAuthentication,
+}
+
 /// One attempt to refresh: everything that [`judge`] considers besides the record.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
@@ -49,6 +63,10 @@ pub struct Attempt<'a> {
     pub presented: Presented,
     /// The mark by which a repetition of this attempt is recognized.
     pub mark: Mark,
+    /// What proves that the presenter is the client.
+    pub proof: Proof,
+    /// The origin of the request, as far as it may be stored. It affects no verdict.
+    pub origin: Option<Origin>,
     /// The client's profile.
     pub profile: &'a ClientProfile,
     /// The instant of the request.
@@ -61,8 +79,8 @@ pub struct Attempt<'a> {
 pub enum Verdict {
     /// Take this step and respond with the generation it leads to.
     Advance(Advance),
-    /// Rotation is `Never`: record the use and respond with an access token only.
-    Keep,
+    /// Rotation is `Never`: record this use and respond with an access token only.
+    Keep(Touch),
     /// The step was taken before: respond again with the live generation.
     Repeat,
     /// A second party has a copy of the token: end the session.
@@ -86,7 +104,11 @@ impl Attempt<'_> {
 
     fn proceed(&self) -> Verdict {
         match self.profile.rotation() {
-            Rotation::Never => Verdict::Keep,
+            Rotation::Never => Verdict::Keep(Touch {
+                generation: self.presented.generation,
+                at: self.now,
+                visible_before: self.visible_before(),
+            }),
             Rotation::Always => Verdict::Advance(self.step_past(self.presented.generation)),
         }
     }
@@ -96,10 +118,18 @@ impl Attempt<'_> {
             from,
             to: self.presented.generation.next(),
             mark: self.mark,
+            used_from: self.origin,
             issued_at: self.now,
             // Never earlier than before: a clock that is behind must not shorten a session.
             expires_at: self.profile.refresh_lifetime().from(self.now).max(self.presented.expiry),
+            visible_before: self.visible_before(),
         }
+    }
+
+    /// A use after this instant must not be shown yet: a thief who knows when the owner refreshed can
+    /// present a superseded token within the retry window.
+    fn visible_before(&self) -> Timestamp {
+        self.now.minus(self.profile.retry_window().saturating_mul(2))
     }
 
     /// The step for a record that is behind a token which only the issuer can have signed: past the
@@ -117,15 +147,23 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether this attempt repeats the one that began the live generation. A proof of another kind,
-    /// such as client authentication, would be a further alternative here.
+    /// Whether this attempt repeats the one that began the live generation.
     fn is_retry(&self, session: &Session) -> bool {
+        session.mark == Some(self.mark) || self.proof != Proof::None || self.is_within(session)
+    }
+
+    /// Whether the first use was within the retry window. A replica whose clock is behind must not
+    /// extend the window, so the first use must not be later than now by more than clocks may differ.
+    fn is_within(&self, session: &Session) -> bool {
         let window = self.profile.retry_window();
+        let start = session.issued_at.minus(MAX_CLOCK_LAG);
         // Zero means off, even for a replica whose clock is behind that of the first use.
-        let within = !window.is_zero() && self.now < session.issued_at.plus(window);
-        session.mark == Some(self.mark) || within
+        !window.is_zero() && start <= self.now && self.now < session.issued_at.plus(window)
     }
 }
+
+/// How far the clock of one replica may be behind that of another.
+pub const MAX_CLOCK_LAG: Duration = Duration::from_secs(5);
 
 /// Decides about `attempt`, given the current record.
 ///

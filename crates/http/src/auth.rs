@@ -1,6 +1,7 @@
 //! `/auth/*`: the first-party API.
 
 mod credentials;
+mod ending;
 mod profile;
 mod renewal;
 mod response;

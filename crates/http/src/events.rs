@@ -1,10 +1,12 @@
 //! Events for operators: what happened to an account or a session, as log lines with the target
-//! [`EVENT_TARGET`]. Their fields are ids and reasons, never an address, a token or a password.
+//! [`EVENT_TARGET`]. Their fields are ids, reasons and masked networks, never an address,
+//! a token or a password.
 //!
 //! docs/operations.md lists all of them.
 
 use aquaware_core::claims::RefreshClaims;
 use aquaware_core::id::{ClientId, Subject};
+use aquaware_core::origin::Origin;
 use aquaware_core::session::{EndReason, Session};
 
 /// The `tracing` target of events. The server logs events whatever its log level is.
@@ -99,5 +101,20 @@ pub(crate) fn refresh_token_reused(claims: &RefreshClaims) {
         session_id = %claims.sid,
         client_id = %claims.client_id,
         "refresh token reused: session ended"
+    );
+}
+
+/// The networks are masked to /24 and /48, whatever is stored.
+pub(crate) fn refresh_repeated_elsewhere(session: &Session, first: &Origin, repeat: &Origin) {
+    let network = |origin: &Origin| origin.network.map(|network| network.masked().to_string());
+    tracing::warn!(
+        target: EVENT_TARGET,
+        event = "refresh_repeated_elsewhere",
+        account_id = %session.subject,
+        session_id = %session.id,
+        client_id = %session.client,
+        first_network = network(first),
+        repeat_network = network(repeat),
+        "a refresh was repeated from another network or user agent"
     );
 }

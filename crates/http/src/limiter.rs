@@ -20,7 +20,8 @@ pub(crate) struct Limiter {
     log_in: RequestLimit<IpAddr>,
     sign_up: RequestLimit<IpAddr>,
     refresh: RequestLimit<SessionId>,
-    counted: Mutex<HashMap<SessionId, Generation>>,
+    /// The last counted generation; `None` for a session whose tokens were refused.
+    counted: Mutex<HashMap<SessionId, Option<Generation>>>,
 }
 
 /// The number of sessions for which the last counted generation is remembered.
@@ -73,15 +74,32 @@ impl Limiter {
 
     fn is_counted(&self, claims: &Verified<RefreshClaims>) -> bool {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.get(&claims.sid) == Some(&claims.generation)
+        counted.get(&claims.sid) == Some(&Some(claims.generation))
     }
 
     fn remember(&self, claims: &Verified<RefreshClaims>) {
+        let generation = Some(claims.generation);
+        // The tokens of a session that was refused go on being counted one by one.
+        self.record(claims.sid, |counted| *counted = counted.and(generation), generation);
+    }
+
+    fn record(
+        &self,
+        session: SessionId,
+        change: impl FnOnce(&mut Option<Generation>),
+        new: Option<Generation>,
+    ) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         // A forgotten generation counts once more, which is harmless.
         if counted.len() >= MAX_COUNTED {
             counted.clear();
         }
-        counted.insert(claims.sid, claims.generation);
+        counted.entry(session).and_modify(change).or_insert(new);
+    }
+
+    /// From now on, every request with a token of this session counts: it has ended, so none of them is
+    /// an honest retry.
+    pub(crate) fn refused(&self, session: SessionId) {
+        self.record(session, |counted| *counted = None, None);
     }
 }

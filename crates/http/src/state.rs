@@ -9,7 +9,7 @@ use aquaware_core::policy::{ClientProfile, Rotation, Transport};
 use aquaware_core::retry::{InvalidRetryKeyError, RetryKey};
 use aquaware_core::service::{
     Accounts, Caller, CheckedRefresh, ClientError, Clients, Credentials, Granted, RefreshError,
-    RefreshRequest, RequestContext, Sessions, StatusLists,
+    RefreshOutcome, RefreshRequest, RequestContext, Sessions, StatusLists,
 };
 use aquaware_core::time::{Clock, Timestamp};
 
@@ -134,6 +134,15 @@ impl State {
         tracing::debug!(session = %claims.sid, ?verdict, "refreshed");
         if verdict == RefreshVerdict::Reused {
             events::refresh_token_reused(claims);
+        }
+        match &result {
+            Ok((granted, RefreshOutcome::RepeatedElsewhere { first, repeat })) => {
+                events::refresh_repeated_elsewhere(&granted.session, first, repeat);
+            }
+            Err(RefreshError::Reused | RefreshError::Ended(_) | RefreshError::Unknown) => {
+                self.limiter.refused(claims.sid);
+            }
+            _ => {}
         }
         Ok(result?.0)
     }

@@ -1,9 +1,9 @@
 //! The session port: one key per session, one script per step. Operations on all sessions of a
 //! subject are in [`crate::subject`], status indices in [`crate::status`].
 
-use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use redis::Value;
@@ -58,15 +58,19 @@ impl SessionStore for RedisStore {
     }
 
     async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
-        let Advance { from, to, mark, issued_at, expires_at } = *step;
+        let Advance { from, to, mark, used_from, issued_at, expires_at, visible_before } = *step;
         let (from_text, to_text) = (from.number().to_string(), to.number().to_string());
-        let (issued, expires) = (issued_at.millis().to_string(), expires_at.millis().to_string());
-        let arguments: [&[u8]; 5] = [
+        let [issued, expires, visible] =
+            [issued_at, expires_at, visible_before].map(|time| time.millis().to_string());
+        let used_from = used_from.map(|origin| origin.to_string()).unwrap_or_default();
+        let arguments: [&[u8]; 7] = [
             from_text.as_bytes(),
             to_text.as_bytes(),
             mark.as_bytes(),
             issued.as_bytes(),
             expires.as_bytes(),
+            visible.as_bytes(),
+            used_from.as_bytes(),
         ];
         let (key, deadline) = (self.keys.session(id), self.deadline());
         let response = self.run(&scripts::ADVANCE, &key, &arguments, deadline).await?;
@@ -80,14 +84,11 @@ impl SessionStore for RedisStore {
         Ok(outcome)
     }
 
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError> {
-        let (number, instant) = (generation.number().to_string(), at.millis().to_string());
-        let arguments: [&[u8]; 2] = [number.as_bytes(), instant.as_bytes()];
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError> {
+        let Touch { generation, at, visible_before } = *touch;
+        let number = generation.number().to_string();
+        let [instant, visible] = [at, visible_before].map(|time| time.millis().to_string());
+        let arguments: [&[u8]; 3] = [number.as_bytes(), instant.as_bytes(), visible.as_bytes()];
         let (key, deadline) = (self.keys.session(id), self.deadline());
         let response = self.run(&scripts::TOUCH, &key, &arguments, deadline).await?;
         let outcome = outcome(id, response)?;
@@ -101,7 +102,11 @@ impl SessionStore for RedisStore {
     }
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
-        self.end_one(id, None, ended, self.deadline()).await
+        let outcome = self.end_one(id, None, ended, self.deadline()).await?;
+        if let Outcome::Applied(session) = &outcome {
+            self.drop_from_index_later(session);
+        }
+        Ok(outcome)
     }
 
     async fn end_all(
@@ -109,12 +114,30 @@ impl SessionStore for RedisStore {
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError> {
-        self.end_sessions(subject, except, ended, self.deadline()).await
+        self.end_sessions(subject, except, ended, at_most, self.deadline()).await
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
-        self.list_sessions(subject, self.deadline()).await
+    async fn end_least_used(
+        &self,
+        owner: (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let limits = (keep, at_most);
+        self.end_least_used_sessions(owner, except, limits, ended, self.deadline()).await
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.list_sessions(subject, after, at_most, self.deadline()).await
     }
 
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {

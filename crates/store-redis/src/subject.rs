@@ -2,10 +2,11 @@
 //!
 //! The index is a separate key, and in a Cluster often on another node, so index and session are never
 //! written in one step. The index may contain too much: entries of sessions that were never
-//! inserted, have expired or belong to another subject are ignored. It must not contain too little, therefore:
+//! inserted, have ended or expired, or belong to another subject are ignored. It must not contain too little, therefore:
 //! - an entry is written before its session;
-//! - an entry is removed only when its session cannot exist any more: after the end of its absolute
-//!   lifetime, or when it is not found and was created too long ago to be an insert in progress;
+//! - an entry is removed only when its session has ended or cannot exist any more: after the end of
+//!   its absolute lifetime, or when it is not found and was created too long ago to be an insert in
+//!   progress;
 //! - an entry is written again by every sixteenth use of its session, because after a failover the new
 //!   master may lack acknowledged writes. This does not slow down a refresh: it is sent after the
 //!   response, in the background. So `end_all` can miss a session with a lost entry for at most sixteen
@@ -14,11 +15,13 @@
 //! An entry consists of the session's id and its time of creation, so writing it again changes
 //! nothing.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use aquaware_core::id::{SessionId, Subject};
+use aquaware_core::id::{ClientId, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
 use aquaware_core::store::{Outcome, StoreError};
+use aquaware_core::time::Timestamp;
 use futures_util::stream::{self, StreamExt as _};
 use redis::Value;
 use tokio::time::Instant;
@@ -30,6 +33,8 @@ use crate::store::{RedisStore, unexpected};
 
 /// Number of sessions of a subject that are processed concurrently.
 const CONCURRENT_STEPS: usize = 128;
+/// Maximum number of sessions whose entries are read and removed together.
+const END_BATCH: usize = 500;
 /// How often `end_all` reads the index again to find sessions inserted in between. The port allows it
 /// to miss sessions of a client that logs in even faster.
 const MAX_PASSES: usize = 8;
@@ -82,69 +87,173 @@ impl RedisStore {
         });
     }
 
+    /// Removes the entry of a session that has ended, in the background.
+    pub(crate) fn drop_from_index_later(&self, session: &Session) {
+        let (store, entry) = (self.clone(), Entry::new(session));
+        let subject = session.subject.clone();
+        self.connection.runtime().spawn(async move {
+            // If it fails, the entry stays until its session is dropped.
+            let _ = store.drop_from_index(&subject, &[entry], store.deadline()).await;
+        });
+    }
+
+    /// Removes the entries of sessions that have ended; returns how many. Unlike those of sessions that
+    /// are not found, they can be removed at once.
+    async fn drop_from_index(
+        &self,
+        subject: &Subject,
+        entries: &[Entry],
+        deadline: Instant,
+    ) -> Result<usize, StoreError> {
+        if entries.is_empty() {
+            return Ok(0);
+        }
+        let key = self.keys.subject(subject);
+        let mut request = redis::cmd("ZREM");
+        request.arg(&key).arg(entries.iter().map(Entry::text).collect::<Vec<_>>());
+        match self.send(&request, &key, deadline).await? {
+            Value::Int(count) => Ok(usize::try_from(count).unwrap_or_default()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The order of the list is that of the entries, so only the sessions of the page are read.
     pub(crate) async fn list_sessions(
         &self,
         subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
         deadline: Instant,
     ) -> Result<Vec<Session>, StoreError> {
+        let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
+        let after = after.map(|(created_at, id)| (created_at.millis(), id));
+        let mut entries = self.entries(subject, 0, -1, deadline).await?;
+        entries.retain(|entry| after.is_none_or(|after| (entry.created, entry.id) < after));
+        entries.sort_unstable_by_key(|entry| Reverse((entry.created, entry.id)));
         let (mut sessions, mut stale) = (Vec::new(), Vec::new());
-        let entries = self.entries(subject, deadline).await?;
         let mut reads = stream::iter(entries)
             .map(|entry| async move { (self.session(&entry.id, deadline).await, entry) })
-            .buffer_unordered(CONCURRENT_STEPS);
-        while let Some((found, entry)) = reads.next().await {
+            .buffered(at_most.clamp(1, CONCURRENT_STEPS));
+        while sessions.len() < at_most
+            && let Some((found, entry)) = reads.next().await
+        {
             match found? {
-                Some(session) if session.subject == *subject => sessions.push(session),
+                Some(session) if session.subject == *subject && session.ended.is_none() => {
+                    sessions.push(session);
+                }
                 Some(_) => {}
                 None => stale.push(entry),
             }
         }
+        drop(reads);
         self.drop_entries_later(subject, stale);
         Ok(sessions)
     }
 
-    /// Ends the sessions one by one. If one fails, the others are ended all the same.
+    /// Ends up to `at_most` sessions, one by one, and removes their entries, so that the next call
+    /// continues with the others. If one fails, the others are ended all the same.
     pub(crate) async fn end_sessions(
         &self,
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
         deadline: Instant,
     ) -> Result<Vec<Session>, StoreError> {
-        let mut seen: HashSet<SessionId> = except.copied().into_iter().collect();
-        let (mut ended_sessions, mut stale, mut failed) = (Vec::new(), Vec::new(), None);
+        let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
+        let mut all = Vec::new();
         for _ in 0..MAX_PASSES {
-            let mut entries = match self.entries(subject, deadline).await {
-                Ok(entries) => entries,
-                Err(error) => {
-                    failed = Some(more_severe(failed, error));
+            let (mut start, before) = (0, all.len());
+            while all.len() < at_most {
+                let rows = (at_most - all.len()).min(END_BATCH);
+                let last = start + rows - 1;
+                let entries = match self.entries(subject, start, signed(last), deadline).await {
+                    Err(error) if all.is_empty() => return Err(error),
+                    entries => entries.map_err(partly_applied)?,
+                };
+                if entries.is_empty() {
                     break;
                 }
-            };
-            entries.retain(|entry| seen.insert(entry.id));
-            if entries.is_empty() {
+                start += entries.len();
+                let chosen = entries.into_iter().filter(|entry| Some(&entry.id) != except);
+                let batch = self.end_entries(subject, chosen, ended, deadline).await;
+                start -= batch.dropped.min(start);
+                all.extend(batch.sessions);
+                match batch.failed {
+                    None => {}
+                    Some(error) if all.is_empty() => return Err(error),
+                    Some(error) => return Err(partly_applied(error)),
+                }
+            }
+            if all.len() == before || all.len() >= at_most {
                 break;
             }
-            let mut ends = stream::iter(entries)
-                .map(|entry| async move {
-                    (self.end_one(&entry.id, Some(subject), ended, deadline).await, entry)
-                })
-                .buffer_unordered(CONCURRENT_STEPS);
-            while let Some((outcome, entry)) = ends.next().await {
-                match outcome {
-                    Ok(Outcome::Applied(session)) => ended_sessions.push(session),
-                    Ok(Outcome::Refused(_)) => {}
-                    Ok(Outcome::NotFound) => stale.push(entry),
-                    Err(error) => failed = Some(more_severe(failed, error)),
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn end_least_used_sessions(
+        &self,
+        (subject, client): (&Subject, &ClientId),
+        except: &SessionId,
+        (keep, at_most): (u32, u32),
+        ended: Ended,
+        deadline: Instant,
+    ) -> Result<Vec<Session>, StoreError> {
+        let [keep, at_most] =
+            [keep, at_most].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        let key = self.keys.subject(subject);
+        let mut request = redis::cmd("ZCARD");
+        request.arg(&key);
+        match self.send(&request, &key, deadline).await.map_err(before_step)? {
+            // The index contains all clients and may contain too much, never too little.
+            Value::Int(count) if usize::try_from(count).is_ok_and(|count| count > keep) => {}
+            Value::Int(_) => return Ok(Vec::new()),
+            _ => return Err(unexpected()),
+        }
+        let mut sessions = self.list_sessions(subject, None, u32::MAX, deadline).await?;
+        sessions.retain(|session| session.client == *client && session.id != *except);
+        sessions.sort_unstable_by_key(|session| Reverse((session.last_used_at, session.id)));
+        let excess = sessions.iter().skip(keep.saturating_sub(1)).take(at_most).map(Entry::new);
+        let batch = self.end_entries(subject, excess, ended, deadline).await;
+        match batch.failed {
+            None => Ok(batch.sessions),
+            Some(error) if batch.sessions.is_empty() => Err(error),
+            Some(error) => Err(partly_applied(error)),
+        }
+    }
+
+    async fn end_entries(
+        &self,
+        subject: &Subject,
+        entries: impl Iterator<Item = Entry>,
+        ended: Ended,
+        deadline: Instant,
+    ) -> EndedBatch {
+        let (mut sessions, mut over, mut stale) = (Vec::new(), Vec::new(), Vec::new());
+        let mut failed = None;
+        let entries: Vec<Entry> = entries.collect();
+        let mut ends = stream::iter(entries)
+            .map(|entry| async move {
+                (self.end_one(&entry.id, Some(subject), ended, deadline).await, entry)
+            })
+            .buffer_unordered(CONCURRENT_STEPS);
+        while let Some((outcome, entry)) = ends.next().await {
+            match outcome {
+                Ok(Outcome::Applied(session)) => {
+                    sessions.push(session);
+                    over.push(entry);
                 }
+                Ok(Outcome::Refused(session)) if session.ended.is_some() => over.push(entry),
+                Ok(Outcome::Refused(_)) => {}
+                Ok(Outcome::NotFound) => stale.push(entry),
+                Err(error) => failed = Some(more_severe(failed, error)),
             }
         }
         self.drop_entries_later(subject, stale);
-        match failed {
-            None => Ok(ended_sessions),
-            Some(error) if ended_sessions.is_empty() => Err(error),
-            Some(error) => Err(partly_applied(error)),
-        }
+        // If it fails, the entries are found and refused again.
+        let dropped = self.drop_from_index(subject, &over, deadline).await.unwrap_or_default();
+        EndedBatch { sessions, dropped, failed }
     }
 
     pub(crate) async fn set_claims_of_sessions(
@@ -155,7 +264,7 @@ impl RedisStore {
     ) -> Result<(), StoreError> {
         let claims = claims_text(claims).unwrap_or_default();
         let arguments: &[&[u8]] = &[subject.as_str().as_bytes(), claims.as_bytes()];
-        let mut changes = stream::iter(self.entries(subject, deadline).await?)
+        let mut changes = stream::iter(self.entries(subject, 0, -1, deadline).await?)
             .map(|entry| async move {
                 let key = self.keys.session(&entry.id);
                 self.run(&scripts::SET_CLAIMS, &key, arguments, deadline).await
@@ -168,15 +277,17 @@ impl RedisStore {
         failed.map_or(Ok(()), |error| Err(partly_applied(error)))
     }
 
-    /// The entries of the subject, at most one per session.
+    /// The entries of the subject from position `start` to `last`, at most one per session.
     async fn entries(
         &self,
         subject: &Subject,
+        start: usize,
+        last: i64,
         deadline: Instant,
     ) -> Result<Vec<Entry>, StoreError> {
         let key = self.keys.subject(subject);
         let mut request = redis::cmd("ZRANGE");
-        request.arg(&key).arg(0).arg(-1);
+        request.arg(&key).arg(start).arg(last);
         // A failed read has changed nothing.
         let found = self.send(&request, &key, deadline).await.map_err(before_step)?;
         let Value::Array(found) = found else { return Err(unexpected()) };
@@ -199,6 +310,19 @@ impl RedisStore {
             let _ = store.run(&scripts::INDEX_DROP, &key, &arguments, store.deadline()).await;
         });
     }
+}
+
+/// The sessions that were ended, and what became of their entries.
+struct EndedBatch {
+    sessions: Vec<Session>,
+    /// The number of entries that were removed.
+    dropped: usize,
+    /// The failure of an end or of its publication.
+    failed: Option<StoreError>,
+}
+
+fn signed(position: usize) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
 }
 
 /// Of two errors, one with an unknown outcome.

@@ -24,10 +24,10 @@ pub(crate) struct SessionRow {
     subject: String,
     client: String,
     scope: String,
-    claims: Option<String>,
-    device_name: Option<String>,
-    ip: Option<String>,
-    user_agent: Option<String>,
+    pub(crate) claims: Option<String>,
+    pub(crate) device_name: Option<String>,
+    pub(crate) ip: Option<String>,
+    pub(crate) user_agent: Option<String>,
     created_at: i64,
     ends_at: i64,
     pub(crate) generation: i64,
@@ -38,6 +38,9 @@ pub(crate) struct SessionRow {
     pub(crate) ended_at: Option<i64>,
     pub(crate) end_reason: Option<String>,
     status_index: Option<i64>,
+    shown_used_at: Option<i64>,
+    shown_expires_at: Option<i64>,
+    pub(crate) used_from: Option<String>,
 }
 
 impl From<&Session> for SessionRow {
@@ -62,11 +65,24 @@ impl From<&Session> for SessionRow {
             ended_at: stored.ended_at,
             end_reason: stored.end_reason,
             status_index: stored.status_index,
+            shown_used_at: stored.shown_used_at,
+            shown_expires_at: stored.shown_expires_at,
+            used_from: stored.used_from,
         }
     }
 }
 
 impl SessionRow {
+    /// Changes the row as the statements that end sessions do.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn end(&mut self, ended: aquaware_core::session::Ended) {
+        self.ended_at = Some(ended.at.millis());
+        self.end_reason = Some(ended.reason.as_str().to_owned());
+        let erased =
+            [&mut self.device_name, &mut self.ip, &mut self.user_agent, &mut self.used_from];
+        erased.into_iter().chain([&mut self.claims]).for_each(|field| *field = None);
+    }
+
     pub(crate) fn into_session(self) -> Result<Session, StoreError> {
         let stored = StoredSession {
             id: self.id,
@@ -87,6 +103,9 @@ impl SessionRow {
             ended_at: self.ended_at,
             end_reason: self.end_reason,
             status_index: self.status_index,
+            shown_used_at: self.shown_used_at,
+            shown_expires_at: self.shown_expires_at,
+            used_from: self.used_from,
         };
         stored.into_session()
     }
@@ -214,6 +233,11 @@ mod tests {
             expires_at: Timestamp::from_millis(4),
             last_used_at: Timestamp::from_millis(5),
             mark: Some(Mark::from_bytes([9; 16])),
+            used_from: "203.0.113.0/24 0f1e2d3c4b5a6978".parse().ok(),
+            shown_use: Some(aquaware_core::session::Use {
+                at: Timestamp::from_millis(2),
+                expires_at: Timestamp::from_millis(3),
+            }),
             ended: Some(Ended { at: Timestamp::from_millis(6), reason: EndReason::Reuse }),
             status: Some(StatusIndex::from_number(u32::MAX)),
         };
@@ -223,6 +247,8 @@ mod tests {
             claims: ExtraClaims::new(),
             device: Device::default(),
             mark: None,
+            used_from: None,
+            shown_use: None,
             ended: None,
             status: None,
             ..session

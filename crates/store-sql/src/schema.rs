@@ -42,6 +42,12 @@ diesel::table! {
         end_reason -> Nullable<Text>,
         /// Its index in the status lists, unique: an unsigned 32-bit number.
         status_index -> Nullable<BigInt>,
+        /// The use to show while the last one is too recent; null before the first refresh.
+        shown_used_at -> Nullable<BigInt>,
+        /// The end of the idle lifetime as of that use; null exactly when that is.
+        shown_expires_at -> Nullable<BigInt>,
+        /// The origin of the last refresh.
+        used_from -> Nullable<Text>,
     }
 }
 

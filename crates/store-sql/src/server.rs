@@ -16,7 +16,7 @@ mod store;
 mod tls;
 
 pub(crate) use self::connection::{Connection, SqlConnection};
-pub(crate) use self::engine::{EndSessions, Engine};
+pub(crate) use self::engine::Engine;
 pub(crate) use self::error::{Access, Execution, StatementError};
 pub(crate) use self::migration::{
     CREATE_MIGRATIONS, LOCK_WAIT, MAX_WAIT, Migrate, Migration, MigrationStatus, ServerState,

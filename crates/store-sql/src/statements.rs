@@ -7,7 +7,7 @@
 use aquaware_core::id::{Generation, SessionId};
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::{Ended, ExtraClaims};
-use aquaware_core::store::Advance;
+use aquaware_core::store::{Advance, Touch};
 use aquaware_core::time::Timestamp;
 use diesel::dsl::{AsExprOf, auto_type, case_when, delete, insert_into, update};
 use diesel::prelude::*;
@@ -59,15 +59,16 @@ pub(crate) fn session_by_id(id: Vec<u8>) -> _ {
     sessions::table.filter(sessions::id.eq(id))
 }
 
-#[auto_type]
-pub(crate) fn sessions_of(subject: String) -> _ {
-    sessions::table.filter(sessions::subject.eq(subject))
-}
-
 /// A generation as its column keeps it.
 pub(crate) fn generation_number(generation: Generation) -> i64 {
     // A generation has at most 53 bits, so the fallback is never taken.
     i64::try_from(generation.number()).unwrap_or(i64::MAX)
+}
+
+/// Whether the last use becomes the one to show before another use is recorded.
+#[auto_type]
+fn becomes_shown(visible_before: i64) -> _ {
+    sessions::shown_used_at.is_null().or(sessions::last_used_at.le(visible_before))
 }
 
 /// Advances a session that is live at `step.from`.
@@ -77,9 +78,12 @@ pub(crate) fn advance_session(id: SessionId, step: Advance) -> _ {
     let from: i64 = generation_number(step.from);
     let to: i64 = generation_number(step.to);
     let mark: Vec<u8> = step.mark.as_bytes().to_vec();
+    let used_from: Option<String> = step.used_from.map(|origin| origin.to_string());
     let issued_at: i64 = step.issued_at.millis();
-    let expires_at: i64 = step.expires_at.millis();
+    let expires_at: AsExprOf<i64, BigInt> = step.expires_at.millis().into_sql::<BigInt>();
     let used_at: AsExprOf<i64, BigInt> = issued_at.into_sql::<BigInt>();
+    let visible_before: i64 = step.visible_before.millis();
+    let becomes_shown: becomes_shown = becomes_shown(visible_before);
     update(
         sessions::table
             .filter(sessions::id.eq(id))
@@ -87,22 +91,31 @@ pub(crate) fn advance_session(id: SessionId, step: Advance) -> _ {
             .filter(sessions::ended_at.is_null()),
     )
     .set((
+        // MySQL assigns from left to right, so the columns that these read must come after them.
+        sessions::shown_expires_at.eq(case_when(becomes_shown, sessions::expires_at.nullable())
+            .otherwise(sessions::shown_expires_at)),
+        sessions::shown_used_at.eq(case_when(becomes_shown, sessions::last_used_at.nullable())
+            .otherwise(sessions::shown_used_at)),
         sessions::generation.eq(to),
         sessions::mark.eq(mark),
+        sessions::used_from.eq(used_from),
         sessions::issued_at.eq(issued_at),
-        sessions::expires_at.eq(expires_at),
         // The later of the two. The engines' own functions for it have different names.
+        sessions::expires_at.eq(case_when(sessions::expires_at.lt(expires_at), expires_at)
+            .otherwise(sessions::expires_at)),
         sessions::last_used_at.eq(case_when(sessions::last_used_at.lt(used_at), used_at)
             .otherwise(sessions::last_used_at)),
     ))
 }
 
-/// Records a use of a session that is live at `generation` and was last used before `at`.
+/// Records a use of a session that is live at `touch.generation` and was last used before.
 #[auto_type]
-pub(crate) fn touch_session(id: SessionId, generation: Generation, at: Timestamp) -> _ {
+pub(crate) fn touch_session(id: SessionId, touch: Touch) -> _ {
     let id: Vec<u8> = id.as_bytes().to_vec();
-    let generation: i64 = generation_number(generation);
-    let at: i64 = at.millis();
+    let generation: i64 = generation_number(touch.generation);
+    let at: i64 = touch.at.millis();
+    let visible_before: i64 = touch.visible_before.millis();
+    let becomes_shown: becomes_shown = becomes_shown(visible_before);
     update(
         sessions::table
             .filter(sessions::id.eq(id))
@@ -110,36 +123,108 @@ pub(crate) fn touch_session(id: SessionId, generation: Generation, at: Timestamp
             .filter(sessions::ended_at.is_null())
             .filter(sessions::last_used_at.lt(at)),
     )
-    .set(sessions::last_used_at.eq(at))
+    .set((
+        sessions::shown_expires_at.eq(case_when(becomes_shown, sessions::expires_at.nullable())
+            .otherwise(sessions::shown_expires_at)),
+        sessions::shown_used_at.eq(case_when(becomes_shown, sessions::last_used_at.nullable())
+            .otherwise(sessions::shown_used_at)),
+        sessions::last_used_at.eq(at),
+    ))
+}
+
+/// What an end sets, and what it erases.
+#[derive(AsChangeset, Clone)]
+#[diesel(table_name = sessions, treat_none_as_null = true)]
+pub(crate) struct End {
+    ended_at: i64,
+    end_reason: &'static str,
+    claims: Option<String>,
+    device_name: Option<String>,
+    ip: Option<String>,
+    user_agent: Option<String>,
+    used_from: Option<String>,
+}
+
+impl From<Ended> for End {
+    fn from(ended: Ended) -> Self {
+        Self {
+            ended_at: ended.at.millis(),
+            end_reason: ended.reason.as_str(),
+            claims: None,
+            device_name: None,
+            ip: None,
+            user_agent: None,
+            used_from: None,
+        }
+    }
 }
 
 /// Ends a session that has not ended.
 #[auto_type]
-pub(crate) fn end_session(id: SessionId, ended: Ended) -> _ {
+pub(crate) fn end_session(id: SessionId, end: End) -> _ {
     let id: Vec<u8> = id.as_bytes().to_vec();
-    let at: i64 = ended.at.millis();
-    let reason: &'static str = ended.reason.as_str();
     update(sessions::table.filter(sessions::id.eq(id)).filter(sessions::ended_at.is_null()))
-        .set((sessions::ended_at.eq(at), sessions::end_reason.eq(reason)))
+        .set(end)
 }
 
-/// The sessions of a subject that have not ended, except one; an empty id excepts none.
+/// Ends those of these sessions that have not ended.
 #[auto_type]
-pub(crate) fn live_sessions_of(subject: String, except: Vec<u8>) -> _ {
+pub(crate) fn end_sessions(ids: Vec<Vec<u8>>, end: End) -> _ {
+    update(sessions::table.filter(sessions::id.eq_any(ids)).filter(sessions::ended_at.is_null()))
+        .set(end)
+}
+
+/// The ids of some sessions of a subject that have not ended, except one; an empty id excepts none.
+#[auto_type]
+pub(crate) fn live_sessions_of(subject: String, except: Vec<u8>, rows: i64) -> _ {
     sessions::table
+        .select(sessions::id)
         .filter(sessions::subject.eq(subject))
         .filter(sessions::ended_at.is_null())
         .filter(sessions::id.ne(except))
+        .limit(rows)
 }
 
-/// Ends the live sessions of a subject, except one; MySQL locks them first.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+/// The ids of the sessions of a subject with a client that have not ended, except one and the `kept` others
+/// that were used last.
 #[auto_type]
-pub(crate) fn end_sessions(subject: String, except: Vec<u8>, ended: Ended) -> _ {
-    let at: i64 = ended.at.millis();
-    let reason: &'static str = ended.reason.as_str();
-    let live: live_sessions_of = live_sessions_of(subject, except);
-    update(live).set((sessions::ended_at.eq(at), sessions::end_reason.eq(reason)))
+pub(crate) fn least_used_sessions(
+    subject: String,
+    client: String,
+    except: Vec<u8>,
+    kept: i64,
+    rows: i64,
+) -> _ {
+    sessions::table
+        .select(sessions::id)
+        .filter(sessions::subject.eq(subject))
+        .filter(sessions::client.eq(client))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::id.ne(except))
+        .order((sessions::last_used_at.desc(), sessions::id.desc()))
+        .limit(rows)
+        .offset(kept)
+}
+
+/// The sessions of a subject that have not ended, newest first, those after a position.
+#[auto_type]
+pub(crate) fn list_sessions(subject: String, created_at: i64, id: Vec<u8>, rows: i64) -> _ {
+    sessions::table
+        .filter(sessions::subject.eq(subject))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::created_at.le(created_at))
+        .filter(sessions::created_at.lt(created_at).or(sessions::id.lt(id)))
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .limit(rows)
+}
+
+/// The position after which [`list_sessions`] begins: the last session of the page before, or one
+/// that comes before every session.
+pub(crate) fn list_position(after: Option<(Timestamp, SessionId)>) -> (i64, Vec<u8>) {
+    after.map_or_else(
+        || (i64::MAX, vec![u8::MAX; 17]),
+        |(created_at, id)| (created_at.millis(), id.as_bytes().to_vec()),
+    )
 }
 
 #[auto_type]

@@ -1,10 +1,9 @@
 //! Conditional updates of one session, and what a row means that was read after one of them changed
 //! nothing.
 
-use aquaware_core::id::{Generation, SessionId};
+use aquaware_core::id::SessionId;
 use aquaware_core::session::Ended;
-use aquaware_core::store::Advance;
-use aquaware_core::time::Timestamp;
+use aquaware_core::store::{Advance, Touch};
 
 use crate::row::SessionRow;
 use crate::statements::generation_number;
@@ -20,7 +19,7 @@ pub(crate) struct SessionUpdate {
 #[derive(Clone, Copy)]
 pub(crate) enum Change {
     Advance(Advance),
-    Touch { generation: Generation, at: Timestamp },
+    Touch(Touch),
     End(Ended),
 }
 
@@ -40,8 +39,8 @@ impl SessionUpdate {
         Self { id: *id, change: Change::Advance(*step) }
     }
 
-    pub(crate) fn touch(id: &SessionId, generation: Generation, at: Timestamp) -> Self {
-        Self { id: *id, change: Change::Touch { generation, at } }
+    pub(crate) fn touch(id: &SessionId, touch: &Touch) -> Self {
+        Self { id: *id, change: Change::Touch(*touch) }
     }
 
     pub(crate) fn end(id: &SessionId, ended: Ended) -> Self {
@@ -52,7 +51,7 @@ impl SessionUpdate {
     pub(crate) fn check(&self, row: &SessionRow) -> Condition {
         let expected = match self.change {
             Change::Advance(step) => Some(step.from),
-            Change::Touch { generation, .. } => Some(generation),
+            Change::Touch(touch) => Some(touch.generation),
             Change::End(_) => None,
         };
         let is_expected = |generation| row.generation == generation_number(generation);
@@ -61,7 +60,7 @@ impl SessionUpdate {
         }
         match self.change {
             // The last use never moves back.
-            Change::Touch { at, .. } if row.last_used_at >= at.millis() => {
+            Change::Touch(touch) if row.last_used_at >= touch.at.millis() => {
                 Condition::AlreadyApplied
             }
             _ => Condition::Holds,

@@ -2,7 +2,8 @@
 //! every check makes and verifies.
 
 use aquaware_core::account::Account;
-use aquaware_core::session::Session;
+use aquaware_core::id::{SessionId, Subject};
+use aquaware_core::session::{Ended, Session};
 use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
 
 use crate::error::{CheckError, CheckResult, difference, ensure, same, same_items};
@@ -29,7 +30,7 @@ pub(crate) fn same_session(what: &str, expected: &Session, found: &Session) -> C
     let list = differences!(
         Session, expected, found,
         id subject client scope claims device created_at ends_at generation issued_at expires_at
-        last_used_at mark ended status
+        last_used_at shown_use mark used_from ended status
     );
     without_differences(what, &list)
 }
@@ -125,6 +126,47 @@ pub(crate) async fn is_refused(
 ) -> CheckResult {
     same_outcome(what, &Outcome::Refused(expected.clone()), &outcome)?;
     is_stored(store, expected).await
+}
+
+/// Every session of `subject` that has not ended, read page by page. Fails if a page is too long.
+pub(crate) async fn list_all(
+    store: &dyn SessionStore,
+    subject: &Subject,
+) -> Result<Vec<Session>, CheckError> {
+    const PAGE: u32 = 64;
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(subject, after, PAGE).await?;
+        ensure(page.len() <= PAGE as usize, || format!("a page has {} sessions", page.len()))?;
+        let is_last = page.len() < PAGE as usize;
+        after = page.last().map(|session| (session.created_at, session.id));
+        all.extend(page);
+        ensure(all.len() <= 10_000, || "the pages of a list never end".to_owned())?;
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// Ends all sessions of `subject` except one, in batches. Fails if a batch is too large.
+pub(crate) async fn end_all(
+    store: &dyn SessionStore,
+    subject: &Subject,
+    except: Option<&SessionId>,
+    ended: Ended,
+) -> Result<Vec<Session>, CheckError> {
+    const BATCH: u32 = 64;
+    let mut all = Vec::new();
+    loop {
+        let batch = store.end_all(subject, except, ended, BATCH).await?;
+        ensure(batch.len() <= BATCH as usize, || format!("a batch has {} sessions", batch.len()))?;
+        let is_last = batch.len() < BATCH as usize;
+        all.extend(batch);
+        ensure(all.len() <= 10_000, || "the batches never end".to_owned())?;
+        if is_last {
+            return Ok(all);
+        }
+    }
 }
 
 /// Creates `account` and returns it.

@@ -24,9 +24,9 @@ use aquaware_core::claims::Scope;
 use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::retry::Mark;
 use aquaware_core::secret::PasswordHash;
-use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Session};
+use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Session, Use};
 use aquaware_core::status::StatusIndex;
-use aquaware_core::store::Advance;
+use aquaware_core::store::{Advance, Touch};
 use aquaware_core::time::Timestamp;
 use serde_json::json;
 
@@ -131,7 +131,9 @@ pub fn minimal(number: u64) -> Session {
         issued_at: NOON,
         expires_at: NOON.plus(days(30)),
         last_used_at: NOON,
+        shown_use: None,
         mark: None,
+        used_from: None,
         ended: None,
         status: None,
     }
@@ -153,7 +155,9 @@ pub fn full(number: u64) -> Session {
         created_at: earlier(86_400),
         issued_at: later(1),
         last_used_at: later(2),
+        shown_use: Some(Use { at: earlier(5), expires_at: earlier(5).plus(days(30)) }),
         mark: Some(mark(number)),
+        used_from: "2001:db8::/48 0123456789abcdef".parse().ok(),
         status: Some(status_index(u32::try_from(number).expect("a small number"))),
         ..minimal(number)
     }
@@ -174,23 +178,41 @@ pub fn step(session: &Session, by: u64) -> Advance {
         from: session.generation,
         to,
         mark: mark(1000 + to.number()),
+        used_from: "203.0.113.0/24 fedcba9876543210".parse().ok(),
         issued_at,
         expires_at: issued_at.plus(days(30)),
+        visible_before: issued_at.minus(Duration::from_secs(60)),
     }
+}
+
+/// A use of `session` at `at`, with which the last use becomes the one to show.
+#[must_use]
+pub fn touch(session: &Session, at: Timestamp) -> Touch {
+    Touch { generation: session.generation, at, visible_before: LAST_INSTANT }
+}
+
+/// The record of `session` after `touch`.
+#[must_use]
+pub fn touched(session: &Session, touch: &Touch) -> Session {
+    let mut session = session.clone();
+    touch.apply(&mut session);
+    session
+}
+
+/// The record of `session` after `end`: with nothing left that is not needed to refuse its tokens.
+#[must_use]
+pub fn over(session: &Session, end: Ended) -> Session {
+    let mut session = session.clone();
+    session.end(end);
+    session
 }
 
 /// The record of `session` after `step`.
 #[must_use]
 pub fn advanced(session: &Session, step: &Advance) -> Session {
-    let Advance { from: _, to, mark, issued_at, expires_at } = *step;
-    Session {
-        generation: to,
-        mark: Some(mark),
-        issued_at,
-        expires_at,
-        last_used_at: session.last_used_at.max(issued_at),
-        ..session.clone()
-    }
+    let mut session = session.clone();
+    step.apply(&mut session);
+    session
 }
 
 /// An account without any optional value.

@@ -75,6 +75,8 @@ macro_rules! __each_session_check {
             replays_in_the_same_instant_are_distinguished_by_generation
             an_advance_that_changes_only_the_generation_is_applied
             an_advance_never_moves_the_last_use_back
+            an_advance_never_moves_the_expiry_back
+            the_shown_use_changes_only_when_the_last_use_is_old_enough
             an_advance_does_not_change_other_sessions
             ten_thousand_generations_stay_one_record
 
@@ -92,8 +94,12 @@ macro_rules! __each_session_check {
             end_all_ends_and_returns_the_live_sessions
             end_all_skips_the_exception
             end_all_of_an_unknown_subject_ends_nothing
+            an_end_erases_what_ended_sessions_do_not_need
+            end_all_respects_its_limit
+            end_least_used_keeps_the_sessions_used_last
 
-            a_list_contains_live_and_ended_sessions
+            a_list_contains_only_live_sessions
+            a_list_is_in_pages_newest_first
             a_long_list_is_complete
             set_claims_changes_only_live_sessions_of_the_subject
             similar_subjects_are_different

@@ -111,7 +111,7 @@ impl Service {
         // A table that cannot be read must be reported as unavailable, never as a missing user.
         let Some(user) = self.users.by_subject(subject) else {
             let reason = EndReason::AccountDeleted;
-            self.sessions.end_all(context, subject, None, reason).await?;
+            let _ = self.sessions.end_all(context, subject, None, reason).await?;
             return Err(Rejection::UserGone);
         };
         let claims = user.claims();
@@ -191,7 +191,7 @@ async fn refresh(
     let token = &service.sessions.check_refresh(&context, &refresh_token)?;
     service.follow(&context, &token.claims().sub).await?;
     let (presenter, retry_key) = (Presenter::FirstParty, key.as_ref());
-    let request = RefreshRequest { token, presenter, scope: None, retry_key };
+    let request = RefreshRequest { token, presenter, scope: None, retry_key, device: None };
     let (granted, _) = service.sessions.renew(&context, request).await?;
     Ok(tokens(&granted, context.now))
 }

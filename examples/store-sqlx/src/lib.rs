@@ -1,21 +1,24 @@
 //! An example of a storage adapter: sessions and accounts on sqlx and SQLite.
 //!
-//! Every record is one JSON text, the stored form of the core, and every change is one statement: a
-//! JSON merge patch (RFC 7396), with the condition in the `WHERE`. Generated columns make the values
-//! that conditions and indexes need visible to SQL; see `schema.sql`. The conformance checks run in
+//! Every record is one JSON text, the stored form of the core. A step on one session reads and writes
+//! it in one immediate transaction, and the core changes the record; a change of many sessions is one
+//! statement with a JSON merge patch (RFC 7396). Generated columns make the values that conditions and
+//! indexes need visible to SQL; see `schema.sql`. The conformance checks run in
 //! `tests/`.
 
 mod accounts;
 
+use std::cmp::Reverse;
 use std::path::Path;
 
-use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
 use aquaware_core::status::StatusIndex;
-use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, StoredSession};
+use aquaware_core::store::{
+    Advance, Outcome, Revoked, SessionStore, StoreError, StoredSession, Touch,
+};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sqlx::query::{Query, QueryScalar};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePool, SqliteSynchronous};
@@ -53,47 +56,27 @@ impl SqlxStore {
         found.map(|Json(stored)| stored.into_session()).collect()
     }
 
-    /// Patches a session that has not ended and, if a generation is given, is at that generation.
-    /// Reads the record in the same transaction, so that it explains a refusal.
+    /// Changes a session that has not ended and, if a generation is given, is at that generation. It
+    /// is read and written in one transaction, which no other write can interrupt.
     async fn step(
         &self,
         id: &SessionId,
         generation: Option<Generation>,
-        used_at: Timestamp,
-        patch: Value,
+        change: impl FnOnce(&mut Session) + Send,
     ) -> Result<Outcome> {
-        let update = query(
-            "UPDATE sessions SET record = json_set(json_patch(record, ?),
-             '$.last_used_at', max(record ->> 'last_used_at', ?))
-             WHERE id = ? AND generation = ifnull(?, generation) AND ended_at IS NULL",
-        );
-        let update = update.bind(Json(patch)).bind(used_at.millis()).bind(id.to_string());
-        let update = update.bind(generation.map(|from| from.number().cast_signed()));
         let mut transaction = self.0.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        let updated = update.execute(&mut *transaction).await.map_err(store_error)?;
         let found = find(id).fetch_optional(&mut *transaction).await.map_err(store_error)?;
-        let session = found.map(|Json(stored)| stored.into_session()).transpose()?;
+        let Some(Json(stored)) = found else { return Ok(Outcome::NotFound) };
+        let mut session = stored.into_session()?;
+        if session.ended.is_some() || generation.is_some_and(|it| it != session.generation) {
+            return Ok(Outcome::Refused(session));
+        }
+        change(&mut session);
+        let update = query("UPDATE sessions SET record = ? WHERE id = ?");
+        let update = update.bind(Json(StoredSession::from(&session))).bind(id.to_string());
+        update.execute(&mut *transaction).await.map_err(store_error)?;
         transaction.commit().await.map_err(store_error)?;
-        Ok(match session {
-            Some(session) if updated.rows_affected() == 1 => Outcome::Applied(session),
-            Some(session) => Outcome::Refused(session),
-            None => Outcome::NotFound,
-        })
-    }
-
-    /// Patches the sessions of a subject that have not ended.
-    async fn patch_all(
-        &self,
-        subject: &Subject,
-        except: Option<&SessionId>,
-        patch: Value,
-    ) -> Result<Vec<Session>> {
-        let update = query_scalar(
-            "UPDATE sessions SET record = json_patch(record, ?)
-             WHERE subject = ? AND id IS NOT ? AND ended_at IS NULL RETURNING record",
-        );
-        let update = update.bind(Json(patch)).bind(subject.as_str());
-        self.sessions(update.bind(except.map(SessionId::to_string))).await
+        Ok(Outcome::Applied(session))
     }
 }
 
@@ -129,18 +112,15 @@ impl SessionStore for SqlxStore {
     }
 
     async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome> {
-        let mark = URL_SAFE_NO_PAD.encode(step.mark.as_bytes());
-        let patch = json!({ "generation": step.to.number(), "mark": mark,
-            "issued_at": step.issued_at.millis(), "expires_at": step.expires_at.millis() });
-        self.step(id, Some(step.from), step.issued_at, patch).await
+        self.step(id, Some(step.from), |session| step.apply(session)).await
     }
 
-    async fn touch(&self, id: &SessionId, at: Generation, used_at: Timestamp) -> Result<Outcome> {
-        self.step(id, Some(at), used_at, json!({})).await
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome> {
+        self.step(id, Some(touch.generation), |session| touch.apply(session)).await
     }
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome> {
-        self.step(id, None, Timestamp::from_millis(i64::MIN), end_patch(ended)).await
+        self.step(id, None, |session| session.end(ended)).await
     }
 
     async fn end_all(
@@ -148,17 +128,62 @@ impl SessionStore for SqlxStore {
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>> {
-        self.patch_all(subject, except, end_patch(ended)).await
+        let update = query_scalar(
+            "UPDATE sessions SET record = json_patch(record, ?) WHERE rowid IN
+             (SELECT rowid FROM sessions WHERE subject = ? AND id IS NOT ? AND ended_at IS NULL
+             LIMIT ?) RETURNING record",
+        );
+        let update = update.bind(Json(end_patch(ended))).bind(subject.as_str());
+        self.sessions(update.bind(except.map(SessionId::to_string)).bind(at_most)).await
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>> {
-        let select = query_scalar("SELECT record FROM sessions WHERE subject = ?");
-        self.sessions(select.bind(subject.as_str())).await
+    async fn end_least_used(
+        &self,
+        (subject, client): (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>> {
+        let update = query_scalar(
+            "UPDATE sessions SET record = json_patch(record, ?) WHERE rowid IN
+             (SELECT rowid FROM sessions WHERE subject = ? AND record ->> 'client' = ?
+             AND id IS NOT ? AND ended_at IS NULL
+             ORDER BY record ->> 'last_used_at' DESC LIMIT ? OFFSET ?) RETURNING record",
+        );
+        let update = update.bind(Json(end_patch(ended))).bind(subject.as_str());
+        let update = update.bind(client.as_str()).bind(except.to_string());
+        self.sessions(update.bind(at_most).bind(keep.saturating_sub(1))).await
+    }
+
+    /// The text of an id has another order than its bytes, so the sessions are sorted here.
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>> {
+        let select = query_scalar(
+            "SELECT record FROM sessions WHERE subject = ? AND ended_at IS NULL
+             AND record ->> 'created_at' <= ?",
+        );
+        let latest = after.map_or(i64::MAX, |(created_at, _)| created_at.millis());
+        let mut sessions = self.sessions(select.bind(subject.as_str()).bind(latest)).await?;
+        sessions.retain(|it| after.is_none_or(|after| (it.created_at, it.id) < after));
+        sessions.sort_by_key(|session| Reverse((session.created_at, session.id)));
+        sessions.truncate(usize::try_from(at_most).unwrap_or(usize::MAX));
+        Ok(sessions)
     }
 
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<()> {
-        self.patch_all(subject, None, json!({ "claims": claims_text(claims) })).await.map(drop)
+        let update = query(
+            "UPDATE sessions SET record = json_patch(record, ?)
+             WHERE subject = ? AND ended_at IS NULL",
+        );
+        let update = update.bind(Json(json!({ "claims": claims_text(claims) })));
+        self.execute(update.bind(subject.as_str())).await.map(drop)
     }
 
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64> {
@@ -192,8 +217,10 @@ impl SessionStore for SqlxStore {
     }
 }
 
+/// A merge patch removes what is null: only what is needed to refuse tokens remains.
 fn end_patch(ended: Ended) -> Value {
-    json!({ "ended_at": ended.at.millis(), "end_reason": ended.reason.as_str() })
+    json!({ "ended_at": ended.at.millis(), "end_reason": ended.reason.as_str(),
+        "claims": null, "device_name": null, "ip": null, "user_agent": null, "used_from": null })
 }
 
 // Compiles the examples of the page on storage adapters.

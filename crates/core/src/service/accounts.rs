@@ -11,7 +11,7 @@ pub use self::collisions::colliding_accounts;
 pub use self::login::{LogIn, LoginError};
 pub use self::passwords::{PasswordChange, PasswordError, SignUp, SignUpError};
 use super::RequestContext;
-use super::sessions::{Caller, Sessions};
+use super::sessions::{Caller, EndedSessions, Sessions};
 use crate::account::{Account, Login};
 use crate::id::Subject;
 use crate::password::PasswordHasher;
@@ -44,8 +44,12 @@ impl Accounts {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn of_caller(&self, caller: &Caller) -> Result<Option<Account>, StoreError> {
-        let found = self.store.by_id(&caller.session.subject).await?;
+    pub async fn of_caller(
+        &self,
+        context: &RequestContext,
+        caller: &Caller,
+    ) -> Result<Option<Account>, StoreError> {
+        let found = context.budget.wait(self.store.by_id(&caller.session.subject)).await?;
         Ok(found.filter(|account| account.disabled_at.is_none()))
     }
 
@@ -86,8 +90,8 @@ impl Accounts {
         self.store.list(after, at_most).await
     }
 
-    /// Disables an account, so that it cannot log in, and ends its sessions. Returns `false` if the account
-    /// does not exist.
+    /// Disables an account, so that it cannot log in, and ends its sessions as
+    /// [`Sessions::end_all`] does. Returns `None` if the account does not exist.
     ///
     /// # Errors
     /// [`StoreError`]; retrying is safe.
@@ -95,10 +99,10 @@ impl Accounts {
         &self,
         context: &RequestContext,
         id: &Subject,
-    ) -> Result<bool, StoreError> {
-        let exists = self.store.set_disabled(id, Some(context.now)).await?;
-        self.sessions.end_all(context, id, None, EndReason::AccountDisabled).await?;
-        Ok(exists)
+    ) -> Result<Option<EndedSessions>, StoreError> {
+        let exists = context.budget.wait(self.store.set_disabled(id, Some(context.now))).await?;
+        let ended = self.sessions.end_all(context, id, None, EndReason::AccountDisabled).await?;
+        Ok(exists.then_some(ended))
     }
 
     /// Enables a disabled account. Its sessions stay ended. Returns `false` if the account
@@ -110,14 +114,19 @@ impl Accounts {
         self.store.set_disabled(id, None).await
     }
 
-    /// Deletes an account and ends its sessions. Returns `false` if the account does not exist.
+    /// Deletes an account and ends its sessions as [`Sessions::end_all`] does. Returns `None` if
+    /// the account does not exist.
     ///
     /// # Errors
     /// [`StoreError`]; retrying is safe.
-    pub async fn delete(&self, context: &RequestContext, id: &Subject) -> Result<bool, StoreError> {
-        let existed = self.store.delete(id).await?;
-        self.sessions.end_all(context, id, None, EndReason::AccountDeleted).await?;
-        Ok(existed)
+    pub async fn delete(
+        &self,
+        context: &RequestContext,
+        id: &Subject,
+    ) -> Result<Option<EndedSessions>, StoreError> {
+        let existed = context.budget.wait(self.store.delete(id)).await?;
+        let ended = self.sessions.end_all(context, id, None, EndReason::AccountDeleted).await?;
+        Ok(existed.then_some(ended))
     }
 
     /// Replaces an account's extra claims. Its sessions carry them from their next refresh on.

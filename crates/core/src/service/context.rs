@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::snapshot::Snapshot;
 use crate::claims::AccessClaims;
 use crate::id::{ClientId, Issuer};
@@ -20,9 +21,18 @@ pub struct RequestContext {
     pub snapshot: Arc<Snapshot>,
     /// The instant of the request.
     pub now: Timestamp,
+    /// How long the request may still wait for stores.
+    pub(super) budget: Budget,
 }
 
 impl RequestContext {
+    /// The same for work that goes on after the response, with no bound on the time that it waits for
+    /// stores.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self { budget: Budget::new(None), ..self.clone() }
+    }
+
     /// The profile of the client `id`, if it is configured.
     #[must_use]
     pub fn client(&self, id: &ClientId) -> Option<&ClientProfile> {

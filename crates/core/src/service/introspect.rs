@@ -44,19 +44,43 @@ impl Sessions {
     ) -> Result<Option<Introspected>, StoreError> {
         let now = context.now;
         if let Ok(claims) = context.check_access(token) {
-            let Some(id) = claims.sid else { return Ok(Some(Introspected::Access(claims))) };
-            let session = self.store.find(&id).await?;
-            let live = session.is_some_and(|it| it.is_live(now) && it.subject == claims.sub);
-            return Ok(live.then_some(Introspected::Access(claims)));
+            return self.introspect_claims(context, claims).await;
         }
         let Ok(claims) = context.snapshot.check_refresh(token, now) else { return Ok(None) };
         if expired(claims.exp, Leeway::NONE, now) {
             return Ok(None);
         }
-        let session = self.store.find(&claims.sid).await?;
+        let session = context.budget.wait(self.store.find(&claims.sid)).await?;
         // A generation ahead of the record is valid too: the store lost writes.
         let current = session.filter(|it| it.is_live(now) && it.generation <= claims.generation);
         Ok(current.map(|session| Introspected::Refresh(claims, session.scope)))
+    }
+
+    /// Describes `token` if it is an active access token; nothing about a refresh token, since whether
+    /// it has been superseded reveals when the session was refreshed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn introspect_access(
+        &self,
+        context: &RequestContext,
+        token: &str,
+    ) -> Result<Option<Introspected>, StoreError> {
+        match context.check_access(token) {
+            Ok(claims) => self.introspect_claims(context, claims).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn introspect_claims(
+        &self,
+        context: &RequestContext,
+        claims: Verified<AccessClaims>,
+    ) -> Result<Option<Introspected>, StoreError> {
+        let Some(id) = claims.sid else { return Ok(Some(Introspected::Access(claims))) };
+        let session = context.budget.wait(self.store.find(&id)).await?;
+        let live = session.is_some_and(|it| it.is_live(context.now) && it.subject == claims.sub);
+        Ok(live.then_some(Introspected::Access(claims)))
     }
 
     /// Ends the session of a token of either kind. `client` is the requesting client, if it named

@@ -9,11 +9,12 @@ use super::{Granted, RequestContext, ServiceError};
 use crate::claims::{RefreshClaims, Scope};
 use crate::id::{ClientId, SessionId};
 use crate::jwt::{TokenError, Verified};
+use crate::origin::Origin;
 use crate::policy::{ClientProfile, Grant, Rotation};
 use crate::retry::{Mark, RetryKey};
-use crate::session::{EndReason, Session};
+use crate::session::{Device, EndReason, Session};
 use crate::store::{Outcome, StoreError};
-use crate::succession::{Attempt, Verdict, judge};
+use crate::succession::{Attempt, Proof, Verdict, judge};
 
 /// How a refresh succeeded. For metrics: clients see no difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +25,14 @@ pub enum RefreshOutcome {
     Kept,
     /// An earlier response was repeated.
     Repeated,
+    /// An earlier response was repeated, but to another network or user agent, as far as these are
+    /// recorded. Honest clients change addresses too, so this is a trace and not a reason to reject.
+    RepeatedElsewhere {
+        /// The origin of the first use.
+        first: Origin,
+        /// The origin of the repeat.
+        repeat: Origin,
+    },
     /// The store had lost writes; the session advanced past the presented token.
     Healed,
 }
@@ -84,6 +93,13 @@ impl Presenter<'_> {
         }
     }
 
+    fn proof(self, profile: &ClientProfile) -> Proof {
+        match self {
+            Self::Client(_) if profile.is_confidential() => Proof::ClientAuthentication,
+            Self::Client(_) | Self::FirstParty => Proof::None,
+        }
+    }
+
     fn may_renew(self, profile: &ClientProfile) -> bool {
         let authenticated = matches!(self, Self::Client(_)) || !profile.is_confidential();
         authenticated && profile.allows(Grant::RefreshToken)
@@ -123,6 +139,8 @@ pub struct RefreshRequest<'a> {
     pub scope: Option<&'a Scope>,
     /// The client's key for this attempt.
     pub retry_key: Option<&'a RetryKey>,
+    /// The origin of the request.
+    pub device: Option<&'a Device>,
 }
 
 /// Limit on the store operations of one refresh. Every lost race means that another request has
@@ -143,7 +161,8 @@ impl Sessions {
     ) -> Result<(Granted, RefreshOutcome), RefreshError> {
         let token = &self.check_refresh(context, token)?;
         let presenter = Presenter::FirstParty;
-        self.renew(context, RefreshRequest { token, presenter, scope: None, retry_key }).await
+        let request = RefreshRequest { token, presenter, scope: None, retry_key, device: None };
+        self.renew(context, request).await
     }
 
     /// Checks that this issuer signed `token`, without the store.
@@ -174,7 +193,7 @@ impl Sessions {
         request: RefreshRequest<'_>,
     ) -> Result<(Granted, RefreshOutcome), RefreshError> {
         context.check_clock()?;
-        let RefreshRequest { token, presenter, scope, retry_key } = request;
+        let RefreshRequest { token, presenter, scope, retry_key, device } = request;
         let CheckedRefresh { claims, profile } = token;
         presenter.may_present(claims)?;
         let profile = profile
@@ -183,14 +202,26 @@ impl Sessions {
         let attempt = Attempt {
             presented: claims.into(),
             mark: Mark::of(retry_key, &claims.sid, &*self.random),
+            proof: presenter.proof(profile),
+            origin: device.and_then(|device| Origin::new(self.settings.record, device)),
             profile,
             now: context.now,
         };
         let seen = match scope {
-            Some(scope) => Some(self.check_narrowing(&claims.sid, scope, &attempt).await?),
+            Some(scope) => Some(self.check_narrowing(context, &claims.sid, scope, &attempt).await?),
+            None if self.refused.contains(&claims.sid) => {
+                let found = context.budget.wait(self.store.find(&claims.sid)).await?;
+                Some(found.ok_or(RefreshError::Unknown)?)
+            }
             None => None,
         };
-        let (session, outcome) = self.settle(context, &claims.sid, &attempt, seen).await?;
+        let (session, outcome) = match self.settle(context, &claims.sid, &attempt, seen).await {
+            Err(error @ (RefreshError::Reused | RefreshError::Ended(_))) => {
+                self.refused.add(claims.sid);
+                return Err(error);
+            }
+            result => result?,
+        };
         // A client that keeps its token already holds the one of this generation.
         let has_token = profile.rotation() == Rotation::Never
             && session.generation == attempt.presented.generation;
@@ -203,13 +234,15 @@ impl Sessions {
     /// anyway, the scope does not matter: reuse is detected whatever scope is requested.
     async fn check_narrowing(
         &self,
+        context: &RequestContext,
         id: &SessionId,
         scope: &Scope,
         attempt: &Attempt<'_>,
     ) -> Result<Session, RefreshError> {
-        let session = self.store.find(id).await?.ok_or(RefreshError::Unknown)?;
+        let found = context.budget.wait(self.store.find(id)).await?;
+        let session = found.ok_or(RefreshError::Unknown)?;
         let rejected = match judge(&session, attempt) {
-            Verdict::Advance(_) | Verdict::Keep | Verdict::Repeat => false,
+            Verdict::Advance(_) | Verdict::Keep(_) | Verdict::Repeat => false,
             Verdict::Reuse | Verdict::Expired | Verdict::Ended(_) => true,
         };
         if rejected || scope.is_within(&session.scope) {
@@ -232,11 +265,16 @@ impl Sessions {
             seen.as_ref().map_or_else(|| attempt.opening(), |session| judge(session, attempt));
         for _ in 0..MAX_STEPS {
             let result = match (verdict, seen) {
-                (Verdict::Advance(step), _) => self.store.advance(id, &step).await,
-                (Verdict::Keep, _) => {
-                    self.store.touch(id, attempt.presented.generation, attempt.now).await
+                (Verdict::Advance(step), _) => {
+                    context.budget.wait(self.store.advance(id, &step)).await
                 }
-                (Verdict::Repeat, Some(session)) => return Ok((session, RefreshOutcome::Repeated)),
+                (Verdict::Keep(touch), _) => {
+                    context.budget.wait(self.store.touch(id, &touch)).await
+                }
+                (Verdict::Repeat, Some(session)) => {
+                    let outcome = repeated(&session, attempt);
+                    return Ok((session, outcome));
+                }
                 (Verdict::Repeat, None) => return Err(RefreshError::Unknown),
                 (Verdict::Reuse, _) => {
                     self.end(context, id, EndReason::Reuse).await?;
@@ -251,7 +289,7 @@ impl Sessions {
                 }
                 Ok(Outcome::Refused(session)) => session,
                 Ok(Outcome::NotFound) => return Err(RefreshError::Unknown),
-                Err(error) if error.is_unknown() => self.read_back(id, error).await?,
+                Err(error) if error.is_unknown() => self.read_back(context, id, error).await?,
                 Err(error) => return Err(error.into()),
             };
             verdict = judge(&session, attempt);
@@ -261,17 +299,34 @@ impl Sessions {
     }
 
     /// Reads the record after a step whose outcome is unknown: it shows whether the step happened.
-    async fn read_back(&self, id: &SessionId, lost: StoreError) -> Result<Session, RefreshError> {
+    async fn read_back(
+        &self,
+        context: &RequestContext,
+        id: &SessionId,
+        lost: StoreError,
+    ) -> Result<Session, RefreshError> {
         const MAX_READS: usize = 3;
         let mut last = lost;
         for _ in 0..MAX_READS {
-            match self.store.find(id).await {
+            if context.budget.is_spent() {
+                break;
+            }
+            match context.budget.wait(self.store.find(id)).await {
                 Ok(Some(session)) => return Ok(session),
                 Ok(None) => return Err(RefreshError::Unknown),
                 Err(error) => last = error,
             }
         }
         Err(last.into())
+    }
+}
+
+fn repeated(session: &Session, attempt: &Attempt<'_>) -> RefreshOutcome {
+    match (session.used_from, attempt.origin) {
+        (Some(first), Some(repeat)) if first != repeat => {
+            RefreshOutcome::RepeatedElsewhere { first, repeat }
+        }
+        _ => RefreshOutcome::Repeated,
     }
 }
 

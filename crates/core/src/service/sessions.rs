@@ -1,13 +1,17 @@
 //! Sessions from their opening to their end. Renewal is in [`refresh`](super::refresh).
 
-use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use thiserror::Error;
 
+use super::budget::Budget;
+use super::refused::RefusedSessions;
+use super::settings::SessionSettings;
 use super::signing::AccessGrant;
+use super::view::{SessionCursor, SessionPage, SessionView};
 use super::{Granted, RequestContext, ServiceError, Snapshot};
 use crate::claims::{AccessClaims, Scope};
 use crate::id::{Generation, SessionId, Subject};
@@ -18,6 +22,7 @@ use crate::random::Random;
 use crate::session::{Device, EndReason, Ended, ExtraClaims, RETENTION, Session};
 use crate::status::{Space, Spans};
 use crate::store::{SessionStore, StoreError};
+use crate::succession::MAX_CLOCK_LAG;
 use crate::time::{Leeway, Timestamp, expired};
 
 /// The use cases of sessions. Share one in an [`Arc`]; replicas share only the store and the keys.
@@ -26,6 +31,8 @@ pub struct Sessions {
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) random: Arc<dyn Random>,
     pub(super) space: Space,
+    pub(super) settings: SessionSettings,
+    pub(super) refused: RefusedSessions,
     /// The longest lifetime, in seconds, of access tokens with a status under any policy since this
     /// was created: tokens issued under an earlier policy may still be valid.
     max_status_lifetime: AtomicU64,
@@ -79,6 +86,23 @@ pub enum AuthError {
     Store(#[from] StoreError),
 }
 
+/// The result of ending the sessions of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct EndedSessions {
+    /// The number of live sessions that were ended.
+    pub revoked: usize,
+    /// Whether others are left: the time of the request was over, or the store failed in between.
+    pub remaining: bool,
+}
+
+/// The number of sessions that one store operation ends or lists.
+const END_BATCH: u32 = 500;
+
+fn is_full(batch: &[Session]) -> bool {
+    u32::try_from(batch.len()).is_ok_and(|count| count >= END_BATCH)
+}
+
 impl Sessions {
     /// The use cases over this store.
     #[must_use]
@@ -88,8 +112,21 @@ impl Sessions {
         snapshot: Arc<Snapshot>,
     ) -> Self {
         let max_status_lifetime = AtomicU64::new(snapshot.policy().max_status_lifetime().as_secs());
-        let (space, snapshot) = (Space::default(), RwLock::new(snapshot));
-        Self { store, random, space, max_status_lifetime, snapshot }
+        Self {
+            store,
+            random,
+            space: Space::default(),
+            settings: SessionSettings::default(),
+            refused: RefusedSessions::default(),
+            max_status_lifetime,
+            snapshot: RwLock::new(snapshot),
+        }
+    }
+
+    /// The same with these settings instead of the default ones.
+    #[must_use]
+    pub fn with_settings(self, settings: SessionSettings) -> Self {
+        Self { settings, ..self }
     }
 
     /// The policy and keys in force, with the time of one request. Call this once per request and
@@ -97,7 +134,8 @@ impl Sessions {
     #[must_use]
     pub fn context(&self, now: Timestamp) -> RequestContext {
         let snapshot = self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone();
-        RequestContext { snapshot, now }
+        let budget = Budget::new(self.settings.store_timeout.clone());
+        RequestContext { snapshot, now, budget }
     }
 
     /// Puts a new policy and new keys in force. Requests that already have a context are not
@@ -144,28 +182,59 @@ impl Sessions {
             client: profile.id().clone(),
             scope,
             claims,
-            device: device.tidied(),
+            device: self.settings.record.apply(device).tidied(),
             created_at: now,
             ends_at: profile.session_lifetime().from(now),
             generation: Generation::FIRST,
             issued_at: now,
             expires_at: profile.refresh_lifetime().from(now),
             last_used_at: now,
+            shown_use: None,
             mark: None,
+            used_from: None,
             ended: None,
             status: None,
         };
-        let session = self.insert(session, profile).await?;
+        let session = self.insert(context, session, profile).await?;
+        let displaced = self.enforce_limit(context, &session).await?;
         let may_refresh = profile.allows(Grant::RefreshToken);
-        self.grant(context, profile, session, None, may_refresh)
+        let granted = self.grant(context, profile, session, None, may_refresh)?;
+        Ok(Granted { displaced, ..granted })
+    }
+
+    /// Ends the least recently used sessions of the account and client of `new` if there are more than
+    /// allowed. Returns their ids.
+    async fn enforce_limit(
+        &self,
+        context: &RequestContext,
+        new: &Session,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let Some(keep) = self.settings.sessions_per_account else { return Ok(Vec::new()) };
+        let ended = Ended { at: context.now, reason: EndReason::Limit };
+        let mut displaced = Vec::new();
+        loop {
+            let owner = (&new.subject, &new.client);
+            let end = self.store.end_least_used(owner, &new.id, keep.get(), ended, END_BATCH);
+            let batch = context.budget.wait(end).await?;
+            displaced.extend(batch.iter().map(|session| session.id));
+            // After a limit was lowered, later logins end the rest.
+            if !is_full(&batch) || context.budget.is_spent() {
+                return Ok(displaced);
+            }
+        }
     }
 
     /// Inserts a new session under an id and with a status index that no other session has.
-    async fn insert(&self, new: Session, profile: &ClientProfile) -> Result<Session, ServiceError> {
+    async fn insert(
+        &self,
+        context: &RequestContext,
+        new: Session,
+        profile: &ClientProfile,
+    ) -> Result<Session, ServiceError> {
         /// Enough for a replica that has just started while the lists in use are nearly full.
         const MAX_DRAWS: usize = 1024;
         if !profile.has_status() {
-            let inserted = self.store.insert(&new).await?;
+            let inserted = context.budget.wait(self.store.insert(&new)).await?;
             return if inserted { Ok(new) } else { Err(ServiceError::IdTaken(new.id)) };
         }
         for _ in 0..MAX_DRAWS {
@@ -173,7 +242,7 @@ impl Sessions {
             // The store does not report which of the two was taken, so both are drawn again.
             let id = SessionId::generate(&*self.random);
             let session = Session { id, status: Some(index), ..new.clone() };
-            let inserted = self.store.insert(&session).await?;
+            let inserted = context.budget.wait(self.store.insert(&session)).await?;
             self.space.note(index, !inserted);
             if inserted {
                 return Ok(session);
@@ -203,7 +272,7 @@ impl Sessions {
         };
         let (access, access_expires_at) = context.access_token(grant, profile, &*self.random)?;
         let refresh = with_refresh.then(|| context.refresh_token(&session)).transpose()?;
-        Ok(Granted { access, access_expires_at, refresh, scope, session })
+        Ok(Granted { access, access_expires_at, refresh, scope, session, displaced: Vec::new() })
     }
 
     /// Replaces the access token that was granted to a client with this profile by one for `target`
@@ -240,7 +309,7 @@ impl Sessions {
     ) -> Result<Caller, AuthError> {
         let claims = context.check_access(token)?;
         let id = claims.sid.ok_or(AuthError::SessionOver)?;
-        match self.store.find(&id).await? {
+        match context.budget.wait(self.store.find(&id)).await? {
             Some(session) if session.is_live(context.now) && session.subject == claims.sub => {
                 Ok(Caller { claims, session })
             }
@@ -290,7 +359,8 @@ impl Sessions {
         id: &SessionId,
         reason: EndReason,
     ) -> Result<(), StoreError> {
-        let _ = self.store.end(id, Ended { at: context.now, reason }).await?;
+        let ended = Ended { at: context.now, reason };
+        let _ = context.budget.wait(self.store.end(id, ended)).await?;
         Ok(())
     }
 
@@ -304,7 +374,7 @@ impl Sessions {
         owner: &Subject,
         id: &SessionId,
     ) -> Result<bool, StoreError> {
-        let found = self.store.find(id).await?;
+        let found = context.budget.wait(self.store.find(id)).await?;
         let is_theirs = found.is_some_and(|it| it.subject == *owner && it.is_live(context.now));
         if is_theirs {
             self.end(context, id, EndReason::Revoked).await?;
@@ -312,24 +382,109 @@ impl Sessions {
         Ok(is_theirs)
     }
 
-    /// Ends every session of `subject` except `except`. Returns how many of them were live.
+    /// Ends every session of `subject` except `except`, in batches, until none is left or the time of
+    /// the request is over. Each call ends some, so repeating it ends all of them. Without a
+    /// [`StoreTimeout`](super::StoreTimeout), one call ends all.
     ///
     /// # Errors
-    /// [`StoreError`]; some sessions may not have ended.
+    /// [`StoreError`], unless the time is bounded and some sessions have ended before.
     pub async fn end_all(
         &self,
         context: &RequestContext,
         subject: &Subject,
         except: Option<&SessionId>,
         reason: EndReason,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<EndedSessions, StoreError> {
         let now = context.now;
-        let ended = self.store.end_all(subject, except, Ended { at: now, reason }).await?;
         let live = |session: &Session| !expired(session.refresh_expiry(), Leeway::NONE, now);
-        Ok(ended.iter().filter(|session| live(session)).count())
+        let mut result = EndedSessions { revoked: 0, remaining: false };
+        loop {
+            let end = self.store.end_all(subject, except, Ended { at: now, reason }, END_BATCH);
+            match context.budget.wait(end).await {
+                Ok(batch) => {
+                    let revoked = batch.iter().filter(|session| live(session)).count();
+                    result.revoked = result.revoked.saturating_add(revoked);
+                    if !is_full(&batch) {
+                        return Ok(result);
+                    }
+                }
+                Err(error) if result.revoked == 0 || !context.budget.is_bounded() => {
+                    return Err(error);
+                }
+                Err(_) => return Ok(EndedSessions { remaining: true, ..result }),
+            }
+            if context.budget.is_spent() {
+                return Ok(EndedSessions { remaining: true, ..result });
+            }
+        }
     }
 
-    /// The live sessions of `subject`, newest first.
+    /// Ends what [`end_all`](Self::end_all) left, in the background: the sessions that existed at the
+    /// time of the request, except `except`. Later logins are not affected.
+    ///
+    /// # Errors
+    /// [`StoreError`]; repeating the call continues.
+    pub async fn end_rest(
+        &self,
+        context: &RequestContext,
+        subject: &Subject,
+        except: Option<&SessionId>,
+        reason: EndReason,
+    ) -> Result<(), StoreError> {
+        const CONCURRENT_ENDS: usize = 32;
+        let context = &context.in_background();
+        // Another replica may have a faster clock.
+        let before = context.now.plus(MAX_CLOCK_LAG);
+        let mut after = (before, SessionId::from_bytes([u8::MAX; 16]));
+        loop {
+            let page = self.store.list(subject, Some(after), END_BATCH).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = (last.created_at, last.id);
+            let ids = page.iter().map(|session| session.id).filter(|id| Some(id) != except);
+            stream::iter(ids)
+                .map(|id| async move { self.end(context, &id, reason).await })
+                .buffer_unordered(CONCURRENT_ENDS)
+                .try_collect::<()>()
+                .await?;
+        }
+    }
+
+    /// A page of the live sessions of `subject`, newest first, with at most `limit` sessions.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page(
+        &self,
+        context: &RequestContext,
+        subject: &Subject,
+        after: Option<SessionCursor>,
+        limit: u32,
+    ) -> Result<SessionPage, StoreError> {
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let at_most = limit.saturating_add(1);
+        let mut cursor = after;
+        let mut sessions = Vec::new();
+        loop {
+            let position = cursor.map(|it| (it.created_at, it.id));
+            let list = self.store.list(subject, position, at_most);
+            let batch = context.budget.wait(list).await?;
+            let last = batch.last().map(SessionCursor::after);
+            let is_last = batch.len() <= wanted;
+            // Stores also return sessions that have expired without being ended.
+            sessions.extend(batch.into_iter().filter(|session| session.is_live(context.now)));
+            if sessions.len() > wanted {
+                sessions.truncate(wanted);
+                let next = sessions.last().map(SessionCursor::after).or(after);
+                return Ok(SessionPage { sessions, next });
+            }
+            if is_last {
+                return Ok(SessionPage { sessions, next: None });
+            }
+            cursor = last;
+        }
+    }
+
+    /// All live sessions of `subject`, newest first. For operators: an account may have very many.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -338,10 +493,31 @@ impl Sessions {
         context: &RequestContext,
         subject: &Subject,
     ) -> Result<Vec<Session>, StoreError> {
-        let mut sessions = self.store.list(subject).await?;
-        sessions.retain(|session| session.is_live(context.now));
-        sessions.sort_by_key(|session| (Reverse(session.created_at), session.id));
-        Ok(sessions)
+        let (mut sessions, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.page(context, subject, after, END_BATCH).await?;
+            sessions.extend(page.sessions);
+            after = page.next;
+            if after.is_none() {
+                return Ok(sessions);
+            }
+        }
+    }
+
+    /// A page of the caller's sessions as the caller may see them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page_of(
+        &self,
+        context: &RequestContext,
+        caller: &Session,
+        after: Option<SessionCursor>,
+        limit: u32,
+    ) -> Result<(Vec<SessionView>, Option<SessionCursor>), StoreError> {
+        let page = self.page(context, &caller.subject, after, limit).await?;
+        let view = |session| SessionView::new(context, session, &caller.id);
+        Ok((page.sessions.into_iter().map(view).collect(), page.next))
     }
 
     /// Replaces the extra claims of the live sessions of `subject`. Access tokens carry them from

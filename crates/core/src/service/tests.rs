@@ -24,6 +24,7 @@ mod honest;
 mod introspect;
 mod login;
 mod mailboxes;
+mod many;
 mod never;
 mod oauth;
 mod passwords;
@@ -31,8 +32,10 @@ mod races;
 mod reload;
 mod renewal;
 mod rollback;
+mod shown;
 mod status;
 mod thieves;
+mod waiting;
 
 use self::faulty_store::FaultyStore;
 
@@ -59,7 +62,7 @@ impl TestService {
     /// A service over existing records, with randomness that differs from the earlier one.
     fn over(memory: Arc<MemoryStore>, policy: TokenPolicy, clock: Arc<ManualClock>) -> Self {
         let store = Arc::new(FaultyStore::new(memory.clone()));
-        let seed = block_on(SessionStore::list(&*memory, &subject())).unwrap().len();
+        let seed = memory.records(&subject()).len();
         let random = Arc::new(SeededRandom::new(u64::try_from(seed).unwrap()));
         let snapshot = fixture::snapshot(policy.clone());
         let sessions = Arc::new(Sessions::new(store.clone(), random, snapshot));
@@ -83,7 +86,7 @@ impl TestService {
 
     /// The records in the store.
     fn copy(&self) -> Vec<Session> {
-        block_on(SessionStore::list(&*self.memory, &subject())).unwrap()
+        self.memory.records(&subject())
     }
 
     fn profile(&self) -> &ClientProfile {
@@ -112,6 +115,10 @@ impl TestService {
         let mut all = self.copy();
         assert_eq!(all.len(), 1);
         all.remove(0)
+    }
+
+    fn record_of(&self, id: &crate::id::SessionId) -> Session {
+        block_on(self.memory.find(id)).unwrap().unwrap()
     }
 
     fn advance(&self, span: Duration) {

@@ -4,13 +4,14 @@
 #[cfg(feature = "accounts")]
 mod accounts;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Advance, Outcome, Revoked, SessionStore, StoreError};
-use crate::id::{Generation, SessionId, Subject};
+use super::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
+use crate::id::{ClientId, SessionId, Subject};
 use crate::session::{Ended, ExtraClaims, Session};
 use crate::time::Timestamp;
 
@@ -27,6 +28,13 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Every record of a session of `subject`, ended or not, in any order.
+    #[must_use]
+    pub fn records(&self, subject: &Subject) -> Vec<Session> {
+        let sessions = self.sessions();
+        sessions.values().filter(|session| session.subject == *subject).cloned().collect()
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
@@ -68,35 +76,17 @@ impl SessionStore for MemoryStore {
     }
 
     async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
-        let Advance { from, to, mark, issued_at, expires_at } = *step;
-        Ok(self.step(
-            id,
-            |session| session.generation == from,
-            |session| {
-                session.generation = to;
-                session.mark = Some(mark);
-                session.issued_at = issued_at;
-                session.expires_at = expires_at;
-                session.last_used_at = session.last_used_at.max(issued_at);
-            },
-        ))
+        let holds = |session: &Session| session.generation == step.from;
+        Ok(self.step(id, holds, |session| step.apply(session)))
     }
 
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError> {
-        Ok(self.step(
-            id,
-            |session| session.generation == generation,
-            |session| session.last_used_at = session.last_used_at.max(at),
-        ))
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError> {
+        let holds = |session: &Session| session.generation == touch.generation;
+        Ok(self.step(id, holds, |session| touch.apply(session)))
     }
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
-        Ok(self.step(id, |_| true, |session| session.ended = Some(ended)))
+        Ok(self.step(id, |_| true, |session| session.end(ended)))
     }
 
     async fn end_all(
@@ -104,22 +94,47 @@ impl SessionStore for MemoryStore {
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError> {
         let mut sessions = self.sessions();
         let theirs = sessions.values_mut().filter(|session| {
             session.subject == *subject && session.ended.is_none() && except != Some(&session.id)
         });
-        Ok(theirs
-            .map(|session| {
-                session.ended = Some(ended);
-                session.clone()
-            })
-            .collect())
+        Ok(theirs.take(count(at_most)).map(|session| end(session, ended)).collect())
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
+    async fn end_least_used(
+        &self,
+        (subject, client): (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut sessions = self.sessions();
+        let mut theirs: Vec<&mut Session> = sessions
+            .values_mut()
+            .filter(|it| it.subject == *subject && it.client == *client && it.ended.is_none())
+            .collect();
+        theirs.retain(|session| session.id != *except);
+        theirs.sort_by_key(|session| Reverse((session.last_used_at, session.id)));
+        let excess = theirs.into_iter().skip(count(keep.saturating_sub(1)));
+        Ok(excess.take(count(at_most)).map(|session| end(session, ended)).collect())
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let follows = |it: &&Session| after.is_none_or(|after| (it.created_at, it.id) < after);
         let sessions = self.sessions();
-        Ok(sessions.values().filter(|session| session.subject == *subject).cloned().collect())
+        let theirs = sessions.values().filter(|it| it.subject == *subject && it.ended.is_none());
+        let mut theirs: Vec<Session> = theirs.filter(follows).cloned().collect();
+        theirs.sort_by_key(|session| Reverse((session.created_at, session.id)));
+        theirs.truncate(count(at_most));
+        Ok(theirs)
     }
 
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
@@ -141,7 +156,7 @@ impl SessionStore for MemoryStore {
                 session.expires_at.min(session.ends_at) < expired_before
                     && shows.is_none_or(|ended| ended.at < expired_before)
             })
-            .take(usize::try_from(at_most).unwrap_or(usize::MAX))
+            .take(count(at_most))
             .map(|session| session.id)
             .collect();
         for id in &dead {
@@ -164,7 +179,7 @@ impl SessionStore for MemoryStore {
         let released = sessions
             .values_mut()
             .filter(|session| session.status.is_some() && over(session))
-            .take(usize::try_from(at_most).unwrap_or(usize::MAX))
+            .take(count(at_most))
             .map(|session| session.status = None)
             .count();
         Ok(u64::try_from(released).unwrap_or(u64::MAX))
@@ -173,4 +188,13 @@ impl SessionStore for MemoryStore {
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+fn count(at_most: u32) -> usize {
+    usize::try_from(at_most).unwrap_or(usize::MAX)
+}
+
+fn end(session: &mut Session, ended: Ended) -> Session {
+    session.end(ended);
+    session.clone()
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::id::{Generation, SessionId, Subject};
+use crate::id::{ClientId, Generation, SessionId, Subject};
+use crate::origin::Origin;
 use crate::retry::Mark;
 use crate::session::{Ended, ExtraClaims, Session};
 use crate::status::StatusIndex;
@@ -32,11 +33,49 @@ pub struct Advance {
     pub to: Generation,
     /// The mark by which a repetition of the attempt is recognized.
     pub mark: Mark,
+    /// The origin of the attempt, as far as it is recorded.
+    pub used_from: Option<Origin>,
     /// When the new generation begins. Becomes `issued_at`, and `last_used_at` unless that is already
     /// later.
     pub issued_at: Timestamp,
-    /// The end of the new generation's idle lifetime. Becomes `expires_at`.
+    /// The end of the new generation's idle lifetime. Becomes `expires_at`, unless that is already
+    /// later: a server with a slow clock must not shorten the life of a session.
     pub expires_at: Timestamp,
+    /// The last use before this one becomes `shown_use`, as for [`Touch::visible_before`].
+    pub visible_before: Timestamp,
+}
+
+/// A use of a session that leaves its generation as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// The generation that the session must be at.
+    pub generation: Generation,
+    /// When the session is used. Becomes `last_used_at`, unless that is already later.
+    pub at: Timestamp,
+    /// If this use is the later one, the last use before it becomes `shown_use` if it was at or before
+    /// this instant, or if there is no `shown_use` yet.
+    pub visible_before: Timestamp,
+}
+
+impl Touch {
+    /// Changes the record as a store must change it. The condition has to be checked before.
+    pub fn apply(&self, session: &mut Session) {
+        if session.last_used_at < self.at {
+            session.note_use(self.at, self.visible_before);
+        }
+    }
+}
+
+impl Advance {
+    /// Changes the record as a store must change it. The condition has to be checked before.
+    pub fn apply(&self, session: &mut Session) {
+        session.note_use(self.issued_at, self.visible_before);
+        session.generation = self.to;
+        session.mark = Some(self.mark);
+        session.used_from = self.used_from;
+        session.issued_at = self.issued_at;
+        session.expires_at = session.expires_at.max(self.expires_at);
+    }
 }
 
 /// The status index of a session that ended, for the status lists.
@@ -77,29 +116,48 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// [`judge`](crate::succession::judge).
     async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError>;
 
-    /// Records a use at `at` if and only if the session is at `generation` and has not ended.
-    /// `last_used_at` never moves back.
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError>;
+    /// Records a use if and only if the session is at `touch.generation` and has not ended.
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError>;
 
-    /// Ends the session if and only if it has not ended: the first reason stays.
+    /// Ends the session if and only if it has not ended: the first reason stays. As every end, this
+    /// erases the fields that [`Session::end`] erases.
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError>;
 
-    /// Ends every session of `subject` that has not ended, except `except`, and returns the records of
-    /// those it ended. It may miss sessions inserted in the meantime; it ends none twice.
+    /// Ends up to `at_most` sessions of `subject` that have not ended, except `except`, and returns the
+    /// records of those it ended: fewer than `at_most` only if no others are left. It may miss
+    /// sessions inserted in the meantime; it ends none twice.
+    ///
+    /// Takes time for the sessions it ends, not for those that ended before: an account may have a
+    /// hundred thousand sessions.
     async fn end_all(
         &self,
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError>;
 
-    /// Every record of a session of `subject`, in any order.
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError>;
+    /// Of the sessions of a subject with a client that have not ended, ends all but `except` and the
+    /// `keep - 1` others that were used last, but at most `at_most`. Returns the records of those it
+    /// ended. Each login calls this, so it must be fast if there are only few sessions.
+    async fn end_least_used(
+        &self,
+        owner: (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError>;
+
+    /// Up to `at_most` sessions of `subject` that have not ended, newest first: by `created_at`, then by
+    /// the bytes of the id, both in descending order. With `after`, those that follow it in this order,
+    /// whether or not there is such a session.
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError>;
 
     /// Replaces the extra claims of every session of `subject` that has not ended.
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError>;

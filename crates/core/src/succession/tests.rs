@@ -25,6 +25,7 @@ struct Case {
     /// How far the session is past the presented token.
     ahead: i64,
     mark: Option<Mark>,
+    proof: Proof,
     /// Milliseconds since the first use; negative on a replica whose clock lags behind.
     since_first_use: i64,
     window: Duration,
@@ -68,8 +69,12 @@ impl Case {
             (1, _) => {
                 let same_key = self.mark == Some(MINE);
                 let window_millis = i64::try_from(self.window.as_millis()).unwrap();
-                let within = window_millis > 0 && self.since_first_use < window_millis;
-                match same_key || within {
+                // "issued_at - 5 s <= now < issued_at + retry_window"
+                let within =
+                    window_millis > 0 && (-5000..window_millis).contains(&self.since_first_use);
+                // "as if it carried the first request's Idempotency-Key"
+                let same_client = self.proof == Proof::ClientAuthentication;
+                match same_key || same_client || within {
                     true if self.successor_alive => Page::SameRefreshTokenAgain,
                     true => Page::Expired,
                     false => Page::Reused,
@@ -125,6 +130,8 @@ impl Case {
                 expiry: if self.token_expired { now } else { now.plus(Duration::from_millis(1)) },
             },
             mark: MINE,
+            proof: self.proof,
+            origin: None,
             profile,
             now,
         }
@@ -145,7 +152,9 @@ fn a_session() -> Session {
         issued_at: FIRST_USE,
         expires_at: FIRST_USE.plus(Duration::from_secs(3600)),
         last_used_at: FIRST_USE,
+        shown_use: None,
         mark: None,
+        used_from: None,
         ended: None,
         status: None,
     }
@@ -155,6 +164,7 @@ fn a_session() -> Session {
 const RETRY: Case = Case {
     ahead: 1,
     mark: Some(OTHER),
+    proof: Proof::None,
     since_first_use: 1,
     window: WINDOW,
     ended: None,
@@ -171,15 +181,20 @@ fn every_case() -> Vec<Case> {
     let ends = EndReason::ALL.map(Some);
     for ahead in -3..=3 {
         for mark in [Some(MINE), Some(OTHER), None] {
-            for since_first_use in [-1000, 0, 1, 29_999, 30_000, 30_001, WEEK] {
+            for since_first_use in [-WEEK, -5001, -5000, 0, 1, 29_999, 30_000, 30_001, WEEK] {
                 for window in [Duration::ZERO, Duration::from_millis(1), WINDOW] {
                     for ended in [None].into_iter().chain(ends) {
-                        for bits in 0..16 {
+                        for bits in 0..32 {
                             let bit = |n: usize| flags[(bits >> n) & 1];
                             let rotation = if bit(0) { Rotation::Never } else { Rotation::Always };
                             cases.push(Case {
                                 ahead,
                                 mark,
+                                proof: if bit(4) {
+                                    Proof::ClientAuthentication
+                                } else {
+                                    Proof::None
+                                },
                                 since_first_use,
                                 window,
                                 ended,
@@ -200,7 +215,7 @@ fn every_case() -> Vec<Case> {
 fn as_documented(verdict: Verdict) -> Page {
     match verdict {
         Verdict::Advance(step) => Page::AdvancesTo(step.to.number()),
-        Verdict::Keep => Page::AccessTokenOnly,
+        Verdict::Keep(_) => Page::AccessTokenOnly,
         Verdict::Repeat => Page::SameRefreshTokenAgain,
         Verdict::Reuse => Page::Reused,
         Verdict::Expired => Page::Expired,
@@ -211,7 +226,7 @@ fn as_documented(verdict: Verdict) -> Page {
 #[test]
 fn every_case_is_judged_as_documented() {
     let cases = every_case();
-    assert_eq!(cases.len(), 7 * 3 * 7 * 3 * 8 * 16);
+    assert_eq!(cases.len(), 7 * 3 * 9 * 3 * 9 * 32);
     for case in cases {
         assert_eq!(as_documented(case.verdict()), case.contract(), "{case:?}");
     }
@@ -257,6 +272,24 @@ fn a_window_of_zero_is_no_window() {
     let behind = Case { since_first_use: -5, ..none };
     assert_eq!(behind.verdict(), Verdict::Reuse);
     assert_eq!(Case { since_first_use: -5, ..RETRY }.verdict(), Verdict::Repeat);
+}
+
+#[test]
+fn a_replica_whose_clock_is_behind_cannot_extend_the_window() {
+    for (since_first_use, verdict) in [(-5000, Verdict::Repeat), (-5001, Verdict::Reuse)] {
+        assert_eq!(Case { since_first_use, ..RETRY }.verdict(), verdict, "{since_first_use} ms");
+    }
+}
+
+#[test]
+fn authenticated_clients_need_neither_key_nor_window() {
+    let weeks = 8 * 7 * 86_400_000;
+    let proof = Proof::ClientAuthentication;
+    let late = Case { proof, window: Duration::ZERO, since_first_use: weeks, ..RETRY };
+    assert_eq!(late.verdict(), Verdict::Repeat);
+    // But only until the successor was used.
+    assert_eq!(Case { ahead: 2, ..late }.verdict(), Verdict::Reuse);
+    assert_eq!(Case { proof: Proof::None, ..late }.verdict(), Verdict::Reuse);
 }
 
 #[test]
@@ -357,7 +390,8 @@ proptest! {
         // Half of the instants lie about the token's end.
         let about = Timestamp::from_millis(presented.expiry.millis().saturating_add(offset));
         let now = if close { about } else { now };
-        let attempt = Attempt { presented, mark, profile: &profile, now };
+        let (proof, origin) = (Proof::None, None);
+        let attempt = Attempt { presented, mark, proof, origin, profile: &profile, now };
         prop_assert_eq!(attempt.opening(), judge(&session, &attempt));
     }
 
@@ -376,7 +410,9 @@ proptest! {
         let expiry = Lifetime::from_seconds(life).unwrap().from(now);
         let presented = Presented { generation, issued_at: now.floor(), expiry };
         let session = Session { ended: Some(ended), ..session };
-        let verdict = judge(&session, &Attempt { presented, mark, profile: &profile, now });
+        let (proof, origin) = (Proof::ClientAuthentication, None);
+        let attempt = Attempt { presented, mark, proof, origin, profile: &profile, now };
+        let verdict = judge(&session, &attempt);
         prop_assert!(
             matches!(verdict, Verdict::Ended(reason) if reason == ended.reason)
                 || verdict == Verdict::Expired

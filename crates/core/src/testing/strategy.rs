@@ -12,10 +12,11 @@ use proptest::sample::{select, subsequence};
 
 use super::fixture;
 use crate::id::Generation;
+use crate::origin::{Origin, OriginRecord};
 use crate::policy::{ClientProfile, Grant, ProfileSettings, Rotation, Transport};
 use crate::retry::Mark;
 use crate::secret::PasswordHash;
-use crate::session::{Device, EndReason, Ended, Session};
+use crate::session::{Device, EndReason, Ended, Session, Use};
 use crate::status::Spans;
 use crate::time::Timestamp;
 
@@ -30,6 +31,11 @@ pub fn device() -> impl Strategy<Value = Device> {
         .prop_map(|(name, ip, user_agent)| Device { name, ip, user_agent })
 }
 
+/// Origins of refreshes, `None` for those that are not recorded.
+pub fn origin() -> impl Strategy<Value = Option<Origin>> {
+    (select(&OriginRecord::ALL), device()).prop_map(|(record, device)| Origin::new(record, &device))
+}
+
 /// Ends.
 pub fn ended() -> impl Strategy<Value = Ended> {
     (timestamp(), select(&EndReason::ALL)).prop_map(|(at, reason)| Ended { at, reason })
@@ -40,8 +46,11 @@ pub fn ended() -> impl Strategy<Value = Ended> {
 pub fn session() -> impl Strategy<Value = Session> {
     let names = (session_id(), subject(), client_id(), scope(), extra_claims(), device());
     let times = (timestamp(), lifetime(), lifetime(), 0..31_536_000_000_u64, 0..86_400_000_u64);
-    let state = (generation(), mark(), option::weighted(0.25, ended()), option::of(status_index()));
-    (names, times, state).prop_map(|(names, times, (generation, mark, ended, status))| {
+    let attempt = (mark(), origin());
+    let state =
+        (generation(), attempt, option::weighted(0.25, ended()), option::of(status_index()));
+    (names, times, state).prop_map(|(names, times, (generation, attempt, ended, status))| {
+        let (mark, used_from) = attempt;
         let (id, subject, client, scope, claims, device) = names;
         let (created_at, whole, idle, issued_after, used_after) = times;
         let first = generation == Generation::FIRST;
@@ -60,7 +69,10 @@ pub fn session() -> impl Strategy<Value = Session> {
             issued_at,
             expires_at: idle.from(issued_at),
             last_used_at: after(issued_at, used_after),
+            shown_use: (!first)
+                .then_some(Use { at: created_at, expires_at: idle.from(created_at) }),
             mark: (!first).then_some(mark),
+            used_from: used_from.filter(|_| !first),
             ended,
             status,
         }

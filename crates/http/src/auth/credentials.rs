@@ -7,7 +7,9 @@ use aquaware_core::id::ClientId;
 use aquaware_core::policy::Grant;
 use aquaware_core::secret::Password;
 use aquaware_core::service::{LogIn, PasswordChange, PasswordError, SignUp};
+use aquaware_core::session::EndReason;
 
+use super::ending::end_rest;
 use super::response;
 use crate::bearer;
 use crate::body::{Fields, Text};
@@ -99,7 +101,8 @@ pub(super) async fn change_password(
     };
     fields.finish()?;
     let accounts = state.accounts()?;
-    let account = accounts.service.of_caller(&caller).await?.ok_or_else(Problem::invalid_token)?;
+    let account =
+        accounts.service.of_caller(&context, &caller).await?.ok_or_else(Problem::invalid_token)?;
     // Counted before the check: after it, the right one of many concurrent guesses would already
     // have changed the password.
     let locks = accounts.failed_logins.count(&account.login, context.now)?;
@@ -107,16 +110,21 @@ pub(super) async fn change_password(
     match outcome {
         Err(PasswordError::Wrong) if locks => events::account_locked(Some(&account.id)),
         Err(PasswordError::Wrong) => {}
-        Ok(()) | Err(PasswordError::Weak(_)) => {
+        Ok(_) | Err(PasswordError::Weak(_)) => {
             accounts.failed_logins.take_back_single(&account.login);
         }
         Err(PasswordError::Overloaded(_) | PasswordError::Store(_)) => {
             accounts.failed_logins.take_back(&account.login);
         }
     }
-    outcome?;
+    let ended = outcome?;
     events::password_changed(&account.id);
-    Ok(response::no_content())
+    if !ended.remaining {
+        return Ok(response::no_content());
+    }
+    let (session, reason) = (caller.session, EndReason::PasswordChanged);
+    end_rest(&state, context, session.subject, Some(session.id), reason);
+    Ok(response::accepted(&ended))
 }
 
 fn password(mut text: Text) -> Password {

@@ -1,11 +1,12 @@
 //! The caller's account and sessions.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use aquaware_core::id::SessionId;
+use aquaware_core::id::{SessionId, Subject};
+use aquaware_core::service::SessionCursor;
 
 use super::response::{self, Me, SessionItem, SessionList};
 use crate::error_code::ErrorCode;
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 use crate::state::State;
 
 /// `GET /auth/me`.
@@ -13,9 +14,10 @@ pub(super) async fn me(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = state.caller(&request, false, &state.context()).await?;
-    let account =
-        state.accounts()?.service.of_caller(&caller).await?.ok_or_else(Problem::invalid_token)?;
+    let context = state.context();
+    let caller = state.caller(&request, false, &context).await?;
+    let account = state.accounts()?.service.of_caller(&context, &caller).await?;
+    let account = account.ok_or_else(Problem::invalid_token)?;
     Ok(response::private(&Me {
         account: (&account).into(),
         session_id: caller.session.id.to_string(),
@@ -30,9 +32,61 @@ pub(super) async fn sessions(
 ) -> Result<HttpResponse, Problem> {
     let context = state.context();
     let caller = state.caller(&request, false, &context).await?;
-    let sessions = state.sessions.list(&context, &caller.session.subject).await?;
-    let items = sessions.iter().map(|session| SessionItem::new(session, &caller.session)).collect();
-    Ok(response::private(&SessionList { sessions: items }))
+    let subject = &caller.session.subject;
+    let Page { after, limit } = page(request.query_string(), subject)?;
+    let (sessions, next) = state.sessions.page_of(&context, &caller.session, after, limit).await?;
+    Ok(response::private(&SessionList {
+        sessions: sessions.iter().map(SessionItem::from).collect(),
+        next: next.map(|cursor| cursor.encode(subject)),
+    }))
+}
+
+/// The part of a list that is requested.
+#[derive(Debug, PartialEq, Eq)]
+struct Page {
+    after: Option<SessionCursor>,
+    limit: u32,
+}
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 100;
+
+/// The page that a query asks for. Unknown parameters are ignored.
+fn page(query: &str, subject: &Subject) -> Result<Page, Problem> {
+    let invalid = |name: &str, what: &'static str| {
+        Problem::new(ErrorCode::InvalidRequest, "Some parameters are malformed.")
+            .with_errors(vec![FieldError::new(name, what)])
+    };
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(query);
+    let mut page = Page { after: None, limit: DEFAULT_LIMIT };
+    let mut seen = Vec::new();
+    for (name, value) in pairs.map_err(|_| invalid("query", "is malformed"))?.into_inner() {
+        if seen.contains(&name) {
+            return Err(invalid(&name, "occurs more than once"));
+        }
+        match name.as_str() {
+            "limit" => {
+                page.limit =
+                    limit(&value).ok_or_else(|| invalid("limit", "must be a positive number"))?
+            }
+            "cursor" => {
+                let cursor = SessionCursor::parse(&value, subject);
+                page.after = Some(cursor.map_err(|_| {
+                    invalid("cursor", "must be the value of next in an earlier response")
+                })?);
+            }
+            _ => continue,
+        }
+        seen.push(name);
+    }
+    Ok(page)
+}
+
+/// Larger limits are cut to [`MAX_LIMIT`].
+fn limit(text: &str) -> Option<u32> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_positive = text.bytes().any(|b| b != b'0');
+    (is_number && is_positive).then(|| text.parse().map_or(MAX_LIMIT, |it: u32| it.min(MAX_LIMIT)))
 }
 
 /// `DELETE /auth/sessions/{id}`.
@@ -53,4 +107,41 @@ pub(super) async fn end_session(
         state.clear_cookie_of(context.client(&caller.session.client), &request, &mut response);
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_positive_numbers_and_at_most_a_hundred() {
+        let subject = Subject::new("ann").unwrap();
+        let limit = |query: &str| page(query, &subject).ok().map(|page| page.limit);
+        for (query, expected) in [
+            ("", 50),
+            ("limit=1", 1),
+            ("limit=100&other=0", 100),
+            ("limit=101", 100),
+            ("limit=0007", 7),
+            ("limit=99999999999999999999999", 100),
+        ] {
+            assert_eq!(limit(query), Some(expected), "{query}");
+        }
+        for query in [
+            "limit=",
+            "limit=0",
+            "limit=00",
+            "limit=-1",
+            "limit=%2B1",
+            "limit=1.5",
+            "limit=ten",
+            "limit=1&limit=2",
+            "limit",
+            "cursor=",
+            "cursor=x",
+            "cursor=AAAA",
+        ] {
+            assert_eq!(limit(query), None, "{query}");
+        }
+    }
 }

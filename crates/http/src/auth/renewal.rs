@@ -8,10 +8,12 @@ use aquaware_core::secret::RefreshToken;
 use aquaware_core::service::{AuthError, Presenter, RefreshRequest, RequestContext};
 use aquaware_core::session::EndReason;
 
+use super::ending::end_rest;
 use super::response;
 use crate::bearer;
 use crate::body::{Fields, Text};
 use crate::error_code::ErrorCode;
+use crate::login;
 use crate::narrowing::Narrowing;
 use crate::problem::{FieldError, Problem};
 use crate::state::{State, retry_key};
@@ -32,13 +34,13 @@ pub(super) async fn refresh(
     fields.finish()?;
     let presented = Presented { retry_key, resources: &resources };
     if let Some(token) = in_body {
-        return renew(&state, &context, &token, Transport::Body, presented).await;
+        return renew(&request, &state, &context, &token, Transport::Body, presented).await;
     }
     let token = match cookie(&request, &state, &context) {
         Ok(token) => token.ok_or_else(|| missing("refresh_token"))?,
         Err(response) => return Ok(*response),
     };
-    let outcome = renew(&state, &context, &token, Transport::Cookie, presented).await;
+    let outcome = renew(&request, &state, &context, &token, Transport::Cookie, presented).await;
     Ok(outcome.unwrap_or_else(|problem| {
         let mut response = problem.response();
         // The token is unusable for good, and the browser would send it again with each request.
@@ -57,6 +59,7 @@ struct Presented<'a> {
 
 /// Renews the session of a token that was presented in `place`.
 async fn renew(
+    request: &HttpRequest,
     state: &State,
     context: &RequestContext,
     token: &RefreshToken,
@@ -73,8 +76,9 @@ async fn renew(
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
     state.count_refresh(token)?;
-    let presenter = Presenter::FirstParty;
-    let request = RefreshRequest { token, presenter, scope: None, retry_key };
+    let device = &login::device(request, state.client(request).address, None);
+    let (presenter, device) = (Presenter::FirstParty, Some(device));
+    let request = RefreshRequest { token, presenter, scope: None, retry_key, device };
     let narrowing = Narrowing::of(token.profile(), context, resources)?;
     let granted = state.renew(context, request).await?;
     let granted = narrowing.apply(state, context, granted)?;
@@ -141,8 +145,13 @@ pub(super) async fn log_out_all(
     fields.finish()?;
     let subject = &caller.session.subject;
     let all = EndReason::LogoutAll;
-    let revoked = state.sessions.end_all(&context, subject, None, all).await?;
-    let mut response = response::private(&response::Revoked { revoked });
+    let ended = state.sessions.end_all(&context, subject, None, all).await?;
+    let mut response = if ended.remaining {
+        end_rest(&state, context.clone(), subject.clone(), None, all);
+        response::accepted(&ended)
+    } else {
+        response::private(&response::Revoked::from(&ended))
+    };
     state.clear_cookie_of(context.client(&caller.session.client), &request, &mut response);
     Ok(response)
 }

@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use aquaware_core::account::Account;
-use aquaware_core::session::{ExtraClaims, Session};
+use aquaware_core::service::{EndedSessions, SessionView};
+use aquaware_core::session::ExtraClaims;
 use serde::Serialize;
 
 /// A new account.
@@ -51,33 +52,49 @@ pub(super) struct SessionItem<'a> {
     current: bool,
 }
 
-impl<'a> SessionItem<'a> {
-    /// Describes `session` in a list that is requested through `current`.
-    pub(super) fn new(session: &'a Session, current: &Session) -> Self {
+impl<'a> From<&'a SessionView> for SessionItem<'a> {
+    fn from(view: &'a SessionView) -> Self {
         Self {
-            id: session.id.to_string(),
-            client_id: session.client.as_str(),
-            device_name: session.device.name.as_deref(),
-            ip: session.device.ip.as_deref(),
-            user_agent: session.device.user_agent.as_deref(),
-            created_at: session.created_at.to_rfc3339(),
-            last_used_at: session.last_used_at.to_rfc3339(),
-            expires_at: session.refresh_expiry().to_rfc3339(),
-            current: session.id == current.id,
+            id: view.id.to_string(),
+            client_id: view.client.as_str(),
+            device_name: view.device.name.as_deref(),
+            ip: view.device.ip.as_deref(),
+            user_agent: view.device.user_agent.as_deref(),
+            created_at: view.created_at.to_rfc3339(),
+            last_used_at: view.last_used_at.to_rfc3339(),
+            expires_at: view.expires_at.to_rfc3339(),
+            current: view.current,
         }
     }
 }
 
-/// The list of sessions.
+/// A page of the list of sessions.
 #[derive(Serialize)]
 pub(super) struct SessionList<'a> {
     pub(super) sessions: Vec<SessionItem<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<String>,
 }
 
 /// The number of revoked sessions.
 #[derive(Serialize)]
 pub(super) struct Revoked {
     pub(super) revoked: usize,
+    /// `true` if others are still to be ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    remaining: bool,
+}
+
+impl From<&EndedSessions> for Revoked {
+    fn from(ended: &EndedSessions) -> Self {
+        Self { revoked: ended.revoked, remaining: ended.remaining }
+    }
+}
+
+/// A 202: the rest of the sessions ends in the background.
+pub(super) fn accepted(ended: &EndedSessions) -> HttpResponse {
+    let no_store = (header::CACHE_CONTROL, "no-store");
+    HttpResponse::Accepted().insert_header(no_store).json(Revoked::from(ended))
 }
 
 /// A private response, which must not be cached.

@@ -142,7 +142,9 @@ impl RefreshVerdict {
         match result {
             Ok((_, RefreshOutcome::Advanced)) => Self::Advanced,
             Ok((_, RefreshOutcome::Kept)) => Self::Kept,
-            Ok((_, RefreshOutcome::Repeated)) => Self::Repeated,
+            Ok((_, RefreshOutcome::Repeated | RefreshOutcome::RepeatedElsewhere { .. })) => {
+                Self::Repeated
+            }
             Ok((_, RefreshOutcome::Healed)) => Self::Healed,
             Err(RefreshError::Reused) => Self::Reused,
             Err(RefreshError::Ended(_)) => Self::Ended,

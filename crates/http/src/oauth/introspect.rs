@@ -25,11 +25,24 @@ pub(super) async fn introspect(
 ) -> Result<HttpResponse, OauthError> {
     let context = state.context();
     let mut form = OauthForm::read(&request, payload).await?;
-    authorize(&request, &mut form, &state, &context).await?;
+    let asker = authorize(&request, &mut form, &state, &context).await?;
     let token = form.take("token").ok_or_else(|| OauthError::missing("token"))?;
-    let found = state.sessions.introspect(&context, &token).await.map_err(Problem::from)?;
+    let found = match asker {
+        Asker::Client => state.sessions.introspect(&context, &token).await,
+        Asker::Bearer => state.sessions.introspect_access(&context, &token).await,
+    };
+    let found = found.map_err(Problem::from)?;
     let response = found.as_ref().map_or_else(Introspection::default, Introspection::of);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(response))
+}
+
+/// The party that asks.
+enum Asker {
+    /// A confidential client.
+    Client,
+    /// The bearer of an access token. It learns nothing about refresh tokens: a thief who knows when
+    /// one was superseded could use it within the retry window.
+    Bearer,
 }
 
 /// RFC 7662 §2.1: callers must be authorized, otherwise they could scan for valid tokens.
@@ -38,19 +51,19 @@ async fn authorize(
     form: &mut OauthForm,
     state: &State,
     context: &RequestContext,
-) -> Result<(), OauthError> {
+) -> Result<Asker, OauthError> {
     if let Some(bearer) = bearer::access_token(request, form.has(bearer::FIELD))? {
         let found = state.sessions.introspect(context, bearer.expose()).await;
         let found = found.map_err(Problem::from)?;
         return match found {
-            Some(Introspected::Access(claims)) if claims.scope.contains(SCOPE) => Ok(()),
+            Some(Introspected::Access(claims)) if claims.scope.contains(SCOPE) => Ok(Asker::Bearer),
             Some(Introspected::Access(_)) => Err(Problem::insufficient_scope(SCOPE).into()),
             Some(Introspected::Refresh(..)) | None => Err(Problem::invalid_token().into()),
         };
     }
     let credentials = client::required(request, form)?;
     if state.authenticate(context, request, &credentials).await?.is_confidential() {
-        Ok(())
+        Ok(Asker::Client)
     } else {
         Err(OauthError::invalid_client())
     }

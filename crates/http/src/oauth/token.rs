@@ -69,8 +69,10 @@ impl TokenRequest<'_> {
         // The audiences of another client are not revealed.
         let profile = token.profile().filter(|profile| *profile.id() == self.credentials.id);
         let narrowing = Narrowing::of(profile, &self.context, &self.form.resources)?;
-        let (scope, retry_key) = (scope.as_ref(), retry_key.as_ref());
-        let request = RefreshRequest { token, presenter, scope, retry_key };
+        let address = self.state.client(self.request).address;
+        let device = &login::device(self.request, address, None);
+        let (scope, retry_key, device) = (scope.as_ref(), retry_key.as_ref(), Some(device));
+        let request = RefreshRequest { token, presenter, scope, retry_key, device };
         let granted = self.state.renew(&self.context, request).await?;
         let granted = narrowing.apply(self.state, &self.context, granted)?;
         Ok(token_response::in_body(&granted, self.context.now))

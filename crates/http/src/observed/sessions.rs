@@ -1,8 +1,8 @@
 //! The session port, observed.
 
-use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::id::{ClientId, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -30,13 +30,8 @@ impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
         self.measure("advance", self.store.advance(id, step)).await
     }
 
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError> {
-        self.measure("touch", self.store.touch(id, generation, at)).await
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError> {
+        self.measure("touch", self.store.touch(id, touch)).await
     }
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
@@ -52,14 +47,35 @@ impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError> {
-        let sessions = self.measure("end_all", self.store.end_all(subject, except, ended)).await?;
+        let end = self.store.end_all(subject, except, ended, at_most);
+        let sessions = self.measure("end_all", end).await?;
         sessions.iter().for_each(|session| self.ended(session, ended));
         Ok(sessions)
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
-        self.measure("list", self.store.list(subject)).await
+    async fn end_least_used(
+        &self,
+        owner: (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let end = self.store.end_least_used(owner, except, keep, ended, at_most);
+        let sessions = self.measure("end_least_used", end).await?;
+        sessions.iter().for_each(|session| self.ended(session, ended));
+        Ok(sessions)
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.measure("list", self.store.list(subject, after, at_most)).await
     }
 
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {

@@ -32,7 +32,8 @@ pub(super) fn run(
         AccountsCommand::Disable { account } => {
             let outcome = "disabled; its sessions have ended:";
             change(&account, outcome, context, async |accounts, id, request| {
-                accounts.disable(request, id).await
+                // Without a bound on the time, all sessions have ended afterwards.
+                accounts.disable(request, id).await.map(|ended| ended.is_some())
             })
         }
         AccountsCommand::Enable { account } => {
@@ -133,7 +134,7 @@ fn set_password(
         let account = find(&stores.accounts, name).await?;
         let password = input.new_password(from)?;
         let reset = stores.accounts.reset_password(&request, &account, &password).await;
-        reset.map_err(|error| match error {
+        let _ = reset.map_err(|error| match error {
             PasswordError::Weak(reasons) => weak(&reasons),
             PasswordError::Wrong => unknown(name),
             other => failed(other),
@@ -149,7 +150,7 @@ fn delete(name: &str, yes: bool, context: &mut Context<'_, '_>) -> Result<(), Co
         let account = find(&stores.accounts, name).await?;
         let what = format!("this deletes the account {} and cannot be undone", account.email);
         context.confirm(&what, yes)?;
-        stores.accounts.delete(&request, &account.id).await.map_err(failed)?;
+        let _ = stores.accounts.delete(&request, &account.id).await.map_err(failed)?;
         Ok(account)
     })?;
     let text = format!("deleted {}; its sessions have ended", account.email);

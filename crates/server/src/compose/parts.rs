@@ -2,16 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aquaware_core::jwt::Algorithm;
 use aquaware_core::keys::{KeyRecord, KeyRing, missing};
 use aquaware_core::password::HashCost;
 use aquaware_core::random::{Random, SystemRandom};
-use aquaware_core::service::{Accounts, Sessions, Snapshot};
+use aquaware_core::service::{Accounts, SessionSettings, Sessions, Snapshot, StoreTimeout, Timer};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
 use aquaware_http::{Aquaware, HashingPool, Metrics, Origin, PoolSize};
 use aquaware_key_directory::{KeyDirectory, KeyDirectoryError};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use super::error::StartError;
 use super::stores::{self, Ports};
@@ -52,7 +55,10 @@ pub(super) async fn routes(
     let metrics = Arc::new(Metrics::new());
     let ports = (metrics.observe_sessions(session_store), metrics.observe_accounts(account_store));
     stores::check_writable(&ports).await?;
-    let UseCases { accounts, sessions, hasher, .. } = use_cases(config, snapshot, ports)?;
+    let timer = Arc::new(RuntimeTimer);
+    let store_timeout = StoreTimeout { operation: config.store.timeout, timer };
+    let UseCases { accounts, sessions, hasher, .. } =
+        use_cases(config, snapshot, ports, Some(store_timeout))?;
     metrics.hashes_waiting(hasher.waiting());
     // Secrets wait in a queue of their own, so that a flood of them does not hold up logins.
     let client_hasher = Arc::new(hashing(&config.accounts, 1)?);
@@ -92,7 +98,9 @@ pub(crate) async fn use_cases_for_commands(
     let temporary = missing(&[], Algorithm::EdDsa, now, &SystemRandom)
         .map_err(|_| KeyDirectoryError::Generate)?;
     let ports = stores::open(&Stores { migrate: false, ..config.store.clone() }).await?;
-    use_cases(config, snapshot(config, config.listen.public, &temporary, now)?, ports)
+    let snapshot = snapshot(config, config.listen.public, &temporary, now)?;
+    // An operator's command takes as long as it needs.
+    use_cases(config, snapshot, ports, None)
 }
 
 /// The use cases over these stores.
@@ -100,10 +108,15 @@ fn use_cases(
     config: &Config,
     snapshot: Snapshot,
     (session_store, account_store): Ports,
+    store_timeout: Option<StoreTimeout>,
 ) -> Result<UseCases, StartError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let sessions =
-        Arc::new(Sessions::new(session_store.clone(), random.clone(), Arc::new(snapshot)));
+    let sessions = Sessions::new(session_store.clone(), random.clone(), Arc::new(snapshot));
+    let sessions = Arc::new(sessions.with_settings(SessionSettings {
+        record: config.sessions.record,
+        sessions_per_account: config.sessions.per_account,
+        store_timeout,
+    }));
     let threads = config.accounts.argon2.max_concurrent.get();
     let hasher = Arc::new(hashing(&config.accounts, threads)?);
     let accounts = Accounts::new(account_store, hasher.clone(), random, Arc::clone(&sessions));
@@ -115,4 +128,14 @@ fn hashing(accounts: &config::Accounts, threads: usize) -> Result<HashingPool, S
     let cost = HashCost::new(argon2.memory_kib, argon2.iterations, argon2.parallelism)?;
     let size = PoolSize { threads, waiting: argon2.max_waiting };
     HashingPool::start(&cost, accounts.password_min_length, &size).map_err(StartError::System)
+}
+
+/// The timer of the async runtime.
+#[derive(Debug)]
+struct RuntimeTimer;
+
+impl Timer for RuntimeTimer {
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(span).boxed()
+    }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use aquaware_core::id::Issuer;
 use aquaware_core::jwt::Algorithm;
+use aquaware_core::origin::OriginRecord;
 use aquaware_core::policy::{ClientProfile, TokenPolicy};
 use aquaware_http::Limits;
 use aquaware_http::Origin;
@@ -39,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The name of the refresh cookie after its prefix.
     pub(crate) cookie_name: String,
+    pub(crate) sessions: Sessions,
     /// Cookies without `Secure` and without the prefix, for development over plain HTTP.
     pub(crate) insecure_cookies: bool,
     /// The web origins that may send credentials, besides that of the issuer.
@@ -116,6 +118,15 @@ pub(crate) struct Argon2 {
     pub(crate) max_concurrent: NonZeroUsize,
     /// The maximum number of queued hashes. Further requests receive 503.
     pub(crate) max_waiting: usize,
+}
+
+/// `[sessions]`, and the limit of sessions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sessions {
+    /// What is stored about the origin of logins and refreshes.
+    pub(crate) record: OriginRecord,
+    /// How many sessions an account may have with one client; `None` for any number.
+    pub(crate) per_account: Option<NonZeroU32>,
 }
 
 /// `[log]`.

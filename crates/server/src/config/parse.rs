@@ -115,6 +115,16 @@ pub(super) fn cookie_name(value: &Value) -> Parsed<String> {
     })
 }
 
+/// A positive integer; `None` for "unlimited".
+pub(super) fn count(value: &Value) -> Parsed<Option<NonZeroU32>> {
+    let number = match value {
+        Value::Integer(number) => u32::try_from(*number).ok().and_then(NonZeroU32::new),
+        value if value.text() == Some("unlimited") => return Ok(None),
+        _ => None,
+    };
+    number.map(Some).ok_or_else(|| Expected::new("a positive integer, or \"unlimited\""))
+}
+
 /// An integer from `min` to `max`.
 pub(super) fn whole<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Parsed<T> {
     move |value| {
@@ -330,6 +340,15 @@ mod tests {
         let per = Duration::from_secs(60);
         assert_eq!(read, [None, Some(Rate { count: NonZeroU32::new(30).unwrap(), per })]);
         invalid(rate, &["", "30", "0/1m", "30/0s", "30/m", "-1/1m", "30 / 1m", "4294967296/1m"]);
+    }
+
+    #[test]
+    fn counts_are_positive_or_unlimited() {
+        assert_eq!(count(&Value::Integer(7)), Ok(NonZeroU32::new(7)));
+        assert_eq!(count(&typed("unlimited")), Ok(None));
+        for value in [Value::Integer(0), Value::Integer(-1), Value::Integer(1 << 32), typed("7")] {
+            assert!(count(&value).is_err(), "{value:?}");
+        }
     }
 
     #[test]

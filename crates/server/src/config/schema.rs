@@ -79,6 +79,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     open("limits.refresh_per_session", Text("60/1m")),
     open("limits.failed_logins_per_account", Text("10/15m")),
     open("limits.failed_clients_per_address", Text("30/1m")),
+    open("limits.sessions_per_account", Integer(1000)),
+    open("sessions.record", Text("masked")),
     open("cookies.name", Text("aquaware-refresh")),
     open("cookies.insecure", Boolean(false)),
     open("cors.allow_origins", List(&[])),

@@ -16,5 +16,7 @@ if held[1] or (ARGV[3] ~= '' and held[2] ~= ARGV[3]) then
   return result('refused')
 end
 redis.call('HSET', KEY, 'ended', ARGV[1], 'reason', ARGV[2])
+-- Only what is needed to refuse its tokens remains.
+redis.call('HDEL', KEY, 'claims', 'device', 'ip', 'agent', 'used_from')
 set_expiry(held[3], held[4])
 return result('applied')

@@ -49,3 +49,14 @@ local function later(stored, new)
   return new
 end
 
+-- Records a use. Before that, the last use becomes the one to show, if it was at or before
+-- `visible_before` or none is stored yet. Must run before the expiry of the session changes.
+local function note_use(at, visible_before)
+  local held = redis.call('HMGET', KEY, 'used', 'expires', 'shown_used')
+  local last = tonumber(held[1])
+  if last and held[2] and (not held[3] or last <= tonumber(visible_before)) then
+    redis.call('HSET', KEY, 'shown_used', held[1], 'shown_expires', held[2])
+  end
+  redis.call('HSET', KEY, 'used', later(held[1], at))
+end
+

@@ -3,7 +3,7 @@
 -- Atomic: between the comparison and the write no other client can advance or end the session, and
 -- of two concurrent uses the later one remains.
 --
--- ARGV: generation, instant
+-- ARGV: generation, instant, visible_before
 -- Result: {'applied' or 'refused', record}, or {'not_found'}: a session is never created here.
 
 local held = redis.call('HMGET', KEY, 'generation', 'ended', 'used')
@@ -13,5 +13,7 @@ end
 if held[2] or held[1] ~= ARGV[1] then
   return result('refused')
 end
-redis.call('HSET', KEY, 'used', later(held[3], ARGV[2]))
+if later(held[3], ARGV[2]) ~= held[3] then
+  note_use(ARGV[2], ARGV[3])
+end
 return result('applied')

@@ -24,7 +24,10 @@ pub(crate) fn session_fields(session: &Session) -> FieldList {
         issued_at,
         expires_at,
         last_used_at,
+        shown_used_at,
+        shown_expires_at,
         mark,
+        used_from,
         ended_at,
         end_reason,
         status_index,
@@ -43,7 +46,10 @@ pub(crate) fn session_fields(session: &Session) -> FieldList {
     fields.put_integer("issued", issued_at);
     fields.put_integer("expires", expires_at);
     fields.put_integer("used", last_used_at);
+    fields.put_some_integer("shown_used", shown_used_at);
+    fields.put_some_integer("shown_expires", shown_expires_at);
     fields.put_some("mark", mark);
+    fields.put_some("used_from", used_from);
     fields.put_some_integer("ended", ended_at);
     fields.put_some("reason", end_reason);
     fields.put_some_integer("status", status_index);
@@ -74,7 +80,10 @@ fn read(id: &SessionId, mut fields: Reader) -> Read<StoredSession> {
         issued_at: fields.integer("issued")?,
         expires_at: fields.integer("expires")?,
         last_used_at: fields.integer("used")?,
+        shown_used_at: fields.some_integer("shown_used")?,
+        shown_expires_at: fields.some_integer("shown_expires")?,
         mark: fields.some_bytes("mark"),
+        used_from: fields.some_text("used_from")?,
         ended_at: fields.some_integer("ended")?,
         end_reason: fields.some_text("reason")?,
         status_index: fields.some_integer("status")?,
@@ -86,7 +95,7 @@ mod tests {
     use aquaware_core::claims::Scope;
     use aquaware_core::id::{ClientId, Generation, Subject};
     use aquaware_core::retry::Mark;
-    use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims};
+    use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Use};
     use aquaware_core::status::StatusIndex;
     use aquaware_core::time::Timestamp;
     use serde_json::json;
@@ -111,7 +120,12 @@ mod tests {
             issued_at: Timestamp::from_millis(-3),
             expires_at: Timestamp::from_millis(4),
             last_used_at: Timestamp::from_millis(5),
+            shown_use: Some(Use {
+                at: Timestamp::from_millis(2),
+                expires_at: Timestamp::from_millis(3),
+            }),
             mark: Some(Mark::from_bytes([9; 16])),
+            used_from: Some("203.0.113.0/24 0f1e2d3c4b5a6978".parse().unwrap()),
             ended: Some(Ended { at: Timestamp::from_millis(6), reason: EndReason::Reuse }),
             status: Some(StatusIndex::from_number(u32::MAX)),
         }
@@ -122,7 +136,9 @@ mod tests {
             scope: Scope::default(),
             claims: ExtraClaims::new(),
             device: Device::default(),
+            shown_use: None,
             mark: None,
+            used_from: None,
             ended: None,
             status: None,
             ..session()

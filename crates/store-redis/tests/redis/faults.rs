@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aquaware_core::id::SessionId;
 use aquaware_core::session::{EndReason, Session};
-use aquaware_core::store::{AccountStore, SessionStore, StoreError};
+use aquaware_core::store::{AccountStore, SessionStore, StoreError, Touch};
 use aquaware_core::testing::fixture;
 use aquaware_servers::{Cluster, Fault, Proxy, Redis, RedisOptions as ServerOptions};
 use aquaware_store_redis::RedisStore;
@@ -119,7 +119,7 @@ fn no_session_exists_without_its_index_entry() {
             assert!(error.is_unknown(), "{fault:?}: {error:?}");
             let found: Vec<SessionId> =
                 store.find(&session_id(1)).await.unwrap().map(|s| s.id).into_iter().collect();
-            let listed = SessionStore::list(&store, &subject("ann")).await.unwrap();
+            let listed = SessionStore::list(&store, &subject("ann"), None, 10_000).await.unwrap();
             assert_eq!(listed.iter().map(|s| s.id).collect::<Vec<_>>(), found, "{fault:?}");
         }
     });
@@ -201,10 +201,22 @@ async fn all_sessions(store: &RedisStore) -> impl std::fmt::Debug {
         async { store.release(fixture::NOW, 10).await.is_err() },
         async { store.find(&session_id(1)).await.is_err() },
         async { store.advance(&session_id(1), &step(1)).await.is_err() },
-        async { store.touch(&session_id(1), generation(1), fixture::NOW).await.is_err() },
+        async {
+            store
+                .touch(
+                    &session_id(1),
+                    &Touch {
+                        generation: generation(1),
+                        at: fixture::NOW,
+                        visible_before: fixture::NOW,
+                    },
+                )
+                .await
+                .is_err()
+        },
         async { store.end(&session_id(1), end).await.is_err() },
-        async { store.end_all(&ann, None, end).await.is_err() },
-        async { SessionStore::list(store, &ann).await.is_err() },
+        async { store.end_all(&ann, None, end, 10_000).await.is_err() },
+        async { SessionStore::list(store, &ann, None, 10_000).await.is_err() },
         async { SessionStore::ping(store).await.is_err() },
     )
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aquaware_core::session::{EndReason, RETENTION, Session};
-use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
+use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError, Touch};
 use aquaware_store_redis::RedisStore;
 use redis::FromRedisValue;
 
@@ -121,17 +121,20 @@ fn a_lost_index_entry_is_restored_by_the_sixteenth_use() {
         let _: u32 = ask(&["DEL", &index]);
         for from in 1..16 {
             assert!(
-                SessionStore::list(&store, &subject("ann")).await.unwrap().is_empty(),
+                SessionStore::list(&store, &subject("ann"), None, 10_000).await.unwrap().is_empty(),
                 "{from}"
             );
             let _ = applied(store.advance(&session_id(1), &step(from)).await.unwrap());
         }
         until("the entry is restored", async || {
-            SessionStore::list(&store, &subject("ann")).await.unwrap().len() == 1
+            SessionStore::list(&store, &subject("ann"), None, 10_000).await.unwrap().len() == 1
         })
         .await;
         let everywhere = ended(EndReason::LogoutAll);
-        assert_eq!(store.end_all(&subject("ann"), None, everywhere).await.unwrap().len(), 1);
+        assert_eq!(
+            store.end_all(&subject("ann"), None, everywhere, 10_000).await.unwrap().len(),
+            1
+        );
     });
 }
 
@@ -145,7 +148,7 @@ fn an_advance_past_lost_writes_restores_the_index_entry_at_once() {
         let leap = aquaware_core::store::Advance { to, ..step(1) };
         let _ = applied(store.advance(&session_id(1), &leap).await.unwrap());
         until("the entry is restored", async || {
-            SessionStore::list(&store, &subject("ann")).await.unwrap().len() == 1
+            SessionStore::list(&store, &subject("ann"), None, 10_000).await.unwrap().len() == 1
         })
         .await;
     });
@@ -159,11 +162,22 @@ fn touches_restore_a_lost_index_entry() {
         let _: u32 = ask(&["DEL", &format!("{prefix}u:ann")]);
         for number in 0..16 {
             let used = at(minimal(1).last_used_at.millis() + number);
-            let _ =
-                applied(store.touch(&session_id(1), minimal(1).generation, used).await.unwrap());
+            let _ = applied(
+                store
+                    .touch(
+                        &session_id(1),
+                        &Touch {
+                            generation: minimal(1).generation,
+                            at: used,
+                            visible_before: used,
+                        },
+                    )
+                    .await
+                    .unwrap(),
+            );
         }
         until("the entry is restored", async || {
-            SessionStore::list(&store, &subject("ann")).await.unwrap().len() == 1
+            SessionStore::list(&store, &subject("ann"), None, 10_000).await.unwrap().len() == 1
         })
         .await;
     });
@@ -181,7 +195,10 @@ fn stale_index_entries_are_removed_unless_an_insert_may_be_in_progress() {
             let _: u32 = ask(&["DEL", &format!("{prefix}s:{}", gone.id)]);
         }
         store.insert(&minimal(3)).await.unwrap();
-        assert_eq!(SessionStore::list(&store, &subject("ann")).await.unwrap(), [minimal(3)]);
+        assert_eq!(
+            SessionStore::list(&store, &subject("ann"), None, 10_000).await.unwrap(),
+            [minimal(3)]
+        );
         until("the old entry is removed", async || {
             let entries: Vec<String> = ask(&["ZRANGE", &index, "0", "-1"]);
             !entries.iter().any(|entry| entry.starts_with(&old.id.to_string()))
@@ -230,8 +247,10 @@ fn index_entries_for_sessions_of_other_subjects_are_ignored() {
         let _: u32 = ask(&["ZADD", &format!("{prefix}u:eve"), "9e15", &foreign]);
         let _: u32 = ask(&["ZADD", &format!("{prefix}u:eve"), "9e15", "no entry"]);
         let eve = subject("eve");
-        assert!(SessionStore::list(&store, &eve).await.unwrap().is_empty());
-        assert!(store.end_all(&eve, None, ended(EndReason::Revoked)).await.unwrap().is_empty());
+        assert!(SessionStore::list(&store, &eve, None, 10_000).await.unwrap().is_empty());
+        assert!(
+            store.end_all(&eve, None, ended(EndReason::Revoked), 10_000).await.unwrap().is_empty()
+        );
         let claims = serde_json::json!({"role": "admin"}).as_object().unwrap().clone();
         SessionStore::set_claims(&store, &eve, &claims).await.unwrap();
         assert_eq!(store.find(&session_id(1)).await.unwrap(), Some(minimal(1)));
@@ -250,7 +269,7 @@ fn end_all_ends_all_other_sessions_if_one_is_corrupt() {
         }
         let _: u32 =
             ask(&["HSET", &format!("{prefix}s:{}", session_id(0)), "client", "no client!"]);
-        let error = store.end_all(&subject("ann"), None, ended(EndReason::Revoked)).await;
+        let error = store.end_all(&subject("ann"), None, ended(EndReason::Revoked), 10_000).await;
         assert!(matches!(error, Err(StoreError::Corrupt { .. })));
         for number in 1..300 {
             assert!(
@@ -323,7 +342,7 @@ fn stores_with_different_prefixes_are_separate() {
         one.insert(&minimal(1)).await.unwrap();
         one.create(&account(1)).await.unwrap();
         assert_eq!(two.find(&session_id(1)).await.unwrap(), None);
-        assert!(SessionStore::list(&two, &subject("ann")).await.unwrap().is_empty());
+        assert!(SessionStore::list(&two, &subject("ann"), None, 10_000).await.unwrap().is_empty());
         assert!(AccountStore::list(&two, None, 10).await.unwrap().is_empty());
         assert!(two.insert(&minimal(1)).await.unwrap());
         assert!(two.create(&account(1)).await.unwrap());

@@ -22,6 +22,8 @@ pub(crate) fn step(from: u64) -> Advance {
         mark: sample::mark(from),
         issued_at: days(from),
         expires_at: days(from + 30),
+        used_from: None,
+        visible_before: days(from),
     }
 }
 

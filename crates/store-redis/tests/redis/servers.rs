@@ -1,6 +1,7 @@
 //! The servers that the tests share. Every test has its own keys. A test that disturbs a server
 //! starts another one.
 
+use aquaware_core::store::Touch;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
@@ -53,7 +54,15 @@ pub(crate) async fn load_scripts() {
     assert!(!store.insert(&Session { status, ..session.clone() }).await.unwrap());
     let step = sample::step(&session, 1);
     let _ = applied(store.advance(&session.id, &step).await.unwrap());
-    let _ = applied(store.touch(&session.id, step.to, sample::NOON).await.unwrap());
+    let _ = applied(
+        store
+            .touch(
+                &session.id,
+                &Touch { generation: step.to, at: sample::NOON, visible_before: sample::NOON },
+            )
+            .await
+            .unwrap(),
+    );
     let _ = applied(store.end(&session.id, ended).await.unwrap());
     assert_eq!(store.release(sample::later(1), 1).await.unwrap(), 1);
 }

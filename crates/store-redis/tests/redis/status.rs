@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aquaware_core::session::{EndReason, Ended, RETENTION, Session};
 use aquaware_core::status::StatusIndex;
-use aquaware_core::store::{Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::store::{Outcome, Revoked, SessionStore, StoreError, Touch};
 use aquaware_core::time::Timestamp;
 use aquaware_servers::{Fault, Proxy, Redis, RedisOptions as ServerOptions};
 use aquaware_store_redis::RedisStore;
@@ -87,7 +87,15 @@ fn a_status_index_costs_one_request_at_login_and_end_and_none_at_refresh() {
         for number in [1, 2] {
             let _ = applied(store.advance(&session_id(number), &step(1)).await.unwrap());
             assert_eq!(cost(), 1, "a refresh");
-            let _ = applied(store.touch(&session_id(number), generation(2), at(1)).await.unwrap());
+            let _ = applied(
+                store
+                    .touch(
+                        &session_id(number),
+                        &Touch { generation: generation(2), at: at(1), visible_before: at(1) },
+                    )
+                    .await
+                    .unwrap(),
+            );
             assert_eq!(cost(), 1, "a refresh that keeps its token");
         }
         let _ = applied(store.end(&session_id(1), LOGOUT).await.unwrap());
@@ -221,7 +229,7 @@ fn an_end_without_a_published_revocation_can_be_repeated() {
                 let store = through(&proxy, &prefix).await;
                 let ann = subject("ann");
                 let end = async || match all {
-                    true => store.end_all(&ann, None, LOGOUT).await.map(drop),
+                    true => store.end_all(&ann, None, LOGOUT, 10_000).await.map(drop),
                     false => store.end(&session_id(number), LOGOUT).await.map(drop),
                 };
                 // Only this revocation: a store of an earlier round may be publishing its own.
@@ -286,9 +294,17 @@ fn every_step_on_an_ended_session_publishes_its_revocation_again() {
             let late = ended(EndReason::Reuse);
             match step_number {
                 0 => drop(store.advance(&session_id(1), &step(1)).await.unwrap()),
-                1 => drop(store.touch(&session_id(1), generation(1), NOON).await.unwrap()),
+                1 => drop(
+                    store
+                        .touch(
+                            &session_id(1),
+                            &Touch { generation: generation(1), at: NOON, visible_before: NOON },
+                        )
+                        .await
+                        .unwrap(),
+                ),
                 2 => drop(store.end(&session_id(1), late).await.unwrap()),
-                _ => drop(store.end_all(&subject("ann"), None, late).await.unwrap()),
+                _ => drop(store.end_all(&subject("ann"), None, late, 10_000).await.unwrap()),
             }
             let published = store.revoked(NOON).await.unwrap();
             assert_eq!(published, [revoked(1, NOON)], "{step_number}");

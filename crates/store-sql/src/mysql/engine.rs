@@ -1,6 +1,7 @@
 //! The operations in MySQL's own way: an insert fails if a key is taken, and an update needs a
 //! transaction in which its row is read afterwards.
 
+use aquaware_core::session::Ended;
 use aquaware_core::store::StoreError;
 use diesel::prelude::*;
 use diesel_async::{AnsiTransactionManager, TransactionManager as _};
@@ -10,12 +11,10 @@ use crate::batches::{Scan, sweep};
 use crate::error::SqlError;
 use crate::row::{AccountRow, SessionRow};
 use crate::schema::{accounts, sessions};
-use crate::server::{Access, EndSessions, Engine, Pool, SqlConnection as _, StatementError};
+use crate::server::{Access, Engine, Pool, SqlConnection as _, StatementError};
 use crate::statements::{self, AccountChange, Prepared};
 use crate::update::{Change, SessionUpdate};
 
-/// Sessions of a subject ended by one statement.
-const END_BATCH: usize = 512;
 /// Rows read by one scan for status indices.
 const SCAN_ROWS: i64 = 4096;
 /// Status indices removed by one statement.
@@ -65,11 +64,11 @@ impl Engine for MysqlConnection {
             Change::Advance(step) => {
                 self.execute(Prepared(statements::advance_session(id, step))).await?
             }
-            Change::Touch { generation, at } => {
-                self.execute(Prepared(statements::touch_session(id, generation, at))).await?
+            Change::Touch(touch) => {
+                self.execute(Prepared(statements::touch_session(id, touch))).await?
             }
             Change::End(ended) => {
-                self.execute(Prepared(statements::end_session(id, ended))).await?
+                self.execute(Prepared(statements::end_session(id, ended.into()))).await?
             }
         };
         if changed == 0 {
@@ -81,9 +80,13 @@ impl Engine for MysqlConnection {
         Ok(rows.into_iter().next())
     }
 
-    async fn end_sessions(&mut self, end: &EndSessions) -> Result<Vec<SessionRow>, StatementError> {
+    async fn end_sessions(
+        &mut self,
+        ids: Vec<Vec<u8>>,
+        ended: Ended,
+    ) -> Result<Vec<SessionRow>, StatementError> {
         self.begin().await?;
-        let ended = lock_and_end(self, end).await;
+        let ended = lock_and_end(self, ids, ended).await;
         self.finish(ended).await
     }
 
@@ -122,22 +125,21 @@ impl Engine for MysqlConnection {
     }
 }
 
+/// Locks those of these sessions that have not ended, by their ids alone, and ends them.
 async fn lock_and_end(
     connection: &mut MysqlConnection,
-    EndSessions { subject, except, ended }: &EndSessions,
+    ids: Vec<Vec<u8>>,
+    ended: Ended,
 ) -> Result<Vec<SessionRow>, StatementError> {
-    let live = statements::live_sessions_of(subject.clone(), except.clone()).for_update();
+    let live = sessions::table
+        .filter(sessions::id.eq_any(ids))
+        .filter(sessions::ended_at.is_null())
+        .for_update();
     let mut rows: Vec<SessionRow> = connection.load(Access::Write, live).await?;
-    let (at, reason) = (ended.at.millis(), ended.reason.as_str());
     let ids: Vec<Vec<u8>> = rows.iter().map(|row| row.id.clone()).collect();
-    for ids in ids.chunks(END_BATCH) {
-        let update = diesel::update(sessions::table.filter(sessions::id.eq_any(ids.to_vec())))
-            .set((sessions::ended_at.eq(at), sessions::end_reason.eq(reason)));
-        connection.execute(update).await?;
-    }
+    connection.execute(statements::end_sessions(ids, ended.into())).await?;
     for row in &mut rows {
-        row.ended_at = Some(at);
-        row.end_reason = Some(reason.to_owned());
+        row.end(ended);
     }
     Ok(rows)
 }

@@ -1,6 +1,7 @@
 //! The operations in PostgreSQL's own way: an insert skips a taken key, and an update returns the
 //! rows it changed.
 
+use aquaware_core::session::Ended;
 use aquaware_core::store::StoreError;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -11,7 +12,7 @@ use super::connection::PostgresConnection;
 use crate::batches::in_batches;
 use crate::row::{AccountRow, SessionRow};
 use crate::schema::sessions::all_columns;
-use crate::server::{Access, EndSessions, Engine, Pool, SqlConnection as _, StatementError};
+use crate::server::{Access, Engine, Pool, SqlConnection as _, StatementError};
 use crate::statements::{self, AccountChange, Prepared};
 use crate::update::{Change, SessionUpdate};
 
@@ -48,22 +49,25 @@ impl Engine for PostgresConnection {
                 let update = statements::advance_session(id, step).returning(all_columns);
                 self.load(write, Prepared(update)).await?
             }
-            Change::Touch { generation, at } => {
-                let update = statements::touch_session(id, generation, at).returning(all_columns);
+            Change::Touch(touch) => {
+                let update = statements::touch_session(id, touch).returning(all_columns);
                 self.load(write, Prepared(update)).await?
             }
             Change::End(ended) => {
-                let update = statements::end_session(id, ended).returning(all_columns);
+                let update = statements::end_session(id, ended.into()).returning(all_columns);
                 self.load(write, Prepared(update)).await?
             }
         };
         Ok(rows.into_iter().next())
     }
 
-    async fn end_sessions(&mut self, end: &EndSessions) -> Result<Vec<SessionRow>, StatementError> {
-        let EndSessions { subject, except, ended } = end;
-        let update = statements::end_sessions(subject.clone(), except.clone(), *ended);
-        self.load(Access::Write, Prepared(update.returning(all_columns))).await
+    async fn end_sessions(
+        &mut self,
+        ids: Vec<Vec<u8>>,
+        ended: Ended,
+    ) -> Result<Vec<SessionRow>, StatementError> {
+        let update = statements::end_sessions(ids, ended.into());
+        self.load(Access::Write, update.returning(all_columns)).await
     }
 
     async fn release_indices(

@@ -40,6 +40,10 @@ impl Migrate for PostgresConnection {
             version: "20261126000000",
             sql: include_str!("../../migrations/postgres/2026-11-26-000000_status_indices/up.sql"),
         },
+        Migration {
+            version: "20261130000000",
+            sql: include_str!("../../migrations/postgres/2026-11-30-000000_visible_uses/up.sql"),
+        },
     ];
 
     async fn state(&mut self) -> Result<ServerState, StatementError> {

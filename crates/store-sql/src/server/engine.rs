@@ -12,13 +12,6 @@ use crate::row::{AccountRow, SessionRow};
 use crate::statements::AccountChange;
 use crate::update::SessionUpdate;
 
-/// Ends the live sessions of a subject, except one; an empty id excepts none.
-pub(crate) struct EndSessions {
-    pub(crate) subject: String,
-    pub(crate) except: Vec<u8>,
-    pub(crate) ended: Ended,
-}
-
 /// The operations in which the engines differ.
 pub(crate) trait Engine: SqlConnection {
     /// The name of the store's type.
@@ -46,10 +39,11 @@ pub(crate) trait Engine: SqlConnection {
         update: SessionUpdate,
     ) -> impl Future<Output = Result<Option<SessionRow>, StatementError>> + Send;
 
-    /// Ends sessions; returns their rows as they are then.
+    /// Ends those of these sessions that have not ended; returns their rows as they are then.
     fn end_sessions(
         &mut self,
-        end: &EndSessions,
+        ids: Vec<Vec<u8>>,
+        ended: Ended,
     ) -> impl Future<Output = Result<Vec<SessionRow>, StatementError>> + Send;
 
     /// Removes the status index of up to `at_most` sessions that ended before `before`; returns

@@ -9,15 +9,17 @@ use std::fmt;
 use std::time::Duration;
 
 use aquaware_core::account::{Account, Login};
-use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::id::{ClientId, SessionId, Subject};
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{AccountStore, Advance, Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::store::{
+    AccountStore, Advance, Outcome, Revoked, SessionStore, StoreError, Touch,
+};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use diesel_async::methods::{ExecuteDsl, LoadQuery};
 
-use super::engine::{EndSessions, Engine};
+use super::engine::Engine;
 use super::error::{Access, StatementError};
 use super::migration::{self, Migrate};
 use super::options::check_options;
@@ -123,6 +125,34 @@ impl<C: Engine> ServerStore<C> {
         self.write(update, |connection, update| Box::pin(run_update(connection, *update))).await
     }
 
+    /// Ends the sessions that `select` finds, until it finds no more or `at_most` have ended. They are
+    /// found without locks, so other requests can end some of them first.
+    async fn end_selected<Q>(
+        &self,
+        select: impl Fn(i64) -> Q + Send + Sync + 'static,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError>
+    where
+        Q: LoadQuery<'static, C::Raw, Vec<u8>> + Send + 'static,
+    {
+        self.write((select, ended, at_most), |connection, (select, ended, at_most)| {
+            Box::pin(async move {
+                let mut rows = Vec::new();
+                loop {
+                    let left = usize::try_from(*at_most).unwrap_or(usize::MAX) - rows.len();
+                    let select = select(i64::try_from(left).unwrap_or(i64::MAX));
+                    let ids: Vec<Vec<u8>> = connection.load(Access::Read, select).await?;
+                    if ids.is_empty() {
+                        return into_sessions(rows);
+                    }
+                    rows.extend(connection.end_sessions(ids, *ended).await?);
+                }
+            })
+        })
+        .await
+    }
+
     async fn update_account(
         &self,
         id: &Subject,
@@ -148,7 +178,9 @@ impl<C: Engine> fmt::Debug for ServerStore<C> {
 impl<C: Engine> SessionStore for ServerStore<C>
 where
     statements::session_by_id: LoadQuery<'static, C::Raw, SessionRow>,
-    statements::sessions_of: LoadQuery<'static, C::Raw, SessionRow>,
+    statements::live_sessions_of: LoadQuery<'static, C::Raw, Vec<u8>>,
+    statements::least_used_sessions: LoadQuery<'static, C::Raw, Vec<u8>>,
+    statements::list_sessions: LoadQuery<'static, C::Raw, SessionRow>,
     statements::set_session_claims: ExecuteDsl<C::Raw>,
     statements::scan_sessions: LoadQuery<'static, C::Raw, (Vec<u8>, ExpiryColumns)>,
     statements::delete_expired: ExecuteDsl<C::Raw>,
@@ -175,13 +207,8 @@ where
         self.update_session(SessionUpdate::advance(id, step)).await
     }
 
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError> {
-        self.update_session(SessionUpdate::touch(id, generation, at)).await
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError> {
+        self.update_session(SessionUpdate::touch(id, touch)).await
     }
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
@@ -193,19 +220,43 @@ where
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError> {
         let subject = subject.as_str().to_owned();
         let except = except.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
-        self.write(EndSessions { subject, except, ended }, |connection, end| {
-            Box::pin(async move { into_sessions(connection.end_sessions(end).await?) })
-        })
-        .await
+        let select =
+            move |rows| statements::live_sessions_of(subject.clone(), except.clone(), rows);
+        self.end_selected(select, ended, at_most).await
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
-        self.read(subject.as_str().to_owned(), |connection, subject| {
+    async fn end_least_used(
+        &self,
+        (subject, client): (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let (subject, client) = (subject.as_str().to_owned(), client.as_str().to_owned());
+        let (except, kept) = (except.as_bytes().to_vec(), keep.saturating_sub(1).into());
+        let select = move |rows| {
+            let (subject, client) = (subject.clone(), client.clone());
+            statements::least_used_sessions(subject, client, except.clone(), kept, rows)
+        };
+        self.end_selected(select, ended, at_most).await
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let input = (subject.as_str().to_owned(), statements::list_position(after));
+        self.read((input, at_most), |connection, ((subject, (created_at, id)), at_most)| {
             Box::pin(async move {
-                let list = statements::sessions_of(subject.clone());
+                let (subject, id, rows) = (subject.clone(), id.clone(), i64::from(*at_most));
+                let list = statements::list_sessions(subject, *created_at, id, rows);
                 into_sessions(connection.load(Access::Read, list).await?)
             })
         })

@@ -1,9 +1,9 @@
 //! Sessions: each operation is one statement; if its condition does not hold, the current record is
 //! read in the same transaction.
 
-use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::id::{ClientId, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -40,13 +40,8 @@ impl SessionStore for SqliteStore {
         self.write(move |connection| run_update(connection, update)).await
     }
 
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError> {
-        let update = SessionUpdate::touch(id, generation, at);
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError> {
+        let update = SessionUpdate::touch(id, touch);
         self.write(move |connection| run_update(connection, update)).await
     }
 
@@ -60,20 +55,52 @@ impl SessionStore for SqliteStore {
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError> {
         let subject = subject.as_str().to_owned();
         let except = except.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+        let query =
+            move || statements::live_sessions_of(subject.clone(), except.clone(), at_most.into());
         self.write(move |connection| {
-            let update = statements::end_sessions(subject.clone(), except.clone(), ended);
-            let rows: Vec<SessionRow> =
-                store_result(Prepared(update.returning(all_columns)).load(connection))?;
-            commit_if_corrupt(rows.into_iter().map(SessionRow::into_session).collect())
+            let ids = store_result(query().load(connection))?;
+            commit_if_corrupt(end_sessions(connection, ids, ended))
         })
         .await?
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
-        let query = statements::sessions_of(subject.as_str().to_owned());
+    async fn end_least_used(
+        &self,
+        (subject, client): (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let (subject, client) = (subject.as_str().to_owned(), client.as_str().to_owned());
+        let (except, kept) = (except.as_bytes().to_vec(), keep.saturating_sub(1).into());
+        let rows = at_most.into();
+        // On a reader: in most cases there is nothing to end.
+        let query = statements::least_used_sessions(subject, client, except, kept, rows);
+        let ids: Vec<Vec<u8>> =
+            self.read(move |connection| store_result(query.load(connection))).await?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write(move |connection| {
+            commit_if_corrupt(end_sessions(connection, ids.clone(), ended))
+        })
+        .await?
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let (created_at, id) = statements::list_position(after);
+        let subject = subject.as_str().to_owned();
+        let query = statements::list_sessions(subject, created_at, id, at_most.into());
         self.read(move |connection| {
             let rows: Vec<SessionRow> = store_result(query.load(connection))?;
             rows.into_iter().map(SessionRow::into_session).collect()
@@ -138,16 +165,26 @@ fn execute(
             let update = statements::advance_session(id, step).returning(all_columns);
             Prepared(update).get_result(connection)
         }
-        Change::Touch { generation, at } => {
-            let update = statements::touch_session(id, generation, at).returning(all_columns);
+        Change::Touch(touch) => {
+            let update = statements::touch_session(id, touch).returning(all_columns);
             Prepared(update).get_result(connection)
         }
         Change::End(ended) => {
-            let update = statements::end_session(id, ended).returning(all_columns);
+            let update = statements::end_session(id, ended.into()).returning(all_columns);
             Prepared(update).get_result(connection)
         }
     };
     row.optional()
+}
+
+fn end_sessions(
+    connection: &mut SqliteConnection,
+    ids: Vec<Vec<u8>>,
+    ended: Ended,
+) -> Result<Vec<Session>, StoreError> {
+    let update = statements::end_sessions(ids, ended.into()).returning(all_columns);
+    let rows: Vec<SessionRow> = store_result(update.load(connection))?;
+    rows.into_iter().map(SessionRow::into_session).collect()
 }
 
 fn find(
@@ -177,7 +214,7 @@ mod tests {
     use std::time::Duration;
 
     use aquaware_core::claims::Scope;
-    use aquaware_core::id::ClientId;
+    use aquaware_core::id::Generation;
     use aquaware_core::retry::Mark;
     use aquaware_core::session::{Device, EndReason};
     use aquaware_core::status::StatusIndex;
@@ -228,7 +265,9 @@ mod tests {
             issued_at: Timestamp::from_millis(3),
             expires_at: Timestamp::from_millis(4),
             last_used_at: Timestamp::from_millis(5),
+            shown_use: None,
             mark: None,
+            used_from: None,
             ended: None,
             status: Some(StatusIndex::from_number(number.into())),
         };
@@ -241,9 +280,16 @@ mod tests {
             from: Generation::FIRST,
             to: Generation::FIRST.next(),
             mark: Mark::from_bytes([number; 16]),
+            used_from: None,
             issued_at: Timestamp::from_millis(6),
             expires_at: Timestamp::from_millis(7),
+            visible_before: Timestamp::from_millis(5),
         }
+    }
+
+    fn touch(generation: Generation, at: i64) -> Touch {
+        let visible_before = Timestamp::from_millis(at - 1);
+        Touch { generation, at: Timestamp::from_millis(at), visible_before }
     }
 
     fn applied(connection: &mut SqliteConnection, update: SessionUpdate) -> Session {
@@ -264,18 +310,17 @@ mod tests {
                 assert_eq!(session.generation, Generation::FIRST.next());
             }),
             ("touch", |connection, n| {
-                let (two, at) = (Generation::FIRST.next(), Timestamp::from_millis(8));
-                let session = applied(connection, SessionUpdate::touch(&id(n), two, at));
-                assert_eq!(session.last_used_at, at);
+                let touch = touch(Generation::FIRST.next(), 8);
+                let session = applied(connection, SessionUpdate::touch(&id(n), &touch));
+                assert_eq!(session.last_used_at, touch.at);
             }),
             ("end", |connection, n| {
                 let session = applied(connection, SessionUpdate::end(&id(n), ENDED));
                 assert_eq!(session.ended, Some(ENDED));
             }),
-            ("end all", |connection, _| {
-                let end = statements::end_sessions("ann".to_owned(), Vec::new(), ENDED);
-                let rows = Prepared(end.returning(all_columns)).load::<SessionRow>(connection);
-                assert!(rows.unwrap().is_empty());
+            ("live", |connection, _| {
+                let live = statements::live_sessions_of("ann".to_owned(), Vec::new(), 10);
+                assert!(live.load::<Vec<u8>>(connection).unwrap().is_empty());
             }),
             ("scan", |connection, _| {
                 let scan = ScanSessions { after: 0, rows: 10 };
@@ -363,6 +408,18 @@ mod tests {
         assert!(!release.contains("SCAN sessions"), "{release}");
     }
 
+    #[test]
+    fn sessions_that_ended_cost_lists_and_ends_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut connection, _) = connection(&directory);
+        let live = statements::live_sessions_of("ann".to_owned(), Vec::new(), 10);
+        let list = statements::list_sessions("ann".to_owned(), 1, vec![1; 16], 10);
+        for plan in [plan(&mut connection, &live), plan(&mut connection, &list)] {
+            assert!(plan.contains("INDEX sessions_live_by_subject (subject=?"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+
     #[derive(QueryableByName)]
     struct Instruction {
         #[diesel(sql_type = Text)]
@@ -384,10 +441,9 @@ mod tests {
         let (mut connection, _) = connection(&directory);
         let advance = statements::advance_session(id(1), step(1));
         assert_eq!(index_writes(&mut connection, &advance), 0);
-        let at = Timestamp::from_millis(6);
-        let touch = statements::touch_session(id(1), Generation::FIRST, at);
+        let touch = statements::touch_session(id(1), touch(Generation::FIRST, 6));
         assert_eq!(index_writes(&mut connection, &touch), 0);
         // The index of revocations.
-        assert_eq!(index_writes(&mut connection, &statements::end_session(id(1), ENDED)), 1);
+        assert_eq!(index_writes(&mut connection, &statements::end_session(id(1), ENDED.into())), 1);
     }
 }

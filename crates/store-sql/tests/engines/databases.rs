@@ -63,7 +63,7 @@ fn an_operation_whose_commit_fails_is_not_acknowledged() {
             store.advance(&id(1), &step(1, 2_000)).await.map(|_| ()).unwrap_err(),
             store.end(&id(1), crate::operations::ended()).await.map(|_| ()).unwrap_err(),
             store
-                .end_all(&subject("ann"), None, crate::operations::ended())
+                .end_all(&subject("ann"), None, crate::operations::ended(), 10_000)
                 .await
                 .map(|_| ())
                 .unwrap_err(),

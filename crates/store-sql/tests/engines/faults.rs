@@ -204,12 +204,12 @@ fn no_caller_waits_past_the_timeout_on_a_silent_network<E: Engine>() {
             let (advance, find, list, end_all) = futures_util::join!(
                 async { world.store.advance(&id(1), &step(1, 2_000)).await.map(|_| ()) },
                 async { world.store.find(&id(1)).await.map(|_| ()) },
-                async { world.store.list(&session(1).subject).await.map(|_| ()) },
+                async { world.store.list(&session(1).subject, None, 10).await.map(|_| ()) },
                 async {
                     let subject = session(1).subject;
                     world
                         .store
-                        .end_all(&subject, None, crate::operations::ended())
+                        .end_all(&subject, None, crate::operations::ended(), 10_000)
                         .await
                         .map(|_| ())
                 },

@@ -52,6 +52,8 @@ pub(crate) fn session(number: u16) -> Session {
         expires_at: at(100_000),
         last_used_at: at(1_000),
         mark: None,
+        used_from: None,
+        shown_use: None,
         ended: None,
         status: None,
     }
@@ -71,6 +73,8 @@ pub(crate) fn step(from: u64, millis: i64) -> Advance {
         mark: Mark::from_bytes([u8::try_from(from % 256).unwrap(); 16]),
         issued_at: at(millis),
         expires_at: at(millis + 100_000),
+        used_from: None,
+        visible_before: at(millis),
     }
 }
 

@@ -104,7 +104,10 @@ fn a_read_only_server_is_rejected_at_opening_and_rejects_changes_later<E: Engine
         for error in [
             store.insert(&session(2)).await.unwrap_err(),
             store.advance(&session(1).id, &step(1, 2_000)).await.unwrap_err(),
-            store.end_all(&subject("ann"), None, crate::operations::ended()).await.unwrap_err(),
+            store
+                .end_all(&subject("ann"), None, crate::operations::ended(), 10_000)
+                .await
+                .unwrap_err(),
         ] {
             assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
             assert_eq!(cause(&error), SqlError::ServerReadOnly);
@@ -243,7 +246,10 @@ fn an_empty_database_can_be_opened_concurrently<E: Engine>() {
             }
         });
         let store = database.open();
-        assert_eq!(run(SessionStore::list(&store, &subject("ann"))).unwrap().len(), 8);
+        assert_eq!(
+            run(SessionStore::list(&store, &subject("ann"), None, 10_000)).unwrap().len(),
+            8
+        );
         assert_eq!(database.value("SELECT count(*) FROM __diesel_schema_migrations"), "2");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aquaware_core::account::Login;
 use aquaware_core::session::{Device, EndReason, Ended, Session};
 use aquaware_core::status::StatusIndex;
-use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
+use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError, Touch};
 use aquaware_servers::{Fault, Proxy};
 use aquaware_store_sql::SqlError;
 
@@ -34,10 +34,26 @@ fn a_use_recorded_twice_is_recorded_once<E: Engine>() {
     run(async {
         store.insert(&session(1)).await.unwrap();
         for (millis, last) in [(2_000, 2_000), (2_000, 2_000), (1_500, 2_000), (2_001, 2_001)] {
-            let touched = store.touch(&id(1), generation(1), at(millis)).await.unwrap();
+            let touched = store
+                .touch(
+                    &id(1),
+                    &Touch {
+                        generation: generation(1),
+                        at: at(millis),
+                        visible_before: at(millis),
+                    },
+                )
+                .await
+                .unwrap();
             assert_eq!(applied(touched).last_used_at, at(last));
         }
-        let other = store.touch(&id(1), generation(2), at(2_001)).await.unwrap();
+        let other = store
+            .touch(
+                &id(1),
+                &Touch { generation: generation(2), at: at(2_001), visible_before: at(2_001) },
+            )
+            .await
+            .unwrap();
         assert!(matches!(other, Outcome::Refused(_)), "{other:?}");
         store.create(&account("ann")).await.unwrap();
         for _ in 0..2 {
@@ -63,7 +79,19 @@ fn outcomes_do_not_depend_on_how_rows_are_counted() {
             assert!(store.insert(&session(number)).await.unwrap());
             assert!(!store.insert(&session(number)).await.unwrap());
             for _ in 0..2 {
-                applied(store.touch(&id(number), generation(1), at(3_000)).await.unwrap());
+                applied(
+                    store
+                        .touch(
+                            &id(number),
+                            &Touch {
+                                generation: generation(1),
+                                at: at(3_000),
+                                visible_before: at(3_000),
+                            },
+                        )
+                        .await
+                        .unwrap(),
+                );
             }
             applied(store.advance(&id(number), &step(1, 2_000)).await.unwrap());
             // The same advance again would change nothing.
@@ -72,7 +100,13 @@ fn outcomes_do_not_depend_on_how_rows_are_counted() {
             applied(store.end(&id(number), ended()).await.unwrap());
             let again = store.end(&id(number), ended()).await.unwrap();
             assert!(matches!(again, Outcome::Refused(_)), "{again:?}");
-            let absent = store.touch(&id(9), generation(1), at(1)).await.unwrap();
+            let absent = store
+                .touch(
+                    &id(9),
+                    &Touch { generation: generation(1), at: at(1), visible_before: at(1) },
+                )
+                .await
+                .unwrap();
             assert!(matches!(absent, Outcome::NotFound), "{absent:?}");
             let name = format!("ann{number}");
             assert!(store.create(&account(&name)).await.unwrap());
@@ -95,7 +129,7 @@ fn a_corrupt_session_can_still_be_ended<E: Engine>() {
         database.ask("UPDATE sessions SET client = 's3cret!'");
         let errors = [
             store.end(&id(1), ended()).await.map(|_| ()).unwrap_err(),
-            store.end_all(&subject("ann"), None, ended()).await.map(|_| ()).unwrap_err(),
+            store.end_all(&subject("ann"), None, ended(), 10_000).await.map(|_| ()).unwrap_err(),
         ];
         for error in errors {
             assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
@@ -135,7 +169,10 @@ fn texts_are_compared_byte_by_byte<E: Engine>() {
             };
             let session = Session { subject: subject.clone(), device, ..session(number) };
             assert!(store.insert(&session).await.unwrap());
-            assert_eq!(SessionStore::list(&store, &subject).await.unwrap(), [session]);
+            assert_eq!(
+                SessionStore::list(&store, &subject, None, 10_000).await.unwrap(),
+                [session]
+            );
         }
         for (number, login) in logins.iter().enumerate().rev() {
             let login = Login::new(login).unwrap();
@@ -222,7 +259,7 @@ fn missing_tables_are_reported_without_any_sql<E: Engine>() {
             store.find(&id(1)).await.unwrap_err(),
             store.insert(&session(1)).await.unwrap_err(),
             store.advance(&id(1), &step(1, 2_000)).await.unwrap_err(),
-            SessionStore::list(&store, &subject("s3cret")).await.unwrap_err(),
+            SessionStore::list(&store, &subject("s3cret"), None, 10_000).await.unwrap_err(),
             store.purge(at(1), 1).await.unwrap_err(),
             SessionStore::ping(&store).await.unwrap_err(),
         ] {
@@ -273,14 +310,26 @@ fn messages<E: Engine>(expected: [usize; 8]) {
             count();
             applied(store.advance(&id(number), &step(1, 2_000)).await.unwrap());
             count();
-            applied(store.touch(&id(number), generation(2), at(3_000)).await.unwrap());
+            applied(
+                store
+                    .touch(
+                        &id(number),
+                        &Touch {
+                            generation: generation(2),
+                            at: at(3_000),
+                            visible_before: at(3_000),
+                        },
+                    )
+                    .await
+                    .unwrap(),
+            );
             count();
             let refused = store.advance(&id(number), &step(1, 2_000)).await.unwrap();
             assert!(matches!(refused, Outcome::Refused(_)));
             count();
             store.find(&id(number)).await.unwrap();
             count();
-            SessionStore::list(&store, &subject("ann")).await.unwrap();
+            SessionStore::list(&store, &subject("ann"), None, 10_000).await.unwrap();
             count();
             applied(store.end(&id(number), ended()).await.unwrap());
             count();

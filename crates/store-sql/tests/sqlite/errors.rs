@@ -6,7 +6,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::time::Duration;
 
 use aquaware_core::session::{EndReason, Session};
-use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError};
+use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError, Touch};
 use aquaware_store_sql::{SqlError, SqliteStore};
 use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection as _;
@@ -52,10 +52,18 @@ fn a_corrupt_session_is_reported_by_every_operation() {
         temp.execute(&format!("UPDATE sessions SET client = 's3cret!' WHERE id = x'{hex}'"));
         let key = id(2).to_string();
         assert_corrupt(store.find(&id(2)).await, &key);
-        assert_corrupt(SessionStore::list(&store, &subject("ann")).await, &key);
+        assert_corrupt(SessionStore::list(&store, &subject("ann"), None, 10_000).await, &key);
         assert_corrupt(store.advance(&id(2), &step(1, 2_000)).await, &key);
         assert_corrupt(store.advance(&id(2), &step(9, 2_000)).await, &key);
-        assert_corrupt(store.touch(&id(2), generation(1), at(2_000)).await, &key);
+        assert_corrupt(
+            store
+                .touch(
+                    &id(2),
+                    &Touch { generation: generation(1), at: at(2_000), visible_before: at(2_000) },
+                )
+                .await,
+            &key,
+        );
 
         temp.execute("UPDATE sessions SET client = 'web'");
         assert_eq!(store.find(&id(2)).await.unwrap(), Some(session(2)), "nothing has changed");
@@ -71,7 +79,8 @@ fn an_invalid_status_index_is_reported_and_never_skipped() {
             let status = Some(index(number.into()));
             store.insert(&Session { status, ..session(number) }).await.unwrap();
         }
-        let _ = store.end_all(&subject("ann"), None, ended(2_000, EndReason::LogoutAll)).await;
+        let _ =
+            store.end_all(&subject("ann"), None, ended(2_000, EndReason::LogoutAll), 10_000).await;
         temp.execute("UPDATE sessions SET status_index = 4294967296 WHERE status_index = 2");
         assert_corrupt(store.find(&id(2)).await, &id(2).to_string());
         assert_corrupt(store.revoked(at(0)).await, "4294967296");
@@ -89,7 +98,7 @@ fn a_corrupt_session_can_still_be_ended() {
         }
         temp.execute("UPDATE sessions SET client = 's3cret!'");
         assert_corrupt(store.end(&id(1), one).await, &id(1).to_string());
-        assert_corrupt(store.end_all(&subject("ann"), None, all).await, "session");
+        assert_corrupt(store.end_all(&subject("ann"), None, all, 10_000).await, "session");
         temp.execute("UPDATE sessions SET client = 'web'");
         for (number, expected) in [(1, one), (2, all), (3, all)] {
             let outcome = store.advance(&id(number), &step(1, 4_000)).await.unwrap();
@@ -182,7 +191,7 @@ fn missing_tables_are_reported_without_any_sql() {
         for error in [
             store.find(&id(1)).await.unwrap_err(),
             store.insert(&session(1)).await.unwrap_err(),
-            SessionStore::list(&store, &subject("s3cret")).await.unwrap_err(),
+            SessionStore::list(&store, &subject("s3cret"), None, 10_000).await.unwrap_err(),
             store.purge(at(1), 1).await.unwrap_err(),
             SessionStore::ping(&store).await.unwrap_err(),
         ] {

@@ -109,6 +109,8 @@ pub(crate) fn session(number: u16) -> Session {
         expires_at: at(100_000),
         last_used_at: at(1_000),
         mark: None,
+        used_from: None,
+        shown_use: None,
         ended: None,
         status: None,
     }
@@ -126,6 +128,8 @@ pub(crate) fn full_session(number: u16) -> Session {
         },
         generation: Generation::MAX,
         mark: Some(Mark::from_bytes([0; 16])),
+        used_from: None,
+        shown_use: None,
         ended: Some(Ended { at: at(-5), reason: EndReason::Reuse }),
         status: Some(index(u32::MAX - u32::from(number))),
         ..session(number)
@@ -140,6 +144,8 @@ pub(crate) fn step(from: u64, millis: i64) -> Advance {
         mark: Mark::from_bytes([u8::try_from(from % 256).unwrap(); 16]),
         issued_at: at(millis),
         expires_at: at(millis + 100_000),
+        used_from: None,
+        visible_before: at(millis),
     }
 }
 

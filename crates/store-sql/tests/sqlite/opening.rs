@@ -324,7 +324,10 @@ fn a_new_file_can_be_opened_concurrently() {
     });
     let store = temp.open();
     run(async {
-        assert_eq!(SessionStore::list(&store, &session(0).subject).await.unwrap().len(), 8);
+        assert_eq!(
+            SessionStore::list(&store, &session(0).subject, None, 10_000).await.unwrap().len(),
+            8
+        );
     });
 }
 

@@ -14,6 +14,7 @@ pub enum Call {
     Touch,
     End,
     EndAll,
+    EndLeastUsed,
     ListSessions,
     SetSessionClaims,
     Purge,

@@ -1,8 +1,8 @@
 //! The session port with injected faults.
 
-use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::id::{ClientId, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -22,13 +22,8 @@ impl<S: SessionStore + ?Sized> SessionStore for FaultyStore<S> {
         self.inject(Call::Advance, self.inner.advance(id, step)).await
     }
 
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError> {
-        self.inject(Call::Touch, self.inner.touch(id, generation, at)).await
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError> {
+        self.inject(Call::Touch, self.inner.touch(id, touch)).await
     }
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
@@ -40,12 +35,30 @@ impl<S: SessionStore + ?Sized> SessionStore for FaultyStore<S> {
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError> {
-        self.inject(Call::EndAll, self.inner.end_all(subject, except, ended)).await
+        self.inject(Call::EndAll, self.inner.end_all(subject, except, ended, at_most)).await
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
-        self.inject(Call::ListSessions, self.inner.list(subject)).await
+    async fn end_least_used(
+        &self,
+        owner: (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let end = self.inner.end_least_used(owner, except, keep, ended, at_most);
+        self.inject(Call::EndLeastUsed, end).await
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.inject(Call::ListSessions, self.inner.list(subject, after, at_most)).await
     }
 
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {

@@ -1,9 +1,11 @@
 //! The session port.
 
-use aquaware_core::id::{Generation, SessionId, Subject};
+use std::cmp::Reverse;
+
+use aquaware_core::id::{ClientId, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
 use aquaware_core::status::StatusIndex;
-use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -14,6 +16,10 @@ const PREFIX: &str = "s:";
 
 fn session_key(id: &SessionId) -> String {
     format!("{PREFIX}{id}")
+}
+
+fn count(at_most: u32) -> usize {
+    usize::try_from(at_most).unwrap_or(usize::MAX)
 }
 
 fn index_key(index: StatusIndex) -> String {
@@ -53,9 +59,29 @@ impl<E: Engine> KeyValueStore<E> {
         entries.map(decode).collect()
     }
 
-    async fn sessions_of(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
+    async fn live_sessions_of(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
         let all = self.all().await?.into_iter().map(|(_, _, session)| session);
-        Ok(all.filter(|session| session.subject == *subject).collect())
+        Ok(all.filter(|it| it.subject == *subject && it.ended.is_none()).collect())
+    }
+
+    /// Ends up to `at_most` of these sessions. A session that another client has ended in between is in
+    /// that client's result.
+    async fn end_each(
+        &self,
+        sessions: impl Iterator<Item = Session> + Send,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut result = Vec::new();
+        for session in sessions {
+            if result.len() == count(at_most) {
+                break;
+            }
+            if let Outcome::Applied(session) = self.end(&session.id, ended).await? {
+                result.push(session);
+            }
+        }
+        Ok(result)
     }
 
     /// Makes the status index of `session` available to others, if `session` owns it.
@@ -96,37 +122,17 @@ impl<E: Engine> SessionStore for KeyValueStore<E> {
     }
 
     async fn advance(&self, id: &SessionId, step: &Advance) -> Result<Outcome, StoreError> {
-        let Advance { from, to, mark, issued_at, expires_at } = *step;
-        self.step(
-            id,
-            |session| session.generation == from,
-            |session| {
-                session.generation = to;
-                session.mark = Some(mark);
-                session.issued_at = issued_at;
-                session.expires_at = expires_at;
-                session.last_used_at = session.last_used_at.max(issued_at);
-            },
-        )
-        .await
+        let holds = |session: &Session| session.generation == step.from;
+        self.step(id, holds, |session| step.apply(session)).await
     }
 
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError> {
-        self.step(
-            id,
-            |session| session.generation == generation,
-            |session| session.last_used_at = session.last_used_at.max(at),
-        )
-        .await
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError> {
+        let holds = |session: &Session| session.generation == touch.generation;
+        self.step(id, holds, |session| touch.apply(session)).await
     }
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
-        self.step(id, |_| true, |session| session.ended = Some(ended)).await
+        self.step(id, |_| true, |session| session.end(ended)).await
     }
 
     async fn end_all(
@@ -134,26 +140,43 @@ impl<E: Engine> SessionStore for KeyValueStore<E> {
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError> {
-        let mut sessions = Vec::new();
-        for session in self.sessions_of(subject).await? {
-            if Some(&session.id) == except {
-                continue;
-            }
-            // A session that another client has ended in between is in that client's result.
-            if let Outcome::Applied(session) = self.end(&session.id, ended).await? {
-                sessions.push(session);
-            }
-        }
+        let mut sessions = self.live_sessions_of(subject).await?;
+        sessions.retain(|session| Some(&session.id) != except);
+        self.end_each(sessions.into_iter(), ended, at_most).await
+    }
+
+    async fn end_least_used(
+        &self,
+        (subject, client): (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut sessions = self.live_sessions_of(subject).await?;
+        sessions.retain(|session| session.client == *client && session.id != *except);
+        sessions.sort_by_key(|session| Reverse((session.last_used_at, session.id)));
+        let excess = sessions.into_iter().skip(count(keep.saturating_sub(1)));
+        self.end_each(excess, ended, at_most).await
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut sessions = self.live_sessions_of(subject).await?;
+        sessions.retain(|it| after.is_none_or(|after| (it.created_at, it.id) < after));
+        sessions.sort_by_key(|session| Reverse((session.created_at, session.id)));
+        sessions.truncate(count(at_most));
         Ok(sessions)
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
-        self.sessions_of(subject).await
-    }
-
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        for session in self.sessions_of(subject).await? {
+        for session in self.live_sessions_of(subject).await? {
             let replace = |found: &mut Session| found.claims.clone_from(claims);
             let _ = self.step(&session.id, |_| true, replace).await?;
         }

@@ -4,9 +4,12 @@ use std::slice::from_ref;
 
 use aquaware_core::id::Generation;
 use aquaware_core::session::{EndReason, Session};
-use aquaware_core::store::{Advance, Outcome};
+use aquaware_core::store::{Advance, Outcome, Touch};
+use aquaware_core::time::Timestamp;
 
-use crate::compare::{insert, is_applied, is_refused, is_stored, same_outcome, same_sessions};
+use crate::compare::{
+    end_all, insert, is_applied, is_refused, is_stored, list_all, same_outcome, same_sessions,
+};
 use crate::error::{CheckError, CheckResult, same};
 use crate::fixture::SessionFixture;
 use crate::sample::{self, advanced, full, minimal, step};
@@ -64,7 +67,7 @@ pub(super) async fn an_advance_never_creates_a_session(fixture: SessionFixture) 
         let outcome = store.advance(&session.id, &step(&session, by)).await?;
         same_outcome("an advance of an unknown session", &Outcome::NotFound, &outcome)?;
         same("the record afterwards", &None, &store.find(&session.id).await?)?;
-        same_sessions("the list", &[], &store.list(&session.subject).await?)?;
+        same_sessions("the list", &[], &list_all(store, &session.subject).await?)?;
     }
     Ok(())
 }
@@ -126,8 +129,10 @@ pub(super) async fn an_advance_that_changes_only_the_generation_is_applied(
         from: session.generation,
         to: session.generation.next(),
         mark: sample::mark(1),
+        used_from: session.used_from,
         issued_at: session.issued_at,
         expires_at: session.expires_at,
+        visible_before: sample::FIRST_INSTANT,
     };
     let expected = Session { generation: only.to, ..session };
     is_applied(store, "the advance", store.advance(&expected.id, &only).await?, &expected).await
@@ -138,7 +143,7 @@ pub(super) async fn an_advance_never_moves_the_last_use_back(
 ) -> CheckResult {
     let store = fixture.store();
     let session = insert(store, full(1)).await?;
-    // The clock of another replica may be behind. The times of the new generation are stored as given.
+    // The clock of another replica may be behind. The time of the new generation is stored as given.
     let early = Advance {
         issued_at: sample::earlier(3600),
         expires_at: sample::later(7200),
@@ -147,6 +152,42 @@ pub(super) async fn an_advance_never_moves_the_last_use_back(
     let expected = advanced(&session, &early);
     same("the last use", &session.last_used_at, &expected.last_used_at)?;
     is_applied(store, "an advance", store.advance(&session.id, &early).await?, &expected).await
+}
+
+pub(super) async fn an_advance_never_moves_the_expiry_back(fixture: SessionFixture) -> CheckResult {
+    let store = fixture.store();
+    let session = insert(store, full(1)).await?;
+    // From a server with a slow clock, or with a shorter lifetime.
+    let early = Advance { expires_at: sample::later(60), ..step(&session, 1) };
+    let expected = advanced(&session, &early);
+    same("the expiry", &session.expires_at, &expected.expires_at)?;
+    is_applied(store, "an advance", store.advance(&session.id, &early).await?, &expected).await
+}
+
+/// What a list may show must not change before the last use is old enough to be shown.
+pub(super) async fn the_shown_use_changes_only_when_the_last_use_is_old_enough(
+    fixture: SessionFixture,
+) -> CheckResult {
+    let store = fixture.store();
+    for session in [minimal(1), full(2)] {
+        let mut session = insert(store, session).await?;
+        for by in [0, 1] {
+            let last = session.last_used_at;
+            let before = Timestamp::from_millis(last.millis() - 1);
+            for visible_before in [before, last, before, sample::LAST_INSTANT] {
+                let step = Advance { visible_before, ..step(&session, 1) };
+                let expected = advanced(&session, &step);
+                let outcome = store.advance(&session.id, &step).await?;
+                is_applied(store, "an advance", outcome, &expected).await?;
+                let at = expected.last_used_at.plus(std::time::Duration::from_secs(by));
+                let touch = Touch { visible_before, ..sample::touch(&expected, at) };
+                session = sample::touched(&expected, &touch);
+                let outcome = store.touch(&session.id, &touch).await?;
+                is_applied(store, "a touch", outcome, &session).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn an_advance_does_not_change_other_sessions(
@@ -182,12 +223,8 @@ pub(super) async fn ten_thousand_generations_stay_one_record(
     }
     is_stored(store, &session).await?;
     same("its generation", &(fixture.settings().generations + 1), &session.generation.number())?;
-    same_sessions("the list", from_ref(&session), &store.list(&session.subject).await?)?;
+    same_sessions("the list", from_ref(&session), &list_all(store, &session.subject).await?)?;
     let ended = sample::ended(EndReason::LogoutAll);
-    let all = store.end_all(&session.subject, None, ended).await?;
-    same_sessions(
-        "the sessions that end_all returns",
-        &[Session { ended: Some(ended), ..session }],
-        &all,
-    )
+    let all = end_all(store, &session.subject, None, ended).await?;
+    same_sessions("the sessions that end_all returns", &[sample::over(&session, ended)], &all)
 }

@@ -2,16 +2,18 @@
 
 use std::slice::from_ref;
 
-use aquaware_core::session::{EndReason, Ended, Session};
+use aquaware_core::session::{Device, EndReason, Ended, ExtraClaims, Session};
 use aquaware_core::store::{Outcome, SessionStore};
 
 use crate::compare::{
-    insert, is_applied, is_refused, is_stored, same_outcome, same_session, same_sessions,
+    end_all, insert, is_applied, is_refused, is_stored, list_all, same_outcome, same_session,
+    same_sessions,
 };
 use crate::error::{CheckError, CheckResult, ensure, same};
 use crate::fixture::SessionFixture;
-use crate::sample::{self, ended, full, later, minimal, owned_by, step};
+use crate::sample::{self, ended, full, later, minimal, over, owned_by, step};
 
+/// And what must not be kept any longer than the session lives.
 pub(super) async fn an_end_changes_only_the_end(fixture: SessionFixture) -> CheckResult {
     let store = fixture.store();
     let other = insert(store, full(9)).await?;
@@ -19,7 +21,7 @@ pub(super) async fn an_end_changes_only_the_end(fixture: SessionFixture) -> Chec
         let session = insert(store, session).await?;
         let end = Ended { at: later(77), reason: EndReason::Revoked };
         let outcome = store.end(&session.id, end).await?;
-        is_applied(store, "an end", outcome, &Session { ended: Some(end), ..session }).await?;
+        is_applied(store, "an end", outcome, &over(&session, end)).await?;
     }
     is_stored(store, &other).await
 }
@@ -28,7 +30,7 @@ pub(super) async fn the_first_end_reason_is_kept(fixture: SessionFixture) -> Che
     let store = fixture.store();
     for (number, first) in (1..).zip(EndReason::ALL) {
         let session = insert(store, full(number)).await?;
-        let expected = Session { ended: Some(ended(first)), ..session };
+        let expected = over(&session, ended(first));
         is_applied(store, "an end", store.end(&expected.id, ended(first)).await?, &expected)
             .await?;
         // The same end again is refused as well, although it would not change a column.
@@ -52,7 +54,7 @@ pub(super) async fn an_end_never_creates_a_session(fixture: SessionFixture) -> C
 pub(super) async fn an_ended_session_stays_ended(fixture: SessionFixture) -> CheckResult {
     let store = fixture.store();
     let live = insert(store, full(1)).await?;
-    let ended_session = Session { ended: Some(ended(EndReason::Reuse)), ..live.clone() };
+    let ended_session = over(&live, ended(EndReason::Reuse));
     is_applied(
         store,
         "an end",
@@ -64,7 +66,7 @@ pub(super) async fn an_ended_session_stays_ended(fixture: SessionFixture) -> Che
         try_everything_else(store, &live, &ended_session).await?;
         is_stored(store, &ended_session).await?;
     }
-    same_sessions("the list", from_ref(&ended_session), &store.list(&ended_session.subject).await?)
+    same_sessions("the list", &[], &list_all(store, &ended_session.subject).await?)
 }
 
 async fn try_everything_else(
@@ -82,11 +84,11 @@ async fn try_everything_else(
         ended_session,
     )
     .await?;
-    let touched = store.touch(&live.id, live.generation, later(60)).await?;
+    let touched = store.touch(&live.id, &sample::touch(live, later(60))).await?;
     is_refused(store, "a touch", touched, ended_session).await?;
     let again = store.end(&live.id, ended(EndReason::Logout)).await?;
     is_refused(store, "an end", again, ended_session).await?;
-    let all = store.end_all(&live.subject, None, ended(EndReason::LogoutAll)).await?;
+    let all = end_all(store, &live.subject, None, ended(EndReason::LogoutAll)).await?;
     same_sessions("the sessions that end_all returns", &[], &all)?;
     store.set_claims(&live.subject, &sample::claims_of_every_type()).await?;
     store.ping().await?;
@@ -102,13 +104,13 @@ pub(super) async fn end_all_ends_and_returns_the_live_sessions(
     let ended_session = insert(store, Session { ended: early, ..full(3) }).await?;
     let of_bob = insert(store, owned_by(full(4), "bob")).await?;
     let end = Ended { at: later(5), reason: EndReason::PasswordChanged };
-    let expected = live.map(|session| Session { ended: Some(end), ..session });
-    let given = store.end_all(&ended_session.subject, None, end).await?;
+    let expected = live.map(|session| over(&session, end));
+    let given = end_all(store, &ended_session.subject, None, end).await?;
     same_sessions("the sessions that end_all returns", &expected, &given)?;
     for session in expected.iter().chain([&ended_session, &of_bob]) {
         is_stored(store, session).await?;
     }
-    let again = store.end_all(&ended_session.subject, None, ended(EndReason::LogoutAll)).await?;
+    let again = end_all(store, &ended_session.subject, None, ended(EndReason::LogoutAll)).await?;
     same_sessions("the sessions that a second end_all returns", &[], &again)?;
     for session in expected.iter().chain([&ended_session, &of_bob]) {
         is_stored(store, session).await?;
@@ -121,8 +123,8 @@ pub(super) async fn end_all_skips_the_exception(fixture: SessionFixture) -> Chec
     let [one, two] = [insert(store, full(1)).await?, insert(store, full(2)).await?];
     let of_bob = insert(store, owned_by(full(3), "bob")).await?;
     let end = ended(EndReason::PasswordChanged);
-    let given = store.end_all(&one.subject, Some(&one.id), end).await?;
-    let two = Session { ended: Some(end), ..two };
+    let given = end_all(store, &one.subject, Some(&one.id), end).await?;
+    let two = over(&two, end);
     same_sessions("the sessions that end_all returns", from_ref(&two), &given)?;
     for session in [&one, &two, &of_bob] {
         is_stored(store, session).await?;
@@ -130,8 +132,8 @@ pub(super) async fn end_all_skips_the_exception(fixture: SessionFixture) -> Chec
     // An exception of another subject, or of no session, protects nothing.
     for (number, except) in [(4, of_bob.id), (5, sample::session_id(99))] {
         let session = insert(store, full(number)).await?;
-        let given = store.end_all(&session.subject, Some(&except), end).await?;
-        let expected = Session { ended: Some(end), ..session };
+        let given = end_all(store, &session.subject, Some(&except), end).await?;
+        let expected = over(&session, end);
         let own = given.iter().find(|found| found.id == expected.id);
         let own =
             own.ok_or_else(|| CheckError::new("an unrelated exception protected a session"))?;
@@ -146,7 +148,94 @@ pub(super) async fn end_all_of_an_unknown_subject_ends_nothing(
 ) -> CheckResult {
     let store = fixture.store();
     let session = insert(store, full(1)).await?;
-    let given = store.end_all(&sample::subject("bob"), None, ended(EndReason::Revoked)).await?;
+    let given = end_all(store, &sample::subject("bob"), None, ended(EndReason::Revoked)).await?;
     same_sessions("the sessions that end_all returns", &[], &given)?;
     is_stored(store, &session).await
+}
+
+/// An address, a device's name and extra claims are personal data, and an ended session does not need
+/// them.
+pub(super) async fn an_end_erases_what_ended_sessions_do_not_need(
+    fixture: SessionFixture,
+) -> CheckResult {
+    let store = fixture.store();
+    for number in 1..=3 {
+        insert(store, full(number)).await?;
+    }
+    let [one, two, three] = [1, 2, 3].map(sample::session_id);
+    let end = ended(EndReason::Limit);
+    let _ = store.end(&one, end).await?;
+    let owner = (&full(0).subject, &full(0).client);
+    let _ = store.end_least_used(owner, &two, 1, end, 10).await?;
+    end_all(store, owner.0, None, end).await?;
+    for id in [one, two, three] {
+        let session = store.find(&id).await?;
+        let session = session.ok_or_else(|| CheckError::new("an ended session is not found"))?;
+        same("the device", &Device::default(), &session.device)?;
+        same("the extra claims", &ExtraClaims::new(), &session.claims)?;
+        same("the origin of the last refresh", &None, &session.used_from)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn end_all_respects_its_limit(fixture: SessionFixture) -> CheckResult {
+    let store = fixture.store();
+    let mut expected = Vec::new();
+    for number in 0..10 {
+        expected.push(insert(store, full(number)).await?);
+    }
+    let except = insert(store, full(99)).await?;
+    let end = ended(EndReason::LogoutAll);
+    let mut found = Vec::new();
+    for (at_most, count) in [(1, 1), (4, 4), (4, 4), (4, 1), (4, 0)] {
+        let batch = store.end_all(&except.subject, Some(&except.id), end, at_most).await?;
+        same("the number of sessions that end_all returns", &count, &batch.len())?;
+        found.extend(batch);
+    }
+    let expected: Vec<Session> = expected.iter().map(|session| over(session, end)).collect();
+    same_sessions("the sessions that all calls returned", &expected, &found)?;
+    is_stored(store, &except).await
+}
+
+pub(super) async fn end_least_used_keeps_the_sessions_used_last(
+    fixture: SessionFixture,
+) -> CheckResult {
+    let store = fixture.store();
+    let used = |number, at| Session { last_used_at: later(at), ..full(number) };
+    // Created in an order other than that of their last use.
+    let mut sessions = Vec::new();
+    for session in [used(1, 40), used(2, 10), used(3, 30), used(4, 5), used(5, 20)] {
+        sessions.push(insert(store, session).await?);
+    }
+    let others = [
+        Session { client: sample::client_id("device"), ..used(6, 1) },
+        owned_by(used(7, 1), "bob"),
+        Session { ended: Some(ended(EndReason::Logout)), ..used(8, 1) },
+    ];
+    for other in &others {
+        insert(store, other.clone()).await?;
+    }
+    let [one, two, three, four, five] = [0, 1, 2, 3, 4].map(|place: usize| sessions.get(place));
+    let (Some(one), Some(two), Some(three), Some(four), Some(five)) = (one, two, three, four, five)
+    else {
+        return Err(CheckError::new("five sessions were inserted"));
+    };
+    let owner = (&one.subject, &one.client);
+    let end = ended(EndReason::Limit);
+    for keep in [5, 6, u32::MAX] {
+        let given = store.end_least_used(owner, &four.id, keep, end, 10).await?;
+        same_sessions("the sessions that end_least_used returns", &[], &given)?;
+    }
+    // The new session stays, although its last use is the oldest.
+    let given = store.end_least_used(owner, &four.id, 3, end, 10).await?;
+    let expected = [over(two, end), over(five, end)];
+    same_sessions("the sessions that end_least_used returns", &expected, &given)?;
+    for session in expected.iter().chain(&others).chain([one, three, four]) {
+        is_stored(store, session).await?;
+    }
+    let given = store.end_least_used(owner, &one.id, 1, end, 1).await?;
+    same("the number of sessions that are ended at once", &1, &given.len())?;
+    let given = store.end_least_used(owner, &one.id, 1, end, 10).await?;
+    same("the number of the others", &1, &given.len())?;
+    is_stored(store, one).await
 }

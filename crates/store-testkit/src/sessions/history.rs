@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aquaware_core::retry::Mark;
 use aquaware_core::session::{EndReason, Session};
-use aquaware_core::store::{Advance, Outcome, SessionStore};
+use aquaware_core::store::{Advance, Outcome, SessionStore, Touch};
 
 use crate::compare::insert;
 use crate::concurrent::run_concurrently;
@@ -47,7 +47,11 @@ impl Observer {
         let mut from = None;
         let outcome = match self.seed.below(8) {
             _ if last => self.store.end(&id, ended(EndReason::Revoked)).await?,
-            0 => self.store.touch(&id, generation, later(self.seed.below(9999))).await?,
+            0 => {
+                let at = later(self.seed.below(9999));
+                let touch = Touch { generation, ..sample::touch(&self.session, at) };
+                self.store.touch(&id, &touch).await?
+            }
             1 | 2 => {
                 let found = self.store.find(&id).await?;
                 found.map_or(Outcome::NotFound, Outcome::Refused)

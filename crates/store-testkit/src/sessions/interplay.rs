@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aquaware_core::id::SessionId;
 use aquaware_core::session::{EndReason, Session};
-use aquaware_core::store::{Advance, Outcome, SessionStore};
+use aquaware_core::store::{Advance, Outcome, SessionStore, Touch};
 use serde_json::json;
 
-use crate::compare::{insert, same_session};
+use crate::compare::{end_all, insert, same_session};
 use crate::concurrent::run_concurrently;
 use crate::error::{CheckError, CheckResult, ensure, same};
 use crate::fixture::SessionFixture;
@@ -133,7 +133,7 @@ pub(super) async fn no_session_advances_after_a_concurrent_end_all(
             }
             let _guard = SetOnDrop(over);
             until_generation(store.as_ref(), &sample::session_id(0), 10).await?;
-            store.end_all(&minimal(0).subject, None, ended(EndReason::Revoked)).await?;
+            end_all(&*store, &minimal(0).subject, None, ended(EndReason::Revoked)).await?;
             Ok(Vec::new())
         }
     })
@@ -225,7 +225,10 @@ async fn touch_repeatedly(
     let mut applied = Vec::new();
     for lap in 0..LAPS {
         let at = session.last_used_at.plus(std::time::Duration::from_secs(lap));
-        session = match store.touch(&session.id, session.generation, at).await? {
+        // The use to show stays that of the newest advance.
+        let visible_before = sample::FIRST_INSTANT;
+        let touch = Touch { visible_before, ..sample::touch(&session, at) };
+        session = match store.touch(&session.id, &touch).await? {
             Outcome::Applied(record) => {
                 applied.push((0, record.clone()));
                 record

@@ -9,7 +9,9 @@ use aquaware_core::session::{EndReason, Ended, Session};
 use aquaware_core::store::{Advance, Outcome, SessionStore};
 use aquaware_core::time::Timestamp;
 
-use crate::compare::{insert, is_applied, is_stored, same_outcome, same_sessions};
+use crate::compare::{
+    end_all, insert, is_applied, is_stored, list_all, same_outcome, same_sessions,
+};
 use crate::error::{CheckResult, same};
 use crate::fixture::SessionFixture;
 use crate::sample::{self, advanced, ended, full, later, minimal, step};
@@ -78,7 +80,7 @@ pub(super) async fn a_purge_respects_its_limit(fixture: SessionFixture) -> Check
     for (at_most, dropped) in [(0, 0), (1, 1), (4, 4), (4, 4), (4, 1), (4, 0)] {
         same("the number of purged sessions", &dropped, &store.purge(later(100), at_most).await?)?;
     }
-    same_sessions("the remaining sessions", from_ref(&kept), &store.list(&kept.subject).await?)
+    same_sessions("the remaining sessions", from_ref(&kept), &list_all(store, &kept.subject).await?)
 }
 
 pub(super) async fn an_ended_session_is_kept_until_its_tokens_expire(
@@ -88,7 +90,7 @@ pub(super) async fn an_ended_session_is_kept_until_its_tokens_expire(
     let session = insert(store, until(1, 100, 500)).await?;
     // A session that ended long ago must be kept all the same, or its tokens would be unknown.
     let end = Ended { at: sample::earlier(1000), reason: EndReason::Reuse };
-    let tombstone = Session { ended: Some(end), ..session.clone() };
+    let tombstone = sample::over(&session, end);
     is_applied(store, "an end", store.end(&session.id, end).await?, &tombstone).await?;
     same("the number of purged sessions", &0, &store.purge(later(100), u32::MAX).await?)?;
     is_stored(store, &tombstone).await?;
@@ -134,16 +136,16 @@ pub(super) async fn a_purged_session_leaves_no_trace(fixture: SessionFixture) ->
     let session = insert(store, until(1, 1, 500)).await?;
     same("the number of purged sessions", &1, &store.purge(later(100), u32::MAX).await?)?;
     is_gone(store, &session).await?;
-    same_sessions("the list", &[], &store.list(&session.subject).await?)?;
+    same_sessions("the list", &[], &list_all(store, &session.subject).await?)?;
     let outcomes = [
         store.advance(&session.id, &step(&session, 1)).await?,
-        store.touch(&session.id, session.generation, later(1)).await?,
+        store.touch(&session.id, &sample::touch(&session, later(1))).await?,
         store.end(&session.id, ended(EndReason::Logout)).await?,
     ];
     for outcome in &outcomes {
         same_outcome("a step of the purged session", &Outcome::NotFound, outcome)?;
     }
-    let all = store.end_all(&session.subject, None, ended(EndReason::LogoutAll)).await?;
+    let all = end_all(store, &session.subject, None, ended(EndReason::LogoutAll)).await?;
     same_sessions("the sessions that end_all returns", &[], &all)?;
     is_gone(store, &session).await
 }
@@ -159,15 +161,11 @@ pub(super) async fn an_expired_session_is_treated_like_any_other(
     let session = Session { expires_at: long_ago, ends_at: long_ago, ..minimal(1) };
     let session = insert(store, session).await?;
     is_stored(store, &session).await?;
-    same_sessions("the list", from_ref(&session), &store.list(&session.subject).await?)?;
+    same_sessions("the list", from_ref(&session), &list_all(store, &session.subject).await?)?;
     let step = Advance { expires_at: long_ago, ..step(&session, 1) };
     let expected = advanced(&session, &step);
     is_applied(store, "an advance", store.advance(&session.id, &step).await?, &expected).await?;
     let end = ended(EndReason::Logout);
-    let given = store.end_all(&session.subject, None, end).await?;
-    same_sessions(
-        "the sessions that end_all returns",
-        &[Session { ended: Some(end), ..expected }],
-        &given,
-    )
+    let given = end_all(store, &session.subject, None, end).await?;
+    same_sessions("the sessions that end_all returns", &[sample::over(&expected, end)], &given)
 }

@@ -3,13 +3,13 @@
 
 use aquaware_core::id::{Generation, SessionId, Subject};
 use aquaware_core::session::{EndReason, Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, MemoryStore, Outcome, SessionStore};
+use aquaware_core::store::{Advance, MemoryStore, Outcome, SessionStore, Touch};
 use aquaware_core::time::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 
-use crate::compare::{same_outcome, same_session, same_sessions};
+use crate::compare::{end_all, list_all, same_outcome, same_session, same_sessions};
 use crate::error::{CheckError, CheckResult, same, same_items};
 use crate::fixture::SessionFixture;
 use crate::sample::{self, full, later, minimal, owned_by};
@@ -48,11 +48,13 @@ enum Step {
         mark: u64,
         at: u64,
         idle: u64,
+        shown: u64,
     },
     Touch {
         id: u64,
         generation: Expected,
         at: u64,
+        shown: u64,
     },
     End {
         id: u64,
@@ -64,6 +66,11 @@ enum Step {
         except: Option<u64>,
         at: u64,
         reason: EndReason,
+    },
+    EndLeastUsed {
+        newest: u64,
+        keep: u32,
+        at: u64,
     },
     List {
         subject: &'static str,
@@ -101,19 +108,31 @@ fn steps(purges: bool) -> impl Strategy<Value = Step> {
             status,
         },
     );
-    let advance = (id(), expected(), 1..4_u64, 0..3_u64, at(), at())
-        .prop_map(|(id, from, by, mark, at, idle)| Step::Advance { id, from, by, mark, at, idle });
-    let touch = (id(), expected(), at()).prop_map(|(id, generation, at)| Step::Touch {
-        id,
-        generation,
-        at,
-    });
+    let advance = (id(), expected(), 1..4_u64, 0..3_u64, at(), at(), at()).prop_map(
+        |(id, from, by, mark, at, idle, shown)| Step::Advance {
+            id,
+            from,
+            by,
+            mark,
+            at,
+            idle,
+            shown,
+        },
+    );
+    let touch = (id(), expected(), at(), at())
+        .prop_map(|(id, generation, at, shown)| Step::Touch { id, generation, at, shown });
     let end = (id(), at(), reason()).prop_map(|(id, at, reason)| Step::End { id, at, reason });
     let end_all = (subject(), prop::option::of(id()), at(), reason())
         .prop_map(|(subject, except, at, reason)| Step::EndAll { subject, except, at, reason });
+    let end_least_used = (id(), 1..3_u32, at()).prop_map(|(newest, keep, at)| Step::EndLeastUsed {
+        newest,
+        keep,
+        at,
+    });
     let set_claims =
         (subject(), 0..4_u64).prop_map(|(subject, claims)| Step::SetClaims { subject, claims });
     // `prop_oneof!` has no variant with an optional weight for this many choices.
+    let set_claims = prop_oneof![set_claims, end_least_used];
     let purge =
         move |before| if purges { Step::Purge { before } } else { Step::Release { before } };
     prop_oneof![
@@ -171,20 +190,24 @@ async fn make(step: &Step, reference: &MemoryStore, store: &dyn SessionStore) ->
             let id = sample::session_id(id);
             same_found(&what, model.find(&id).await?, store.find(&id).await?)
         }
-        Step::Advance { id, from, by, mark, at, idle } => {
+        Step::Advance { id, from, by, mark, at, idle, shown } => {
             let id = sample::session_id(id);
             let from = generation(model, &id, from).await?;
             let to = sample::generation(from.number() + by);
             let (mark, issued_at, expires_at) = (sample::mark(mark), later(at), expiry(idle));
-            let step = Advance { from, to, mark, issued_at, expires_at };
+            let used_from = full(0).used_from.filter(|_| by > 1);
+            let visible_before = later(shown);
+            let step = Advance { from, to, mark, used_from, issued_at, expires_at, visible_before };
             let expected = model.advance(&id, &step).await?;
             same_outcome(&what, &expected, &store.advance(&id, &step).await?)
         }
-        Step::Touch { id, generation: expected, at } => {
+        Step::Touch { id, generation: expected, at, shown } => {
             let id = sample::session_id(id);
             let at_generation = generation(model, &id, expected).await?;
-            let expected = model.touch(&id, at_generation, later(at)).await?;
-            same_outcome(&what, &expected, &store.touch(&id, at_generation, later(at)).await?)
+            let touch =
+                Touch { generation: at_generation, at: later(at), visible_before: later(shown) };
+            let expected = model.touch(&id, &touch).await?;
+            same_outcome(&what, &expected, &store.touch(&id, &touch).await?)
         }
         Step::End { id, at, reason } => {
             let (id, ended) = (sample::session_id(id), Ended { at: later(at), reason });
@@ -194,13 +217,30 @@ async fn make(step: &Step, reference: &MemoryStore, store: &dyn SessionStore) ->
         Step::EndAll { subject, except, at, reason } => {
             let (subject, ended) = (subject_of(subject), Ended { at: later(at), reason });
             let except = except.map(sample::session_id);
-            let expected = model.end_all(&subject, except.as_ref(), ended).await?;
-            let found = store.end_all(&subject, except.as_ref(), ended).await?;
+            let expected = end_all(model, &subject, except.as_ref(), ended).await?;
+            let found = end_all(store, &subject, except.as_ref(), ended).await?;
+            same_sessions(&what, &expected, &found)
+        }
+        Step::EndLeastUsed { newest, keep, at } => {
+            let Some(newest) = model.find(&sample::session_id(newest)).await? else {
+                return Ok(());
+            };
+            if newest.ended.is_some() {
+                return Ok(());
+            }
+            let owner = (&newest.subject, &newest.client);
+            let ended = Ended { at: later(at), reason: EndReason::Limit };
+            let expected = model.end_least_used(owner, &newest.id, keep, ended, 100).await?;
+            let found = store.end_least_used(owner, &newest.id, keep, ended, 100).await?;
             same_sessions(&what, &expected, &found)
         }
         Step::List { subject } => {
             let subject = subject_of(subject);
-            same_sessions(&what, &model.list(&subject).await?, &store.list(&subject).await?)
+            let (expected, found) =
+                (list_all(model, &subject).await?, list_all(store, &subject).await?);
+            let ids = |list: &[Session]| list.iter().map(|it| it.id).collect::<Vec<_>>();
+            same(&what, &ids(&expected), &ids(&found))?;
+            same_sessions(&what, &expected, &found)
         }
         Step::SetClaims { subject, claims: number } => {
             let (subject, claims) = (subject_of(subject), claims(number));

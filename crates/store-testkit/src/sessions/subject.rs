@@ -5,34 +5,69 @@ use std::slice::from_ref;
 use aquaware_core::session::{EndReason, ExtraClaims, Session};
 use serde_json::json;
 
-use crate::compare::{insert, is_stored, same_sessions};
+use crate::compare::{end_all, insert, is_stored, list_all, same_session, same_sessions};
 use crate::error::{CheckResult, same};
 use crate::fixture::SessionFixture;
 use crate::sample::{self, ended, full, minimal, owned_by};
 
-pub(super) async fn a_list_contains_live_and_ended_sessions(
-    fixture: SessionFixture,
-) -> CheckResult {
+pub(super) async fn a_list_contains_only_live_sessions(fixture: SessionFixture) -> CheckResult {
     let store = fixture.store();
     let ann = sample::subject("ann");
-    same_sessions("the list in an empty store", &[], &store.list(&ann).await?)?;
-    let of_ann = [
-        minimal(1),
-        full(2),
-        Session { ended: Some(ended(EndReason::Reuse)), ..full(3) },
-        Session { client: sample::client_id("device"), ..minimal(4) },
-    ];
+    same_sessions("the list in an empty store", &[], &list_all(store, &ann).await?)?;
+    let of_ann =
+        [minimal(1), full(2), Session { client: sample::client_id("device"), ..minimal(4) }];
+    let over = Session { ended: Some(ended(EndReason::Reuse)), ..full(3) };
     let of_bob = owned_by(full(5), "bob");
-    for session in of_ann.iter().chain([&of_bob]) {
+    for session in of_ann.iter().chain([&of_bob, &over]) {
         insert(store, session.clone()).await?;
     }
-    same_sessions("the list of ann", &of_ann, &store.list(&ann).await?)?;
-    same_sessions("the list of bob", &[of_bob], &store.list(&sample::subject("bob")).await?)?;
+    same_sessions("the list of ann", &of_ann, &list_all(store, &ann).await?)?;
+    same_sessions("the list of bob", &[of_bob], &list_all(store, &sample::subject("bob")).await?)?;
     same_sessions(
         "the list of an unknown subject",
         &[],
-        &store.list(&sample::subject("carol")).await?,
+        &list_all(store, &sample::subject("carol")).await?,
     )
+}
+
+pub(super) async fn a_list_is_in_pages_newest_first(fixture: SessionFixture) -> CheckResult {
+    let store = fixture.store();
+    let mut sessions = Vec::new();
+    for number in 0..20_u64 {
+        // Groups that were created at the same instant, inserted in another order.
+        let created_at = sample::earlier(number * 7 % 20 / 3);
+        sessions.push(insert(store, Session { created_at, ..minimal(number) }).await?);
+    }
+    let ended_session = Session { ended: Some(ended(EndReason::Logout)), ..minimal(90) };
+    insert(store, ended_session).await?;
+    insert(store, owned_by(minimal(91), "bob")).await?;
+    sessions.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id)));
+    let expected: Vec<_> = sessions.iter().map(|session| session.id).collect();
+    let ann = sample::subject("ann");
+    for page in [1, 3, 19, 20, 21] {
+        let (mut found, mut after) = (Vec::new(), None);
+        for _ in 0..25 {
+            let list = store.list(&ann, after, page).await?;
+            same_sessions_in_order(&list, sessions.iter().skip(found.len()))?;
+            found.extend(list.iter().map(|session| session.id));
+            after = list.last().map(|session| (session.created_at, session.id));
+            if after.is_none() {
+                break;
+            }
+        }
+        same("the ids in all pages", &expected, &found)?;
+    }
+    same("an empty page", &0, &store.list(&ann, None, 0).await?.len())?;
+    // A position need not be that of a session.
+    let first = store.list(&ann, Some((sample::LAST_INSTANT, sample::session_id(0))), 1).await?;
+    same("the first session", &expected.first(), &first.first().map(|session| &session.id))
+}
+
+fn same_sessions_in_order<'a>(
+    found: &[Session],
+    expected: impl Iterator<Item = &'a Session>,
+) -> CheckResult {
+    expected.zip(found).try_for_each(|(expected, found)| same_session("a page", expected, found))
 }
 
 pub(super) async fn a_long_list_is_complete(fixture: SessionFixture) -> CheckResult {
@@ -42,20 +77,19 @@ pub(super) async fn a_long_list_is_complete(fixture: SessionFixture) -> CheckRes
         sessions.push(insert(store, minimal(number)).await?);
     }
     let ann = sample::subject("ann");
-    same_sessions("the list", &sessions, &store.list(&ann).await?)?;
+    same_sessions("the list", &sessions, &list_all(store, &ann).await?)?;
     let claims = sample::claims(json!({"roles": []}));
     store.set_claims(&ann, &claims).await?;
     let end = ended(EndReason::AccountDisabled);
     for session in &mut sessions {
-        session.claims.clone_from(&claims);
-        session.ended = Some(end);
+        session.end(end);
     }
     same_sessions(
         "the sessions that end_all returns",
         &sessions,
-        &store.end_all(&ann, None, end).await?,
+        &end_all(store, &ann, None, end).await?,
     )?;
-    same_sessions("the list afterwards", &sessions, &store.list(&ann).await?)
+    same_sessions("the list afterwards", &[], &list_all(store, &ann).await?)
 }
 
 pub(super) async fn set_claims_changes_only_live_sessions_of_the_subject(
@@ -80,7 +114,7 @@ pub(super) async fn set_claims_changes_only_live_sessions_of_the_subject(
     same_sessions(
         "the list of an unknown subject",
         &[],
-        &store.list(&sample::subject("carol")).await?,
+        &list_all(store, &sample::subject("carol")).await?,
     )
 }
 
@@ -126,13 +160,14 @@ pub(super) async fn similar_subjects_are_different(fixture: SessionFixture) -> C
     }
     for number in 0..sessions.len() {
         let Some(session) = sessions.get_mut(number) else { continue };
-        same_sessions("a list", from_ref(session), &store.list(&session.subject).await?)?;
+        let list = list_all(store, &session.subject).await?;
+        same_sessions("a list", from_ref(session), &list)?;
         session.claims = sample::claims(json!({"number": number}));
         store.set_claims(&session.subject, &session.claims).await?;
         if number % 2 == 0 {
             let end = ended(EndReason::LogoutAll);
-            session.ended = Some(end);
-            let given = store.end_all(&session.subject, None, end).await?;
+            session.end(end);
+            let given = end_all(store, &session.subject, None, end).await?;
             same_sessions("the sessions that end_all returns", from_ref(session), &given)?;
         }
         for session in &sessions {
@@ -150,7 +185,7 @@ pub(super) async fn client_ids_are_case_sensitive(fixture: SessionFixture) -> Ch
         insert(store, session.clone()).await?;
         is_stored(store, &session).await?;
     }
-    let list = store.list(&minimal(1).subject).await?;
+    let list = list_all(store, &minimal(1).subject).await?;
     let mut found: Vec<&str> = list.iter().map(|session| session.client.as_str()).collect();
     let mut expected = names.to_vec();
     found.sort_unstable();

@@ -1,7 +1,7 @@
 //! `touch`: recording a use without a new generation, for clients that keep one refresh token.
 
 use aquaware_core::session::{EndReason, Session};
-use aquaware_core::store::Outcome;
+use aquaware_core::store::{Outcome, Touch};
 
 use crate::compare::{insert, is_applied, is_refused, is_stored, same_outcome};
 use crate::error::{CheckResult, same};
@@ -13,8 +13,9 @@ pub(super) async fn a_touch_changes_only_the_last_use(fixture: SessionFixture) -
     for session in [minimal(1), full(2)] {
         let session = insert(store, session).await?;
         let other = insert(store, full(100 + session.generation.number())).await?;
-        let outcome = store.touch(&session.id, session.generation, later(3600)).await?;
-        let expected = Session { last_used_at: later(3600), ..session };
+        let touch = sample::touch(&session, later(3600));
+        let outcome = store.touch(&session.id, &touch).await?;
+        let expected = sample::touched(&session, &touch);
         is_applied(store, "a touch", outcome, &expected).await?;
         is_stored(store, &other).await?;
     }
@@ -25,7 +26,7 @@ pub(super) async fn a_touch_never_moves_the_last_use_back(fixture: SessionFixtur
     let store = fixture.store();
     let session = insert(store, full(1)).await?;
     for at in [sample::FIRST_INSTANT, sample::earlier(1), sample::NOON, later(1)] {
-        let outcome = store.touch(&session.id, session.generation, at).await?;
+        let outcome = store.touch(&session.id, &sample::touch(&session, at)).await?;
         is_applied(store, "a touch in the past", outcome, &session).await?;
     }
     Ok(())
@@ -37,7 +38,8 @@ pub(super) async fn a_touch_that_changes_nothing_is_applied(
     let store = fixture.store();
     let session = insert(store, full(1)).await?;
     for _ in 0..2 {
-        let outcome = store.touch(&session.id, session.generation, session.last_used_at).await?;
+        let touch = sample::touch(&session, session.last_used_at);
+        let outcome = store.touch(&session.id, &touch).await?;
         is_applied(store, "a touch at the instant of the last use", outcome, &session).await?;
     }
     Ok(())
@@ -50,7 +52,9 @@ pub(super) async fn a_touch_of_another_generation_changes_nothing(
     let session = insert(store, full(1)).await?;
     let at = session.generation.number();
     for wrong in [1, at - 1, at + 1] {
-        let outcome = store.touch(&session.id, sample::generation(wrong), later(3600)).await?;
+        let generation = sample::generation(wrong);
+        let touch = Touch { generation, ..sample::touch(&session, later(3600)) };
+        let outcome = store.touch(&session.id, &touch).await?;
         is_refused(store, "a touch of another generation", outcome, &session).await?;
     }
     Ok(())
@@ -61,7 +65,7 @@ pub(super) async fn an_ended_session_is_never_touched(fixture: SessionFixture) -
     let ended = Some(sample::ended(EndReason::Revoked));
     let session = insert(store, Session { ended, ..full(1) }).await?;
     for at in [later(3600), session.last_used_at] {
-        let outcome = store.touch(&session.id, session.generation, at).await?;
+        let outcome = store.touch(&session.id, &sample::touch(&session, at)).await?;
         is_refused(store, "a touch of an ended session", outcome, &session).await?;
     }
     Ok(())
@@ -70,7 +74,7 @@ pub(super) async fn an_ended_session_is_never_touched(fixture: SessionFixture) -
 pub(super) async fn a_touch_never_creates_a_session(fixture: SessionFixture) -> CheckResult {
     let store = fixture.store();
     let session = minimal(1);
-    let outcome = store.touch(&session.id, session.generation, later(1)).await?;
+    let outcome = store.touch(&session.id, &sample::touch(&session, later(1))).await?;
     same_outcome("a touch of an unknown session", &Outcome::NotFound, &outcome)?;
     same("the record afterwards", &None, &store.find(&session.id).await?)
 }

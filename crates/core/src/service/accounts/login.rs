@@ -83,7 +83,7 @@ impl Accounts {
         if !scope.is_within(client.scopes()) {
             return Err(LoginError::InvalidScope);
         }
-        let account = self.verify(&email, &password).await?;
+        let account = self.verify(context, &email, &password).await?;
         let new = NewSession {
             subject: account.id.clone(),
             scope,
@@ -91,26 +91,35 @@ impl Accounts {
             device,
         };
         let granted = self.sessions.open(context, client, new).await?;
-        let Some(current) = self.recheck(&account, &password).await? else {
+        let Some(current) = self.recheck(context, &account, &password).await? else {
             let id = &granted.session.id;
             self.sessions.end(context, id, EndReason::PasswordChanged).await?;
             return Err(LoginError::InvalidCredentials);
         };
         if current.claims != account.claims {
-            self.sessions.set_claims(&current.id, &current.claims).await?;
+            let change = self.sessions.set_claims(&current.id, &current.claims);
+            context.budget.wait(change).await?;
         }
         Ok(granted)
     }
 
     /// The account with these credentials.
-    async fn verify(&self, email: &str, password: &Password) -> Result<Account, LoginError> {
-        let found = self.by_email(email).await?;
+    async fn verify(
+        &self,
+        context: &RequestContext,
+        email: &str,
+        password: &Password,
+    ) -> Result<Account, LoginError> {
+        let found = context.budget.wait(self.by_email(email)).await?;
         let stored = found.as_ref().map(|account| &account.password);
         let check = self.hasher.check(password, stored).await?;
         let valid = |account: &Account| check.matches && account.disabled_at.is_none();
         let mut account = found.filter(valid).ok_or(LoginError::InvalidCredentials)?;
         if let Some(new) = check.rehashed
-            && self.store.replace_password(&account.id, &account.password, &new).await?
+            && context
+                .budget
+                .wait(self.store.replace_password(&account.id, &account.password, &new))
+                .await?
         {
             account.password = new;
         }
@@ -121,10 +130,11 @@ impl Accounts {
     /// ends the sessions that exist at that moment, and must not miss one that was being opened.
     async fn recheck(
         &self,
+        context: &RequestContext,
         before: &Account,
         password: &Password,
     ) -> Result<Option<Account>, LoginError> {
-        let found = self.store.by_id(&before.id).await?;
+        let found = context.budget.wait(self.store.by_id(&before.id)).await?;
         let Some(account) = found.filter(|account| account.disabled_at.is_none()) else {
             return Ok(None);
         };

@@ -7,7 +7,7 @@ use crate::account::{Account, Login};
 use crate::id::Subject;
 use crate::password::{EstablishError, Overloaded, Weakness};
 use crate::secret::{Password, PasswordHash};
-use crate::service::{Caller, RequestContext};
+use crate::service::{Caller, EndedSessions, RequestContext};
 use crate::session::{EndReason, ExtraClaims};
 use crate::store::StoreError;
 use crate::text::{MAX_TEXT_BYTES, tidy};
@@ -106,7 +106,8 @@ impl Accounts {
             disabled_at: None,
             claims: ExtraClaims::new(),
         };
-        if self.store.create(&account).await? { Ok(account) } else { Err(SignUpError::Taken) }
+        let created = context.budget.wait(self.store.create(&account)).await?;
+        if created { Ok(account) } else { Err(SignUpError::Taken) }
     }
 
     /// A version 4 UUID (RFC 9562 §5.4).
@@ -121,35 +122,43 @@ impl Accounts {
         Subject::new(id).expect("a UUID is a valid subject")
     }
 
-    /// Changes the caller's password and ends every other session of the account.
+    /// Replaces the caller's password, then ends every other session of the account as
+    /// [`Sessions::end_all`](crate::service::Sessions::end_all) does: the old password must not keep
+    /// working because there are too many sessions to end, or because the store fails meanwhile.
     ///
     /// # Errors
-    /// [`PasswordError`]; retrying after a store failure is safe.
+    /// [`PasswordError`]. After a failure of the store, the password may have been replaced.
     pub async fn change_password(
         &self,
         context: &RequestContext,
         caller: &Caller,
         change: PasswordChange,
-    ) -> Result<(), PasswordError> {
-        let account = self.of_caller(caller).await?.ok_or(PasswordError::Wrong)?;
+    ) -> Result<EndedSessions, PasswordError> {
+        let account = self.of_caller(context, caller).await?.ok_or(PasswordError::Wrong)?;
         if !self.hasher.check(&change.current, Some(&account.password)).await?.matches {
             return Err(PasswordError::Wrong);
         }
         let new = self.new_password(&account, &change.new).await?;
-        let end_others = || {
-            let current = Some(&caller.session.id);
-            self.sessions.end_all(context, &account.id, current, EndReason::PasswordChanged)
-        };
-        // Once before, so that a failure leaves the old password and the request can be retried;
-        // once after, for sessions opened in between.
-        end_others().await?;
-        let replaced = self.store.replace_password(&account.id, &account.password, &new).await;
-        // Even after an error: if the response was lost, the password may have been replaced.
-        end_others().await?;
-        if replaced? { Ok(()) } else { Err(PasswordError::Wrong) }
+        let replace = self.store.replace_password(&account.id, &account.password, &new);
+        match context.budget.wait(replace).await {
+            Ok(true) => {}
+            Ok(false) => return Err(PasswordError::Wrong),
+            Err(error) if error.is_unknown() => {
+                let found = context.budget.wait(self.store.by_id(&account.id)).await?;
+                if found.is_none_or(|account| account.password != new) {
+                    return Err(error.into());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let current = Some(&caller.session.id);
+        let reason = EndReason::PasswordChanged;
+        let ended = self.sessions.end_all(context, &account.id, current, reason).await;
+        // The password has been replaced, so this must not look like a failure.
+        Ok(ended.unwrap_or(EndedSessions { revoked: 0, remaining: true }))
     }
 
-    /// Sets a password without checking the old one and ends the account's sessions: a reset by an
+    /// Sets a password without checking the old one, then ends the account's sessions: a reset by an
     /// operator.
     ///
     /// # Errors
@@ -159,13 +168,13 @@ impl Accounts {
         context: &RequestContext,
         account: &Account,
         password: &Password,
-    ) -> Result<(), PasswordError> {
+    ) -> Result<EndedSessions, PasswordError> {
         let new = self.new_password(account, password).await?;
-        if !self.store.set_password(&account.id, &new).await? {
+        if !context.budget.wait(self.store.set_password(&account.id, &new)).await? {
             return Err(PasswordError::Wrong);
         }
-        self.sessions.end_all(context, &account.id, None, EndReason::PasswordChanged).await?;
-        Ok(())
+        let reason = EndReason::PasswordChanged;
+        Ok(self.sessions.end_all(context, &account.id, None, reason).await?)
     }
 
     async fn new_password(

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::*;
-use crate::id::{Generation, SessionId};
+use crate::id::{ClientId, SessionId};
 use crate::session::ExtraClaims;
-use crate::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
+use crate::store::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
 use crate::time::Timestamp;
 
 /// The outcome of one call.
@@ -140,14 +140,9 @@ impl SessionStore for FaultyStore {
         self.call("advance", move |store| block_on(store.advance(&id, &step)))
     }
 
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError> {
-        let id = *id;
-        self.call("touch", move |store| block_on(store.touch(&id, generation, at)))
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError> {
+        let (id, touch) = (*id, *touch);
+        self.call("touch", move |store| block_on(store.touch(&id, &touch)))
     }
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
@@ -160,14 +155,36 @@ impl SessionStore for FaultyStore {
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError> {
         let (subject, except) = (subject.clone(), except.copied());
-        self.call("end_all", move |store| block_on(store.end_all(&subject, except.as_ref(), ended)))
+        self.call("end_all", move |store| {
+            block_on(store.end_all(&subject, except.as_ref(), ended, at_most))
+        })
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
+    /// Not counted: it accompanies every login.
+    async fn end_least_used(
+        &self,
+        owner: (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.store.end_least_used(owner, except, keep, ended, at_most).await
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
         let subject = subject.clone();
-        self.call("list", move |store| block_on(SessionStore::list(store, &subject)))
+        self.call("list", move |store| {
+            block_on(SessionStore::list(store, &subject, after, at_most))
+        })
     }
 
     async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {

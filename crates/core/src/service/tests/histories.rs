@@ -11,7 +11,7 @@ use super::*;
 use crate::claims::RefreshClaims;
 use crate::jwt::Verified;
 use crate::retry::Mark;
-use crate::succession::{Attempt, Verdict, judge};
+use crate::succession::{Attempt, Proof, Verdict, judge};
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -73,11 +73,13 @@ fn live_generations(service: &TestService, seen: &Seen) -> usize {
         let attempt = Attempt {
             presented: (&claims).into(),
             mark: stranger,
+            proof: Proof::None,
+            origin: None,
             profile: &windowless,
             now: service.clock.now(),
         };
         match judge(&service.record(), &attempt) {
-            Verdict::Advance(_) | Verdict::Keep | Verdict::Repeat => true,
+            Verdict::Advance(_) | Verdict::Keep(_) | Verdict::Repeat => true,
             Verdict::Reuse | Verdict::Expired | Verdict::Ended(_) => false,
         }
     };

@@ -237,15 +237,15 @@ fn an_account_disabled_during_a_login_has_no_live_session() {
     let shuts: [Act; 3] = [
         |store, ann, _, ended| {
             assert!(block_on(store.set_disabled(&ann.id, Some(ended.at))).unwrap());
-            assert!(block_on(store.end_all(&ann.id, None, ended)).unwrap().is_empty());
+            assert!(block_on(store.end_all(&ann.id, None, ended, 10)).unwrap().is_empty());
         },
         |store, ann, new, ended| {
             assert!(block_on(store.set_password(&ann.id, &new)).unwrap());
-            assert!(block_on(store.end_all(&ann.id, None, ended)).unwrap().is_empty());
+            assert!(block_on(store.end_all(&ann.id, None, ended, 10)).unwrap().is_empty());
         },
         |store, ann, _, ended| {
             assert!(block_on(store.delete(&ann.id)).unwrap());
-            assert!(block_on(store.end_all(&ann.id, None, ended)).unwrap().is_empty());
+            assert!(block_on(store.end_all(&ann.id, None, ended, 10)).unwrap().is_empty());
         },
     ];
     for shut in shuts {

@@ -61,7 +61,7 @@ fn renew(service: &TestService, token: &str, asked: &Asked<'_>) -> Refreshed {
     let scope = asked.scope.map(|text| Scope::parse(text).unwrap());
     let key = asked.key.map(|text| RetryKey::parse(text.as_bytes()).unwrap().unwrap());
     let (scope, retry_key) = (scope.as_ref(), key.as_ref());
-    let request = RefreshRequest { token, presenter, scope, retry_key };
+    let request = RefreshRequest { token, presenter, scope, retry_key, device: None };
     block_on(service.sessions.renew(&context, request))
 }
 

@@ -16,7 +16,7 @@ fn change(
     caller: &Caller,
     current: &str,
     new: &str,
-) -> Result<(), PasswordError> {
+) -> Result<EndedSessions, PasswordError> {
     let change = PasswordChange { current: password(current), new: password(new) };
     block_on(setup.accounts.change_password(&setup.service.context(), caller, change))
 }
@@ -30,7 +30,8 @@ fn ended_by(setup: &AccountSetup, granted: &Granted, reason: EndReason) -> bool 
 fn a_new_password_ends_the_other_sessions_and_keeps_this_one() {
     let setup = AccountSetup::new();
     let [here, phone, tablet] = [0; 3].map(|_| setup.log_in(EMAIL, PASSWORD).unwrap());
-    change(&setup, &caller(&setup, &here), PASSWORD, NEW).unwrap();
+    let ended = change(&setup, &caller(&setup, &here), PASSWORD, NEW).unwrap();
+    assert!(!ended.remaining);
     assert_eq!(setup.live(), 1);
     assert!(ended_by(&setup, &phone, EndReason::PasswordChanged));
     assert!(ended_by(&setup, &tablet, EndReason::PasswordChanged));
@@ -60,27 +61,32 @@ fn a_session_opened_while_the_password_changes_ends_too() {
     let mut stranger = here.session.clone();
     let id = crate::id::SessionId::from_bytes([5; 16]);
     stranger.id = id;
-    // After the first round of ends, before the second.
-    setup.service.store.before("end_all", |_| ());
+    // After the password was replaced.
     setup.service.store.before("end_all", move |store| {
         assert!(block_on(store.insert(&stranger)).unwrap());
     });
-    change(&setup, &caller(&setup, &here), PASSWORD, NEW).unwrap();
+    let ended = change(&setup, &caller(&setup, &here), PASSWORD, NEW).unwrap();
+    assert!(!ended.remaining);
     let opened = block_on(setup.service.memory.find(&id)).unwrap().unwrap();
     assert_eq!(opened.ended.unwrap().reason, EndReason::PasswordChanged);
     assert_eq!(setup.live(), 1);
 }
 
+/// The new password counts whatever becomes of the sessions, and repeating the end continues it.
 #[test]
-fn a_password_change_interrupted_by_the_store_can_be_repeated() {
+fn the_password_is_replaced_before_sessions_end() {
     for outcome in CallOutcome::FAULTS {
         let setup = AccountSetup::new();
         let [here, _phone] = [0; 2].map(|_| setup.log_in(EMAIL, PASSWORD).unwrap());
         let caller = caller(&setup, &here);
         setup.service.store.plan(&[outcome]);
-        assert!(matches!(change(&setup, &caller, PASSWORD, NEW), Err(PasswordError::Store(_))));
-        assert_eq!(setup.stored().password, setup.ann.password, "{outcome:?}");
-        change(&setup, &caller, PASSWORD, NEW).unwrap();
+        let ended = change(&setup, &caller, PASSWORD, NEW).unwrap();
+        assert_eq!(ended, EndedSessions { revoked: 0, remaining: true }, "{outcome:?}");
+        assert!(matches!(setup.log_in(EMAIL, PASSWORD), Err(LoginError::InvalidCredentials)));
+        let (context, here) = (setup.service.context(), Some(&here.session.id));
+        let reason = EndReason::PasswordChanged;
+        let end = setup.service.sessions.end_all(&context, &setup.ann.id, here, reason);
+        assert!(!block_on(end).unwrap().remaining);
         assert_eq!(setup.live(), 1, "{outcome:?}");
         assert!(setup.log_in(EMAIL, NEW).is_ok());
     }
@@ -90,8 +96,9 @@ fn a_password_change_interrupted_by_the_store_can_be_repeated() {
 fn an_operators_reset_ends_every_session() {
     let setup = AccountSetup::new();
     let granted = setup.log_in(EMAIL, PASSWORD).unwrap();
-    block_on(setup.accounts.reset_password(&setup.service.context(), &setup.ann, &password(NEW)))
-        .unwrap();
+    let (context, new) = (setup.service.context(), password(NEW));
+    let reset = setup.accounts.reset_password(&context, &setup.ann, &new);
+    assert_eq!(block_on(reset).unwrap(), EndedSessions { revoked: 1, remaining: false });
     assert!(ended_by(&setup, &granted, EndReason::PasswordChanged));
     assert!(setup.log_in(EMAIL, PASSWORD).is_err());
     assert!(setup.log_in(EMAIL, NEW).is_ok());
@@ -102,10 +109,16 @@ fn disabling_an_account_ends_its_sessions_for_good() {
     let setup = AccountSetup::new();
     let granted = setup.log_in(EMAIL, PASSWORD).unwrap();
     let caller = caller(&setup, &granted);
-    assert!(block_on(setup.accounts.disable(&setup.service.context(), &setup.ann.id)).unwrap());
+    assert!(
+        block_on(setup.accounts.disable(&setup.service.context(), &setup.ann.id))
+            .unwrap()
+            .is_some()
+    );
     assert_eq!(setup.live(), 0);
     assert!(ended_by(&setup, &granted, EndReason::AccountDisabled));
-    assert!(block_on(setup.accounts.of_caller(&caller)).unwrap().is_none());
+    assert!(
+        block_on(setup.accounts.of_caller(&setup.service.context(), &caller)).unwrap().is_none()
+    );
     let bearer = block_on(
         setup.service.sessions.authenticate(&setup.service.context(), granted.access.expose()),
     );
@@ -120,8 +133,10 @@ fn disabling_an_account_ends_its_sessions_for_good() {
 fn deleting_an_account_ends_its_sessions() {
     let setup = AccountSetup::new();
     let granted = setup.log_in(EMAIL, PASSWORD).unwrap();
-    assert!(block_on(setup.accounts.delete(&setup.service.context(), &setup.ann.id)).unwrap());
-    assert!(!block_on(setup.accounts.delete(&setup.service.context(), &setup.ann.id)).unwrap());
+    let delete =
+        || block_on(setup.accounts.delete(&setup.service.context(), &setup.ann.id)).unwrap();
+    assert!(delete().is_some());
+    assert!(delete().is_none());
     assert!(ended_by(&setup, &granted, EndReason::AccountDeleted));
     assert!(matches!(setup.log_in(EMAIL, PASSWORD), Err(LoginError::InvalidCredentials)));
     assert!(block_on(setup.accounts.find(EMAIL)).unwrap().is_none());
@@ -143,7 +158,7 @@ fn logging_out_everywhere_counts_the_live_sessions() {
         all,
     ))
     .unwrap();
-    assert_eq!(count, 2);
+    assert_eq!(count, EndedSessions { revoked: 2, remaining: false });
     assert!(ended_by(&setup, &here, all) && ended_by(&setup, &phone, all));
     assert!(ended_by(&setup, &tablet, EndReason::Logout), "the first reason stays");
 }

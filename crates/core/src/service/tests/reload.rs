@@ -23,7 +23,13 @@ fn reload(sessions: &Sessions) {
 }
 
 fn request<'a>(token: &'a CheckedRefresh<'a>) -> RefreshRequest<'a> {
-    RefreshRequest { token, presenter: Presenter::FirstParty, scope: None, retry_key: None }
+    RefreshRequest {
+        token,
+        presenter: Presenter::FirstParty,
+        scope: None,
+        retry_key: None,
+        device: None,
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::retry::Mark;
 use crate::store::Outcome;
-use crate::succession::{Attempt, Presented, Verdict, judge};
+use crate::succession::{Attempt, Presented, Proof, Verdict, judge};
 
 /// Owner and thief, each with what the server last gave them.
 struct Parties {
@@ -132,8 +132,14 @@ fn rounds_unnoticed(rule: Rule) -> usize {
                 expiry: held.refresh_expiry(),
             };
             let mark = Mark::from_bytes([(round * 2 + who + 1) as u8; 16]);
-            let attempt =
-                Attempt { presented, mark, profile: service.profile(), now: service.clock.now() };
+            let attempt = Attempt {
+                presented,
+                mark,
+                proof: Proof::None,
+                origin: None,
+                profile: service.profile(),
+                now: service.clock.now(),
+            };
             *held = match rule(&service.record(), &attempt) {
                 Verdict::Advance(step) => {
                     match block_on(service.memory.advance(&id, &step)).unwrap() {

@@ -6,7 +6,7 @@ use super::{base64url, claims_text, read_claims};
 use crate::claims::Scope;
 use crate::id::{ClientId, Generation, SessionId, Subject};
 use crate::retry::Mark;
-use crate::session::{Device, Ended, Session};
+use crate::session::{Device, Ended, Session, Use};
 use crate::status::StatusIndex;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -48,9 +48,18 @@ pub struct StoredSession {
     pub expires_at: i64,
     /// [`Session::last_used_at`].
     pub last_used_at: i64,
+    /// [`Use::at`] of [`Session::shown_use`]; present together with `shown_expires_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_used_at: Option<i64>,
+    /// [`Use::expires_at`] of [`Session::shown_use`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_expires_at: Option<i64>,
     /// The 16 bytes of [`Session::mark`].
     #[serde(default, with = "base64url::option", skip_serializing_if = "Option::is_none")]
     pub mark: Option<Vec<u8>>,
+    /// The text of [`Session::used_from`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_from: Option<String>,
     /// [`Ended::at`]; present together with `end_reason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<i64>,
@@ -77,7 +86,9 @@ impl From<&Session> for StoredSession {
             issued_at,
             expires_at,
             last_used_at,
+            shown_use,
             mark,
+            used_from,
             ended,
             status,
         } = session;
@@ -97,7 +108,10 @@ impl From<&Session> for StoredSession {
             issued_at: issued_at.millis(),
             expires_at: expires_at.millis(),
             last_used_at: last_used_at.millis(),
+            shown_used_at: shown_use.map(|shown| shown.at.millis()),
+            shown_expires_at: shown_use.map(|shown| shown.expires_at.millis()),
             mark: mark.map(|mark| mark.as_bytes().to_vec()),
+            used_from: used_from.map(|origin| origin.to_string()),
             ended_at: ended.map(|ended| ended.at.millis()),
             end_reason: ended.map(|ended| ended.reason.as_str().to_owned()),
             status_index: status.map(|index| index.number().into()),
@@ -139,7 +153,10 @@ impl StoredSession {
             issued_at,
             expires_at,
             last_used_at,
+            shown_used_at,
+            shown_expires_at,
             mark,
+            used_from,
             ended_at,
             end_reason,
             status_index,
@@ -160,8 +177,13 @@ impl StoredSession {
             issued_at: Timestamp::from_millis(issued_at),
             expires_at: Timestamp::from_millis(expires_at),
             last_used_at: Timestamp::from_millis(last_used_at),
+            shown_use: read_use(shown_used_at, shown_expires_at)?,
             mark: match mark {
                 Some(mark) => Some(Mark::from_bytes(sixteen(&mark).ok_or("mark: not 16 bytes")?)),
+                None => None,
+            },
+            used_from: match used_from {
+                Some(text) => Some(text.parse().map_err(|_| "used_from: invalid")?),
                 None => None,
             },
             ended: read_end(ended_at, end_reason.as_deref())?,
@@ -178,6 +200,18 @@ impl StoredSession {
 
 fn sixteen(bytes: &[u8]) -> Option<[u8; 16]> {
     bytes.try_into().ok()
+}
+
+fn read_use(at: Option<i64>, expires_at: Option<i64>) -> Result<Option<Use>, &'static str> {
+    let time = Timestamp::from_millis;
+    match (at, expires_at) {
+        (None, None) => Ok(None),
+        (Some(at), Some(expires_at)) => {
+            Ok(Some(Use { at: time(at), expires_at: time(expires_at) }))
+        }
+        (Some(_), None) => Err("shown_expires_at: missing, but shown_used_at is set"),
+        (None, Some(_)) => Err("shown_used_at: missing, but shown_expires_at is set"),
+    }
 }
 
 fn read_end(at: Option<i64>, reason: Option<&str>) -> Result<Option<Ended>, &'static str> {
@@ -218,7 +252,12 @@ mod tests {
             issued_at: Timestamp::from_millis(-3),
             expires_at: Timestamp::from_millis(4),
             last_used_at: Timestamp::from_millis(5),
+            shown_use: Some(Use {
+                at: Timestamp::from_millis(2),
+                expires_at: Timestamp::from_millis(3),
+            }),
             mark: Some(Mark::from_bytes([9; 16])),
+            used_from: Some("203.0.113.0/24 0f1e2d3c4b5a6978".parse().unwrap()),
             ended: Some(Ended { at: Timestamp::from_millis(6), reason: EndReason::Reuse }),
             status: Some(StatusIndex::from_number(u32::MAX)),
         }
@@ -229,7 +268,9 @@ mod tests {
             scope: Scope::default(),
             claims: ExtraClaims::new(),
             device: Device::default(),
+            shown_use: None,
             mark: None,
+            used_from: None,
             ended: None,
             status: None,
             ..session()
@@ -274,7 +315,7 @@ mod tests {
     #[test]
     fn invalid_values_are_reported_by_field_and_key() {
         type Damage = fn(&mut StoredSession);
-        let damages: [(&str, Damage); 13] = [
+        let damages: [(&str, Damage); 16] = [
             ("subject", |row| row.subject = "a\nsecret".to_owned()),
             ("client", |row| row.client = "no client!".to_owned()),
             ("scope", |row| row.scope = "a\"secret".to_owned()),
@@ -283,6 +324,9 @@ mod tests {
             ("generation", |row| row.generation = -1),
             ("generation", |row| row.generation = i64::MAX),
             ("mark", |row| row.mark = Some(vec![1; 15])),
+            ("used_from", |row| row.used_from = Some("secret".to_owned())),
+            ("shown_used_at", |row| row.shown_used_at = None),
+            ("shown_expires_at", |row| row.shown_expires_at = None),
             ("end_reason", |row| row.end_reason = Some("secret".to_owned())),
             ("end_reason", |row| row.end_reason = None),
             ("ended_at", |row| row.ended_at = None),

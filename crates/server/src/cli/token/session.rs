@@ -7,7 +7,7 @@ use aquaware_core::random::SystemRandom;
 use aquaware_core::retry::Mark;
 use aquaware_core::service::Snapshot;
 use aquaware_core::session::{EndReason, Session};
-use aquaware_core::succession::{Attempt, Verdict, judge};
+use aquaware_core::succession::{Attempt, Proof, Verdict, judge};
 use aquaware_core::time::Timestamp;
 
 use super::checks::{Check, VerifiedToken};
@@ -138,6 +138,7 @@ const fn describe(reason: EndReason) -> &'static str {
         EndReason::PasswordChanged => "the account's password changed",
         EndReason::AccountDisabled => "the account was disabled",
         EndReason::AccountDeleted => "the account was deleted",
+        EndReason::Limit => "a later login exceeded the number of sessions of the account",
     }
 }
 
@@ -154,7 +155,10 @@ fn generation_check(
         return check(Some(false), detail);
     };
     let mark = Mark::of(None, &claims.sid, &SystemRandom);
-    let verdict = judge(session, &Attempt { presented: claims.into(), mark, profile, now });
+    let authenticates = profile.is_confidential();
+    let proof = if authenticates { Proof::ClientAuthentication } else { Proof::None };
+    let presented = claims.into();
+    let verdict = judge(session, &Attempt { presented, mark, proof, origin: None, profile, now });
     let (own, live) = (claims.generation.number(), session.generation.number());
     let (passed, detail) = match verdict {
         Verdict::Advance(step) if step.from == claims.generation => {
@@ -164,9 +168,13 @@ fn generation_check(
             Some(true),
             format!("ahead of the store, which is at {live} and lost writes; a refresh repairs it"),
         ),
-        Verdict::Keep => {
+        Verdict::Keep(_) => {
             (Some(true), "the live generation, which never changes for this client".to_owned())
         }
+        Verdict::Repeat if authenticates => (
+            Some(true),
+            format!("superseded by {live}, but a refresh by its client repeats the response"),
+        ),
         Verdict::Repeat => (
             Some(true),
             format!(

@@ -5,13 +5,14 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use aquaware_core::id::Issuer;
+use aquaware_core::origin::OriginRecord;
 
 use super::super::parse;
 use super::super::reader::Reader;
 use super::super::schema::Key;
 use super::super::types::{LogFormat, Signup};
 use super::clients::clients;
-use super::{Accounts, Argon2, Config, Keys, Limits, Listen, Log, Stores, Tls};
+use super::{Accounts, Argon2, Config, Keys, Limits, Listen, Log, Sessions, Stores, Tls};
 
 /// The maximum memory of all concurrent password hashes.
 const MAX_HASHING_MEMORY_KIB: u64 = 8 * 1024 * 1024;
@@ -31,6 +32,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     let clients = clients(reader, keys.as_ref().map(|keys| keys.algorithm));
     let limits = limits(reader);
     let cookie_name = reader.read("cookies.name", parse::cookie_name);
+    let sessions = sessions(reader);
     let insecure_cookies = reader.read("cookies.insecure", parse::boolean);
     let allow_origins = reader.read("cors.allow_origins", parse::origins);
     let log = log(reader);
@@ -46,6 +48,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
         clients: clients?,
         limits: limits?,
         cookie_name: cookie_name?,
+        sessions: sessions?,
         insecure_cookies: insecure_cookies?,
         allow_origins: allow_origins?,
         log: log?,
@@ -230,6 +233,13 @@ fn limits(reader: &mut Reader<'_>) -> Option<Limits> {
     limits.failed_logins_per_account = failed_logins?;
     limits.failed_clients_per_address = failed_clients?;
     Some(limits)
+}
+
+fn sessions(reader: &mut Reader<'_>) -> Option<Sessions> {
+    let names = OriginRecord::ALL.map(|record| (record.as_str(), record));
+    let record = reader.read("sessions.record", parse::one_of(&names));
+    let per_account = reader.read("limits.sessions_per_account", parse::count);
+    Some(Sessions { record: record?, per_account: per_account? })
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {

@@ -139,7 +139,15 @@ flaws_are_detected! {
         generated_sequences_match_the_reference;
     EndAllReturnsEndedSessions: end_all_ends_and_returns_the_live_sessions
         concurrent_end_alls_end_each_session_once generated_sequences_match_the_reference;
-    ListHidesEndedSessions: a_list_contains_live_and_ended_sessions
+    ListReturnsEndedSessions: a_list_contains_only_live_sessions an_ended_session_stays_ended
+        generated_sequences_match_the_reference;
+    ListIgnoresThePosition: a_list_is_in_pages_newest_first;
+    EndKeepsTheOrigin: an_end_erases_what_ended_sessions_do_not_need an_end_changes_only_the_end;
+    EndAllIgnoresTheLimit: end_all_respects_its_limit a_long_list_is_complete;
+    EndLeastUsedIgnoresTheClient: end_least_used_keeps_the_sessions_used_last;
+    AdvanceMovesExpiryBack: an_advance_never_moves_the_expiry_back
+        generated_sequences_match_the_reference;
+    EveryUseIsShown: the_shown_use_changes_only_when_the_last_use_is_old_enough
         generated_sequences_match_the_reference;
     ListStopsAtAHundred: a_long_list_is_complete;
     RowPerRefresh: ten_thousand_generations_stay_one_record generated_sequences_match_the_reference;

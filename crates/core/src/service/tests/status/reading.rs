@@ -244,8 +244,7 @@ impl SessionStore for Revocations {
     async fn touch(
         &self,
         _: &crate::id::SessionId,
-        _: crate::id::Generation,
-        _: Timestamp,
+        _: &crate::store::Touch,
     ) -> Result<crate::store::Outcome, StoreError> {
         unreachable!()
     }
@@ -261,10 +260,26 @@ impl SessionStore for Revocations {
         _: &Subject,
         _: Option<&crate::id::SessionId>,
         _: Ended,
+        _: u32,
     ) -> Result<Vec<Session>, StoreError> {
         unreachable!()
     }
-    async fn list(&self, _: &Subject) -> Result<Vec<Session>, StoreError> {
+    async fn end_least_used(
+        &self,
+        _: (&Subject, &crate::id::ClientId),
+        _: &crate::id::SessionId,
+        _: u32,
+        _: Ended,
+        _: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        unreachable!()
+    }
+    async fn list(
+        &self,
+        _: &Subject,
+        _: Option<(Timestamp, crate::id::SessionId)>,
+        _: u32,
+    ) -> Result<Vec<Session>, StoreError> {
         unreachable!()
     }
     async fn set_claims(

@@ -3,12 +3,13 @@
 
 mod status;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use aquaware_core::id::{Generation, SessionId, Subject};
+use aquaware_core::id::{ClientId, Generation, SessionId, Subject};
 use aquaware_core::session::{EndReason, Ended, ExtraClaims, Session};
-use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -48,7 +49,13 @@ pub(super) enum Flaw {
     LastReasonWins,
     EndAllIgnoresTheException,
     EndAllReturnsEndedSessions,
-    ListHidesEndedSessions,
+    ListReturnsEndedSessions,
+    ListIgnoresThePosition,
+    EndKeepsTheOrigin,
+    EndAllIgnoresTheLimit,
+    EndLeastUsedIgnoresTheClient,
+    AdvanceMovesExpiryBack,
+    EveryUseIsShown,
     ListStopsAtAHundred,
     RowPerRefresh,
     ClaimsAffectEndedSessions,
@@ -164,14 +171,35 @@ impl Flawed {
         if !self.has(Flaw::AdvanceKeepsTheMark) {
             session.mark = Some(step.mark);
         }
+        session.used_from = step.used_from;
         session.issued_at = step.issued_at;
-        session.expires_at = step.expires_at;
-        session.last_used_at = match self.flaw {
+        let last_used_at = match self.flaw {
             Flaw::AdvanceMovesLastUseBack => step.issued_at,
             _ => session.last_used_at.max(step.issued_at),
         };
+        self.show(session, step.visible_before);
+        session.last_used_at = last_used_at;
+        session.expires_at = match self.flaw {
+            Flaw::AdvanceMovesExpiryBack => step.expires_at,
+            _ => session.expires_at.max(step.expires_at),
+        };
         if self.has(Flaw::AdvanceRevives) {
             session.ended = None;
+        }
+    }
+
+    fn show(&self, session: &mut Session, visible_before: Timestamp) {
+        let visible_before = match self.flaw {
+            Flaw::EveryUseIsShown => session.last_used_at,
+            _ => visible_before,
+        };
+        session.shown_use = Some(session.visible_use(visible_before));
+    }
+
+    fn finish(&self, session: &mut Session, ended: Ended) {
+        session.ended = Some(ended);
+        if !self.has(Flaw::EndKeepsTheOrigin) {
+            session.end(ended);
         }
     }
 
@@ -294,12 +322,8 @@ impl SessionStore for Flawed {
         Ok(outcome)
     }
 
-    async fn touch(
-        &self,
-        id: &SessionId,
-        generation: Generation,
-        at: Timestamp,
-    ) -> Result<Outcome, StoreError> {
+    async fn touch(&self, id: &SessionId, touch: &Touch) -> Result<Outcome, StoreError> {
+        let Touch { generation, at, visible_before } = *touch;
         if self.has(Flaw::TouchCreates) {
             self.records().entry(*id).or_insert_with(|| somebodys(*id));
         }
@@ -313,6 +337,9 @@ impl SessionStore for Flawed {
                 lives && stands && changes
             },
             |session| {
+                if session.last_used_at < at {
+                    self.show(session, visible_before);
+                }
                 session.last_used_at = match self.flaw {
                     Flaw::TouchMovesBack => at,
                     _ => session.last_used_at.max(at),
@@ -334,7 +361,7 @@ impl SessionStore for Flawed {
             id,
             |session| again || session.ended.is_none(),
             |session| {
-                session.ended = Some(ended);
+                self.finish(session, ended);
                 match self.flaw {
                     Flaw::EndMovesExpiry => session.expires_at = ended.at,
                     Flaw::OnlyTwoReasons if ended.reason != EndReason::Logout => {
@@ -351,14 +378,16 @@ impl SessionStore for Flawed {
         subject: &Subject,
         except: Option<&SessionId>,
         ended: Ended,
+        at_most: u32,
     ) -> Result<Vec<Session>, StoreError> {
         let except = except.filter(|_| !self.has(Flaw::EndAllIgnoresTheException));
+        let most = if self.has(Flaw::EndAllIgnoresTheLimit) { u32::MAX } else { at_most };
         let mut given = Vec::new();
         for session in self.records().values_mut() {
             let theirs = self.theirs(session, subject) || self.has(Flaw::EndAllIgnoresTheSubject);
-            if theirs && Some(&session.id) != except {
+            if theirs && Some(&session.id) != except && given.len() < most as usize {
                 if session.ended.is_none() {
-                    session.ended = Some(ended);
+                    self.finish(session, ended);
                 } else if !self.has(Flaw::EndAllReturnsEndedSessions) {
                     continue;
                 }
@@ -368,11 +397,44 @@ impl SessionStore for Flawed {
         Ok(given)
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<Session>, StoreError> {
+    async fn end_least_used(
+        &self,
+        (subject, client): (&Subject, &ClientId),
+        except: &SessionId,
+        keep: u32,
+        ended: Ended,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut records = self.records();
+        let mut theirs: Vec<&mut Session> = records
+            .values_mut()
+            .filter(|session| {
+                let of_client = session.client == *client;
+                self.theirs(session, subject)
+                    && (of_client || self.has(Flaw::EndLeastUsedIgnoresTheClient))
+                    && session.ended.is_none()
+                    && session.id != *except
+            })
+            .collect();
+        theirs.sort_by_key(|session| Reverse((session.last_used_at, session.id)));
+        let mut given = Vec::new();
+        for session in theirs.into_iter().skip(keep as usize - 1).take(at_most as usize) {
+            self.finish(session, ended);
+            given.push(session.clone());
+        }
+        Ok(given)
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        after: Option<(Timestamp, SessionId)>,
+        at_most: u32,
+    ) -> Result<Vec<Session>, StoreError> {
         let records = self.records();
         let list = records.values().filter(|session| {
             self.theirs(session, subject)
-                && !(self.has(Flaw::ListHidesEndedSessions) && session.ended.is_some())
+                && (self.has(Flaw::ListReturnsEndedSessions) || session.ended.is_none())
         });
         let mut list: Vec<Session> = list.cloned().collect();
         for session in &list {
@@ -385,6 +447,11 @@ impl SessionStore for Flawed {
             }
             _ => {}
         }
+        if !self.has(Flaw::ListIgnoresThePosition) {
+            list.retain(|it| after.is_none_or(|after| (it.created_at, it.id) < after));
+        }
+        list.sort_by_key(|session| Reverse((session.created_at, session.id)));
+        list.truncate(at_most as usize);
         Ok(list)
     }
 
@@ -473,7 +540,9 @@ fn somebodys(id: SessionId) -> Session {
         issued_at: now,
         expires_at: now,
         last_used_at: now,
+        shown_use: None,
         mark: None,
+        used_from: None,
         ended: None,
         status: None,
     }

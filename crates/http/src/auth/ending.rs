@@ -1,0 +1,40 @@
+//! Sessions that are too many to end within one request.
+
+use std::time::Duration;
+
+use actix_web::rt;
+use actix_web::web::Data;
+use aquaware_core::id::{SessionId, Subject};
+use aquaware_core::service::RequestContext;
+use aquaware_core::session::EndReason;
+
+use crate::state::State;
+
+/// How often a store that fails is tried again.
+const MAX_FAILURES: u32 = 10;
+
+/// Ends the other sessions of `subject` after the response has been sent.
+pub(super) fn end_rest(
+    state: &Data<State>,
+    context: RequestContext,
+    subject: Subject,
+    except: Option<SessionId>,
+    reason: EndReason,
+) {
+    let state = Data::clone(state);
+    let task = async move {
+        for failures in 0..MAX_FAILURES {
+            let end = state.sessions.end_rest(&context, &subject, except.as_ref(), reason);
+            match end.await {
+                Ok(()) => return tracing::info!(account = %subject, "ended the other sessions"),
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(account = %subject, error, "failed to end sessions");
+                }
+            }
+            rt::time::sleep(Duration::from_secs(1 << failures.min(5))).await;
+        }
+        tracing::error!(account = %subject, "some sessions could not be ended; end them again");
+    };
+    let _ = rt::spawn(task);
+}

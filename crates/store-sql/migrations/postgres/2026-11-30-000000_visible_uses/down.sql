@@ -1,0 +1,5 @@
+DROP INDEX sessions_live_by_subject;
+ALTER TABLE sessions
+    DROP COLUMN used_from,
+    DROP COLUMN shown_expires_at,
+    DROP COLUMN shown_used_at;

@@ -1,0 +1,9 @@
+-- The last use of a session that may be shown, and the origin of its last refresh.
+ALTER TABLE sessions ADD COLUMN shown_used_at INTEGER;
+ALTER TABLE sessions ADD COLUMN shown_expires_at INTEGER;
+ALTER TABLE sessions ADD COLUMN used_from TEXT;
+
+-- The sessions of a subject that have not ended, in the order of lists. It has no column that a
+-- refresh changes, and no session that ended.
+CREATE INDEX sessions_live_by_subject ON sessions (subject, created_at, id)
+    WHERE ended_at IS NULL;
