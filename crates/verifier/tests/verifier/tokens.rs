@@ -37,14 +37,18 @@ fn token_error(verifier: &Verifier, token: &str) -> TokenError {
 
 #[test]
 fn asymmetric_algorithms_are_accepted_and_never_confused() {
-    for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
+    let ed25519 = [Algorithm::EdDsa, Algorithm::Ed25519];
+    for algorithm in [Algorithm::EdDsa, Algorithm::Ed25519, Algorithm::Es256, Algorithm::Rs256] {
+        // Both names of Ed25519 mean the same to a verifier.
+        let same = |other: &Algorithm| {
+            *other == algorithm || ed25519.contains(other) && ed25519.contains(&algorithm)
+        };
         let issuer = TestIssuer::signing_with(algorithm);
         let verifier = issuer.verifier();
         let token = issuer.token().sign();
         assert!(verifier.verify(&token).is_ok(), "{algorithm:?}");
         let allowed = |only| issuer.builder().algorithms(only).key_set(&mixed(&issuer)).unwrap();
-        let others =
-            Algorithm::ALL.iter().copied().filter(|a| *a != algorithm && !a.is_symmetric());
+        let others = Algorithm::ALL.iter().copied().filter(|it| !same(it) && !it.is_symmetric());
         let others = allowed(others.collect::<Vec<_>>());
         assert_eq!(token_error(&others, &token), TokenError::WrongAlgorithm, "{algorithm:?}");
         assert!(allowed(vec![algorithm]).verify(&token).is_ok(), "{algorithm:?}");
