@@ -18,6 +18,7 @@ mod clients;
 mod context;
 mod error;
 mod introspect;
+mod listing;
 mod refresh;
 mod refused;
 mod response;
