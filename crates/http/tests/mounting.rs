@@ -153,7 +153,7 @@ async fn the_application_opens_sessions_and_requires_callers() {
     let owner = call!(app, bearer("/owner", token));
     assert_eq!(owner.body, fixture::subject(7).to_string());
     let sessions = call!(app, bearer("/auth/sessions", token));
-    assert_eq!(sessions.body["sessions"][0]["ip"], "198.51.100.7");
+    assert_eq!(sessions.body["sessions"][0]["ip"], "198.51.100.0/24");
 
     let unauthenticated = call!(app, TestRequest::with_uri("/owner"));
     assert_eq!(unauthenticated.status, 401);

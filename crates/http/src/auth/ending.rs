@@ -36,5 +36,5 @@ pub(super) fn end_rest(
         }
         tracing::error!(account = %subject, "some sessions could not be ended; end them again");
     };
-    let _ = rt::spawn(task);
+    drop(rt::spawn(task));
 }
