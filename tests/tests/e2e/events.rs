@@ -1,8 +1,8 @@
 //! Events: lines with the target `aquaware::event`, at every log level.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use aquaware_tests::{Jws, Person, Setup};
+use aquaware_tests::{Jws, Person, Setup, wait_for};
 use serde_json::{Value, json};
 
 /// All events in the log so far.
@@ -84,11 +84,9 @@ fn a_rotation_is_an_event_of_every_server_that_follows() {
     let setup = Setup::new().set("log.format", "json").set("log.level", "warn");
     let server = setup.clone().start();
     setup.run(&["keys", "rotate", "--type", "access"]).is(0);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while events(&server.log()).is_empty() {
-        assert!(Instant::now() < deadline, "{}", server.log());
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_for("the event", Duration::from_secs(20), || {
+        (!events(&server.log()).is_empty()).then_some(())
+    });
     let events = events(&server.stop().log());
     has(&events, &json!({ "event": "key_rotated", "token_type": "access" }));
     assert_eq!(events.len(), 1, "{events:#?}");
