@@ -443,7 +443,7 @@ mod tests {
         assert_eq!(index_writes(&mut connection, &advance), 0);
         let touch = statements::touch_session(id(1), touch(Generation::FIRST, 6));
         assert_eq!(index_writes(&mut connection, &touch), 0);
-        // The index of revocations.
-        assert_eq!(index_writes(&mut connection, &statements::end_session(id(1), ENDED.into())), 1);
+        // The index of revocations, which the session enters, and that of live ones, which it leaves.
+        assert_eq!(index_writes(&mut connection, &statements::end_session(id(1), ENDED.into())), 2);
     }
 }
