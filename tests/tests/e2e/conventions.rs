@@ -89,6 +89,11 @@ fn a_trailing_slash_makes_no_difference() {
         }
         let (with, without) = (ask(&format!("{path}/")), ask(path));
         assert_eq!(with.status, without.status, "{path}: {}", with.describe());
+        if path == "/auth/sessions" {
+            // The last use of the caller's session is the time of the request.
+            assert_eq!(with.json()["sessions"][0]["id"], without.json()["sessions"][0]["id"]);
+            continue;
+        }
         assert_eq!(with.body, without.body, "{path}");
     }
     client.post("/auth/logout/").bearer(&tokens.access).send().is(204);

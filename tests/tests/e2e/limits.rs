@@ -163,7 +163,8 @@ fn forwarded_addresses_are_accepted_from_trusted_proxies_only() {
     log_in(&direct, "203.0.113.1").is(401);
     is_limited(&log_in(&direct, "203.0.113.2"), "rate_limited", 3600);
 
-    let behind = limited().set("listen.trusted_proxies", "127.0.0.0/8").start();
+    let behind = limited().set("listen.trusted_proxies", "127.0.0.0/8");
+    let behind = behind.set("sessions.record", "full").start();
     log_in(&behind, "203.0.113.1").is(401);
     log_in(&behind, "203.0.113.2").is(401);
     is_limited(&log_in(&behind, "203.0.113.1"), "rate_limited", 3600);

@@ -303,7 +303,8 @@ fn client_secrets_and_tokens_are_not_in_logs_or_errors() {
     let server = setup().set("log.level", "trace").set("clients.shop.retry_window", "0s").start();
     let client = server.client();
     let wrong = "wrong-secret-0123456789";
-    let first = shop_session(&client);
+    let oldest = shop_session(&client);
+    let first = refreshed(&client, THE_SHOP, oldest.refresh());
     let next = refreshed(&client, THE_SHOP, first.refresh());
     let robot = robot_token(&client, "introspect").text_of("access_token");
     let fields = [("token", next.refresh())];
@@ -313,7 +314,7 @@ fn client_secrets_and_tokens_are_not_in_logs_or_errors() {
         ask(&client, INTROSPECT, By::Basic("shop", wrong), &fields).send(),
         ask(&client, INTROSPECT, By::Post("shop", wrong), &fields).send(),
         client.post(&format!("{TOKEN}?client_secret={ROBOT}")).form(&fields).send(),
-        refresh(&client, By::Post("shop", SHOP), first.refresh()),
+        refresh(&client, By::Post("shop", SHOP), oldest.refresh()),
         refresh(&client, WEB, next.refresh()),
         ask(&client, REVOKE, THE_SHOP, &fields).send(),
     ];

@@ -161,7 +161,7 @@ fn unknown_parameters_are_ignored_and_empty_ones_omitted() {
         ("refresh_token", tokens.refresh()),
         ("scope", ""),
         ("client_secret", ""),
-        ("resource", "https://tank.example"),
+        ("audience", "https://tank.example"),
         ("username", "x"),
         ("\u{e9}\"", "\\"),
     ];

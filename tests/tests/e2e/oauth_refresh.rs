@@ -64,13 +64,28 @@ fn the_same_key_gets_the_same_token_at_any_time() {
 #[test]
 fn another_key_after_the_window_ends_the_session() {
     let (_server, client) = strict();
-    for (by, first) in [(WEB, session_of(&client, "web", "")), (THE_SHOP, shop_session(&client))] {
-        let second = keyed(&client, by, first.refresh(), &retry_key());
-        let call = refresh_call(&client, by, first.refresh(), "").key(Some(&retry_key()));
-        is_rejected(&call.send(), "invalid_grant");
-        is_rejected(&refresh(&client, by, second.refresh()), "invalid_grant");
-        client.me(&second.access).is_invalid_token();
+    let first = session_of(&client, "web", "");
+    let second = keyed(&client, WEB, first.refresh(), &retry_key());
+    let call = refresh_call(&client, WEB, first.refresh(), "").key(Some(&retry_key()));
+    is_rejected(&call.send(), "invalid_grant");
+    is_rejected(&refresh(&client, WEB, second.refresh()), "invalid_grant");
+    client.me(&second.access).is_invalid_token();
+}
+
+/// FAPI 2.0 Security Profile §5.3.2.1 no. 10.
+#[test]
+fn an_authenticated_client_may_retry_until_the_successor_is_used() {
+    let (_server, client) = strict();
+    let first = shop_session(&client);
+    let second = keyed(&client, THE_SHOP, first.refresh(), &retry_key());
+    for key in [Some(retry_key()), None] {
+        let call = refresh_call(&client, THE_SHOP, first.refresh(), "").key(key.as_deref());
+        let again = Tokens::of(&granted(call.send()));
+        assert_eq!(again.refresh, second.refresh);
     }
+    let third = refreshed(&client, THE_SHOP, second.refresh());
+    is_rejected(&refresh(&client, THE_SHOP, first.refresh()), "invalid_grant");
+    is_rejected(&refresh(&client, THE_SHOP, third.refresh()), "invalid_grant");
 }
 
 #[test]
