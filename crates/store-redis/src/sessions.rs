@@ -103,7 +103,10 @@ impl SessionStore for RedisStore {
 
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
         let outcome = self.end_one(id, None, ended, self.deadline()).await?;
-        if let Outcome::Applied(session) = &outcome {
+        // With a status index, `end_all` may have to publish the revocation once more after a failover.
+        if let Outcome::Applied(session) = &outcome
+            && session.status.is_none()
+        {
             self.drop_from_index_later(session);
         }
         Ok(outcome)
