@@ -132,7 +132,7 @@ fn a_user_of_the_application_gets_a_session_that_renews_itself() {
     assert_eq!(app.get("/tank", &access).status, 200);
     let sessions = app.get("/auth/sessions", &access).json();
     assert_eq!(sessions["sessions"][0]["client_id"], "app");
-    assert_eq!(sessions["sessions"][0]["ip"], "127.0.0.1");
+    assert_eq!(sessions["sessions"][0]["ip"], "127.0.0.0/24");
 
     let refresh_token = refreshed.token("refresh_token");
     assert_eq!(app.post("/auth/logout", &[("refresh_token", &refresh_token)]).status, 204);

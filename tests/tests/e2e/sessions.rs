@@ -30,7 +30,7 @@ fn sessions_are_listed_newest_first_with_the_current_one_marked(store: Store) {
     assert_eq!(device["client_id"], "device");
     assert_eq!(device["device_name"], "kitchen tank 🐠");
     assert_eq!(device["ip"], "127.0.0.0/24");
-    assert_eq!(device["user_agent"], "Sketch/1.0");
+    assert_eq!(device["user_agent"], "Sketch");
     for session in &listed {
         let time = |name: &str| session[name].as_str().expect("a time").to_owned();
         assert!(time("created_at") <= time("last_used_at"), "{session}");
