@@ -103,9 +103,10 @@ impl Worker {
         };
         let mut connections = JoinSet::new();
         loop {
+            // Not awaited below: an end would cancel the acceptance of the connection that waits for it.
+            while connections.try_join_next().is_some() {}
             let accepted = tokio::select! {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
-                Some(_) = connections.join_next() => continue,
                 accepted = accept(&listener, &shared.limit, &shared.open) => accepted,
             };
             let Some((stream, peer, permit)) = accepted else { continue };
@@ -211,16 +212,11 @@ where
     }
 }
 
-/// Bounds what the kernel keeps for a connection, and lets it drop what a peer never takes.
-///
-/// Without bounds, the kernel grows its buffers to megabytes: a peer that sends requests and never
-/// reads would be answered thousands of times before its connection stalls.
+/// Lets the kernel drop what a peer never takes, also after the connection was closed.
 fn tune(stream: &TcpStream, idle_timeout: Duration) {
     let socket = SockRef::from(stream);
-    // Where the system has none of these, only latency and memory suffer.
+    // Where the system has neither, only latency and memory suffer.
     let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_send_buffer_size(MAX_READ_AHEAD);
-    let _ = socket.set_recv_buffer_size(MAX_READ_AHEAD);
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_user_timeout(Some(idle_timeout));
     #[cfg(not(target_os = "linux"))]
