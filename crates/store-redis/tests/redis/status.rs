@@ -98,12 +98,18 @@ fn a_status_index_costs_one_request_at_login_and_end_and_none_at_refresh() {
             );
             assert_eq!(cost(), 1, "a refresh that keeps its token");
         }
-        let _ = applied(store.end(&session_id(1), LOGOUT).await.unwrap());
-        assert_eq!(cost(), 1, "an end without an index");
         let _ = applied(store.end(&session_id(2), LOGOUT).await.unwrap());
-        assert_eq!(cost(), 2, "an end with one");
+        assert_eq!(cost(), 2, "an end with an index");
         assert_eq!(store.revoked(NOON).await.unwrap(), [revoked(2, NOON)]);
         assert_eq!(cost(), 1, "all revocations");
+        // Last, because the entry in the account's index is dropped after the end has returned.
+        let _ = applied(store.end(&session_id(1), LOGOUT).await.unwrap());
+        let mut of_the_end = cost();
+        until("an end without an index, and its index entry later", async || {
+            of_the_end += cost();
+            of_the_end == 2
+        })
+        .await;
     });
 }
 
