@@ -9,6 +9,7 @@
 )]
 
 mod cargo;
+mod chaos;
 mod deny;
 mod error;
 mod interop;
@@ -33,7 +34,7 @@ use crate::packages::Permission;
 
 /// Developer commands of Aquaware.
 ///
-/// Every change must pass `cargo xtask lint`, `test` and `interop`.
+/// Every change must pass `cargo xtask lint`, `test`, `interop` and `chaos`.
 /// Exit status: 0 success, 1 something failed, 2 invalid arguments.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -61,6 +62,14 @@ enum Task {
     /// node are installed if they are missing, as `test` does. The last line counts the checks. No
     /// check is skipped.
     Interop {
+        /// Do not install the distribution's packages.
+        #[arg(long)]
+        no_install: bool,
+    },
+    /// Build the program and run the tests of the client libraries against it.
+    ///
+    /// They also check the sizes of the libraries. Missing tools are installed as `test` does.
+    Chaos {
         /// Do not install the distribution's packages.
         #[arg(long)]
         no_install: bool,
@@ -93,6 +102,7 @@ impl Task {
         match self {
             Self::Test { no_install } => test::run(Permission::unless(no_install)),
             Self::Interop { no_install } => interop::run(Permission::unless(no_install)),
+            Self::Chaos { no_install } => chaos::run(Permission::unless(no_install)),
             Self::Stores(options) => stores::run(&options),
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),
