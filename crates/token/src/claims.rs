@@ -100,6 +100,7 @@ impl AccessClaims {
 /// The claims of an access token as a resource server reads them, from any issuer.
 ///
 /// The ids of clients and sessions are plain strings here, because RFC 9068 leaves their form to the
+/// issuer. Which claims they are read from is up to the [`Profile`](crate::jwt::Profile) of the
 /// issuer. `E` is the type of all other claims: a map by default, or a type of the service's own.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BearerClaims<E = ExtraClaims> {
@@ -116,9 +117,12 @@ pub struct BearerClaims<E = ExtraClaims> {
     /// The time before which the token is invalid, if the issuer sets it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<Timestamp>,
-    /// The token's unique id.
+    /// The token's unique id; empty if the profile does not require one and the token has none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub jti: String,
-    /// The client that requested the token.
+    /// The client that requested the token; empty if the profile does not require one and the
+    /// token names none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub client_id: String,
     /// The session of the token, if the issuer sets it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,29 +146,8 @@ pub struct BearerClaims<E = ExtraClaims> {
     pub extra: E,
 }
 
-impl<E: DeserializeOwned> BearerClaims<E> {
-    pub(crate) fn read(mut claims: ClaimReader) -> Result<Self, TokenError> {
-        Ok(Self {
-            iss: claims.required("iss")?,
-            sub: claims.required("sub")?,
-            aud: claims.required("aud")?,
-            exp: claims.required("exp")?,
-            iat: claims.required("iat")?,
-            nbf: claims.optional("nbf")?,
-            jti: claims.required("jti")?,
-            client_id: claims.required("client_id")?,
-            sid: claims.optional("sid")?,
-            auth_time: claims.optional("auth_time")?,
-            scope: claims.optional("scope")?.unwrap_or_default(),
-            cnf: claims.optional("cnf")?,
-            status: claims.optional("status")?,
-            extra: read_extra(claims.rest())?,
-        })
-    }
-}
-
 /// Reads the remaining claims as serde's `flatten` does, which also accepts `()` and `Option`.
-fn read_extra<E: DeserializeOwned>(claims: ExtraClaims) -> Result<E, TokenError> {
+pub(crate) fn read_extra<E: DeserializeOwned>(claims: ExtraClaims) -> Result<E, TokenError> {
     #[derive(Deserialize)]
     struct Flat<E> {
         #[serde(flatten)]
@@ -200,6 +183,32 @@ impl<E> BearerClaims<E> {
 }
 
 impl BearerClaims {
+    /// The same claims with the others read as an `E`.
+    ///
+    /// # Errors
+    /// [`TokenError::UnexpectedClaims`] when they cannot be read as an `E`.
+    pub(crate) fn with_extra<E: DeserializeOwned>(self) -> Result<BearerClaims<E>, TokenError> {
+        let Self { iss, sub, aud, exp, iat, nbf, jti, client_id, sid, .. } = self;
+        let Self { auth_time, scope, cnf, status, extra, .. } = self;
+        let extra = read_extra(extra)?;
+        Ok(BearerClaims {
+            iss,
+            sub,
+            aud,
+            exp,
+            iat,
+            nbf,
+            jti,
+            client_id,
+            sid,
+            auth_time,
+            scope,
+            cnf,
+            status,
+            extra,
+        })
+    }
+
     /// All other claims, read as a `T`.
     ///
     /// # Errors

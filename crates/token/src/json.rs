@@ -71,6 +71,16 @@ impl ClaimReader {
         serde_json::from_value(value).map(Some).map_err(|_| TokenError::MalformedClaim { claim })
     }
 
+    /// A claim that has not been taken.
+    pub(crate) fn get(&self, claim: &str) -> Option<&Value> {
+        self.0.get(claim)
+    }
+
+    /// Drops a claim.
+    pub(crate) fn discard(&mut self, claim: &str) {
+        self.0.remove(claim);
+    }
+
     /// The claims that have not been taken.
     pub(crate) fn rest(self) -> Map<String, Value> {
         self.0

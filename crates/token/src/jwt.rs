@@ -6,20 +6,25 @@
 //! that are JSON numbers.
 
 mod algorithm;
+mod digest;
 mod generate;
 mod jwk;
 mod key;
+mod profile;
 mod sign;
 mod token_type;
 mod verify;
 
 pub use self::algorithm::{Algorithm, AlgorithmError};
+pub use self::digest::TokenDigest;
 pub use self::generate::{KeyGenerationError, generate_key};
 pub use self::jwk::{KeySet, PublicKey, PublicKeySet};
 pub use self::key::{KeyError, SigningKey, VerifyingKey};
+pub use self::profile::{Profile, ProfileBuilder, ProfileError, ScopeClaim};
 pub use self::sign::SignError;
 pub use self::token_type::{MAX_STATUS_LIST_BYTES, MAX_TOKEN_BYTES, TokenType};
 pub use self::verify::{
     AccessCheck, Keys, RefreshCheck, StatusListCheck, Unverified, Verified, inspect,
+    unverified_issuer,
 };
 pub use crate::error::TokenError;

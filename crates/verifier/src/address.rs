@@ -18,14 +18,20 @@ pub(crate) fn safe(text: &str, allow_http: bool) -> Option<Url> {
     (scheme && plain && url.has_host()).then_some(url)
 }
 
-/// The URL of the issuer's metadata: the well-known path is inserted between host and path, and a
-/// trailing slash is removed (RFC 8414 §3.1).
-pub(crate) fn metadata(issuer: &Issuer, allow_http: bool) -> Option<Url> {
-    let mut url = safe(issuer.as_str(), allow_http)?;
+/// The URLs of the issuer's metadata. RFC 8414 §3.1 inserts the well-known path between host and
+/// path; OpenID Connect Discovery 1.0 §4 appends it. Both remove a trailing slash.
+pub(crate) fn metadata(issuer: &Issuer, allow_http: bool) -> Option<[Url; 2]> {
+    let url = safe(issuer.as_str(), allow_http)?;
     let path = url.path().trim_end_matches('/');
-    let path = format!("/.well-known/oauth-authorization-server{path}");
-    url.set_path(&path);
-    Some(url)
+    let with_path = |path: String| {
+        let mut url = url.clone();
+        url.set_path(&path);
+        url
+    };
+    Some([
+        with_path(format!("/.well-known/oauth-authorization-server{path}")),
+        with_path(format!("{path}/.well-known/openid-configuration")),
+    ])
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -75,14 +81,18 @@ mod tests {
 
     #[test]
     fn the_well_known_path_precedes_the_path_of_the_issuer() {
-        let at = |issuer: &str| {
-            metadata(&Issuer::new(issuer).unwrap(), false).map(|url| url.to_string())
-        };
+        let both = |issuer: &str| metadata(&Issuer::new(issuer).unwrap(), false);
+        let at = |issuer: &str| both(issuer).map(|[url, _]| url.to_string());
         let well_known = "https://a.example/.well-known/oauth-authorization-server";
         assert_eq!(at("https://a.example").unwrap(), well_known);
         assert_eq!(at("https://a.example/").unwrap(), well_known);
         assert_eq!(at("https://a.example/eu/1").unwrap(), format!("{well_known}/eu/1"));
         assert_eq!(at("https://a.example/eu/").unwrap(), format!("{well_known}/eu"));
         assert_eq!(at("http://a.example"), None);
+        let openid = |issuer: &str| both(issuer).unwrap()[1].to_string();
+        let appended = ".well-known/openid-configuration";
+        assert_eq!(openid("https://a.example"), format!("https://a.example/{appended}"));
+        assert_eq!(openid("https://a.example/"), format!("https://a.example/{appended}"));
+        assert_eq!(openid("https://a.example/eu/"), format!("https://a.example/eu/{appended}"));
     }
 }

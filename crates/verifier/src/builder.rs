@@ -2,11 +2,12 @@
 
 mod live;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aquaware_token::id::{Audience, Issuer};
-use aquaware_token::jwt::{AccessCheck, Algorithm, KeySet};
+use aquaware_token::jwt::{AccessCheck, Algorithm, KeySet, Profile};
 use aquaware_token::random::{Random, SystemRandom};
 use aquaware_token::time::{Clock, Leeway, SystemClock};
 use url::Url;
@@ -17,19 +18,23 @@ use crate::fetch::Fetch;
 use crate::health::StalePolicy;
 use crate::key_source::KeySetLocation;
 use crate::limits::{
-    DEFAULT_COOLDOWN, DEFAULT_LEEWAY, DEFAULT_MAX_STALENESS, DEFAULT_MAX_STATUS_STALENESS,
-    MIN_COOLDOWN, MIN_MAX_STALENESS, MIN_MAX_STATUS_STALENESS,
+    DEFAULT_CACHED_TOKENS, DEFAULT_COOLDOWN, DEFAULT_LEEWAY, DEFAULT_MAX_STALENESS,
+    DEFAULT_MAX_STATUS_STALENESS, MIN_COOLDOWN, MIN_MAX_STALENESS, MIN_MAX_STATUS_STALENESS,
 };
 use crate::lists::fixed::FixedLists;
 use crate::lists::list::{List, ListCheck};
-use crate::verifier::{Rules, Source, Verifier};
+use crate::single::{Rules, SingleVerifier, Source};
+use crate::token_cache::TokenCache;
+use crate::verifier::Verifier;
 
-/// Builds a [`Verifier`]. Finish with [`discover`](Self::discover), [`jwks_uri`](Self::jwks_uri) or
-/// [`key_set`](Self::key_set).
+/// Builds a [`Verifier`]. Finish with [`discover`](Self::discover), [`jwks_uri`](Self::jwks_uri),
+/// [`key_set_file`](Self::key_set_file) or [`key_set`](Self::key_set).
 #[derive(Clone, Debug)]
 pub struct Builder {
     issuer: String,
     audiences: Vec<String>,
+    profile: Profile,
+    cached_tokens: usize,
     leeway: Duration,
     algorithms: Vec<Algorithm>,
     accept_bound: bool,
@@ -68,6 +73,8 @@ impl Verifier {
         Builder {
             issuer: issuer.into(),
             audiences: vec![audience.into()],
+            profile: Profile::rfc9068(),
+            cached_tokens: DEFAULT_CACHED_TOKENS,
             leeway: DEFAULT_LEEWAY,
             algorithms: vec![Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256],
             accept_bound: false,
@@ -97,6 +104,22 @@ impl Builder {
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
+    }
+
+    /// Sets how the issuer writes access tokens. The default is [`Profile::rfc9068`].
+    #[must_use]
+    pub fn profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
+    }
+
+    /// Sets the number of verified tokens that are cached, rounded up; 0 switches the cache off. The
+    /// default is 4096.
+    ///
+    /// A cached token costs a few percent of a signature check. It is rejected as soon as any other
+    /// token would be: at its `exp`, when its key is dropped, and when its status changes.
+    #[must_use]
+    pub fn cache_tokens(self, cached_tokens: usize) -> Self {
+        Self { cached_tokens, ..self }
     }
 
     /// Sets the leeway for clock differences. Default 5 s, maximum 60 s.
@@ -214,7 +237,8 @@ impl Builder {
         Self { fetch: Some(fetch), ..self }
     }
 
-    /// Finds the keys through the issuer's metadata (RFC 8414), fetches them and keeps them fresh.
+    /// Finds the keys through the issuer's metadata (RFC 8414, or OpenID Connect Discovery 1.0 if the
+    /// issuer has no other), fetches them and keeps them fresh.
     ///
     /// If the metadata names a status list aggregation, all its lists are fetched too, for at most
     /// 20 s. A list that cannot be fetched is not an error.
@@ -230,6 +254,7 @@ impl Builder {
             .ok_or_else(|| BuildError::InsecureUrl(self.issuer.clone()))?;
         let aggregation = Arc::default();
         let found = Arc::clone(&aggregation);
+        let metadata = Box::new(metadata);
         let location = KeySetLocation::Discovered { metadata, issuer, last: None, aggregation };
         self.live(location, Some(found)).await
     }
@@ -246,6 +271,19 @@ impl Builder {
         let url: Url = address::safe(uri, self.allow_http)
             .ok_or_else(|| BuildError::InsecureUrl(uri.to_owned()))?;
         self.live(KeySetLocation::Fixed(url), None).await
+    }
+
+    /// Reads the keys from a file that contains a JWK set, and reads it again every minute, and when
+    /// a token has an unknown key. Replace the file as a whole, by renaming another one to its name.
+    /// Status lists are fetched from the issuer, unless they are ignored.
+    ///
+    /// # Errors
+    /// As [`discover`](Self::discover).
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn key_set_file(self, path: impl Into<PathBuf>) -> Result<Verifier, BuildError> {
+        self.live(KeySetLocation::File(path.into()), None).await
     }
 
     /// Uses the keys of this JWK set only and fetches nothing. Needs no runtime. A token that names
@@ -269,7 +307,9 @@ impl Builder {
             }
         }
         let lists = (!ignored).then_some(fixed);
-        Ok(Verifier::new(rules, Source::Fixed { keys, lists }))
+        let source = Source::Fixed { keys: Arc::new(keys), lists };
+        let cache = TokenCache::new(self.cached_tokens);
+        Ok(Verifier::new(SingleVerifier { rules, source, cache }))
     }
 
     fn rules(&self) -> Result<Rules, BuildError> {
@@ -293,6 +333,7 @@ impl Builder {
                 audiences,
                 leeway: Leeway::new(self.leeway).ok_or(BuildError::Leeway)?,
             },
+            profile: self.profile.clone(),
             algorithms: self.algorithms.clone(),
             accept_bound: self.accept_bound,
             clock: Arc::clone(&self.clock),

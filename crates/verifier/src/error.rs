@@ -100,6 +100,9 @@ pub enum DocumentError {
     /// The `Content-Encoding` was not requested, or the body does not match it.
     #[error("the response cannot be decoded")]
     Encoding,
+    /// The file of keys cannot be read.
+    #[error("the file cannot be read")]
+    File(#[source] std::io::Error),
     /// The response is not authorization server metadata (RFC 8414 §2) with a `jwks_uri`.
     #[error("the response is not authorization server metadata with a jwks_uri")]
     NotMetadata,
@@ -163,6 +166,9 @@ pub enum BuildError {
         MIN_MAX_STATUS_STALENESS.as_secs()
     )]
     StatusStaleness,
+    /// [`Verifier::any_of`](crate::Verifier::any_of) was given no verifier, or two of one issuer.
+    #[error("the verifiers must be for different issuers, and at least one")]
+    Issuers,
     /// A status list given to the builder is invalid.
     #[error("the status list {uri} is invalid")]
     StatusList {

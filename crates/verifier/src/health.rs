@@ -43,6 +43,50 @@ pub struct Health {
     pub status: StatusHealth,
 }
 
+impl Health {
+    /// The state without keys.
+    pub(crate) const EMPTY: Self = Self {
+        ready: false,
+        keys: 0,
+        confirmed_at: None,
+        age: None,
+        stale: false,
+        failures: 0,
+        last_error: None,
+        status: StatusHealth::EMPTY,
+    };
+
+    /// The state of two issuers: the worse of each.
+    pub(crate) fn combine(mut self, other: Self) -> Self {
+        let Self { ready, keys, confirmed_at, age, stale, failures, last_error, status } = other;
+        self.ready &= ready;
+        self.keys += keys;
+        self.confirmed_at = oldest(self.confirmed_at, confirmed_at);
+        self.age = self.age.max(age);
+        self.stale |= stale;
+        if failures > self.failures {
+            (self.failures, self.last_error) = (failures, last_error);
+        }
+        self.status.ready &= status.ready;
+        self.status.lists += status.lists;
+        self.status.unusable += status.unusable;
+        self.status.confirmed_at = oldest(self.status.confirmed_at, status.confirmed_at);
+        self.status.age = self.status.age.max(status.age);
+        if self.status.last_error.is_none() || status.failures > self.status.failures {
+            self.status.failures = self.status.failures.max(status.failures);
+            self.status.last_error = status.last_error.or(self.status.last_error);
+        }
+        self
+    }
+}
+
+fn oldest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 /// The state of the status lists that recent tokens or the issuer's metadata named.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -2,6 +2,9 @@
 //!
 //! A response is accepted as a whole or not at all; after a failure the current keys stay in use.
 
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +20,7 @@ use crate::address;
 use crate::document::{body, failed, get, is_unchanged, json};
 use crate::error::{DocumentError, RefreshError};
 use crate::fetch::{Fetch, Request};
+use crate::limits::{MAX_DOCUMENT_BYTES, MIN_KEY_SET_LIFETIME};
 use crate::refresh::{Cached, Fetched, Source};
 use crate::schedule::key_set_lifetime;
 
@@ -41,9 +45,11 @@ pub(crate) struct KeySource {
 pub(crate) enum KeySetLocation {
     /// At this URL.
     Fixed(Url),
-    /// At the `jwks_uri` of the issuer's metadata.
+    /// In this file.
+    File(PathBuf),
+    /// At the `jwks_uri` of the issuer's metadata, which is at one of two places.
     Discovered {
-        metadata: Url,
+        metadata: Box<[Url; 2]>,
         issuer: Issuer,
         /// The last `jwks_uri`.
         last: Option<Url>,
@@ -77,6 +83,9 @@ impl Source for KeySource {
 
 impl KeySource {
     async fn try_fetch(&mut self) -> Result<Fetched<KeySet>, RefreshError> {
+        if let KeySetLocation::File(path) = &self.location {
+            return self.read_file(path);
+        }
         let url = self.locate().await?;
         let request = Request::json(url.to_string()).if_none_match(self.etag.clone());
         let mut response = get(&*self.fetch, &request).await?;
@@ -86,13 +95,22 @@ impl KeySource {
         }
         let etag = response.etag.take();
         let body = body(&request, response)?;
-        let keys =
-            KeySet::from_json(&body).map_err(|_| failed(&request, DocumentError::NotAKeySet))?;
-        if !keys.supports_any(&self.algorithms) {
-            return Err(failed(&request, DocumentError::NoUsableKey));
-        }
+        let keys = self.parse(&body).map_err(|error| failed(&request, error))?;
         self.etag = etag;
         Ok(Fetched { document: Some(keys), lifetime, age: Duration::ZERO })
+    }
+
+    /// Reads the keys from a file. It is small and local, so that reading it does not delay others.
+    fn read_file(&self, path: &Path) -> Result<Fetched<KeySet>, RefreshError> {
+        let keys = read_bounded(path).and_then(|json| self.parse(&json));
+        let failed = |source| RefreshError { url: path.display().to_string(), source };
+        let document = Some(keys.map_err(failed)?);
+        Ok(Fetched { document, lifetime: MIN_KEY_SET_LIFETIME, age: Duration::ZERO })
+    }
+
+    fn parse(&self, json: &[u8]) -> Result<KeySet, DocumentError> {
+        let keys = KeySet::from_json(json).map_err(|_| DocumentError::NotAKeySet)?;
+        if keys.supports_any(&self.algorithms) { Ok(keys) } else { Err(DocumentError::NoUsableKey) }
     }
 
     /// The URL of the key set. After a failure the metadata is read again, in case the key set has
@@ -100,6 +118,10 @@ impl KeySource {
     async fn locate(&mut self) -> Result<Url, RefreshError> {
         let (metadata, issuer, last) = match &self.location {
             KeySetLocation::Fixed(url) => return Ok(url.clone()),
+            KeySetLocation::File(path) => {
+                let url = path.display().to_string();
+                return Err(RefreshError { url, source: DocumentError::NotMetadata });
+            }
             KeySetLocation::Discovered { last: Some(last), .. } if !self.in_doubt => {
                 return Ok(last.clone());
             }
@@ -124,8 +146,24 @@ impl KeySource {
         Ok(found)
     }
 
-    /// Reads the URLs of the key set and of the status list aggregation from the metadata.
+    /// Asks at both places. The second one is for issuers without RFC 8414 metadata, so it is only
+    /// asked if the first one does not have the document; if neither has, the first error counts.
     async fn discover(
+        &self,
+        [metadata, openid]: &[Url; 2],
+        issuer: &Issuer,
+    ) -> Result<(Url, Option<String>), RefreshError> {
+        let error = match self.read_metadata(metadata, issuer).await {
+            Err(error) => error,
+            found => return found,
+        };
+        let absent = matches!(error.source, DocumentError::Status(_) | DocumentError::NotMetadata);
+        let found = if absent { self.read_metadata(openid, issuer).await.ok() } else { None };
+        found.ok_or(error)
+    }
+
+    /// Reads the URLs of the key set and of the status list aggregation from the metadata.
+    async fn read_metadata(
         &self,
         url: &Url,
         issuer: &Issuer,
@@ -144,6 +182,21 @@ impl KeySource {
         let lists = metadata.status_list_aggregation_endpoint;
         Ok((keys, lists.as_ref().and_then(Value::as_str).map(str::to_owned)))
     }
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, DocumentError> {
+    let read = || {
+        // A named pipe would wait for its writer.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("not a file"));
+        }
+        let bound = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+        let mut json = Vec::new();
+        File::open(path)?.take(bound).read_to_end(&mut json)?;
+        Ok(json)
+    };
+    let json = read().map_err(DocumentError::File)?;
+    if json.len() > MAX_DOCUMENT_BYTES { Err(DocumentError::TooLarge) } else { Ok(json) }
 }
 
 /// The key with this `kid`, if its algorithm is allowed.

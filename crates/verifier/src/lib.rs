@@ -20,14 +20,19 @@ pub mod limits;
 mod lists;
 mod refresh;
 mod schedule;
+mod set;
+mod single;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod token_cache;
 mod verifier;
 #[cfg(any(feature = "actix", feature = "axum", feature = "tower"))]
 mod web;
 
 pub use aquaware_token::claims::{Audiences, BearerClaims, InsufficientScopeError, Scope};
-pub use aquaware_token::jwt::{Algorithm, TokenError, Verified};
+pub use aquaware_token::jwt::{
+    Algorithm, Profile, ProfileBuilder, ProfileError, ScopeClaim, TokenError, Verified,
+};
 pub use aquaware_token::random::Random;
 pub use aquaware_token::status::{StatusClaim, StatusReference};
 pub use aquaware_token::time::{Clock, SystemClock, Timestamp};
@@ -45,5 +50,7 @@ pub use crate::web::actix::BearerAuthMiddleware;
 pub use crate::web::auth::{Bearer, BearerAuth};
 #[cfg(any(feature = "actix", feature = "axum", feature = "tower"))]
 pub use crate::web::rejection::{Rejection, RejectionKind};
+#[cfg(any(feature = "actix", feature = "axum", feature = "tower"))]
+pub use crate::web::resource::{ResourceError, ResourceMetadata};
 #[cfg(feature = "tower")]
 pub use crate::web::tower::BearerAuthService;

@@ -31,6 +31,9 @@ pub const MAX_LIFETIME: Duration = Duration::from_secs(3600);
 /// Maximum number of status lists in the cache.
 pub const MAX_STATUS_LISTS: usize = 256;
 
+/// Default number of verified tokens in the cache, which then takes about 10 MB at most.
+pub const DEFAULT_CACHED_TOKENS: usize = 4096;
+
 /// Maximum size of a fetched document other than a status list.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// Maximum time for fetching a document.

@@ -7,5 +7,6 @@ pub(crate) mod auth;
 pub(crate) mod axum;
 pub(crate) mod credentials;
 pub(crate) mod rejection;
+pub(crate) mod resource;
 #[cfg(feature = "tower")]
 pub(crate) mod tower;

@@ -33,18 +33,22 @@ impl Scope {
     /// # Errors
     /// As [`Scope::parse`]; also for an empty token.
     pub fn from_tokens<'a>(tokens: impl Iterator<Item = &'a str>) -> Result<Self, ScopeError> {
-        let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         let mut set = BTreeSet::new();
         let mut length = 0;
         for token in tokens {
             length += token.len() + 1;
-            let valid = !token.is_empty() && token.bytes().all(allowed);
-            if !valid || length > MAX_SCOPE_BYTES {
+            if !is_token(token) || length > MAX_SCOPE_BYTES {
                 return Err(ScopeError);
             }
             set.insert(token.to_owned());
         }
         Ok(Self(set))
+    }
+
+    /// Collects the valid scope tokens among `tokens`, such as the roles of another issuer. Their
+    /// number is bounded by the size of the token in which they are.
+    pub(crate) fn of_valid<'a>(tokens: impl Iterator<Item = &'a str>) -> Self {
+        Self(tokens.filter(|token| is_token(token)).map(str::to_owned).collect())
     }
 
     /// Whether the scope has no tokens.
@@ -73,6 +77,11 @@ impl Scope {
         let granted = needed.is_within(self);
         granted.then_some(()).ok_or_else(|| InsufficientScopeError { needed: needed.clone() })
     }
+}
+
+fn is_token(text: &str) -> bool {
+    let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+    !text.is_empty() && text.bytes().all(allowed)
 }
 
 /// The token is valid, but does not grant the scope that the request requires.

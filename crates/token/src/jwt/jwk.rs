@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use jsonwebtoken::DecodingKey;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse,
+};
 use serde::Serialize;
 
 use super::algorithm::Algorithm;
@@ -42,7 +44,8 @@ pub struct PublicKeySet {
 pub struct KeySet(HashMap<String, VerifyingKey>);
 
 impl KeySet {
-    /// Parses a JWK Set. Entries that have an unknown type, another use or no id are ignored
+    /// Parses a JWK Set. Entries that have an unknown type, another use, no id, or `key_ops`
+    /// without `verify` are ignored
     /// (RFC 7517 §5), as are shared secrets and all entries that share an id.
     ///
     /// # Errors
@@ -70,6 +73,11 @@ impl KeySet {
     #[must_use]
     pub fn get(&self, kid: &str) -> Option<&VerifyingKey> {
         self.0.get(kid)
+    }
+
+    #[cfg(test)]
+    pub(super) fn into_key(mut self, kid: &str) -> Option<VerifyingKey> {
+        self.0.remove(kid)
     }
 
     /// Whether the set has a key for one of `algorithms`.
@@ -104,6 +112,11 @@ fn read(mut entry: serde_json::Value) -> Option<(String, VerifyingKey)> {
     }
     let jwk: Jwk = serde_json::from_value(entry).ok()?;
     if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+        return None;
+    }
+    // A key for other operations must not verify signatures (RFC 7517 §4.3).
+    let operations = jwk.common.key_operations.as_ref();
+    if operations.is_some_and(|operations| !operations.contains(&KeyOperations::Verify)) {
         return None;
     }
     let algorithm = match &jwk.algorithm {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::key::{VerifyingKey, engine_algorithm};
+use super::profile::Profile;
 use super::token_type::{
     MAX_STATUS_LIST_BYTES, MAX_TOKEN_BYTES, STATUS_LIST_TYP, TokenType, typ_matches,
 };
@@ -32,6 +33,16 @@ impl<T> Verified<T> {
     #[must_use]
     pub fn into_inner(self) -> T {
         self.0
+    }
+}
+
+impl Verified<BearerClaims> {
+    /// The same claims with those beyond RFC 9068 read as an `E`.
+    ///
+    /// # Errors
+    /// [`TokenError::UnexpectedClaims`] when they cannot be read as an `E`.
+    pub fn with_extra<E: DeserializeOwned>(self) -> Result<Verified<BearerClaims<E>>, TokenError> {
+        self.0.with_extra().map(Verified)
     }
 }
 
@@ -72,14 +83,14 @@ impl AccessCheck {
         keys: &(impl Keys + ?Sized),
         now: Timestamp,
     ) -> Result<Verified<AccessClaims>, TokenError> {
-        let claims = AccessClaims::read(verified_claims(token, ACCESS, by_key_id(keys))?)?;
+        let claims = AccessClaims::read(verified_claims(token, &ACCESS, by_key_id(keys))?)?;
         self.check_parties(&claims.iss, &claims.aud)?;
         check_times(claims.nbf, claims.exp, self.leeway, now)?;
         Ok(Verified(claims))
     }
 
-    /// Verifies an access token of any issuer by the same rules. The ids of keys, clients and
-    /// sessions may have any form, since RFC 9068 leaves it to the issuer.
+    /// Verifies an access token of any issuer by the same rules, with claims as in `profile`. The
+    /// ids of keys, clients and sessions may have any form, since RFC 9068 leaves it to the issuer.
     ///
     /// `find_key` returns the key for a `kid`, which it must only compare, or the reason for
     /// rejection. The caller is responsible for the `status`: see [`BearerClaims::status_claim`].
@@ -89,14 +100,27 @@ impl AccessCheck {
     /// claims cannot be read as an `E`.
     pub fn check_bearer<'k, E: DeserializeOwned>(
         &self,
+        profile: &Profile,
         token: &str,
         find_key: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
         now: Timestamp,
     ) -> Result<Verified<BearerClaims<E>>, TokenError> {
-        let claims = BearerClaims::read(verified_claims(token, ACCESS, find_key)?)?;
+        let claims = profile.read(verified_claims(token, profile, find_key)?)?;
         self.check_parties(&claims.iss, &claims.aud)?;
         check_times(claims.nbf, claims.exp, self.leeway, now)?;
         Ok(Verified(claims))
+    }
+
+    /// Checks `nbf` and `exp` of claims that were verified earlier, at `now`.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`] and [`TokenError::NotYetValid`].
+    pub fn check_times<E>(
+        &self,
+        claims: &BearerClaims<E>,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        check_times(claims.nbf, claims.exp, self.leeway, now)
     }
 
     fn check_parties(&self, iss: &Issuer, aud: &Audiences) -> Result<(), TokenError> {
@@ -131,7 +155,7 @@ impl StatusListCheck<'_> {
         find_key: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
         now: Timestamp,
     ) -> Result<Verified<StatusListClaims>, TokenError> {
-        let claims = StatusListClaims::read(verified_claims(token, STATUS_LIST, find_key)?)?;
+        let claims = StatusListClaims::read(verified_claims(token, &STATUS_LIST, find_key)?)?;
         if claims.sub != self.uri {
             return Err(TokenError::WrongSubject);
         }
@@ -162,7 +186,7 @@ impl RefreshCheck<'_> {
         keys: &(impl Keys + ?Sized),
         now: Timestamp,
     ) -> Result<Verified<RefreshClaims>, TokenError> {
-        let mut reader = verified_claims(token, REFRESH, by_key_id(keys))?;
+        let mut reader = verified_claims(token, &REFRESH, by_key_id(keys))?;
         let claims = RefreshClaims::read(&mut reader)?;
         if claims.iss != *self.issuer {
             return Err(TokenError::WrongIssuer);
@@ -235,6 +259,35 @@ struct Envelope {
     max_bytes: usize,
 }
 
+/// The outer form of a token: its size and its `typ`.
+trait Form {
+    fn max_bytes(&self) -> usize;
+    fn accepts(&self, typ: Option<&str>) -> bool;
+}
+
+impl Form for Envelope {
+    fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    fn accepts(&self, typ: Option<&str>) -> bool {
+        typ.is_some_and(|typ| typ_matches(typ, self.typ))
+    }
+}
+
+impl Form for Profile {
+    fn max_bytes(&self) -> usize {
+        MAX_TOKEN_BYTES
+    }
+
+    fn accepts(&self, typ: Option<&str>) -> bool {
+        match typ {
+            Some(typ) => self.types.iter().any(|expected| typ_matches(typ, expected)),
+            None => self.missing_type,
+        }
+    }
+}
+
 const ACCESS: Envelope = Envelope { typ: TokenType::Access.typ(), max_bytes: MAX_TOKEN_BYTES };
 const REFRESH: Envelope = Envelope { typ: TokenType::Refresh.typ(), max_bytes: MAX_TOKEN_BYTES };
 const STATUS_LIST: Envelope = Envelope { typ: STATUS_LIST_TYP, max_bytes: MAX_STATUS_LIST_BYTES };
@@ -261,16 +314,25 @@ fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
 
 fn verified_claims<'k>(
     token: &str,
-    envelope: Envelope,
+    form: &impl Form,
     find_key: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
 ) -> Result<ClaimReader, TokenError> {
-    let Parts { header, payload, signature, message } = parts(token, envelope.max_bytes)?;
-    if header.crit {
+    let parts = parts(token, form.max_bytes())?;
+    if parts.header.crit {
         return Err(TokenError::CriticalHeader);
     }
-    if !header.typ.is_some_and(|typ| typ_matches(&typ, envelope.typ)) {
+    if !form.accepts(parts.header.typ.as_deref()) {
         return Err(TokenError::WrongType);
     }
+    ClaimReader::new(&verified_payload(parts, find_key)?)
+}
+
+/// Verifies the signature, whatever the type of the token.
+fn verified_payload<'k>(
+    parts: Parts<'_>,
+    find_key: impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError>,
+) -> Result<Vec<u8>, TokenError> {
+    let Parts { header, payload, signature, message } = parts;
     let kid = header.kid.ok_or(TokenError::UnknownKey)?;
     let key = find_key(&kid)?;
     if !key.accepts(&header.alg) {
@@ -280,7 +342,16 @@ fn verified_claims<'k>(
         .map_err(|_| TokenError::InvalidSignature)?
         .verify(message, &signature)
         .map_err(|_| TokenError::InvalidSignature)?;
-    ClaimReader::new(&payload)
+    Ok(payload)
+}
+
+/// The `iss` of a token that has not been verified: for the choice between verifiers, each of
+/// which then checks the whole token.
+///
+/// # Errors
+/// [`TokenError`] when there is no `iss` to be read.
+pub fn unverified_issuer(token: &str) -> Result<Issuer, TokenError> {
+    ClaimReader::new(&parts(token, MAX_TOKEN_BYTES)?.payload)?.required("iss")
 }
 
 /// The content of a token, decoded but not verified.

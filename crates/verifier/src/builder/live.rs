@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
 
 use super::Builder;
 use crate::address;
 use crate::error::BuildError;
-use crate::fetch::Fetch;
+use crate::fetch::{Fetch, FetchError, Request, Response};
 use crate::key_source::{KeySetLocation, KeySource};
 use crate::limits::{FETCH_TIMEOUT, MAX_LIFETIME};
 use crate::lists::aggregation::{self, Aggregation};
@@ -17,7 +18,9 @@ use crate::lists::cache::StatusLists;
 use crate::lists::source::ListContext;
 use crate::refresh::{RefreshOptions, RefreshTask, Refresher};
 use crate::schedule::{self, Schedule};
-use crate::verifier::{Live, Source, Verifier};
+use crate::single::{Live, SingleVerifier, Source};
+use crate::token_cache::TokenCache;
+use crate::verifier::Verifier;
 
 /// Cooldown of status lists and of the aggregation. New keys trigger their refresh, so that the
 /// cooldown of the keys limits it already.
@@ -30,7 +33,12 @@ impl Builder {
         aggregation_url: Option<Arc<ArcSwapOption<String>>>,
     ) -> Result<Verifier, BuildError> {
         let (rules, origins) = (self.rules()?, self.allowed_origins()?);
-        let fetch = self.fetch.clone().map_or_else(http_client, Ok)?;
+        let fetch = match (&self.fetch, &location) {
+            (Some(fetch), _) => Arc::clone(fetch),
+            // Nothing is fetched, so no client is needed.
+            (None, KeySetLocation::File(_)) if self.status.ignored => Arc::new(NoFetch),
+            (None, _) => http_client()?,
+        };
         let source = KeySource {
             fetch: Arc::clone(&fetch),
             allow_http: self.allow_http,
@@ -72,7 +80,8 @@ impl Builder {
             _ => None,
         };
         let live = Live { keys: key_task, lists, aggregation };
-        Ok(Verifier::new(rules, Source::Live(live)))
+        let cache = TokenCache::new(self.cached_tokens);
+        Ok(Verifier::new(SingleVerifier { rules, source: Source::Live(live), cache }))
     }
 
     /// Documents are fetched at least twice within their maximum staleness.
@@ -115,6 +124,17 @@ async fn start_aggregation(
     lists.wait_for_first_fetches(FETCH_TIMEOUT).await;
     let task = aggregation::run(Arc::clone(&refresher), Arc::clone(keys));
     RefreshTask { task: tokio::spawn(task).abort_handle(), refresher }
+}
+
+/// For verifiers that fetch nothing.
+#[derive(Debug)]
+struct NoFetch;
+
+#[async_trait]
+impl Fetch for NoFetch {
+    async fn get(&self, _: &Request) -> Result<Response, FetchError> {
+        Err(FetchError::new("this verifier fetches nothing"))
+    }
 }
 
 #[cfg(feature = "client")]

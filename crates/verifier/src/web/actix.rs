@@ -12,10 +12,13 @@ use std::task::{Context, Poll};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::{StatusCode, header};
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
+use actix_web::{
+    Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web,
+};
 
 use super::auth::{Bearer, BearerAuth, Checked};
 use super::rejection::{Rejection, RejectionKind};
+use super::resource::{CACHE_CONTROL, ResourceMetadata};
 
 impl<S, B> Transform<S, ServiceRequest> for BearerAuth
 where
@@ -54,6 +57,11 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
+        let (method, path) = (request.method().as_str(), request.path());
+        if let Some(metadata) = self.auth.requested_metadata(method, path) {
+            let response = metadata.response();
+            return Box::pin(ready(Ok(request.into_response(response).map_into_right_body())));
+        }
         let values = request.headers().get_all(header::AUTHORIZATION);
         let values = values.map(header::HeaderValue::as_bytes);
         let checked = self.auth.check(values, request.uri().query());
@@ -113,5 +121,29 @@ impl ResponseError for Rejection {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         response.insert_header((header::CONTENT_TYPE, self.content_type())).body(self.body())
+    }
+}
+
+impl ResourceMetadata {
+    /// The route of the document, for `App::configure`.
+    pub fn routes(&self) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+        let metadata = self.clone();
+        move |config| {
+            let respond = {
+                let metadata = metadata.clone();
+                move || ready(metadata.response())
+            };
+            let resource = web::resource(metadata.path()).route(web::get().to(respond.clone()));
+            config.service(resource.route(web::head().to(respond)));
+        }
+    }
+
+    fn response(&self) -> HttpResponse {
+        HttpResponse::Ok()
+            .insert_header((header::CACHE_CONTROL, CACHE_CONTROL))
+            // Clients in browsers read it too.
+            .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+            .insert_header((header::CONTENT_TYPE, "application/json"))
+            .body(self.json())
     }
 }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::credentials::bearer_token;
 use super::rejection::{Rejection, RejectionKind, Style};
+use super::resource::ResourceMetadata;
 use crate::error::VerifyError;
 use crate::verifier::Verifier;
 
@@ -27,6 +28,7 @@ pub struct BearerAuth {
     scope: Scope,
     max_wait: Duration,
     optional: bool,
+    resource: Option<ResourceMetadata>,
     style: Arc<Style>,
 }
 
@@ -42,7 +44,8 @@ impl BearerAuth {
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
         let (scope, style) = (Scope::default(), Arc::default());
-        Self { verifier, scope, max_wait: Duration::ZERO, optional: false, style }
+        let max_wait = Duration::ZERO;
+        Self { verifier, scope, max_wait, optional: false, resource: None, style }
     }
 
     /// Sets the `realm` of challenges; the default is `api`. Characters that are not allowed in a
@@ -52,6 +55,14 @@ impl BearerAuth {
         let allowed = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
         Arc::make_mut(&mut self.style).realm = realm.chars().filter(allowed).collect();
         self
+    }
+
+    /// Names the metadata of the service in challenges (`resource_metadata`, RFC 9728 §5.1). The
+    /// layer and the middleware also serve it; the layer only if the response body is that of axum.
+    #[must_use]
+    pub fn resource(mut self, metadata: &ResourceMetadata) -> Self {
+        Arc::make_mut(&mut self.style).resource_metadata = Some(metadata.url().to_owned());
+        Self { resource: Some(metadata.clone()), ..self }
     }
 
     /// Also requires these space-delimited scope tokens. Replaces earlier ones.
@@ -91,6 +102,12 @@ impl BearerAuth {
         self
     }
 
+    /// The metadata, if this is a request for it.
+    #[cfg(any(feature = "actix", feature = "tower"))]
+    pub(crate) fn requested_metadata(&self, method: &str, path: &str) -> Option<&ResourceMetadata> {
+        self.resource.as_ref().filter(|metadata| metadata.is_requested(method, path))
+    }
+
     /// Checks a request for the layer or the middleware.
     #[cfg(any(feature = "actix", feature = "tower"))]
     pub(crate) fn check<'a>(
@@ -115,7 +132,7 @@ impl BearerAuth {
             Ok(None) => return Checked::Done(Ok(None)),
             Err(kind) => return Checked::Done(Err(self.reject(kind))),
         };
-        match self.verifier.verify(token) {
+        match self.verifier.verify_shared(token) {
             Err(error) if error.is_retryable() && !self.max_wait.is_zero() => {
                 Checked::MayWait(token.to_owned())
             }
@@ -125,7 +142,7 @@ impl BearerAuth {
 
     /// Checks a token after [`Checked::MayWait`].
     pub(crate) async fn check_waiting(&self, token: &str) -> Result<Option<Bearer>, Rejection> {
-        self.finish(self.verifier.verify_waiting(token, self.max_wait).await)
+        self.finish(self.verifier.verify_waiting_shared(token, self.max_wait).await)
     }
 
     pub(crate) fn missing_token(&self) -> Rejection {
@@ -134,11 +151,11 @@ impl BearerAuth {
 
     fn finish(
         &self,
-        result: Result<Verified<BearerClaims>, VerifyError>,
+        result: Result<Arc<Verified<BearerClaims>>, VerifyError>,
     ) -> Result<Option<Bearer>, Rejection> {
         let claims = result.map_err(|error| self.reject(error))?;
         claims.scope.require(&self.scope).map_err(|missing| self.reject(missing))?;
-        Ok(Some(Bearer { claims: Arc::new(claims), style: Arc::clone(&self.style) }))
+        Ok(Some(Bearer { claims, style: Arc::clone(&self.style) }))
     }
 
     fn reject(&self, kind: impl Into<RejectionKind>) -> Rejection {

@@ -54,6 +54,8 @@ pub struct Rejection {
 #[derive(Clone)]
 pub(crate) struct Style {
     pub(crate) realm: String,
+    /// The URL of the protected resource metadata (RFC 9728 §5.1).
+    pub(crate) resource_metadata: Option<String>,
     pub(crate) content_type: &'static str,
     pub(crate) body: Arc<dyn Fn(&Rejection) -> String + Send + Sync>,
 }
@@ -61,15 +63,17 @@ pub(crate) struct Style {
 impl Default for Style {
     fn default() -> Self {
         let body = Arc::new(Rejection::problem);
-        Self { realm: "api".to_owned(), content_type: "application/problem+json", body }
+        let content_type = "application/problem+json";
+        Self { realm: "api".to_owned(), resource_metadata: None, content_type, body }
     }
 }
 
 impl fmt::Debug for Style {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { realm, content_type, body: _ } = self;
+        let Self { realm, resource_metadata, content_type, body: _ } = self;
         f.debug_struct("Style")
             .field("realm", realm)
+            .field("resource_metadata", resource_metadata)
             .field("content_type", content_type)
             .finish_non_exhaustive()
     }
@@ -118,7 +122,11 @@ impl Rejection {
     #[must_use]
     pub fn challenge(&self) -> Option<String> {
         let (kind, realm) = (&self.kind, &self.style.realm);
-        let challenge = format!("Bearer realm=\"{realm}\"");
+        let mut challenge = format!("Bearer realm=\"{realm}\"");
+        if let Some(url) = &self.style.resource_metadata {
+            // A URL contains no double quotes.
+            challenge.push_str(&format!(", resource_metadata=\"{url}\""));
+        }
         match (self.status(), kind) {
             (500.., _) => None,
             // A request without a token gets no error code (RFC 6750 §3.1).

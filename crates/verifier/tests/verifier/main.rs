@@ -10,12 +10,15 @@
     reason = "a failure of the set-up ends the test"
 )]
 
+mod cached_tokens;
 mod caches;
 mod client;
 mod examples;
 mod flood;
 mod http;
+mod issuers;
 mod outage;
+mod resource;
 mod rotation;
 mod site;
 mod start;

@@ -165,7 +165,7 @@ impl Site {
 
     /// The number of requests for keys.
     pub(crate) fn fetches(&self) -> usize {
-        let other = |url: &str| url == METADATA || url.contains("/status-lists");
+        let other = |url: &str| url.contains("/.well-known/") || url.contains("/status-lists");
         self.calls().iter().filter(|call| !other(&call.url)).count()
     }
 

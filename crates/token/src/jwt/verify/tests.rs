@@ -17,10 +17,12 @@ mod bearer;
 mod claims;
 mod form;
 mod header;
+mod profiles;
 mod published;
 mod signature;
 mod vectors;
 mod wire;
+mod wycheproof;
 
 /// An issuer with keys of one algorithm, which also signs arbitrary headers and claims.
 struct TestIssuer {

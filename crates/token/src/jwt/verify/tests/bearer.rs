@@ -38,7 +38,7 @@ fn outcome<E: DeserializeOwned>(
         FOREIGN_KID => Ok(issuer.key(TokenType::Access).verifying_key()),
         _ => Err(TokenError::UnknownKey),
     };
-    check.check_bearer(&token, find, now).map(Verified::into_inner)
+    check.check_bearer(&Profile::rfc9068(), &token, find, now).map(Verified::into_inner)
 }
 
 fn header() -> Value {
@@ -138,9 +138,12 @@ fn the_error_of_the_key_lookup_is_returned() {
         Err(TokenError::WrongAlgorithm)
     };
     let token = issuer.access();
-    let rejection = check.check_bearer::<Map<String, Value>>(&token, find, NOW).unwrap_err();
+    let verify = |token: &str| {
+        check.check_bearer::<Map<String, Value>>(&Profile::rfc9068(), token, find, NOW).unwrap_err()
+    };
+    let rejection = verify(&token);
     assert_eq!((rejection, asked.get()), (TokenError::WrongAlgorithm, 1));
     let nameless = issuer.forge(TokenType::Access, br#"{"typ":"at+jwt","alg":"EdDSA"}"#, b"{}");
-    let rejection = check.check_bearer::<Map<String, Value>>(&nameless, find, NOW).unwrap_err();
+    let rejection = verify(&nameless);
     assert_eq!((rejection, asked.get()), (TokenError::UnknownKey, 1), "there is no id to look up");
 }

@@ -94,6 +94,8 @@ fn unsupported_entries_are_ignored() {
         json!({ "crv": "X25519" }),
         json!({ "crv": "Ed448" }),
         json!({ "use": "enc" }),
+        json!({ "key_ops": ["encrypt"] }),
+        json!({ "key_ops": [] }),
         json!({ "alg": "RS256" }),
         json!({ "alg": "HS256" }),
         json!({ "alg": "none" }),
