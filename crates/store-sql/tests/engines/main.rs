@@ -28,5 +28,7 @@ mod faults;
 mod fixtures;
 mod opening;
 mod operations;
+#[path = "../records/mod.rs"]
+mod records;
 mod status;
 mod tls;

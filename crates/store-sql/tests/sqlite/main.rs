@@ -13,4 +13,6 @@ mod durability;
 mod errors;
 mod fixtures;
 mod opening;
+#[path = "../records/mod.rs"]
+mod records;
 mod sessions;
