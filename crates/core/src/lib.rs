@@ -96,6 +96,8 @@ pub mod account;
 pub mod client_secret;
 pub mod keys;
 pub mod origin;
+#[cfg(feature = "accounts")]
+pub mod outbox;
 pub mod password;
 pub mod policy;
 pub mod prelude;

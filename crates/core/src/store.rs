@@ -10,6 +10,8 @@ mod accounts;
 mod error;
 mod facts;
 mod memory;
+#[cfg(feature = "accounts")]
+mod outbox;
 mod sessions;
 mod stored;
 
@@ -18,7 +20,9 @@ pub use self::accounts::AccountStore;
 pub use self::error::{Cause, StoreError};
 pub use self::facts::{Setting, StoreFacts};
 pub use self::memory::MemoryStore;
-pub use self::sessions::{Advance, Outcome, Revoked, SessionStore, Touch};
 #[cfg(feature = "accounts")]
-pub use self::stored::StoredAccount;
+pub use self::outbox::Outbox;
+pub use self::sessions::{Advance, Outcome, Revoked, SessionStore, Touch};
 pub use self::stored::StoredSession;
+#[cfg(feature = "accounts")]
+pub use self::stored::{StoredAccount, StoredEntry};

@@ -8,6 +8,10 @@
 //! | `r` | the status indices of ended sessions: a sorted set by the instant of the end |
 //! | `l:LOGIN` | an account: a hash |
 //! | `i:ID` | the login of the account with this id: a string |
+//! | `{outbox}:e` | the entries of the outbox, by id: a hash |
+//! | `{outbox}:o` | their order: a sorted set in byte order, see [`crate::outbox`] |
+//! | `{outbox}:d` | their queues: a sorted set by the instant when the first entry is due |
+//! | `{outbox}:f` | the failed attempts of entries, by id: a hash |
 //! | `a` | all logins: a sorted set in byte order, because all scores are 0 |
 
 use aquaware_core::account::Login;
@@ -53,6 +57,12 @@ impl Keys {
 
     pub(crate) fn logins(&self) -> String {
         format!("{}a", self.0)
+    }
+
+    /// The keys of the outbox, in the order of its scripts. A Cluster keeps them on one node, because
+    /// the part in braces alone decides that.
+    pub(crate) fn outbox(&self) -> [String; 4] {
+        ["e", "o", "d", "f"].map(|part| format!("{}{{outbox}}:{part}", self.0))
     }
 
     /// A key that exists only while a script runs.

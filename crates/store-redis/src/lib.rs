@@ -29,6 +29,7 @@ mod connector;
 mod error;
 mod keys;
 mod options;
+mod outbox;
 mod record;
 mod scripts;
 mod sentinel;

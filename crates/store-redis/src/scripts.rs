@@ -1,8 +1,8 @@
-//! The Lua scripts. Each is one atomic step on one key; its header describes what it does, what must
+//! The Lua scripts. Each is one atomic step on one key, or on the keys of the outbox; its header describes what it does, what must
 //! be atomic, and its result.
 //!
 //! A server executes a script without executing any other command in between, and a Cluster routes it
-//! by its only key. So a step is atomic without transactions or watches, in one round trip, on every
+//! by its first key. So a step is atomic without transactions or watches, in one round trip, on every
 //! topology.
 
 use std::sync::LazyLock;
@@ -17,22 +17,22 @@ pub(crate) struct LuaScript {
 
 impl LuaScript {
     /// The call by hash, with `EVALSHA`.
-    pub(crate) fn by_hash(&self, key: &str, arguments: &[&[u8]]) -> Cmd {
-        call("EVALSHA", &self.hash, key, arguments)
+    pub(crate) fn by_hash(&self, keys: &[&str], arguments: &[&[u8]]) -> Cmd {
+        call("EVALSHA", &self.hash, keys, arguments)
     }
 
     /// The call with the full text, with `EVAL`, after which the server knows the hash.
     ///
     /// `SCRIPT LOAD` would have to reach every node of a Cluster and fails if one is down. `EVAL` only
     /// reaches the node of the key, and needs no further round trip.
-    pub(crate) fn by_text(&self, key: &str, arguments: &[&[u8]]) -> Cmd {
-        call("EVAL", self.code, key, arguments)
+    pub(crate) fn by_text(&self, keys: &[&str], arguments: &[&[u8]]) -> Cmd {
+        call("EVAL", self.code, keys, arguments)
     }
 }
 
-fn call(command: &str, script: &str, key: &str, arguments: &[&[u8]]) -> Cmd {
+fn call(command: &str, script: &str, keys: &[&str], arguments: &[&[u8]]) -> Cmd {
     let mut call = redis::cmd(command);
-    call.arg(script).arg(1).arg(key);
+    call.arg(script).arg(keys.len()).arg(keys);
     for argument in arguments {
         call.arg(*argument);
     }
@@ -63,6 +63,10 @@ scripts! {
     ACCOUNT_CHANGE = "account_change";
     ACCOUNT_DELETE = "account_delete";
     POINTER_DROP = "pointer_drop";
+    OUTBOX_APPEND = "outbox_append";
+    OUTBOX_CLAIM = "outbox_claim";
+    OUTBOX_RETRY = "outbox_retry";
+    OUTBOX_REMOVE = "outbox_remove";
     WRITE_CHECK = "write_check";
 }
 

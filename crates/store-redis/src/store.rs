@@ -83,14 +83,25 @@ impl RedisStore {
         arguments: &[&[u8]],
         deadline: Instant,
     ) -> Result<Value, StoreError> {
-        let first = self.connection.send(&script.by_hash(key, arguments), deadline).await;
+        self.run_on(script, &[key], arguments, deadline).await
+    }
+
+    /// Runs a script on `keys`, which are on one node of a Cluster.
+    pub(crate) async fn run_on(
+        &self,
+        script: &LuaScript,
+        keys: &[&str],
+        arguments: &[&[u8]],
+        deadline: Instant,
+    ) -> Result<Value, StoreError> {
+        let first = self.connection.send(&script.by_hash(keys, arguments), deadline).await;
         let response = match first {
             Err(RequestError::Rejected(Rejection::UnknownScript)) => {
-                self.connection.send(&script.by_text(key, arguments), deadline).await
+                self.connection.send(&script.by_text(keys, arguments), deadline).await
             }
             other => other,
         };
-        response.map_err(|error| store_error(error, key))
+        response.map_err(|error| store_error(error, keys.first().copied().unwrap_or_default()))
     }
 
     /// Sends a single command on `key`.

@@ -5,15 +5,16 @@
 //! and those are checked here.
 
 use aquaware_core::account::Account;
+use aquaware_core::outbox::OutboxEntry;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::{ExtraClaims, Session};
 use aquaware_core::status::StatusIndex;
-use aquaware_core::store::{Revoked, StoreError, StoredAccount, StoredSession};
+use aquaware_core::store::{Revoked, StoreError, StoredAccount, StoredEntry, StoredSession};
 use aquaware_core::time::Timestamp;
 use diesel::{Insertable, Queryable};
 use serde_json::Value;
 
-use crate::schema::{accounts, sessions};
+use crate::schema::{accounts, outbox, sessions};
 
 /// A row of `sessions`, its fields in the order of the columns. `None` is written as NULL, so that
 /// an insert has the same text for every row.
@@ -158,6 +159,38 @@ impl AccountRow {
             claims: self.claims,
         };
         stored.into_account()
+    }
+}
+
+/// A row of `outbox`, without the number that the engine gives it.
+#[derive(Clone, Insertable, Queryable)]
+#[diesel(table_name = outbox)]
+pub(crate) struct EntryRow {
+    pub(crate) id: Vec<u8>,
+    pub(crate) queue: String,
+    kind: String,
+    payload: String,
+    created_at: i64,
+    pub(crate) due_at: i64,
+    attempts: i64,
+}
+
+impl From<&OutboxEntry> for EntryRow {
+    fn from(entry: &OutboxEntry) -> Self {
+        let StoredEntry { id, queue, kind, payload, created_at, due_at, attempts } = entry.into();
+        Self { id, queue, kind, payload, created_at, due_at, attempts }
+    }
+}
+
+impl EntryRow {
+    /// The entry after its claim until `lease_until`.
+    pub(crate) fn into_claimed(self, lease_until: i64) -> Result<OutboxEntry, StoreError> {
+        Self { due_at: lease_until, ..self }.into_entry()
+    }
+
+    fn into_entry(self) -> Result<OutboxEntry, StoreError> {
+        let Self { id, queue, kind, payload, created_at, due_at, attempts } = self;
+        StoredEntry { id, queue, kind, payload, created_at, due_at, attempts }.into_entry()
     }
 }
 

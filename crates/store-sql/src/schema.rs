@@ -76,6 +76,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// One row per entry of the outbox.
+    outbox (seq) {
+        /// The order of the entries, given by the engine.
+        seq -> BigInt,
+        /// 16 bytes, unique.
+        id -> Binary,
+        /// What is sent in order.
+        queue -> Text,
+        /// What the entry is.
+        kind -> Text,
+        /// Its content, in JSON.
+        payload -> Text,
+        /// Milliseconds since the epoch, as all times here.
+        created_at -> BigInt,
+        /// When it is to be sent, or the end of its claim.
+        due_at -> BigInt,
+        /// The number of failed attempts.
+        attempts -> BigInt,
+    }
+}
+
+diesel::table! {
     /// The migrations this database has been through, in the table that diesel's tools use.
     __diesel_schema_migrations (version) {
         /// The version: the migration's folder name up to the underscore, without dashes.

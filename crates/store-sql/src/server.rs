@@ -1,4 +1,4 @@
-//! What the engines that are reached over a network share: the store with both ports, its runtime
+//! What the engines that are reached over a network share: the store with its ports, its runtime
 //! and connection pool, a deadline for each operation, and what an error says about it.
 //!
 //! An operation never runs on its caller's runtime. It is passed to the store's own runtime, where
@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod migration;
 mod options;
+mod outbox;
 mod pool;
 mod runtime;
 mod store;

@@ -12,6 +12,7 @@ mod facts;
 mod file;
 mod maintenance;
 mod migrate;
+mod outbox;
 mod readers;
 mod sessions;
 mod writer;

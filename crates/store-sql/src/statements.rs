@@ -4,6 +4,8 @@
 //! skips a taken key, whether an update returns its rows) is in the engine's module. Conditions are
 //! part of the statements, never of a read before them.
 
+mod outbox;
+
 use aquaware_core::id::{Generation, SessionId};
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::{Ended, ExtraClaims};
@@ -14,6 +16,9 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::BigInt;
 
+pub(crate) use self::outbox::{
+    CountEntries, DueEntries, claim_entry, insert_entry, postpone_queue, remove_entry, retry_entry,
+};
 use crate::row::{AccountRow, SessionRow, claims_text};
 use crate::schema::{__diesel_schema_migrations, accounts, sessions};
 

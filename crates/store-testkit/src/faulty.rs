@@ -5,6 +5,7 @@
 
 mod accounts;
 mod calls;
+mod outbox;
 mod plan;
 mod sessions;
 

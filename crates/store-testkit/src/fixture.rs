@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aquaware_core::id::{SessionId, Subject};
-use aquaware_core::store::{AccountStore, SessionStore};
+use aquaware_core::store::{AccountStore, Outbox, SessionStore};
 use async_trait::async_trait;
 
 use crate::error::CheckError;
@@ -15,6 +15,9 @@ use crate::harness::{Harness, Settings};
 pub(crate) type SessionFixture = Fixture<dyn SessionStore>;
 /// An account store under test.
 pub(crate) type AccountFixture = Fixture<dyn AccountStore>;
+
+/// An outbox under test.
+pub(crate) type OutboxFixture = Fixture<dyn Outbox>;
 
 /// An open store behind the port `P`, and its harness.
 pub struct Fixture<P: ?Sized> {
@@ -44,6 +47,16 @@ impl Fixture<dyn AccountStore> {
     where
         H: Harness + 'static,
         H::Store: AccountStore,
+    {
+        Self::open(harness, |store| store).await
+    }
+}
+
+impl Fixture<dyn Outbox> {
+    pub(crate) async fn outbox<H>(harness: H) -> Self
+    where
+        H: Harness + 'static,
+        H::Store: Outbox,
     {
         Self::open(harness, |store| store).await
     }

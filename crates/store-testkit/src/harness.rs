@@ -7,8 +7,8 @@ use async_trait::async_trait;
 /// Opens and corrupts stores of one type for the kit.
 ///
 /// `Store` implements [`SessionStore`](aquaware_core::store::SessionStore),
-/// [`AccountStore`](aquaware_core::store::AccountStore) or both, as the macro in use requires. A
-/// method that fails must panic: a test that needs an unreachable server has failed and must not be
+/// [`AccountStore`](aquaware_core::store::AccountStore) or
+/// [`Outbox`](aquaware_core::store::Outbox), as the macros in use require. A method that fails must panic: a test that needs an unreachable server has failed and must not be
 /// skipped. A store that cannot support an operation by design returns `None` or `false`; the checks
 /// that need it then pass.
 #[async_trait]

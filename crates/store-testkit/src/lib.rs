@@ -4,8 +4,9 @@
 //! A team that keeps sessions or accounts in its own database implements
 //! [`SessionStore`](aquaware_core::store::SessionStore) or
 //! [`AccountStore`](aquaware_core::store::AccountStore), writes a [`Harness`], and tests the adapter
-//! with one line: [`conformance!`], [`session_conformance!`] or [`account_conformance!`]. Every
-//! check becomes a test, named after a property. `docs/storage-adapters.md` in the repository
+//! with one line: [`conformance!`], [`session_conformance!`] or [`account_conformance!`]. A store
+//! that keeps the outbox too, [`Outbox`](aquaware_core::store::Outbox), is tested with
+//! [`outbox_conformance!`]. Every check becomes a test, named after a property. `docs/storage-adapters.md` in the repository
 //! describes the contract.
 //!
 //! - Checks do not depend on the clock or on each other, and never sleep. Generated sequences are
@@ -62,6 +63,7 @@ mod fixture;
 mod harness;
 pub mod key_value;
 mod macros;
+mod outbox;
 pub mod sample;
 mod sequence;
 mod sessions;
@@ -73,6 +75,7 @@ pub use crate::error::{CheckError, CheckResult};
 pub use crate::faulty::{Call, Calls, Fault, FaultPlan, FaultRates, FaultyStore};
 pub use crate::fixture::Fixture;
 pub use crate::harness::{Harness, Settings};
+pub use crate::outbox::{OUTBOX_CHECKS, run_outbox_check};
 pub use crate::sessions::{SESSION_CHECKS, run_session_check};
 
 // Compiles the example of the README.

@@ -37,6 +37,14 @@ macro_rules! account_conformance {
     };
 }
 
+/// Like [`conformance!`], for the outbox of a store. The tests are generated in the current module.
+#[macro_export]
+macro_rules! outbox_conformance {
+    ($harness:expr $(,)?) => {
+        $crate::__each_outbox_check!(__tests run_outbox_check $harness);
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __tests {

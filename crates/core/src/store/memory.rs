@@ -3,6 +3,8 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+#[cfg(feature = "accounts")]
+mod outbox;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -21,6 +23,8 @@ pub struct MemoryStore {
     sessions: Mutex<HashMap<SessionId, Session>>,
     #[cfg(feature = "accounts")]
     accounts: Mutex<std::collections::BTreeMap<String, crate::account::Account>>,
+    #[cfg(feature = "accounts")]
+    outbox: Mutex<Vec<crate::outbox::OutboxEntry>>,
 }
 
 impl MemoryStore {

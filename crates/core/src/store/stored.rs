@@ -6,18 +6,22 @@
 //! [`StoreError::Corrupt`](super::StoreError::Corrupt), which names the field and the record's key
 //! and never repeats the value, since it may hold personal data.
 //!
-//! Both structs implement `serde`, with absent optional fields left out, so a document or
+//! All of them implement `serde`, with absent optional fields left out, so a document or
 //! key-value store can keep them as JSON. Unknown fields are ignored: a newer release may have
 //! written them.
 
 #[cfg(feature = "accounts")]
 mod account;
+#[cfg(feature = "accounts")]
+mod outbox;
 mod session;
 
 use serde_json::Value;
 
 #[cfg(feature = "accounts")]
 pub use self::account::StoredAccount;
+#[cfg(feature = "accounts")]
+pub use self::outbox::StoredEntry;
 pub use self::session::StoredSession;
 use crate::session::ExtraClaims;
 

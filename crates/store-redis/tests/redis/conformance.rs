@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use aquaware_core::id::{SessionId, Subject};
 use aquaware_store_redis::RedisStore;
-use aquaware_store_testkit::{Harness, Settings, conformance};
+use aquaware_store_testkit::{Harness, Settings, conformance, outbox_conformance};
 use async_trait::async_trait;
 
 use crate::servers::{CLUSTER, SENTINEL, SINGLE, command, connect, prefix};
@@ -70,11 +70,19 @@ impl Harness for Stores {
 mod single {
     use super::*;
     conformance!(Stores::new(SINGLE.url(), |_| SINGLE.address()));
+    mod outbox {
+        use super::*;
+        outbox_conformance!(Stores::new(SINGLE.url(), |_| SINGLE.address()));
+    }
 }
 
 mod sentinel {
     use super::*;
     conformance!(Stores::new(SENTINEL.url(), |_| SENTINEL.master().unwrap()));
+    mod outbox {
+        use super::*;
+        outbox_conformance!(Stores::new(SENTINEL.url(), |_| SENTINEL.master().unwrap()));
+    }
 }
 
 mod cluster {
@@ -82,4 +90,10 @@ mod cluster {
     conformance!(Stores::new(CLUSTER.lock().unwrap().url(), |key| {
         CLUSTER.lock().unwrap().master_of(key).unwrap()
     }));
+    mod outbox {
+        use super::*;
+        outbox_conformance!(Stores::new(CLUSTER.lock().unwrap().url(), |key| {
+            CLUSTER.lock().unwrap().master_of(key).unwrap()
+        }));
+    }
 }

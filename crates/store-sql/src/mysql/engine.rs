@@ -9,7 +9,7 @@ use diesel_async::{AnsiTransactionManager, TransactionManager as _};
 use super::connection::MysqlConnection;
 use crate::batches::{Scan, sweep};
 use crate::error::SqlError;
-use crate::row::{AccountRow, SessionRow};
+use crate::row::{AccountRow, EntryRow, SessionRow};
 use crate::schema::{accounts, sessions};
 use crate::server::{Access, Engine, Pool, SqlConnection as _, StatementError};
 use crate::statements::{self, AccountChange, Prepared};
@@ -109,6 +109,10 @@ impl Engine for MysqlConnection {
 
     async fn insert_account(&mut self, row: AccountRow) -> Result<bool, StatementError> {
         unless_taken(self.execute(statements::insert_account(row)).await)
+    }
+
+    async fn insert_entry(&mut self, row: EntryRow) -> Result<bool, StatementError> {
+        unless_taken(self.execute(Prepared(statements::insert_entry(row))).await)
     }
 
     /// Locks the account first: whether it exists must not depend on whether the change makes a

@@ -39,6 +39,10 @@ impl Migrate for MysqlConnection {
             version: "20261130000000",
             sql: include_str!("../../migrations/mysql/2026-11-30-000000_visible_uses/up.sql"),
         },
+        Migration {
+            version: "20261130000001",
+            sql: include_str!("../../migrations/mysql/2026-11-30-000001_outbox/up.sql"),
+        },
     ];
 
     /// The columns store bytes, so the encoding of the database does not matter.

@@ -10,7 +10,7 @@ use diesel::sql_types::BigInt;
 
 use super::connection::PostgresConnection;
 use crate::batches::in_batches;
-use crate::row::{AccountRow, SessionRow};
+use crate::row::{AccountRow, EntryRow, SessionRow};
 use crate::schema::sessions::all_columns;
 use crate::server::{Access, Engine, Pool, SqlConnection as _, StatementError};
 use crate::statements::{self, AccountChange, Prepared};
@@ -87,6 +87,11 @@ impl Engine for PostgresConnection {
     async fn insert_account(&mut self, row: AccountRow) -> Result<bool, StatementError> {
         let insert = statements::insert_account(row).on_conflict_do_nothing();
         Ok(self.execute(insert).await? > 0)
+    }
+
+    async fn insert_entry(&mut self, row: EntryRow) -> Result<bool, StatementError> {
+        let insert = statements::insert_entry(row).on_conflict_do_nothing();
+        Ok(self.execute(Prepared(insert)).await? > 0)
     }
 
     /// PostgreSQL counts the rows it found, changed or not.

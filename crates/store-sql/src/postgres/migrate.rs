@@ -44,6 +44,10 @@ impl Migrate for PostgresConnection {
             version: "20261130000000",
             sql: include_str!("../../migrations/postgres/2026-11-30-000000_visible_uses/up.sql"),
         },
+        Migration {
+            version: "20261130000001",
+            sql: include_str!("../../migrations/postgres/2026-11-30-000001_outbox/up.sql"),
+        },
     ];
 
     async fn state(&mut self) -> Result<ServerState, StatementError> {

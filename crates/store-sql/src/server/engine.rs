@@ -8,7 +8,7 @@ use aquaware_core::store::StoreError;
 use super::connection::SqlConnection;
 use super::error::StatementError;
 use super::pool::Pool;
-use crate::row::{AccountRow, SessionRow};
+use crate::row::{AccountRow, EntryRow, SessionRow};
 use crate::statements::AccountChange;
 use crate::update::SessionUpdate;
 
@@ -58,6 +58,12 @@ pub(crate) trait Engine: SqlConnection {
     fn insert_account(
         &mut self,
         row: AccountRow,
+    ) -> impl Future<Output = Result<bool, StatementError>> + Send;
+
+    /// Inserts an entry of the outbox; `false` if its id is taken.
+    fn insert_entry(
+        &mut self,
+        row: EntryRow,
     ) -> impl Future<Output = Result<bool, StatementError>> + Send;
 
     /// Changes an account if it exists and, where `current` is given, has that password hash.

@@ -96,7 +96,7 @@ impl<C: Engine> ServerStore<C> {
         self.pool.run(Access::Read, input, operation).await
     }
 
-    async fn write<I: Send + Sync + 'static, T: Send + 'static>(
+    pub(super) async fn write<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         input: I,
         operation: Operation<C, I, T>,

@@ -64,10 +64,22 @@ mod postgres {
     use super::{Postgresql, TestDatabases};
 
     aquaware_store_testkit::conformance!(TestDatabases::<Postgresql>::new());
+
+    mod outbox {
+        use super::{Postgresql, TestDatabases};
+
+        aquaware_store_testkit::outbox_conformance!(TestDatabases::<Postgresql>::new());
+    }
 }
 
 mod mariadb {
     use super::{Maria, TestDatabases};
 
     aquaware_store_testkit::conformance!(TestDatabases::<Maria>::new());
+
+    mod outbox {
+        use super::{Maria, TestDatabases};
+
+        aquaware_store_testkit::outbox_conformance!(TestDatabases::<Maria>::new());
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use aquaware_core::store::{AccountStore, SessionStore, StoreError};
+use aquaware_core::store::{AccountStore, Outbox, SessionStore, StoreError};
 use aquaware_servers::{
     Durability, Mariadb, MariadbOptions, Postgres, PostgresOptions as PostgresServer, Tls,
 };
@@ -53,7 +53,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// The tables of the first release.
     const FIRST: &'static str;
 
-    type Store: SessionStore + AccountStore + Send + Sync + 'static;
+    type Store: SessionStore + AccountStore + Outbox + Send + Sync + 'static;
     type Server: Send + Sync + 'static;
 
     fn start(starting: &ServerConfig) -> Self::Server;

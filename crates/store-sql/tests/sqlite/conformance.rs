@@ -70,3 +70,9 @@ impl Harness for Files {
 }
 
 conformance!(Files::new());
+
+mod outbox {
+    use super::Files;
+
+    aquaware_store_testkit::outbox_conformance!(Files::new());
+}

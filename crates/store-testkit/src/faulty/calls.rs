@@ -1,4 +1,4 @@
-//! The calls of both ports, and how often each was made.
+//! The calls of all ports, and how often each was made.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +31,11 @@ pub enum Call {
     Delete,
     ListAccounts,
     PingAccounts,
+    Append,
+    Claim,
+    RetryAt,
+    Remove,
+    Count,
 }
 
 /// How often each call was made.

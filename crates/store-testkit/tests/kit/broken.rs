@@ -1,4 +1,5 @@
 //! Stores with one flaw each: the checks for that flaw must fail.
 
 mod accounts;
+mod outbox;
 mod sessions;

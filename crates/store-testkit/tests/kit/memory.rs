@@ -1,7 +1,7 @@
 //! The reference passes every check, also behind a `FaultyStore` without faults.
 
 use aquaware_core::store::MemoryStore;
-use aquaware_store_testkit::{FaultyStore, Harness, conformance};
+use aquaware_store_testkit::{FaultyStore, Harness, conformance, outbox_conformance};
 use async_trait::async_trait;
 
 use aquaware_core::id::{SessionId, Subject};
@@ -44,11 +44,19 @@ in_memory!(Wrapped, FaultyStore<MemoryStore>, FaultyStore::new(MemoryStore::new(
 mod reference {
     use super::*;
     conformance!(Memory);
+    mod outbox {
+        use super::*;
+        outbox_conformance!(Memory);
+    }
 }
 
 mod wrapped {
     use super::*;
     conformance!(Wrapped);
+    mod outbox {
+        use super::*;
+        outbox_conformance!(Wrapped);
+    }
 }
 
 mod lists {
