@@ -1,32 +1,65 @@
-//! `cargo xtask chaos`: the client libraries in `clients` and `examples/clients` against the built
-//! program.
+//! `cargo xtask chaos`: the client libraries against the built program.
 //!
-//! Each library has tests in its own language, which also check its size.
+//! Each library has tests in its own language, which also check its size, and a driver that takes
+//! it through a storm.
 
 mod libraries;
+mod network;
+mod server;
+mod storm;
 mod tools;
 
+use std::path::PathBuf;
+
+use clap::Args;
+
 use crate::chaos::libraries::LIBRARIES;
+use crate::chaos::storm::Extent;
 use crate::error::TaskError;
 use crate::packages::Permission;
 use crate::program;
 use crate::report::Report;
 
-/// The program, as `cargo xtask interop` builds it.
-const TARGETS: [&str; 4] = ["--bin", "aquaware", "--test", "servers"];
+/// The program, as `cargo xtask interop` builds it, and the driver of the Rust client.
+const TARGETS: [&str; 6] = ["--bin", "aquaware", "--bin", "client-driver", "--test", "servers"];
+
+/// The options of the command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// How many refreshes each library makes in the storm.
+    #[arg(long, default_value_t = 2_000, value_name = "COUNT")]
+    refreshes: u64,
+    /// What determines the faults of the network.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+    /// Only the libraries whose names begin so, in lower case.
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
+    only: String,
+    /// Use this program instead of building one. Drivers that are built must be beside it.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    /// Do not install the distribution's packages.
+    #[arg(long)]
+    no_install: bool,
+}
 
 /// Runs the command.
 ///
 /// # Errors
 /// Something is missing and cannot be installed, or a check failed.
-pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
+pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
+    let Options { refreshes, seed, ref only, ref program, no_install } = *options;
     let mut report = Report::default();
-    let tools = report.step("tools", || tools::ensure(permission));
-    let program = report.step("build", || program::build(&TARGETS));
-    for library in &LIBRARIES {
+    let tools = report.step("tools", || tools::ensure(Permission::unless(no_install)));
+    let program = program.clone().or_else(|| report.step("build", || program::build(&TARGETS)));
+    let chosen = LIBRARIES.iter().filter(|it| it.name.to_lowercase().starts_with(only));
+    for library in chosen {
         match (&program, tools) {
             (Some(program), Some(())) => {
-                let _ = report.step(library.name, || library.test(program));
+                let _ = report.step(library.name, || {
+                    library.test(program)?;
+                    storm::run(library, program, Extent { refreshes, seed })
+                });
             }
             _ => report.skip(library.name, "its requirements are missing"),
         }

@@ -66,14 +66,12 @@ enum Task {
         #[arg(long)]
         no_install: bool,
     },
-    /// Build the program and run the tests of the client libraries against it.
+    /// Build the program, and take the client libraries through their tests and a storm.
     ///
-    /// They also check the sizes of the libraries. Missing tools are installed as `test` does.
-    Chaos {
-        /// Do not install the distribution's packages.
-        #[arg(long)]
-        no_install: bool,
-    },
+    /// The storm is a network that loses answers, a server that is killed, clients that are killed,
+    /// and thieves. The sizes of the libraries are checked as well. Missing tools are installed as
+    /// `test` does.
+    Chaos(chaos::Options),
     /// Start throwaway servers of every kind of store, until Ctrl-C.
     ///
     /// They listen on free loopback ports, and their data is removed when they stop. Missing
@@ -102,7 +100,7 @@ impl Task {
         match self {
             Self::Test { no_install } => test::run(Permission::unless(no_install)),
             Self::Interop { no_install } => interop::run(Permission::unless(no_install)),
-            Self::Chaos { no_install } => chaos::run(Permission::unless(no_install)),
+            Self::Chaos(options) => chaos::run(&options),
             Self::Stores(options) => stores::run(&options),
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),

@@ -1,4 +1,4 @@
-//! The client libraries, and running their own tests.
+//! The client libraries: their tests, and their drivers in a storm.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,21 +11,34 @@ const PROGRAM: &str = "AQUAWARE_BIN";
 /// How many seconds the tests of one library may take.
 const TIMEOUT: &str = "300";
 
-/// A client library.
+/// Begins the path of a program that was built beside the server.
+const BUILT: &str = "built:";
+
+/// A client library. The command lines run in its directory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Library {
     pub(super) name: &'static str,
     directory: &'static str,
-    /// The command line of its tests, in its directory.
+    /// Empty if `cargo xtask test` runs them.
     tests: &'static [&'static str],
+    driver: &'static [&'static str],
 }
 
 /// All of them.
-pub(super) const LIBRARIES: [Library; 1] = [Library {
-    name: "JavaScript",
-    directory: "clients/js",
-    tests: &["node", "--test", "test/rules.test.mjs", "test/server.test.mjs"],
-}];
+pub(super) const LIBRARIES: [Library; 2] = [
+    Library {
+        name: "JavaScript",
+        directory: "clients/js",
+        tests: &["node", "--test", "test/rules.test.mjs", "test/server.test.mjs"],
+        driver: &["node", "test/chaos.mjs"],
+    },
+    Library {
+        name: "Rust",
+        directory: "crates/client",
+        tests: &[],
+        driver: &["built:client-driver"],
+    },
+];
 
 impl Library {
     /// Runs its tests against the program.
@@ -33,10 +46,26 @@ impl Library {
     /// # Errors
     /// A test failed, or took too long.
     pub(super) fn test(&self, program: &Path) -> Result<(), TaskError> {
-        let mut command = Command::new("timeout");
-        command.args(["--foreground", TIMEOUT]).args(self.tests);
-        command.current_dir(cargo::root().join(self.directory)).env(PROGRAM, program);
-        cargo::run(&mut command)
+        if self.tests.is_empty() {
+            return Ok(());
+        }
+        let line = ["timeout", "--foreground", TIMEOUT].iter().chain(self.tests);
+        cargo::run(self.command(line, program).env(PROGRAM, program))
+    }
+
+    /// The command that runs its driver; see [`storm`](crate::chaos::storm).
+    pub(super) fn driver(&self, program: &Path) -> Command {
+        self.command(self.driver.iter(), program)
+    }
+
+    fn command<'a>(&self, mut line: impl Iterator<Item = &'a &'a str>, program: &Path) -> Command {
+        let first = line.next().unwrap_or(&"false");
+        let mut command = match first.strip_prefix(BUILT) {
+            Some(name) => Command::new(program.with_file_name(name)),
+            None => Command::new(first),
+        };
+        command.args(line).current_dir(cargo::root().join(self.directory));
+        command
     }
 }
 
@@ -48,8 +77,8 @@ mod tests {
     fn every_file_that_is_run_exists() {
         for library in LIBRARIES {
             let directory = cargo::root().join(library.directory);
-            let files = library.tests.iter().filter(|word| word.contains('.'));
-            for file in files {
+            let words = library.tests.iter().chain(library.driver);
+            for file in words.filter(|word| word.contains('.') && !word.starts_with(BUILT)) {
                 assert!(directory.join(file).is_file(), "{}: {file}", library.name);
             }
         }

@@ -10,6 +10,7 @@ use cargo_metadata::{Dependency, DependencyKind, Metadata, Package};
 use crate::cargo;
 use crate::error::TaskError;
 
+const CLIENT: &str = "aquaware-client";
 const CORE: &str = "aquaware-core";
 const HTTP: &str = "aquaware-http";
 const KEYS: &str = "aquaware-key-directory";
@@ -37,7 +38,7 @@ const fn layer(
 }
 
 /// The crates, from the bottom up. Adapters never see each other.
-const LAYERS: [Layer; 10] = [
+const LAYERS: [Layer; 11] = [
     layer(SERVERS, &[], &[]),
     layer(TOKEN, &[], &[]),
     layer(CORE, &[TOKEN], &[]),
@@ -47,6 +48,7 @@ const LAYERS: [Layer; 10] = [
     layer(KEYS, &[CORE, TOKEN], &[]),
     layer(HTTP, &[CORE, TOKEN], &[KIT]),
     layer(VERIFIER, &[TOKEN], &[]),
+    layer(CLIENT, &[], &[]),
     layer("aquaware", &[CORE, TOKEN, SQL, REDIS, KEYS, HTTP, VERIFIER], &[KIT]),
 ];
 
@@ -90,11 +92,12 @@ const NOT_FOR_SERVICES: [&str; 5] = ["actix", "argon2", "axum", "diesel", "zxcvb
 /// What teams with their own users do not want to build.
 const FOR_PASSWORDS: [&str; 2] = ["argon2", "zxcvbn"];
 
-const LIMITS: [Limit; 6] = [
+const LIMITS: [Limit; 7] = [
     Limit { name: TOKEN, features: "--all-features", never: &IO, max: usize::MAX },
     Limit { name: CORE, features: "--all-features", never: &IO, max: usize::MAX },
     Limit { name: VERIFIER, features: "--no-default-features", never: &NOT_FOR_SERVICES, max: 88 },
     Limit { name: VERIFIER, features: "--features=client", never: &NOT_FOR_SERVICES, max: 120 },
+    Limit { name: CLIENT, features: "--all-features", never: &NOT_FOR_SERVICES, max: 110 },
     Limit { name: SQL, features: "--all-features", never: &FOR_PASSWORDS, max: usize::MAX },
     Limit { name: HTTP, features: "--no-default-features", never: &FOR_PASSWORDS, max: usize::MAX },
 ];
@@ -249,6 +252,7 @@ mod tests {
             (HTTP, KEYS),
             (VERIFIER, CORE),
             (VERIFIER, HTTP),
+            (CLIENT, TOKEN),
             (HTTP, SERVER),
             (SERVER, END_TO_END),
             (END_TO_END, "own-users"),
