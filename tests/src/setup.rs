@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::program::{self, Finished, Outcome};
 use crate::store::Store;
 use crate::terminal;
+use crate::time::pause;
 
 /// The default issuer. Its 30 characters are part of the expected lengths of tokens.
 pub const ISSUER: &str = "https://login.aquarium.example";
@@ -113,6 +115,16 @@ impl Setup {
         let mut command = self.command();
         let _ = command.args(arguments);
         program::run(command, input.as_bytes())
+    }
+
+    /// Runs the program and kills it after `time`, if it has not ended by then.
+    pub fn run_killed(&self, arguments: &[&str], time: Duration) {
+        let mut command = self.command();
+        let _ = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program can be started");
+        pause(time);
+        let _ = child.kill();
+        let _ = child.wait().expect("a child can be awaited");
     }
 
     /// Runs the program at a terminal, typing an answer to each of these questions, and returns the

@@ -15,10 +15,10 @@ use crate::time::Timestamp;
 pub struct Account {
     /// The account's id: the `sub` of its tokens, never reused.
     pub id: Subject,
-    /// The e-mail address as its owner wrote it.
+    /// The e-mail address as its owner wrote it; empty for an imported account without one.
     pub email: String,
-    /// The normalized address by which the account is found. Unique among accounts. Accounts of
-    /// earlier releases keep the form of that release.
+    /// The normalized address by which the account is found, or the user name of an imported account.
+    /// Unique among accounts. Accounts of earlier releases keep the form of that release.
     pub login: Login,
     /// The hash of its password.
     pub password: PasswordHash,

@@ -8,6 +8,8 @@ mod format;
 #[cfg(feature = "passwords")]
 mod screening;
 #[cfg(feature = "passwords")]
+mod stored;
+#[cfg(feature = "passwords")]
 mod worker;
 
 use std::fmt;
@@ -17,8 +19,11 @@ use thiserror::Error;
 
 pub use self::format::format_of;
 #[cfg(feature = "passwords")]
-pub use self::worker::{HashCost, InvalidCostError, Worker, is_supported};
+pub use self::stored::{UnsupportedHashError, check_hash, is_argon2id, set_at};
+#[cfg(feature = "passwords")]
+pub use self::worker::{HashCost, InvalidCostError, Worker};
 use crate::secret::{Password, PasswordHash};
+use crate::time::Timestamp;
 
 /// Maximum length of a password, in code points.
 pub const MAX_LENGTH: usize = 512;
@@ -41,12 +46,24 @@ pub enum Weakness {
     Derived,
 }
 
+/// The hash of an account without a password. No password matches it.
+#[must_use]
+pub fn unusable() -> PasswordHash {
+    PasswordHash::new(format::UNUSABLE.to_owned())
+}
+
+/// Whether `stored` is the hash of an account without a password, here or in Django.
+#[must_use]
+pub fn is_unusable(stored: &PasswordHash) -> bool {
+    stored.expose().starts_with(format::UNUSABLE)
+}
+
 /// The result of checking a password.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Check {
     /// Whether the password is correct.
     pub matches: bool,
-    /// A hash at the current cost, if the stored one was made at another cost.
+    /// An argon2id hash at the current cost, if the stored one has another cost or format.
     pub rehashed: Option<PasswordHash>,
 }
 
@@ -77,11 +94,12 @@ pub trait PasswordHasher: Send + Sync + fmt::Debug {
         against: Option<&PasswordHash>,
     ) -> Result<Check, Overloaded>;
 
-    /// Hashes a new password unless it is weak. `context` is what an attacker can know about the
-    /// account.
+    /// Hashes a new password, which is set at `at`, unless it is weak. `context` is what an attacker can
+    /// know about the account.
     async fn establish(
         &self,
         password: &Password,
         context: &[String],
+        at: Timestamp,
     ) -> Result<PasswordHash, EstablishError>;
 }

@@ -33,8 +33,8 @@ use thiserror::Error;
 
 #[cfg(feature = "accounts")]
 pub use self::accounts::{
-    Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
-    colliding_accounts,
+    Accounts, Import, ImportError, ImportOutcome, LogIn, LoginError, PasswordChange, PasswordError,
+    SignUp, SignUpError, colliding_accounts,
 };
 pub use self::budget::{StoreTimeout, Timer};
 pub use self::builder::SessionsBuilder;

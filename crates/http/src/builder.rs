@@ -9,7 +9,7 @@ use aquaware_core::policy::ClientProfile;
 use aquaware_core::random::SystemRandom;
 use aquaware_core::secret::{Password, PasswordHash};
 use aquaware_core::service::{Accounts, Clients, Sessions, StatusLists};
-use aquaware_core::time::{Clock, SystemClock};
+use aquaware_core::time::{Clock, SystemClock, Timestamp};
 use async_trait::async_trait;
 use ipnet::IpNet;
 use thiserror::Error;
@@ -232,7 +232,12 @@ impl PasswordHasher for NoHasher {
         Ok(Check::default())
     }
 
-    async fn establish(&self, _: &Password, _: &[String]) -> Result<PasswordHash, EstablishError> {
+    async fn establish(
+        &self,
+        _: &Password,
+        _: &[String],
+        _: Timestamp,
+    ) -> Result<PasswordHash, EstablishError> {
         Err(EstablishError::Overloaded(Overloaded))
     }
 }

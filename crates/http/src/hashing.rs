@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use aquaware_core::password::{
-    Check, EstablishError, HashCost, Overloaded, PasswordHasher, Weakness, Worker, format_of,
-    is_supported,
+    Check, EstablishError, HashCost, Overloaded, PasswordHasher, Weakness, Worker, check_hash,
+    is_argon2id, is_unusable,
 };
 use aquaware_core::random::SystemRandom;
 use aquaware_core::secret::{Password, PasswordHash};
+use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
@@ -31,11 +33,21 @@ pub struct PoolSize {
 pub struct HashingPool {
     queue: SyncSender<Job>,
     waiting: Arc<AtomicU64>,
+    slowest_imported: AtomicU64,
 }
+
+/// Checks of imported hashes can take much longer than those of this system. Every check that fails takes
+/// as long as the slowest of them so far, up to this, so that the time does not tell which accounts exist.
+const MAX_DELAY: Duration = Duration::from_secs(2);
 
 enum Job {
     Check(Password, Option<PasswordHash>, oneshot::Sender<Check>),
-    Establish(Password, Vec<String>, oneshot::Sender<Result<PasswordHash, Vec<Weakness>>>),
+    Establish(
+        Password,
+        Vec<String>,
+        Timestamp,
+        oneshot::Sender<Result<PasswordHash, Vec<Weakness>>>,
+    ),
 }
 
 impl HashingPool {
@@ -52,7 +64,7 @@ impl HashingPool {
                 .name(format!("hashing-{number}"))
                 .spawn(move || serve(&jobs, &waiting, &cost, min_length))?;
         }
-        Ok(Self { queue, waiting })
+        Ok(Self { queue, waiting, slowest_imported: AtomicU64::new(0) })
     }
 
     /// Reads how many jobs wait, also after the pool is dropped. For
@@ -85,24 +97,37 @@ impl PasswordHasher for HashingPool {
         password: &Password,
         against: Option<&PasswordHash>,
     ) -> Result<Check, Overloaded> {
-        if let Some(stored) = against.filter(|stored| !is_supported(stored)) {
+        let usable = against.filter(|stored| !is_unusable(stored));
+        if let Some(Err(cause)) = usable.map(check_hash) {
             tracing::warn!(
-                format = format_of(stored),
-                "a stored password hash cannot be checked, so the login fails; store an argon2id \
-                 hash in PHC format, or set a new password with `aquaware accounts set-password`"
+                %cause,
+                "a stored password hash cannot be checked, so the login fails; set a new password with \
+                 `aquaware accounts set-password`"
             );
         }
+        let start = Instant::now();
+        let imported = against.is_some_and(|stored| !is_argon2id(stored));
         let (password, against) = (password.clone(), against.cloned());
-        self.run(|reply| Job::Check(password, against, reply)).await
+        let check = self.run(|reply| Job::Check(password, against, reply)).await?;
+        if imported {
+            let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.slowest_imported.fetch_max(micros, Ordering::Relaxed);
+        }
+        if !check.matches {
+            let slowest = Duration::from_micros(self.slowest_imported.load(Ordering::Relaxed));
+            tokio::time::sleep_until((start + slowest.min(MAX_DELAY)).into()).await;
+        }
+        Ok(check)
     }
 
     async fn establish(
         &self,
         password: &Password,
         context: &[String],
+        at: Timestamp,
     ) -> Result<PasswordHash, EstablishError> {
         let (password, context) = (password.clone(), context.to_vec());
-        self.run(|reply| Job::Establish(password, context, reply))
+        self.run(|reply| Job::Establish(password, context, at, reply))
             .await?
             .map_err(EstablishError::Weak)
     }
@@ -130,8 +155,8 @@ fn work(worker: &mut Worker, job: Job) {
         Job::Check(password, against, reply) if !reply.is_closed() => {
             let _ = reply.send(worker.check(&password, against.as_ref(), &SystemRandom));
         }
-        Job::Establish(password, context, reply) if !reply.is_closed() => {
-            let _ = reply.send(worker.establish(&password, &context, &SystemRandom));
+        Job::Establish(password, context, at, reply) if !reply.is_closed() => {
+            let _ = reply.send(worker.establish(&password, &context, at, &SystemRandom));
         }
         Job::Check(..) | Job::Establish(..) => {}
     }
@@ -150,17 +175,35 @@ mod tests {
     async fn a_password_matches_its_hash() {
         let pool = pool(2, 8);
         let password = Password::new("seven blue snails".to_owned());
-        let hash = pool.establish(&password, &[]).await.unwrap();
+        let hash = pool.establish(&password, &[], Timestamp::from_seconds(1)).await.unwrap();
         assert!(pool.check(&password, Some(&hash)).await.unwrap().matches);
         assert!(!pool.check(&password, None).await.unwrap().matches);
-        let weak = pool.establish(&Password::new("password".to_owned()), &[]).await;
+        let weak = pool
+            .establish(&Password::new("password".to_owned()), &[], Timestamp::from_seconds(1))
+            .await;
         assert!(matches!(weak, Err(EstablishError::Weak(_))));
+    }
+
+    #[actix_web::test]
+    async fn failures_take_as_long_as_the_slowest_imported_hash() {
+        let pool = pool(1, 8);
+        let password = Password::new("seven blue whales".to_owned());
+        let imported =
+            "pbkdf2_sha256$100000$saltysalt1234$zyK78uCmTjT+wHqtCeLipWrdEfTnJ5AJ0MQXm949xVQ=";
+        let imported = PasswordHash::new(imported.to_owned());
+        assert!(!pool.check(&password, Some(&imported)).await.unwrap().matches);
+        let slowest = Duration::from_micros(pool.slowest_imported.load(Ordering::Relaxed));
+        assert!(slowest > Duration::from_millis(1), "{slowest:?}");
+        let start = Instant::now();
+        assert!(!pool.check(&password, None).await.unwrap().matches);
+        assert!(start.elapsed() >= slowest, "an unknown login answers sooner");
     }
 
     #[actix_web::test]
     async fn a_full_queue_is_overloaded_immediately() {
         let (queue, jobs) = sync_channel(1);
-        let pool = HashingPool { queue, waiting: Arc::default() };
+        let slowest_imported = AtomicU64::new(0);
+        let pool = HashingPool { queue, waiting: Arc::default(), slowest_imported };
         let password = Password::new("seven blue snails".to_owned());
         // No thread takes jobs: the first waits, the second exceeds the queue.
         let first = pool.check(&password, None);

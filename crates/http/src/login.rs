@@ -81,8 +81,8 @@ async fn attempt(
 ) -> Result<Granted, LoginRejection> {
     let now = context.now;
     let accounts = state.accounts()?;
-    // A malformed address belongs to no account, so there is nothing to lock.
-    let login = Login::of_mailbox(&request.email);
+    // A malformed login belongs to no account, so there is nothing to lock.
+    let login = Login::of_input(&request.email);
     if let Some(login) = &login {
         accounts.failed_logins.check(login, now)?;
     }

@@ -57,7 +57,7 @@ impl AccountState {
     /// The 429, to be returned instead, if the account is locked already.
     pub(crate) async fn count_failure(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
         if self.failed_logins.count(login, now)? {
-            let account = self.service.find(login.as_str()).await.ok().flatten();
+            let account = self.service.with_login(login).await.ok().flatten();
             events::account_locked(account.as_ref().map(|account| &account.id));
         }
         Ok(())

@@ -56,7 +56,7 @@ fn accounts_are_listed_in_order_and_in_pages() {
     let text = accounts(&setup, &["list"]);
     text.is(0);
     assert!(all.iter().all(|email| text.stdout.contains(email)), "{}", text.stdout);
-    accounts(&setup, &["list", "--after", "nobody"]).is_rejected(2, "nobody");
+    accounts(&setup, &["list", "--after", "no\tbody"]).is_rejected(2, "neither an e-mail address");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod bad_tokens;
 mod bearer;
 mod bodies;
 mod commands_accounts;
+mod commands_import;
 mod commands_keys;
 mod commands_sessions;
 mod commands_store;

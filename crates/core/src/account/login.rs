@@ -3,6 +3,9 @@
 //!
 //! Earlier releases compared addresses by NFC and lower case alone, and their rows remain as they
 //! are. [`Login::stored_forms`] lists the forms under which an account can be found.
+//!
+//! Accounts that were imported from another system can have a user name in place of an address. No text
+//! is both: what can be read as an address is one.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +19,8 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 /// An e-mail address in the form in which addresses are compared: NFKC and lower case, the domain as
-/// A-labels (UTS #46), and the local part without quotes where it needs none.
+/// A-labels (UTS #46), and the local part without quotes where it needs none. Or the user name of an
+/// imported account: NFKC, and distinguished by case.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Login(String);
 
@@ -60,9 +64,31 @@ impl Login {
         Self::new(email).ok().or_else(|| Self::earlier(email))
     }
 
+    /// The user name `name`, without surrounding white space.
+    ///
+    /// # Errors
+    /// [`InvalidLoginError`] if it can be read as an e-mail address, is empty or too long, or contains
+    /// control characters, white space other than single spaces, or characters that are not displayed.
+    pub fn user_name(name: &str) -> Result<Self, InvalidLoginError> {
+        let login: String = name.trim().nfkc().collect();
+        let plain = |c: char| c == ' ' || !is_blank(c) && !is_ignorable(c);
+        let valid = (1..=Self::MAX_LENGTH).contains(&login.len())
+            && login.trim() == login
+            && !login.contains("  ")
+            && login.chars().all(plain)
+            && Self::of_mailbox(&login).is_none();
+        valid.then_some(Self(login)).ok_or(InvalidLoginError)
+    }
+
+    /// What a user types to log in: an address or a user name.
+    #[must_use]
+    pub fn of_input(text: &str) -> Option<Self> {
+        Self::of_mailbox(text).or_else(|| Self::user_name(text).ok())
+    }
+
     /// The forms under which the account of `email` may be stored. The first is the one that earlier
     /// releases stored for exactly this spelling, so that accounts which share a mailbox stay apart.
-    /// An address in ASCII usually has one form. There is none for an invalid address.
+    /// An address in ASCII and a user name usually have one form. There is none for an invalid text.
     #[must_use]
     pub fn stored_forms(email: &str) -> Vec<Self> {
         let login = Self::new(email).ok();
@@ -71,7 +97,8 @@ impl Login {
             Self::earlier(&format!("{local}@{}", domain_to_unicode(domain).0))
         });
         let mut forms = Vec::new();
-        for form in [Self::earlier(email), login, displayed].into_iter().flatten() {
+        let user_name = Self::user_name(email).ok();
+        for form in [Self::earlier(email), login, displayed, user_name].into_iter().flatten() {
             if !forms.contains(&form) {
                 forms.push(form);
             }
@@ -79,12 +106,12 @@ impl Login {
         forms
     }
 
-    /// Reads a login from a store: the current form, or that of earlier releases.
+    /// Reads a login from a store: the current form, that of earlier releases, or a user name.
     ///
     /// # Errors
     /// [`InvalidLoginError`] for texts that [`Login::as_str`] never returned.
     pub fn from_stored(text: &str) -> Result<Self, InvalidLoginError> {
-        let forms = [Self::new(text).ok(), Self::earlier(text)];
+        let forms = [Self::new(text).ok(), Self::earlier(text), Self::user_name(text).ok()];
         forms.into_iter().flatten().find(|login| login.0 == text).ok_or(InvalidLoginError)
     }
 
@@ -304,7 +331,8 @@ mod tests {
         assert_eq!(forms(ascii), [ascii, displayed]);
         assert_eq!(forms("\"Ann\"@example.com"), ["\"ann\"@example.com", "ann@example.com"]);
         assert_eq!(forms("ann@xn--a.example"), ["ann@xn--a.example"]);
-        assert!(forms("ann").is_empty());
+        assert_eq!(forms(" Ann "), ["Ann"]);
+        assert!(forms("a\tb").is_empty());
     }
 
     #[test]
@@ -313,9 +341,35 @@ mod tests {
         {
             assert_eq!(Login::from_stored(text).unwrap().as_str(), text);
         }
-        for text in ["Ann@example.com", " ann@example.com", "ann"] {
+        for text in ["Ann@example.com", " ann@example.com", " ann", "\u{ff21}nn"] {
             assert_eq!(Login::from_stored(text), Err(InvalidLoginError), "{text:?}");
         }
+    }
+
+    #[test]
+    fn user_names_keep_their_case_and_are_never_addresses() {
+        let name = |text| Login::user_name(text).map(|login| login.0);
+        for (text, expected) in [
+            ("ann", "ann"),
+            ("Ann", "Ann"),
+            (" ann\n", "ann"),
+            ("ann smith", "ann smith"),
+            ("@ann", "@ann"),
+            ("4711", "4711"),
+            ("\u{ff41}nn", "ann"),
+            ("Jose\u{301}", "Jos\u{e9}"),
+        ] {
+            assert_eq!(name(text).as_deref(), Ok(expected), "{text:?}");
+            assert_eq!(Login::of_input(text).unwrap().as_str(), expected, "{text:?}");
+            assert_eq!(Login::from_stored(expected).unwrap().as_str(), expected, "{text:?}");
+        }
+        let long = "a".repeat(255);
+        for text in ["", " ", "a  b", "a\tb", "a\0b", "a\u{200b}b", "Ann@example.com", &long] {
+            assert_eq!(name(text), Err(InvalidLoginError), "{text:?}");
+        }
+        assert_eq!(Login::of_input("Ann@example.com").unwrap().as_str(), "ann@example.com");
+        assert_eq!(Login::of_input("a\tb"), None);
+        assert!(Login::new("ann").is_err(), "a sign-up requires an address");
     }
 
     /// Addresses made of characters that fold, compose, quote or separate.

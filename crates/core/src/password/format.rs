@@ -2,8 +2,13 @@
 
 use crate::secret::PasswordHash;
 
+/// The hash of an account that has no password: nothing matches it until a password is set. Django
+/// begins such hashes in the same way.
+pub(crate) const UNUSABLE: &str = "!";
+
 /// Prefixes of known formats. Longer ones come before their own prefixes.
-const FORMATS: [(&str, &str); 22] = [
+const FORMATS: [(&str, &str); 23] = [
+    (UNUSABLE, "no usable password"),
     ("$argon2id$", "argon2id"),
     ("$argon2i$", "argon2i"),
     ("$argon2d$", "argon2d"),

@@ -2,12 +2,14 @@
 //! sessions. Logins and passwords have files of their own.
 
 mod collisions;
+mod import;
 mod login;
 mod passwords;
 
 use std::sync::Arc;
 
 pub use self::collisions::colliding_accounts;
+pub use self::import::{Import, ImportError, ImportOutcome};
 pub use self::login::{LogIn, LoginError};
 pub use self::passwords::{PasswordChange, PasswordError, SignUp, SignUpError};
 use super::RequestContext;
@@ -53,22 +55,30 @@ impl Accounts {
         Ok(found.filter(|account| account.disabled_at.is_none()))
     }
 
-    /// The account with this e-mail address or id.
+    /// The account with this e-mail address, id or user name, in this order.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn find(&self, email_or_id: &str) -> Result<Option<Account>, StoreError> {
-        if Login::of_mailbox(email_or_id).is_some() {
-            return self.by_email(email_or_id).await;
+    pub async fn find(&self, name: &str) -> Result<Option<Account>, StoreError> {
+        if Login::of_mailbox(name).is_none()
+            && let Ok(id) = Subject::new(name)
+            && let Some(account) = self.store.by_id(&id).await?
+        {
+            return Ok(Some(account));
         }
-        match Subject::new(email_or_id) {
-            Ok(id) => self.store.by_id(&id).await,
-            Err(_) => Ok(None),
-        }
+        self.by_email(name).await
     }
 
-    /// The account of the mailbox `email`. All forms are read, so that the time does not depend on
-    /// whether the account exists.
+    /// The account with this login.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn with_login(&self, login: &Login) -> Result<Option<Account>, StoreError> {
+        self.by_email(login.as_str()).await
+    }
+
+    /// The account of the mailbox or user name `email`. All forms are read, so that the time does not
+    /// depend on whether the account exists.
     async fn by_email(&self, email: &str) -> Result<Option<Account>, StoreError> {
         let mut found = None;
         for login in Login::stored_forms(email) {

@@ -21,6 +21,7 @@ mod faults;
 mod faulty_store;
 mod histories;
 mod honest;
+mod import;
 mod introspect;
 mod login;
 mod mailboxes;

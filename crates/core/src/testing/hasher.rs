@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::SeededRandom;
 use crate::password::{Check, EstablishError, HashCost, Overloaded, PasswordHasher, Worker};
 use crate::secret::{Password, PasswordHash};
+use crate::time::Timestamp;
 
 /// Hashes on the calling thread, one password at a time. The default cost protects nothing, so that a
 /// test takes microseconds; the hashes are real argon2 hashes.
@@ -48,8 +49,9 @@ impl PasswordHasher for InlineHasher {
         &self,
         password: &Password,
         context: &[String],
+        at: Timestamp,
     ) -> Result<PasswordHash, EstablishError> {
-        let hash = self.worker().establish(password, context, &self.random);
+        let hash = self.worker().establish(password, context, at, &self.random);
         hash.map_err(EstablishError::Weak)
     }
 }
@@ -63,8 +65,8 @@ mod tests {
     fn hashes_are_real_and_cheap() {
         let hasher = InlineHasher::default();
         let password = Password::new("seven blue snails".to_owned());
-        let hash = block_on(hasher.establish(&password, &[])).unwrap();
-        assert!(hash.expose().starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
+        let hash = block_on(hasher.establish(&password, &[], Timestamp::from_seconds(1))).unwrap();
+        assert!(hash.expose().starts_with("$argon2id$v=19$m=8,t=1,p=1,"));
         assert!(block_on(hasher.check(&password, Some(&hash))).unwrap().matches);
         let wrong = Password::new("seven blue whales".to_owned());
         assert!(!block_on(hasher.check(&wrong, Some(&hash))).unwrap().matches);

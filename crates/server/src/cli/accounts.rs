@@ -1,6 +1,7 @@
 //! `aquaware accounts`: lists and changes accounts.
 
 mod claims;
+mod import;
 mod view;
 
 use aquaware_core::account::Account;
@@ -26,6 +27,9 @@ pub(super) fn run(
     match command {
         AccountsCommand::Add { email, first_name, last_name, password } => {
             add(email, first_name, last_name, password, context)
+        }
+        AccountsCommand::Import { file, format, dry_run } => {
+            import::run(&import::Options { file, format, dry_run }, context)
         }
         AccountsCommand::List { after, limit } => list(after.as_deref(), limit, context),
         AccountsCommand::Show { account } => show(&account, context),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(super) use self::accounts::{AccountsCommand, PasswordSource};
+pub(super) use self::accounts::{AccountsCommand, ImportFormat, PasswordSource};
 pub(super) use self::keys::{KeyType, KeysCommand};
 pub(super) use self::sessions::SessionsCommand;
 pub(super) use self::store::StoreCommand;
@@ -83,7 +83,7 @@ pub(super) enum Command {
     #[cfg(feature = "demo")]
     Demo,
 
-    /// Add, list, disable or delete accounts; set passwords and claims
+    /// Add, import, list, disable or delete accounts; set passwords and claims
     ///
     /// Uses the configured stores. A server may be running on them at the same time.
     Accounts {

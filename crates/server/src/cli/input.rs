@@ -36,6 +36,11 @@ impl Input {
         self.terminal
     }
 
+    /// The stream itself, for input of any length.
+    pub(super) fn stream(&mut self) -> &mut dyn Read {
+        &mut self.stream
+    }
+
     /// Reads to the end, or one line at a terminal.
     ///
     /// # Errors

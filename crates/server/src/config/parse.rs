@@ -14,7 +14,7 @@ use aquaware_core::claims::Scope;
 use aquaware_core::client_secret::GeneratedSecretHash;
 use aquaware_core::id::Audience;
 use aquaware_core::jwt::Algorithm;
-use aquaware_core::password::is_supported;
+use aquaware_core::password::is_argon2id;
 use aquaware_core::policy::Grant;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::time::Lifetime;
@@ -249,7 +249,7 @@ pub(super) fn secret_hash(value: &Value) -> Parsed<Option<PasswordHash>> {
     if hash.expose().is_empty() {
         return Ok(None);
     }
-    let is_valid = GeneratedSecretHash::parse(&hash).is_some() || is_supported(&hash);
+    let is_valid = GeneratedSecretHash::parse(&hash).is_some() || is_argon2id(&hash);
     if is_valid { Ok(Some(hash)) } else { Err(Expected::new(expected)) }
 }
 

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// A request to log in.
 #[derive(Clone, Debug)]
 pub struct LogIn<'a> {
-    /// The login.
+    /// The e-mail address, or the user name of an imported account.
     pub email: String,
     /// The password.
     pub password: Password,

@@ -84,16 +84,13 @@ impl Accounts {
         let SignUp { email, password, first_name, last_name } = request;
         let login = Login::new(&email).map_err(|_| SignUpError::Email)?;
         let guessable = guessable(&email, first_name.as_deref(), last_name.as_deref());
-        let hash = match self.hasher.establish(&password, &guessable).await {
+        let hash = match self.hasher.establish(&password, &guessable, context.now).await {
             Ok(hash) => hash,
             Err(EstablishError::Weak(why)) => return Err(SignUpError::Weak(why)),
             Err(EstablishError::Overloaded(overloaded)) => return Err(overloaded.into()),
         };
-        // The store compares the current form. An account of an earlier release may have another.
-        for earlier in Login::stored_forms(&email).into_iter().filter(|form| *form != login) {
-            if self.store.by_login(&earlier).await?.is_some() {
-                return Err(SignUpError::Taken);
-            }
+        if self.has_earlier_form(&email, &login).await? {
+            return Err(SignUpError::Taken);
         }
         let account = Account {
             id: self.new_id(),
@@ -111,7 +108,7 @@ impl Accounts {
     }
 
     /// A version 4 UUID (RFC 9562 §5.4).
-    fn new_id(&self) -> Subject {
+    pub(super) fn new_id(&self) -> Subject {
         let mut bytes = [0; 16];
         self.random.fill(&mut bytes);
         let id = uuid::Builder::from_random_bytes(bytes).into_uuid().to_string();
@@ -138,7 +135,7 @@ impl Accounts {
         if !self.hasher.check(&change.current, Some(&account.password)).await?.matches {
             return Err(PasswordError::Wrong);
         }
-        let new = self.new_password(&account, &change.new).await?;
+        let new = self.new_password(context, &account, &change.new).await?;
         let replace = self.store.replace_password(&account.id, &account.password, &new);
         match context.budget.wait(replace).await {
             Ok(true) => {}
@@ -169,7 +166,7 @@ impl Accounts {
         account: &Account,
         password: &Password,
     ) -> Result<EndedSessions, PasswordError> {
-        let new = self.new_password(account, password).await?;
+        let new = self.new_password(context, account, password).await?;
         if !context.budget.wait(self.store.set_password(&account.id, &new)).await? {
             return Err(PasswordError::Wrong);
         }
@@ -179,15 +176,18 @@ impl Accounts {
 
     async fn new_password(
         &self,
+        context: &RequestContext,
         account: &Account,
         password: &Password,
     ) -> Result<PasswordHash, PasswordError> {
         let (first, last) = (account.first_name.as_deref(), account.last_name.as_deref());
         let guessable = guessable(&account.email, first, last);
-        self.hasher.establish(password, &guessable).await.map_err(|error| match error {
-            EstablishError::Weak(why) => PasswordError::Weak(why),
-            EstablishError::Overloaded(overloaded) => overloaded.into(),
-        })
+        self.hasher.establish(password, &guessable, context.now).await.map_err(
+            |error| match error {
+                EstablishError::Weak(why) => PasswordError::Weak(why),
+                EstablishError::Overloaded(overloaded) => overloaded.into(),
+            },
+        )
     }
 }
 

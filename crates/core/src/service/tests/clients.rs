@@ -11,6 +11,7 @@ use crate::id::Audience;
 use crate::password::{Check, EstablishError, Overloaded, PasswordHasher};
 use crate::policy::Grant;
 use crate::secret::{Password, PasswordHash};
+use crate::time::Timestamp;
 
 /// A hasher that counts what it is asked, for which whatever begins with the hash is right.
 #[derive(Debug, Default)]
@@ -34,7 +35,12 @@ impl PasswordHasher for Counting {
         Ok(Check { matches, rehashed: None })
     }
 
-    async fn establish(&self, _: &Password, _: &[String]) -> Result<PasswordHash, EstablishError> {
+    async fn establish(
+        &self,
+        _: &Password,
+        _: &[String],
+        _: Timestamp,
+    ) -> Result<PasswordHash, EstablishError> {
         unreachable!("clients establish nothing")
     }
 }

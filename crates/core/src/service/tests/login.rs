@@ -16,6 +16,7 @@ use crate::secret::{Password, PasswordHash};
 use crate::session::Device;
 use crate::store::AccountStore;
 use crate::testing::InlineHasher;
+use crate::time::Timestamp;
 
 pub(super) const EMAIL: &str = "Ann@Example.com";
 pub(super) const PASSWORD: &str = "seven blue snails";
@@ -60,8 +61,9 @@ impl PasswordHasher for SlowHasher {
         &self,
         password: &Password,
         context: &[String],
+        at: Timestamp,
     ) -> Result<PasswordHash, EstablishError> {
-        self.hasher.establish(password, context).await
+        self.hasher.establish(password, context, at).await
     }
 }
 
@@ -140,7 +142,7 @@ impl AccountSetup {
     }
 
     pub(super) fn hash_of(&self, text: &str) -> PasswordHash {
-        block_on(self.hasher.establish(&password(text), &[])).unwrap()
+        block_on(self.hasher.establish(&password(text), &[], self.service.context().now)).unwrap()
     }
 }
 

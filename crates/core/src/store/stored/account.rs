@@ -103,7 +103,8 @@ impl StoredAccount {
 }
 
 fn read_login(text: &str) -> Result<Login, &'static str> {
-    Login::from_stored(text).map_err(|_| "login: not a normalized e-mail address")
+    Login::from_stored(text)
+        .map_err(|_| "login: neither a normalized e-mail address nor a user name")
 }
 
 mod password {
@@ -162,7 +163,7 @@ mod tests {
         type Damage = fn(&mut StoredAccount);
         let damages: [(&str, Damage); 4] = [
             ("id", |row| row.id = "a-1\n".to_owned()),
-            ("login", |row| row.login = "secret".to_owned()),
+            ("login", |row| row.login = "sec\tret".to_owned()),
             ("login", |row| row.login = "ANN@example.com".to_owned()),
             ("claims", |row| row.claims = Some("\"secret\"".to_owned())),
         ];

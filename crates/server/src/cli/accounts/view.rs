@@ -60,10 +60,11 @@ fn claims(account: &Account) -> String {
     serde_json::to_string(&account.claims).unwrap_or_default()
 }
 
-/// The normalized address, by which accounts are ordered.
+/// The normalized address or user name, by which accounts are ordered.
 pub(super) fn login(email: &str) -> Result<Login, CommandError> {
-    Login::of_mailbox(email)
-        .ok_or_else(|| CommandError::Usage(format!("{email:?} is not a valid e-mail address")))
+    Login::of_input(email).ok_or_else(|| {
+        CommandError::Usage(format!("{email:?} is neither an e-mail address nor a user name"))
+    })
 }
 
 #[cfg(test)]

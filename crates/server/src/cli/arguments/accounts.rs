@@ -1,8 +1,10 @@
 //! The arguments of `aquaware accounts`.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
-/// The commands for accounts. An account is given by e-mail address or id.
+use clap::{Args, Subcommand, ValueEnum};
+
+/// The commands for accounts. An account is given by e-mail address, id or user name.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum AccountsCommand {
     /// Create an account
@@ -23,6 +25,31 @@ pub(in crate::cli) enum AccountsCommand {
         password: PasswordSource,
     },
 
+    /// Import accounts of another system, with their ids and password hashes
+    ///
+    /// Reads one JSON object per line, or CSV with a header line. The fields are email, password_hash,
+    /// id, login (a user name, if it is not the address), first_name, last_name, claims,
+    /// email_verified, disabled and created_at. Password hashes may be in PHC format (argon2, scrypt,
+    /// pbkdf2), bcrypt, or Django's; they are replaced by argon2id when their users log in.
+    ///
+    /// Existing accounts are left as they are, so an interrupted import continues when the command is
+    /// run again. A line that cannot be imported is reported with its number, the others are imported,
+    /// and the exit status is 1.
+    #[command(after_help = "Examples:
+  aquaware accounts import users.jsonl --dry-run
+  aquaware accounts import users.csv
+  pg-export | aquaware accounts import - --format csv")]
+    Import {
+        /// The file; `-` for standard input
+        file: PathBuf,
+        /// The format; by default CSV for files that end in .csv, and JSON lines for all others
+        #[arg(long, value_name = "FORMAT", value_enum)]
+        format: Option<ImportFormat>,
+        /// Check the lines and count the accounts, but store nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+
     /// List accounts, ordered by e-mail address
     List {
         /// Start after this address, the last one of the previous page
@@ -35,7 +62,7 @@ pub(in crate::cli) enum AccountsCommand {
 
     /// Show one account
     Show {
-        /// The e-mail address or id
+        /// The e-mail address, id or user name
         account: String,
     },
 
@@ -44,7 +71,7 @@ pub(in crate::cli) enum AccountsCommand {
     /// The server rejects its access tokens immediately. Other services accept them until they
     /// expire or, if they read status lists, for some seconds.
     Disable {
-        /// The e-mail address or id
+        /// The e-mail address, id or user name
         account: String,
     },
 
@@ -52,7 +79,7 @@ pub(in crate::cli) enum AccountsCommand {
     ///
     /// Sessions that have ended do not come back.
     Enable {
-        /// The e-mail address or id
+        /// The e-mail address, id or user name
         account: String,
     },
 
@@ -60,7 +87,7 @@ pub(in crate::cli) enum AccountsCommand {
     ///
     /// Ends every session of the account. Prompts for the password twice and does not show it.
     SetPassword {
-        /// The e-mail address or id
+        /// The e-mail address, id or user name
         account: String,
         /// The source of the password
         #[command(flatten)]
@@ -76,7 +103,7 @@ pub(in crate::cli) enum AccountsCommand {
   aquaware accounts set-claims ann@example.com '{\"roles\": [\"admin\"]}'
   aquaware accounts set-claims ann@example.com plan=gold tanks=3 'roles=[\"admin\"]'")]
     SetClaims {
-        /// The e-mail address or id
+        /// The e-mail address, id or user name
         account: String,
         /// A JSON object or NAME=VALUE pairs; a VALUE that is not valid JSON is a string
         #[arg(required = true, value_name = "CLAIMS")]
@@ -87,7 +114,7 @@ pub(in crate::cli) enum AccountsCommand {
     ///
     /// This cannot be undone. The address becomes available again; the id is never reused.
     Delete {
-        /// The e-mail address or id
+        /// The e-mail address, id or user name
         account: String,
         /// Do not ask for confirmation
         #[arg(long)]
@@ -101,4 +128,13 @@ pub(in crate::cli) struct PasswordSource {
     /// Read the password from standard input, as one line, instead of prompting
     #[arg(long)]
     pub(in crate::cli) password_stdin: bool,
+}
+
+/// The format of a file with accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ImportFormat {
+    /// One JSON object per line
+    Jsonl,
+    /// Comma-separated values with a header line
+    Csv,
 }
