@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::description;
 use crate::response::Response;
 
 /// The error codes of RFC 6749 §5.2 and their statuses in the contract.
@@ -64,9 +65,12 @@ pub(crate) fn check(response: &Response, method: &str, path: &str, secrets: &[St
         assert!(wait.is_some_and(|wait| wait > 0), "{}", what());
     }
     let no_store = response.header("cache-control").is_some_and(|it| it.contains("no-store"));
-    if response.text_if_any().contains("\"access_token\"") || response.sets_cookie() {
+    let kind = response.header("content-type").unwrap_or_default();
+    let has_token = kind.contains("json") && response.text_if_any().contains("\"access_token\"");
+    if has_token || response.sets_cookie() {
         assert!(response.status >= 400 || no_store, "{}", what());
     }
+    description::check(response, method, path, &what);
     if response.status >= 400 {
         assert!(no_store || !path.starts_with("/auth"), "{}", what());
         for secret in secrets {

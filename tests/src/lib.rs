@@ -22,6 +22,7 @@ mod verifier_manual {}
 mod call;
 mod client;
 mod conventions;
+mod description;
 mod jws;
 mod person;
 mod program;
@@ -38,6 +39,7 @@ mod time;
 
 pub use call::Call;
 pub use client::{Client, Tokens};
+pub use description::reference;
 pub use jws::{Jws, base64url, from_base64url, unsigned};
 pub use person::{Person, retry_key};
 pub use program::{Finished, Outcome};

@@ -51,6 +51,14 @@ impl Aquaware {
             ));
     }
 
+    /// Mounts `/openapi.json` and `/docs`: the description of the routes that are mounted with
+    /// [`configure`](Self::configure).
+    #[cfg(feature = "documents")]
+    pub fn configure_documents(&self, app: &mut ServiceConfig) {
+        app.app_data(self.state.clone());
+        crate::documents::routes(app);
+    }
+
     /// Mounts `/health/live` and `/health/ready`, for an application that only operators reach.
     pub fn configure_health(&self, app: &mut ServiceConfig) {
         app.app_data(self.state.clone())

@@ -11,6 +11,30 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::route::endpoint;
 
+/// The operations that need accounts.
+#[cfg(feature = "documents")]
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(credentials::log_in, credentials::change_password, profile::me))]
+pub(crate) struct AccountOperations;
+
+/// The operation that the setting for sign-up opens.
+#[cfg(feature = "documents")]
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(credentials::sign_up))]
+pub(crate) struct SignUpOperation;
+
+/// The operations on sessions.
+#[cfg(feature = "documents")]
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    renewal::refresh,
+    renewal::log_out,
+    renewal::log_out_all,
+    profile::sessions,
+    profile::end_session,
+))]
+pub(crate) struct SessionOperations;
+
 /// Mounts the resources; those that need accounts only `with_accounts`.
 pub(crate) fn routes(app: &mut ServiceConfig, with_accounts: bool) {
     if with_accounts {

@@ -52,6 +52,12 @@ impl RefreshCookie {
         !name.is_empty() && name.len() <= 64 && name.bytes().all(is_token) && !is_prefixed
     }
 
+    /// The name, with its prefix.
+    #[cfg(feature = "documents")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn path(&self) -> String {
         match self.issuer_path.as_str() {
             "" => "/".to_owned(),

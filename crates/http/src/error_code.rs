@@ -70,7 +70,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "documents"))]
     pub(crate) const ALL: [Self; 29] = [
         Self::InvalidRequest,
         Self::InvalidCredentials,

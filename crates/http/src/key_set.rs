@@ -8,6 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::document::Document;
 use crate::error_code::ErrorCode;
 use crate::problem::Problem;
+#[cfg(feature = "documents")]
+use crate::schema;
 use crate::state::State;
 
 /// Lets clients cache the key set and the metadata.
@@ -16,6 +18,14 @@ pub(crate) fn cache_control() -> String {
 }
 
 /// Returns the key set, or 304 if the client already has it.
+#[cfg_attr(feature = "documents", utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = schema::DISCOVERY,
+    summary = "The public keys (RFC 7517)",
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the version that the client has.")),
+    responses((status = 200, description = "The keys.", body = schema::KeySet,
+            content_type = "application/jwk-set+json", headers(("Cache-Control" = String), ("ETag" = String), ("Access-Control-Allow-Origin" = String, description = "`*`"))),
+        (status = 304, description = "The client has this version.", headers(("Cache-Control" = String), ("ETag" = String), ("Access-Control-Allow-Origin" = String, description = "`*`")))),
+))]
 pub(crate) async fn key_set(
     request: HttpRequest,
     state: web::Data<State>,

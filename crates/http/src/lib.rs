@@ -14,6 +14,8 @@ mod builder;
 mod client_address;
 mod cookie;
 mod document;
+#[cfg(feature = "documents")]
+mod documents;
 mod error_code;
 mod error_map;
 mod events;
@@ -35,6 +37,8 @@ mod origin;
 mod problem;
 mod request_limit;
 mod route;
+#[cfg(feature = "documents")]
+mod schema;
 mod scrape;
 mod state;
 mod status_lists;

@@ -12,6 +12,21 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::route::{endpoint, public_document};
 
+#[cfg(feature = "documents")]
+pub(crate) use self::metadata::grants;
+
+/// The operations.
+#[cfg(feature = "documents")]
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    token::token,
+    revoke::revoke,
+    introspect::introspect,
+    metadata::metadata,
+    metadata::openid_metadata,
+))]
+pub(crate) struct Operations;
+
 /// Mounts the resources.
 pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(endpoint("/oauth2/token", [(Method::POST, web::to(token::token))]))

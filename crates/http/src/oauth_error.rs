@@ -24,7 +24,19 @@ pub(crate) enum OauthErrorCode {
 }
 
 impl OauthErrorCode {
-    const fn as_str(self) -> &'static str {
+    /// All codes.
+    #[cfg(feature = "documents")]
+    pub(crate) const ALL: [Self; 7] = [
+        Self::InvalidRequest,
+        Self::InvalidClient,
+        Self::InvalidGrant,
+        Self::UnauthorizedClient,
+        Self::UnsupportedGrantType,
+        Self::InvalidScope,
+        Self::InvalidTarget,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",
@@ -36,7 +48,7 @@ impl OauthErrorCode {
         }
     }
 
-    const fn status(self) -> StatusCode {
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::InvalidClient => StatusCode::UNAUTHORIZED,
             Self::InvalidRequest
@@ -96,8 +108,11 @@ impl fmt::Display for OauthError {
 
 impl std::error::Error for OauthError {}
 
+/// RFC 6749 §5.2.
 #[derive(Serialize)]
-struct Body<'a> {
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "documents", schema(as = OauthError))]
+pub(crate) struct Body<'a> {
     error: &'static str,
     error_description: &'a str,
 }

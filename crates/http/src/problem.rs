@@ -19,6 +19,7 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
 pub struct FieldError {
     /// The name of the field, as the client sent it.
     pub(crate) field: String,
@@ -181,14 +182,19 @@ impl Problem {
         if let Some(challenge) = challenge {
             response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
-        response.json(Document {
+        response.json(self.document())
+    }
+
+    /// The body of the response.
+    pub(crate) fn document(&self) -> impl Serialize {
+        Document {
             r#type: "about:blank",
             title: self.code.title(),
             status: self.code.status().as_u16(),
             detail: &self.detail,
             code: self.code.as_str(),
             errors: &self.errors,
-        })
+        }
     }
 }
 
@@ -222,12 +228,16 @@ impl ResponseError for Problem {
 /// `type` is always `about:blank`: clients distinguish problems by `code`, and the title is the
 /// reason phrase of the status.
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "documents", schema(as = Problem))]
+pub(crate) struct Document<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
     detail: &'a str,
     code: &'static str,
+    /// The malformed fields, or the reasons.
+    #[cfg_attr(feature = "documents", schema(required = false, value_type = Vec<FieldError>))]
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
 }

@@ -21,6 +21,8 @@ use crate::problem::Problem;
 /// `OPTIONS` gets `Allow` alone, unless a CORS middleware has answered a preflight.
 pub(crate) fn endpoint<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resource {
     let allow = allow(routes.iter().map(|(method, _)| method));
+    #[cfg(test)]
+    registered::add(path, routes.iter().map(|(method, _)| method.as_str()));
     let resource =
         routes.into_iter().fold(web::resource(spellings(path)), |resource, (method, route)| {
             resource.route(if method == Method::GET {
@@ -84,6 +86,28 @@ fn other_method(method: &Method, allow: &str) -> HttpResponse {
         response.headers_mut().insert(ALLOW, value);
     }
     response
+}
+
+/// The resources that this thread has registered, for the test that compares them with their
+/// description.
+#[cfg(test)]
+pub(crate) mod registered {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static OPERATIONS: RefCell<BTreeSet<(String, String)>> = RefCell::default();
+    }
+
+    pub(super) fn add<'a>(path: &str, methods: impl Iterator<Item = &'a str>) {
+        let operations = methods.map(|method| (path.to_owned(), method.to_lowercase()));
+        OPERATIONS.with_borrow_mut(|known| known.extend(operations));
+    }
+
+    /// Paths and methods in lower case, since the last call.
+    pub(crate) fn take() -> BTreeSet<(String, String)> {
+        OPERATIONS.take()
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::document::Document;
 use crate::error_code::ErrorCode;
 use crate::key_set::cache_control;
 use crate::problem::Problem;
+#[cfg(feature = "documents")]
+use crate::schema::{self, errors};
 use crate::state::State;
 
 /// The path of the list of all status lists.
@@ -20,6 +22,17 @@ pub(crate) const PATH: &str = "/status-lists";
 const MEDIA_TYPE: &str = "application/statuslist+jwt";
 
 /// Returns a list, or 304 if the client already has it.
+#[cfg_attr(feature = "documents", utoipa::path(
+    get, path = "/status-lists/{id}", tag = schema::DISCOVERY, operation_id = "status_list", summary = "A status list",
+    description = "A signed JWT (Token Status List). Historical lists (`time`) are not kept.",
+    params(("id" = u32, Path, minimum = 0, description = "The number of the list."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the version that the client has.")),
+    responses((status = 200, description = "The list.", body = String,
+            content_type = "application/statuslist+jwt",
+            headers(("Cache-Control" = String), ("ETag" = String), ("Access-Control-Allow-Origin" = String, description = "`*`"), ("Content-Encoding" = String, description = "`gzip` if the client accepts it"), ("Vary" = String))),
+        (status = 304, description = "The client has this version.", headers(("Cache-Control" = String), ("ETag" = String), ("Access-Control-Allow-Origin" = String, description = "`*`"), ("Vary" = String)))),
+    extensions(("x-errors" = json!(errors![NotFound, NotAcceptable, StoreUnavailable, ClockUnreliable]))),
+))]
 pub(crate) async fn list(
     request: HttpRequest,
     id: web::Path<String>,
@@ -53,11 +66,17 @@ fn document(signed: &SignedList, gzip: bool) -> Document {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
 struct Aggregation {
     status_lists: Vec<String>,
 }
 
 /// Returns the URIs of all lists, including the next one.
+#[cfg_attr(feature = "documents", utoipa::path(
+    get, path = "/status-lists", tag = schema::DISCOVERY, operation_id = "status_lists", summary = "The status lists in use",
+    responses((status = 200, description = "The addresses of all lists, and of the next one.",
+        body = Aggregation, headers(("Cache-Control" = String), ("Access-Control-Allow-Origin" = String, description = "`*`")))),
+))]
 pub(crate) async fn all(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let context = state.context();
     if context.snapshot.ring().signing_for_others(context.now).is_none() {
@@ -102,7 +121,7 @@ fn accepts(headers: &HeaderMap, name: header::HeaderName, media_type: &str) -> b
     (wanted.is_empty() && unwanted.is_empty()) || (!excluded && wanted.iter().any(matches))
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let (wanted, unwanted) = weighted(headers, header::ACCEPT_ENCODING);
     let gzip = |coding: &String| ["gzip", "x-gzip"].contains(&coding.as_str());
     wanted.iter().any(gzip) || (wanted.iter().any(|it| it == "*") && !unwanted.iter().any(gzip))

@@ -28,7 +28,7 @@ const fn node(name: &'static str, script: &'static str, algorithm: &'static str)
 }
 
 /// All scripts. Those that verify tokens do so for every algorithm with public keys.
-pub(super) const SUITES: [Suite; 14] = [
+pub(super) const SUITES: [Suite; 16] = [
     python("PyJWT, EdDSA", "pyjwt_keys.py", "EdDSA"),
     python("PyJWT, ES256", "pyjwt_keys.py", "ES256"),
     python("PyJWT, RS256", "pyjwt_keys.py", "RS256"),
@@ -43,6 +43,8 @@ pub(super) const SUITES: [Suite; 14] = [
     node("openid-client", "openid_client.mjs", "EdDSA"),
     node("status lists, EdDSA", "status_lists.mjs", "EdDSA"),
     node("status lists, ES256", "status_lists.mjs", "ES256"),
+    python("schemathesis", "schemathesis_document.py", "EdDSA"),
+    node("Swagger UI", "swagger_ui.mjs", "EdDSA"),
 ];
 
 /// Runs the script against this server, prints its output, and counts its checks.

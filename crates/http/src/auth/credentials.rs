@@ -19,12 +19,22 @@ use crate::login;
 use crate::narrowing::Narrowing;
 use crate::origin::path_of;
 use crate::problem::Problem;
+#[cfg(feature = "documents")]
+use crate::schema::{self, errors};
 use crate::state::State;
 use crate::token_response;
 
 const MAX_NAME_LENGTH: usize = 100;
 
 /// `POST /auth/signup`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/auth/signup", tag = schema::ACCOUNTS, summary = "Create an account",
+    request_body = schema::SignUp,
+    responses((status = 201, description = "The new account.", body = response::NewAccount,
+        headers(("Location" = String, description = "The address of `GET /auth/me`.")))),
+    extensions(("x-errors" = json!(errors![InvalidRequest, AccountExists, WeakPassword, RateLimited,
+        Overloaded]))),
+))]
 pub(super) async fn sign_up(
     request: HttpRequest,
     payload: web::Payload,
@@ -59,6 +69,16 @@ pub(super) async fn sign_up(
 }
 
 /// `POST /auth/login`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/auth/login", tag = schema::SESSIONS, summary = "Open a session",
+    description = "For a client with the transport `cookie`, the refresh token is in a cookie instead of the body, and a request of a browser must come from the issuer's origin or one on the CORS allow-list.",
+    request_body = schema::LogIn,
+    responses((status = 200, description = "The tokens of the new session.",
+        body = schema::TokenResponse, headers(("Set-Cookie" = String, description = "For a client with the transport `cookie`: its refresh token.")))),
+    extensions(("x-errors" = json!(errors![InvalidRequest, UnknownClient, InvalidScope, InvalidTarget,
+        InvalidCredentials, ClientNotAllowed, CrossSite, AccountLocked, RateLimited, Overloaded,
+        ClockUnreliable]))),
+))]
 pub(super) async fn log_in(
     request: HttpRequest,
     payload: web::Payload,
@@ -87,6 +107,17 @@ pub(super) async fn log_in(
 }
 
 /// `POST /auth/password`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/auth/password", tag = schema::ACCOUNTS, summary = "Change the password",
+    description = "Every other session of the account ends. A wrong `current_password` counts as a failed login.",
+    request_body = schema::PasswordChange,
+    responses((status = 204, description = "The password is replaced, and the other sessions have ended."),
+        (status = 202, description = "The password is replaced. Some of the other sessions end in the background.",
+            body = response::Revoked)),
+    security(("access_token" = [])),
+    extensions(("x-errors" = json!(errors![InvalidRequest, InvalidCredentials, WeakPassword,
+        AccountLocked, Overloaded]))),
+))]
 pub(super) async fn change_password(
     request: HttpRequest,
     payload: web::Payload,

@@ -7,9 +7,16 @@ use aquaware_core::service::SessionCursor;
 use super::response::{self, Me, SessionItem, SessionList};
 use crate::error_code::ErrorCode;
 use crate::problem::{FieldError, Problem};
+#[cfg(feature = "documents")]
+use crate::schema::{self, errors};
 use crate::state::State;
 
 /// `GET /auth/me`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    get, path = "/auth/me", tag = schema::ACCOUNTS, summary = "The caller's account",
+    responses((status = 200, description = "The account, and the session of the access token.", body = Me)),
+    security(("access_token" = [])),
+))]
 pub(super) async fn me(
     request: HttpRequest,
     state: web::Data<State>,
@@ -26,6 +33,15 @@ pub(super) async fn me(
 }
 
 /// `GET /auth/sessions`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    get, path = "/auth/sessions", tag = schema::SESSIONS, summary = "The live sessions of the account",
+    description = "Newest first. The list does not show when another session was last refreshed within the last two retry windows.",
+    params(("limit" = Option<u32>, Query, minimum = 1, description = "How many sessions a page has: 50 by default. Values above 100 count as 100."),
+        ("cursor" = Option<String>, Query, description = "`next` of the previous page.")),
+    responses((status = 200, description = "A page of the list.", body = SessionList)),
+    security(("access_token" = [])),
+    extensions(("x-errors" = json!(errors![InvalidRequest]))),
+))]
 pub(super) async fn sessions(
     request: HttpRequest,
     state: web::Data<State>,
@@ -90,6 +106,13 @@ fn limit(text: &str) -> Option<u32> {
 }
 
 /// `DELETE /auth/sessions/{id}`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    delete, path = "/auth/sessions/{id}", tag = schema::SESSIONS, summary = "End a session",
+    params(("id" = String, Path, description = "The id of one of the caller's live sessions.")),
+    responses((status = 204, description = "The session has ended.", headers(("Set-Cookie" = String, description = "For a client with the transport `cookie`: clears the cookie.")))),
+    security(("access_token" = [])),
+    extensions(("x-errors" = json!(errors![NotFound]))),
+))]
 pub(super) async fn end_session(
     request: HttpRequest,
     id: web::Path<String>,

@@ -16,10 +16,25 @@ use crate::error_code::ErrorCode;
 use crate::login;
 use crate::narrowing::Narrowing;
 use crate::problem::{FieldError, Problem};
+#[cfg(feature = "documents")]
+use crate::schema::{self, errors};
 use crate::state::{State, retry_key};
 use crate::token_response;
 
 /// `POST /auth/refresh`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/auth/refresh", tag = schema::SESSIONS, summary = "Renew the tokens of a session",
+    description = "The presented token is superseded. A retry with the same `Idempotency-Key`, or within the retry window of the client, gets the same refresh token again; any other use of a superseded token ends the session.",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        pattern = "^[!-~]+$", description = "A retry with the key of the first use gets the same refresh token again. Keys shorter than 16 characters are ignored.")),
+    request_body = schema::Refresh,
+    responses((status = 200, description = "The new tokens.", body = schema::TokenResponse,
+        headers(("Set-Cookie" = String, description = "For a client with the transport `cookie`: its refresh token.")))),
+    security((), ("refresh_cookie" = [])),
+    extensions(("x-errors" = json!(errors![InvalidRequest, InvalidTarget, InvalidRefreshToken,
+        RefreshTokenExpired, RefreshTokenReused, SessionRevoked, ClientNotAllowed, CrossSite,
+        RateLimited, ClockUnreliable]))),
+))]
 pub(super) async fn refresh(
     request: HttpRequest,
     payload: web::Payload,
@@ -90,6 +105,14 @@ async fn renew(
 /// A token in the body is explicit and ends only its session. Browsers send the cookie
 /// automatically, so next to a cookie the session of a bearer token ends too: after a logout, the
 /// user must not stay logged in through the other token.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/auth/logout", tag = schema::SESSIONS, summary = "End the session",
+    description = "The session of the refresh token in the body, otherwise of the cookie and of the access token.",
+    request_body = schema::LogOut,
+    responses((status = 204, description = "The session has ended, now or earlier.", headers(("Set-Cookie" = String, description = "For a client with the transport `cookie`: clears the cookie.")))),
+    security((), ("refresh_cookie" = []), ("access_token" = [])),
+    extensions(("x-errors" = json!(errors![InvalidRequest, InvalidToken, CrossSite]))),
+))]
 pub(super) async fn log_out(
     request: HttpRequest,
     payload: web::Payload,
@@ -134,6 +157,15 @@ pub(super) async fn log_out(
 }
 
 /// `POST /auth/logout-all`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/auth/logout-all", tag = schema::SESSIONS, summary = "End all sessions of the account",
+    responses((status = 200, description = "All sessions have ended, the caller's own included.",
+            body = response::Revoked, headers(("Set-Cookie" = String, description = "For a client with the transport `cookie`: clears the cookie."))),
+        (status = 202, description = "Some sessions have ended; the others end in the background.",
+            body = response::Revoked, headers(("Set-Cookie" = String, description = "For a client with the transport `cookie`: clears the cookie.")))),
+    security(("access_token" = [])),
+    extensions(("x-errors" = json!(errors![InvalidRequest, UnsupportedMediaType, PayloadTooLarge]))),
+))]
 pub(super) async fn log_out_all(
     request: HttpRequest,
     payload: web::Payload,

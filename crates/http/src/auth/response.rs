@@ -9,11 +9,18 @@ use serde::Serialize;
 
 /// A new account.
 #[derive(Serialize)]
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "documents", schema(as = Account))]
 pub(super) struct NewAccount<'a> {
+    #[cfg_attr(feature = "documents", schema(example = "52ef5b99-ba1f-4155-b704-f706a578e64d"))]
     id: &'a str,
+    #[cfg_attr(feature = "documents", schema(example = "ann@example.com"))]
     email: &'a str,
+    #[cfg_attr(feature = "documents", schema(required = true))]
     first_name: Option<&'a str>,
+    #[cfg_attr(feature = "documents", schema(required = true))]
     last_name: Option<&'a str>,
+    #[cfg_attr(feature = "documents", schema(format = "date-time"))]
     created_at: String,
 }
 
@@ -31,24 +38,47 @@ impl<'a> From<&'a Account> for NewAccount<'a> {
 
 /// The caller's account and current session.
 #[derive(Serialize)]
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
 pub(super) struct Me<'a> {
     #[serde(flatten)]
     pub(super) account: NewAccount<'a>,
+    #[cfg_attr(
+        feature = "documents",
+        schema(pattern = "^[A-Za-z0-9_-]{22}$", example = "pgfByQvECyoRTrftHjtwDA")
+    )]
     pub(super) session_id: String,
+    /// The extra claims of the access tokens of the account.
+    #[cfg_attr(feature = "documents", schema(value_type = Object))]
     pub(super) claims: &'a ExtraClaims,
 }
 
 /// A session in the list.
 #[derive(Serialize)]
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "documents", schema(as = Session))]
 pub(super) struct SessionItem<'a> {
+    #[cfg_attr(
+        feature = "documents",
+        schema(pattern = "^[A-Za-z0-9_-]{22}$", example = "pgfByQvECyoRTrftHjtwDA")
+    )]
     id: String,
+    #[cfg_attr(feature = "documents", schema(example = "web"))]
     client_id: &'a str,
+    #[cfg_attr(feature = "documents", schema(required = true))]
     device_name: Option<&'a str>,
+    /// The address of the login, as the server records it: by default the network only.
+    #[cfg_attr(feature = "documents", schema(required = true, example = "203.0.113.0/24"))]
     ip: Option<&'a str>,
+    #[cfg_attr(feature = "documents", schema(required = true))]
     user_agent: Option<&'a str>,
+    #[cfg_attr(feature = "documents", schema(format = "date-time"))]
     created_at: String,
+    /// The last use that may be shown.
+    #[cfg_attr(feature = "documents", schema(format = "date-time"))]
     last_used_at: String,
+    #[cfg_attr(feature = "documents", schema(format = "date-time"))]
     expires_at: String,
+    /// Whether this is the session of the access token.
     current: bool,
 }
 
@@ -70,17 +100,22 @@ impl<'a> From<&'a SessionView> for SessionItem<'a> {
 
 /// A page of the list of sessions.
 #[derive(Serialize)]
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
 pub(super) struct SessionList<'a> {
     pub(super) sessions: Vec<SessionItem<'a>>,
+    /// The `cursor` of the next page; absent on the last one.
+    #[cfg_attr(feature = "documents", schema(nullable = false))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<String>,
 }
 
 /// The number of revoked sessions.
 #[derive(Serialize)]
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
 pub(super) struct Revoked {
     pub(super) revoked: usize,
     /// `true` if others are still to be ended.
+    #[cfg_attr(feature = "documents", schema(required = false))]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     remaining: bool,
 }

@@ -12,12 +12,27 @@ use crate::bearer;
 use crate::body::oauth::OauthForm;
 use crate::oauth_error::OauthError;
 use crate::problem::Problem;
+#[cfg(feature = "documents")]
+use crate::schema::{self, errors, oauth_errors};
 use crate::state::State;
 
 /// The scope with which a bearer may introspect tokens.
 const SCOPE: &str = "introspect";
 
 /// Describes a token to a confidential client, or to a bearer with [`SCOPE`].
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/oauth2/introspect", tag = schema::OAUTH, summary = "Describe a token",
+    description = "For confidential clients, and for bearers of an access token with the scope `introspect`, to which refresh tokens are inactive (RFC 7662).",
+    request_body(content = schema::Introspect, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The claims of an active token, or only `active`.",
+        body = schema::Introspection)),
+    security(("client_secret" = []), ("access_token" = []), ()),
+    extensions(
+        ("x-errors" = json!(errors![InvalidRequest, InvalidToken, InsufficientScope, RateLimited,
+            Overloaded])),
+        ("x-oauth-errors" = json!(oauth_errors![InvalidRequest, InvalidClient])),
+    ),
+))]
 pub(super) async fn introspect(
     request: HttpRequest,
     payload: web::Payload,

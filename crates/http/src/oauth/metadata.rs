@@ -15,6 +15,8 @@ use crate::error_code::ErrorCode;
 use crate::key_set::cache_control;
 use crate::origin::path_of;
 use crate::problem::Problem;
+#[cfg(feature = "documents")]
+use crate::schema;
 use crate::state::State;
 use crate::status_lists;
 
@@ -26,31 +28,38 @@ pub(super) const OPENID_PATH: &str = "/.well-known/openid-configuration";
 
 /// The metadata with the members that readers of OpenID Connect Discovery 1.0 §3 require.
 #[derive(Serialize)]
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
 struct OpenidMetadata<'a> {
     #[serde(flatten)]
     metadata: Metadata<'a>,
+    #[cfg_attr(feature = "documents", schema(value_type = Vec<String>))]
     subject_types_supported: [&'static str; 1],
     /// The algorithm of access tokens, because there are no ID tokens.
     id_token_signing_alg_values_supported: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
 struct Metadata<'a> {
     issuer: &'a str,
     token_endpoint: String,
     jwks_uri: String,
     revocation_endpoint: String,
     introspection_endpoint: String,
+    #[cfg_attr(feature = "documents", schema(value_type = Vec<String>))]
     /// Required (RFC 8414 §2); empty without an authorization endpoint.
     response_types_supported: [&'static str; 0],
     grant_types_supported: Vec<&'static str>,
+    #[cfg_attr(feature = "documents", schema(required = false))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<String>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    #[cfg_attr(feature = "documents", schema(required = false))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     /// draft-ietf-oauth-status-list-20 §9.3; present if the tokens of some client have a status.
+    #[cfg_attr(feature = "documents", schema(nullable = false))]
     #[serde(skip_serializing_if = "Option::is_none")]
     status_list_aggregation_endpoint: Option<String>,
 }
@@ -85,7 +94,7 @@ impl<'a> Metadata<'a> {
 }
 
 /// The grants that at least one client may use at the token endpoint.
-fn grants(policy: &TokenPolicy) -> Vec<&'static str> {
+pub(crate) fn grants(policy: &TokenPolicy) -> Vec<&'static str> {
     let allowed = |grant: &Grant| policy.clients().any(|client| client.allows(*grant));
     let oauth = Grant::ALL.into_iter().filter(|grant| *grant != Grant::Login);
     oauth.filter(allowed).map(Grant::as_str).collect()
@@ -103,6 +112,11 @@ fn scopes(policy: &TokenPolicy) -> Vec<String> {
 }
 
 /// Returns the metadata, also with the path of the issuer behind the well-known one.
+#[cfg_attr(feature = "documents", utoipa::path(
+    get, path = "/.well-known/oauth-authorization-server", tag = schema::DISCOVERY,
+    summary = "The metadata of the issuer (RFC 8414)",
+    responses((status = 200, description = "What is switched on.", body = Metadata, headers(("Cache-Control" = String), ("Access-Control-Allow-Origin" = String, description = "`*`")))),
+))]
 pub(super) async fn metadata(
     request: HttpRequest,
     state: web::Data<State>,
@@ -114,6 +128,13 @@ pub(super) async fn metadata(
 
 /// Returns the metadata with the members of OpenID Connect, also with the path of the issuer in
 /// front of the well-known one.
+#[cfg_attr(feature = "documents", utoipa::path(
+    get, path = "/.well-known/openid-configuration", tag = schema::DISCOVERY,
+    summary = "The metadata for readers of OpenID Connect Discovery",
+    description = "The issuer issues no ID tokens.",
+    responses((status = 200, description = "The metadata, with the members that such readers require.",
+        body = OpenidMetadata, headers(("Cache-Control" = String), ("Access-Control-Allow-Origin" = String, description = "`*`")))),
+))]
 pub(super) async fn openid_metadata(
     request: HttpRequest,
     state: web::Data<State>,

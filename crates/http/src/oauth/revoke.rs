@@ -7,12 +7,25 @@ use aquaware_core::service::RevokeError;
 use super::client;
 use crate::body::oauth::OauthForm;
 use crate::oauth_error::{OauthError, OauthErrorCode};
+#[cfg(feature = "documents")]
+use crate::schema::{self, errors, oauth_errors};
 use crate::state::State;
 
 /// Ends the session of an access or refresh token. `token_type_hint` is ignored, because the token
 /// contains its type.
 ///
 /// A public client may omit its id: the holder of a token could do worse than revoke it.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/oauth2/revoke", tag = schema::OAUTH, summary = "Revoke a token",
+    description = "Ends the session of the token (RFC 7009). The response is the same for unknown tokens. A public client may omit its id.",
+    request_body(content = schema::Revoke, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The token is invalid from now on. There is no body.")),
+    security((), ("client_secret" = [])),
+    extensions(
+        ("x-errors" = json!(errors![RateLimited, Overloaded])),
+        ("x-oauth-errors" = json!(oauth_errors![InvalidRequest, InvalidClient, InvalidGrant])),
+    ),
+))]
 pub(super) async fn revoke(
     request: HttpRequest,
     payload: web::Payload,

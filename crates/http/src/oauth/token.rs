@@ -10,10 +10,27 @@ use crate::body::oauth::OauthForm;
 use crate::login;
 use crate::narrowing::Narrowing;
 use crate::oauth_error::{OauthError, OauthErrorCode};
+#[cfg(feature = "documents")]
+use crate::schema::{self, errors, oauth_errors};
 use crate::state::{State, retry_key};
 use crate::token_response;
 
 /// Dispatches to the requested grant.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/oauth2/token", tag = schema::OAUTH, summary = "Request tokens",
+    description = "Public clients send their `client_id`; confidential ones authenticate with HTTP Basic or with `client_secret`.",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        pattern = "^[!-~]+$", description = "A retry with the key of the first use gets the same refresh token again. Keys shorter than 16 characters are ignored.")),
+    request_body(content = schema::TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The tokens.", body = schema::TokenResponse,
+        headers(("Pragma" = String, description = "`no-cache`")))),
+    security((), ("client_secret" = [])),
+    extensions(
+        ("x-errors" = json!(errors![AccountLocked, RateLimited, Overloaded, ClockUnreliable])),
+        ("x-oauth-errors" = json!(oauth_errors![InvalidRequest, InvalidClient, InvalidGrant,
+            UnauthorizedClient, UnsupportedGrantType, InvalidScope, InvalidTarget])),
+    ),
+))]
 pub(super) async fn token(
     request: HttpRequest,
     payload: web::Payload,

@@ -124,9 +124,15 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
         ),
         grace: GRACE,
     };
+    let with_documents = config.documents;
     let engine = Engine::start(public_listener, options, move || {
         App::new()
             .configure(|app| routes.configure(app))
+            .configure(|app| {
+                if with_documents {
+                    routes.configure_documents(app);
+                }
+            })
             .default_service(web::to(not_found))
             .wrap(routes.middleware())
     })

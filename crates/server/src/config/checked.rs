@@ -32,6 +32,8 @@ pub(crate) struct Config {
     issuer: Option<Issuer>,
     /// The base of relative paths. It may not exist yet.
     pub(crate) data_dir: PathBuf,
+    /// Whether `/openapi.json` and `/docs` are served.
+    pub(crate) documents: bool,
     pub(crate) listen: Listen,
     pub(crate) store: Stores,
     pub(crate) keys: Keys,

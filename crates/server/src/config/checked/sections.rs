@@ -23,6 +23,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     let base = data_dir.clone().unwrap_or_else(|| directory.to_owned());
     reader.base.clone_from(&base);
     let issuer = reader.optional(&Key::plain("issuer"), parse::issuer);
+    let documents = reader.read("documents", parse::boolean);
     let listen = listen(reader, &base);
     let public = listen.as_ref().map(|listen| listen.public);
     check_wildcard(reader, &issuer, public);
@@ -41,6 +42,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     Some(Config {
         issuer: issuer?,
         data_dir: data_dir?,
+        documents: documents?,
         listen: listen?,
         store: store?,
         keys: keys?,
