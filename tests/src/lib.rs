@@ -48,7 +48,7 @@ pub use random::Random;
 pub use raw::{exchange, hang_up};
 pub use response::Response;
 pub use server::{Server, Stopped};
-pub use setup::{ISSUER, Setup};
+pub use setup::{ISSUER, Setup, free_address};
 pub use status::{StatusEntry, StatusListToken};
 pub use store::Store;
 pub use time::{pause, until, wait_for};

@@ -145,7 +145,8 @@ impl Setup {
         clippy::disallowed_methods,
         reason = "settings of the caller must not reach the program"
     )]
-    pub(crate) fn command(&self) -> Command {
+    #[must_use]
+    pub fn command(&self) -> Command {
         let mut command = Command::new(program::path());
         let _ = command.current_dir(self.path());
         for (name, _) in std::env::vars_os() {
@@ -173,7 +174,8 @@ fn variable(key: &str) -> String {
 ///
 /// It is below the range of outgoing connections, and each is used once per process, so that no
 /// other test takes it before the server starts.
-pub(crate) fn free_address() -> SocketAddr {
+#[must_use]
+pub fn free_address() -> SocketAddr {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -4,6 +4,7 @@
 //! `tests/interop`, which decide what is checked. This command installs the libraries, starts a
 //! server for each script, and passes its address and secrets as environment variables.
 
+mod accepted;
 mod environment;
 mod language;
 mod node;
@@ -16,6 +17,7 @@ mod tools;
 use std::path::Path;
 
 use crate::error::TaskError;
+use crate::interop::accepted::Accepted;
 use crate::interop::environment::Environment;
 use crate::interop::language::Language;
 use crate::interop::node::Node;
@@ -25,6 +27,7 @@ use crate::interop::tally::Tally;
 use crate::packages::Permission;
 use crate::program;
 use crate::report::Report;
+use crate::tool;
 
 /// The program, as `cargo xtask test` builds it: a small test among the targets makes cargo settle
 /// on the same features, so that neither command has to build everything again.
@@ -36,9 +39,10 @@ const TARGETS: [&str; 4] = ["--bin", "aquaware", "--test", "servers"];
 /// Something is missing and cannot be installed, or a check failed.
 pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
     let mut report = Report::default();
-    let mut tally = Tally::default();
+    let (mut tally, mut accepted) = (Tally::default(), Accepted::default());
     let program = report.step("build", || program::build(&TARGETS));
-    let tools = report.step("tools", || tools::ensure(permission));
+    let tools = report.step("tools", || tool::ensure(&tools::TOOLS, permission));
+    report.step("proxies", || tool::ensure(&tool::PROXIES, permission));
     let python = tools.and_then(|()| report.step("Python packages", Python::prepare));
     let node = tools.and_then(|()| report.step("Node packages", Node::prepare));
     for suite in &SUITES {
@@ -48,13 +52,17 @@ pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
         };
         match (&program, environment) {
             (Some(program), Some(environment)) => {
-                let _ = report.step(suite.name, || drive(suite, program, environment, &mut tally));
+                let found = (&mut tally, &mut accepted);
+                let _ = report.step(suite.name, || drive(suite, program, environment, found));
             }
             _ => {
                 tally.fail();
                 report.skip(suite.name, "its requirements are missing");
             }
         }
+    }
+    if tally.is_success() {
+        report.step("docs/interop.md", || accepted.update_page());
     }
     if report.finish().is_ok() && tally.is_success() {
         println!("{tally}");
@@ -68,10 +76,10 @@ fn drive(
     suite: &Suite,
     program: &Path,
     environment: &dyn Environment,
-    total: &mut Tally,
+    (total, accepted): (&mut Tally, &mut Accepted),
 ) -> Result<(), TaskError> {
     let tally = server::Server::start(program, suite.algorithm).and_then(|server| {
-        let tally = suites::run(suite, environment, &server)?;
+        let tally = suites::run(suite, environment, &server, accepted)?;
         if !tally.is_success() {
             eprintln!("{}", server.log());
         }

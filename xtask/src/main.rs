@@ -23,6 +23,7 @@ mod semver;
 mod stores;
 mod test;
 mod tidy;
+mod tool;
 mod tree;
 
 use std::process::ExitCode;

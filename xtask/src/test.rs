@@ -11,7 +11,8 @@ use aquaware_servers::Kind;
 use crate::error::TaskError;
 use crate::packages::Permission;
 use crate::report::Report;
-use crate::{cargo, program, stores};
+use crate::tool::PROXIES;
+use crate::{cargo, program, stores, tool};
 
 /// The variable through which the end-to-end tests find the program.
 const PROGRAM: &str = "AQUAWARE_BIN";
@@ -24,6 +25,7 @@ pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
     let mut report = Report::default();
     // If this fails, the tests that need no server still run, but the command fails.
     report.step("stores", || stores::ensure(&Kind::ALL, permission));
+    report.step("proxies", || tool::ensure(&PROXIES, permission));
     match report.step("build", || program::build(&["--bins", "--tests"])) {
         Some(program) => {
             let targets = ["--lib", "--bins", "--tests", "--examples"];

@@ -18,8 +18,13 @@ fn respond(body: &TokenResponse<'_>) -> HttpResponse {
 }
 
 /// The tokens of a session, in the body.
-pub(crate) fn in_body(granted: &Granted, now: Timestamp) -> HttpResponse {
+fn in_body(granted: &Granted, now: Timestamp) -> HttpResponse {
     respond(&granted.response(now))
+}
+
+/// The tokens of a session, for OAuth clients.
+pub(crate) fn for_oauth(granted: &Granted, now: Timestamp) -> HttpResponse {
+    respond(&granted.oauth_response(now))
 }
 
 /// The tokens of a session, with the refresh token in the body or in a cookie.

@@ -9,6 +9,7 @@ mod clients;
 mod config;
 mod context;
 mod error;
+mod guard;
 mod input;
 mod keys;
 mod output;
@@ -75,6 +76,7 @@ fn dispatch(command: Command, mut context: Context<'_, '_>) -> Result<(), Comman
         Command::Token { command } => token::run(command, &mut context),
         Command::Clients { command } => clients::run(command, json, context.output),
         Command::Config { command } => config::run(command, request, json, context.output),
+        Command::Guard { arguments } => guard::run(&arguments, json),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "aquaware", &mut script);

@@ -8,6 +8,7 @@ mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod engine;
+mod guard;
 mod telemetry;
 mod tls;
 

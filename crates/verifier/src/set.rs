@@ -33,6 +33,11 @@ impl IssuerSet {
         self.0.values()
     }
 
+    /// The only verifier, if there is one: it needs no choice.
+    pub(crate) fn only(&self) -> Option<&Arc<SingleVerifier>> {
+        self.members().next().filter(|_| self.0.len() == 1)
+    }
+
     /// The verifier for the issuer that the token claims to be from.
     pub(crate) fn find(&self, token: &str) -> Result<&Arc<SingleVerifier>, VerifyError> {
         let issuer = unverified_issuer(token)?;

@@ -44,7 +44,11 @@ impl Verifier {
             Inner::Single(single) => vec![single],
             Inner::Set(set) => set.members().cloned().collect(),
         });
-        Ok(Self(Inner::Set(Arc::new(IssuerSet::new(singles)?))))
+        let set = IssuerSet::new(singles)?;
+        Ok(Self(match set.only() {
+            Some(single) => Inner::Single(Arc::clone(single)),
+            None => Inner::Set(Arc::new(set)),
+        }))
     }
 
     /// Verifies `token` with the cached keys and status lists. Never waits.

@@ -29,6 +29,7 @@ mod crash;
 mod demo;
 mod documents;
 mod events;
+mod guard;
 mod hostile;
 mod journey;
 mod keys_under_load;

@@ -35,7 +35,9 @@ fn the_response_equals_that_of_the_first_party_route() {
         let body = response.json();
         body.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
     };
-    assert_eq!(members(&response), members(&again));
+    let mut shared = members(&response);
+    shared.retain(|name| !["refresh_token_timeout", "authorization_expires_in"].contains(&&**name));
+    assert_eq!(shared, members(&again));
     let next = Tokens::of(&response);
     assert_eq!(Tokens::of(&again).refresh, next.refresh);
     assert_eq!((next.session.as_str(), next.generation()), (tokens.session.as_str(), 2));
@@ -45,6 +47,22 @@ fn the_response_equals_that_of_the_first_party_route() {
     assert_eq!(claims["client_id"], "web");
     assert_eq!(claims["auth_time"], Jws::read(&tokens.access).claims["auth_time"]);
     client.me(&next.access).is(200);
+}
+
+/// draft-ietf-oauth-refresh-token-expiration-03.
+#[test]
+fn the_lifetimes_of_the_refresh_token_and_of_the_session_are_told() {
+    let setup = setup().set("clients.web.refresh_lifetime", "30d");
+    let server = setup.set("clients.web.session_lifetime", "40d").start();
+    let client = server.client();
+    let tokens = session_of(&client, "web", "");
+    let body = granted(refresh(&client, WEB, tokens.refresh())).json();
+    assert_eq!(body["refresh_token_timeout"], body["refresh_expires_in"]);
+    assert!(
+        (30 * 86_400 - 5..=30 * 86_400).contains(&body["refresh_token_timeout"].as_u64().unwrap())
+    );
+    let ends_in = body["authorization_expires_in"].as_u64().unwrap();
+    assert!((40 * 86_400 - 5..=40 * 86_400).contains(&ends_in), "{ends_in}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use crate::error::TaskError;
+use crate::interop::accepted::Accepted;
 use crate::interop::environment::Environment;
 use crate::interop::language::Language;
 use crate::interop::server::Server;
@@ -28,13 +29,14 @@ const fn node(name: &'static str, script: &'static str, algorithm: &'static str)
 }
 
 /// All scripts. Those that verify tokens do so for every algorithm with public keys.
-pub(super) const SUITES: [Suite; 16] = [
+pub(super) const SUITES: [Suite; 29] = [
     python("PyJWT, EdDSA", "pyjwt_keys.py", "EdDSA"),
     python("PyJWT, ES256", "pyjwt_keys.py", "ES256"),
     python("PyJWT, RS256", "pyjwt_keys.py", "RS256"),
     python("Authlib", "authlib_sessions.py", "EdDSA"),
     python("requests-oauthlib", "requests_oauthlib_sessions.py", "EdDSA"),
     node("jose, EdDSA", "jose_keys.mjs", "EdDSA"),
+    node("jose, Ed25519", "jose_keys.mjs", "Ed25519"),
     node("jose, ES256", "jose_keys.mjs", "ES256"),
     node("jose, RS256", "jose_keys.mjs", "RS256"),
     node("oauth4webapi, EdDSA", "oauth4webapi_client.mjs", "EdDSA"),
@@ -45,6 +47,18 @@ pub(super) const SUITES: [Suite; 16] = [
     node("status lists, ES256", "status_lists.mjs", "ES256"),
     python("schemathesis", "schemathesis_document.py", "EdDSA"),
     node("Swagger UI", "swagger_ui.mjs", "EdDSA"),
+    python("proxies, EdDSA", "guard_proxies.py", "EdDSA"),
+    python("proxies, Ed25519", "guard_proxies.py", "Ed25519"),
+    python("proxies, ES256", "guard_proxies.py", "ES256"),
+    python("proxies, RS256", "guard_proxies.py", "RS256"),
+    python("Python, EdDSA", "accepted.py", "EdDSA"),
+    python("Python, Ed25519", "accepted.py", "Ed25519"),
+    python("Python, ES256", "accepted.py", "ES256"),
+    python("Python, RS256", "accepted.py", "RS256"),
+    node("Node, EdDSA", "accepted.mjs", "EdDSA"),
+    node("Node, Ed25519", "accepted.mjs", "Ed25519"),
+    node("Node, ES256", "accepted.mjs", "ES256"),
+    node("Node, RS256", "accepted.mjs", "RS256"),
 ];
 
 /// Runs the script against this server, prints its output, and counts its checks.
@@ -55,6 +69,7 @@ pub(super) fn run(
     suite: &Suite,
     environment: &dyn Environment,
     server: &Server,
+    accepted: &mut Accepted,
 ) -> Result<Tally, TaskError> {
     let failed = |source| TaskError::io(format!("cannot run {}", suite.script))(source);
     let mut command = environment.command(Path::new(suite.script));
@@ -71,6 +86,7 @@ pub(super) fn run(
         }
     }
     let status = child.wait().map_err(failed)?;
+    accepted.read(&written);
     Ok(Tally::of(&written, status.success()))
 }
 

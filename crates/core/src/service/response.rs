@@ -26,6 +26,13 @@ pub struct TokenResponse<'a> {
     /// The lifetime of the refresh token, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_expires_in: Option<u64>,
+    /// How long the refresh token may be held without exchanging it, in seconds
+    /// (draft-ietf-oauth-refresh-token-expiration-03). Only at OAuth token endpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token_timeout: Option<u64>,
+    /// The rest of the session's absolute lifetime, in seconds, from the same draft.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_expires_in: Option<u64>,
     /// The session; `None` for a token that a client obtained for itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
@@ -47,6 +54,8 @@ impl<'a> TokenResponse<'a> {
             expires_in: expires_at.seconds_after(now),
             refresh_token: None,
             refresh_expires_in: None,
+            refresh_token_timeout: None,
+            authorization_expires_in: None,
             session_id: None,
             scope: (!scope.is_empty()).then_some(scope),
         }
@@ -78,6 +87,21 @@ impl Granted {
             refresh_expires_in: refresh.map(|it| it.expires_at.seconds_after(now)),
             session_id: Some(self.session.id),
             ..TokenResponse::new(&self.access, self.access_expires_at, &self.scope, now)
+        }
+    }
+}
+
+impl Granted {
+    /// The response of an OAuth token endpoint. With a refresh token, it also has the members of
+    /// draft-ietf-oauth-refresh-token-expiration.
+    #[must_use]
+    pub fn oauth_response(&self, now: Timestamp) -> TokenResponse<'_> {
+        let response = self.response(now);
+        let ends_in = self.session.ends_at.seconds_after(now);
+        TokenResponse {
+            refresh_token_timeout: response.refresh_expires_in,
+            authorization_expires_in: response.refresh_expires_in.map(|_| ends_in),
+            ..response
         }
     }
 }

@@ -92,7 +92,7 @@ impl TokenRequest<'_> {
         let request = RefreshRequest { token, presenter, scope, retry_key, device };
         let granted = self.state.renew(&self.context, request).await?;
         let granted = narrowing.apply(self.state, &self.context, granted)?;
-        Ok(token_response::in_body(&granted, self.context.now))
+        Ok(token_response::for_oauth(&granted, self.context.now))
     }
 
     /// RFC 6749 §4.4.
@@ -129,7 +129,7 @@ impl TokenRequest<'_> {
         };
         let granted = login::log_in(self.state, &self.context, login).await?;
         let granted = narrowing.apply(self.state, &self.context, granted)?;
-        Ok(token_response::in_body(&granted, self.context.now))
+        Ok(token_response::for_oauth(&granted, self.context.now))
     }
 
     async fn authenticate(&self) -> Result<&ClientProfile, OauthError> {

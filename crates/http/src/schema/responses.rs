@@ -22,6 +22,12 @@ pub(crate) struct TokenResponse {
     /// The lifetime of the refresh token, in seconds.
     #[schema(nullable = false, minimum = 0, example = 2592000)]
     refresh_expires_in: Option<u64>,
+    /// How long the refresh token may be held, in seconds. Only at `/oauth2/token`.
+    #[schema(nullable = false, minimum = 0, example = 2592000)]
+    refresh_token_timeout: Option<u64>,
+    /// The rest of the session's absolute lifetime, in seconds. Only at `/oauth2/token`.
+    #[schema(nullable = false, minimum = 0, example = 31536000)]
+    authorization_expires_in: Option<u64>,
     /// Absent with the grant `client_credentials`.
     #[schema(nullable = false, pattern = "^[A-Za-z0-9_-]{22}$")]
     session_id: Option<String>,

@@ -1,6 +1,7 @@
 //! The commands and options, with their help texts.
 
 mod accounts;
+mod guard;
 mod keys;
 mod sessions;
 mod store;
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(super) use self::accounts::{AccountsCommand, ImportFormat, PasswordSource};
+pub(super) use self::guard::GuardArguments;
 pub(super) use self::keys::{KeyType, KeysCommand};
 pub(super) use self::sessions::SessionsCommand;
 pub(super) use self::store::StoreCommand;
@@ -137,6 +139,20 @@ pub(super) enum Command {
         /// The command
         #[command(subcommand)]
         command: ClientsCommand,
+    },
+
+    /// Check access tokens for a reverse proxy
+    ///
+    /// Answers the requests of nginx (`auth_request`), Caddy and Traefik (`forward_auth`), Envoy
+    /// (`ext_authz`) and HAProxy: 200 with headers that say who calls, or 401 or 403 with a challenge.
+    /// Verifies tokens of any issuer offline. Reads no configuration and has no store. Serves until
+    /// SIGTERM or SIGINT.
+    #[command(after_help = "Example: aquaware guard --issuer https://auth.example.com \
+        --audience tanks --scope tanks:read")]
+    Guard {
+        /// The options
+        #[command(flatten)]
+        arguments: Box<GuardArguments>,
     },
 
     /// Print a completion script for a shell

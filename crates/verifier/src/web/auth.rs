@@ -73,6 +73,12 @@ impl BearerAuth {
         Ok(Self { scope: Scope::parse(scope)?, ..self })
     }
 
+    /// Also requires this scope. Replaces an earlier one.
+    #[must_use]
+    pub fn requires(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
     /// Lets a request wait for keys and its status list, as
     /// [`Verifier::verify_waiting`] does, instead of rejecting it immediately.
     #[must_use]
@@ -100,6 +106,23 @@ impl BearerAuth {
         style.content_type = content_type;
         style.body = Arc::new(body);
         self
+    }
+
+    /// Checks a request in a framework that has no layer here: the values of its `Authorization`
+    /// headers, and its query, in which a second token would be an error.
+    ///
+    /// # Errors
+    /// The rejection to respond with; also if there is no token.
+    pub async fn authenticate<'a>(
+        &self,
+        authorizations: impl IntoIterator<Item = &'a [u8]>,
+        query: Option<&str>,
+    ) -> Result<Bearer, Rejection> {
+        let result = match self.check_optional(authorizations, query) {
+            Checked::Done(result) => result,
+            Checked::MayWait(token) => self.check_waiting(&token).await,
+        };
+        result?.ok_or_else(|| self.missing_token())
     }
 
     /// The metadata, if this is a request for it.
