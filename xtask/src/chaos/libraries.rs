@@ -1,6 +1,7 @@
 //! The client libraries: their tests, and their drivers in a storm.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cargo;
@@ -13,6 +14,10 @@ const TIMEOUT: &str = "300";
 
 /// Begins the path of a program that was built beside the server.
 const BUILT: &str = "built:";
+/// Begins the path of a program in [`directory`], where the tests leave it.
+const MADE: &str = "made:";
+/// The variable that names the directory to the tests.
+const DIRECTORY: &str = "CHAOS_BUILD";
 
 /// A client library. The command lines run in its directory.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +30,7 @@ pub(super) struct Library {
 }
 
 /// All of them.
-pub(super) const LIBRARIES: [Library; 2] = [
+pub(super) const LIBRARIES: [Library; 4] = [
     Library {
         name: "JavaScript",
         directory: "clients/js",
@@ -38,7 +43,24 @@ pub(super) const LIBRARIES: [Library; 2] = [
         tests: &[],
         driver: &["built:client-driver"],
     },
+    Library {
+        name: "Arduino",
+        directory: "clients/arduino",
+        tests: &["sh", "test/run.sh"],
+        driver: &["made:arduino-driver"],
+    },
+    Library {
+        name: "Python",
+        directory: "examples/clients/python",
+        tests: &["sh", "test.sh"],
+        driver: &["made:venv/bin/python", "-B", "chaos.py"],
+    },
 ];
+
+/// Where tests build programs and install libraries.
+pub(super) fn directory() -> PathBuf {
+    cargo::root().join("target").join("chaos")
+}
 
 impl Library {
     /// Runs its tests against the program.
@@ -50,7 +72,9 @@ impl Library {
             return Ok(());
         }
         let line = ["timeout", "--foreground", TIMEOUT].iter().chain(self.tests);
-        cargo::run(self.command(line, program).env(PROGRAM, program))
+        let directory = directory();
+        fs::create_dir_all(&directory).map_err(TaskError::io("cannot create target/chaos"))?;
+        cargo::run(self.command(line, program).env(PROGRAM, program).env(DIRECTORY, directory))
     }
 
     /// The command that runs its driver; see [`storm`](crate::chaos::storm).
@@ -60,9 +84,10 @@ impl Library {
 
     fn command<'a>(&self, mut line: impl Iterator<Item = &'a &'a str>, program: &Path) -> Command {
         let first = line.next().unwrap_or(&"false");
-        let mut command = match first.strip_prefix(BUILT) {
-            Some(name) => Command::new(program.with_file_name(name)),
-            None => Command::new(first),
+        let mut command = match (first.strip_prefix(BUILT), first.strip_prefix(MADE)) {
+            (Some(name), _) => Command::new(program.with_file_name(name)),
+            (None, Some(name)) => Command::new(directory().join(name)),
+            (None, None) => Command::new(first),
         };
         command.args(line).current_dir(cargo::root().join(self.directory));
         command
@@ -78,7 +103,7 @@ mod tests {
         for library in LIBRARIES {
             let directory = cargo::root().join(library.directory);
             let words = library.tests.iter().chain(library.driver);
-            for file in words.filter(|word| word.contains('.') && !word.starts_with(BUILT)) {
+            for file in words.filter(|word| word.contains('.') && !word.starts_with(MADE)) {
                 assert!(directory.join(file).is_file(), "{}: {file}", library.name);
             }
         }

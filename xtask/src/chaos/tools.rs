@@ -6,11 +6,16 @@ use crate::error::TaskError;
 use crate::packages::{Missing, Permission, install, unavailable};
 
 /// Programs, the command line that succeeds if they are there, and their packages.
-const TOOLS: [(&str, &[&str], &str); 1] = [(
-    "node",
-    &["node", "-e", "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)"],
-    "nodejs",
-)];
+const TOOLS: [(&str, &[&str], &str); 4] = [
+    ("g++", &["g++", "--version"], "g++"),
+    ("size", &["size", "--version"], "binutils"),
+    ("python3's venv", &["python3", "-c", "import venv, ensurepip"], "python3-venv"),
+    (
+        "node",
+        &["node", "-e", "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)"],
+        "nodejs",
+    ),
+];
 
 /// Installs the tools that are missing.
 ///

@@ -7,8 +7,8 @@ use crate::tidy::finding::Finding;
 use crate::tree::Tree;
 
 const PAGE: &str = "docs/conformance.md";
-/// Checks by clients of other projects, which are functions or texts of their scripts.
-const SCRIPTS: [&str; 2] = [".py", ".mjs"];
+/// Checks in other languages, which are functions or texts of their scripts.
+const SCRIPTS: [&str; 3] = [".py", ".mjs", ".cpp"];
 const MAX_LINE: usize = 200;
 
 /// Tests that are named but do not exist, and lines that are too long to read.
@@ -38,7 +38,12 @@ fn known_tests(tree: &Tree) -> BTreeSet<&str> {
 
 fn is_scripted(tree: &Tree, name: &str) -> bool {
     let mut scripts = SCRIPTS.into_iter().flat_map(|suffix| tree.with_suffix(suffix));
-    let forms = [format!("def {name}("), format!("\"{name}\""), format!("'{name}'")];
+    let forms = [
+        format!("def {name}("),
+        format!("void {name}("),
+        format!("\"{name}\""),
+        format!("'{name}'"),
+    ];
     scripts.any(|script| forms.iter().any(|form| script.text.contains(form)))
 }
 

@@ -1,0 +1,188 @@
+"""Keeps a session with an Aquaware server alive: an `httpx.Auth` in one file, to copy.
+
+    auth = Session("https://login.example.com", "session.json")
+    auth.login("ann@example.com", "seven blue snails")
+    httpx.get("https://login.example.com/auth/me", auth=auth)
+
+The rules are in docs/protocol.md. Threads and processes may share the file without a lock.
+"""
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import threading
+import time
+
+import httpx
+
+ENDS = {
+    "refresh_token_expired",  # not used in time
+    "refresh_token_reused",  # another party has a copy
+    "session_revoked",  # logout, password change, or reuse
+    "invalid_refresh_token",  # not one of this server
+}
+
+
+class LoggedOut(Exception):
+    """There is no session, or it has just ended: `args[0]` is the code, if there is one."""
+
+
+class Unavailable(Exception):
+    """Nothing was decided, or the outcome is unknown. The next call continues the attempt."""
+
+
+class Session(httpx.Auth):
+    """A session in a file. Adds the access token, and sends a request again once after a 401."""
+
+    def __init__(self, issuer, path, client_id="web", origins=(), patience=60, backoff=1, http=None):
+        """`http` sends logins and refreshes; it must have a time limit and follow no redirects."""
+        self.issuer, self.path, self.client_id = issuer.rstrip("/"), os.fspath(path), client_id
+        self.origins = {_origin(httpx.URL(url)) for url in (issuer, *origins)}
+        self.patience, self.backoff = patience, backoff
+        self._http = http or httpx.Client(timeout=10, follow_redirects=False)
+        self._lock = threading.Lock()  # one refresh in flight in this process
+        self._failures, self._not_before = 0, 0.0
+
+    def login(self, email, password, **more):
+        """Opens a session. Failures are not retried: httpx.HTTPStatusError has the answer."""
+        sent, body = _clocks(), {"email": email, "password": password, "client_id": self.client_id}
+        answer = self._http.post(self.issuer + "/auth/login", json={**body, **more})
+        self._store(answer.raise_for_status().json(), sent)
+
+    def logout(self):
+        """Forgets the session at once, then ends it at the server."""
+        record = self.load()
+        self.save(None)
+        if record:
+            body = {"refresh_token": record["refresh"]}
+            self._http.post(self.issuer + "/auth/logout", json=body).raise_for_status()
+
+    def token(self):
+        """A usable access token, renewed if 90 % of its life are over."""
+        record = self.load() or {}
+        return record["access"] if _is_fresh(record) else self.refresh(record.get("access"))
+
+    def refresh(self, rejected):
+        """Renews, unless the file has an access token other than `rejected`."""
+        end = time.monotonic() + self.patience
+        with self._lock:
+            while True:
+                pause = self._not_before - time.monotonic()
+                if time.monotonic() + pause > end:
+                    raise Unavailable()
+                time.sleep(max(0, pause))
+                record = self.load()  # another process may have renewed since the last attempt
+                if not record:
+                    raise LoggedOut()
+                if _is_fresh(record) and record["access"] != rejected:
+                    return record["access"]
+                sent = _clocks()
+                status, body, after = self._attempt(record)
+                # An answer with the token that was sent answers an earlier request.
+                if status == 200 and body.get("refresh_token") != record["refresh"]:
+                    self._failures = self._not_before = 0
+                    current = self.load()
+                    if not current:
+                        raise LoggedOut()
+                    if current["key"] == record["key"]:
+                        self._store({"refresh_token": record["refresh"], **body}, sent)
+                    return body["access_token"]
+                if status == 401 and body.get("code") in ENDS:
+                    if (self.load() or record)["key"] != record["key"]:
+                        continue
+                    self.save(None)
+                    raise LoggedOut(body["code"])
+                if status not in (0, 200, 408, 429) and status < 500:
+                    raise Unavailable(f"the server answered {status}", body.get("code"))
+                span = min(self.backoff * 2 ** min(self._failures, 16), 60)
+                self._failures += 1
+                self._not_before = time.monotonic() + max(after, span * random.uniform(0.5, 1))
+
+    def sync_auth_flow(self, request):
+        if _origin(request.url) not in self.origins:
+            raise ValueError(f"{_origin(request.url)} may not receive the access token")
+        token = self.token()
+        request.headers["Authorization"] = f"Bearer {token}"
+        if (yield request).status_code == 401:
+            request.headers["Authorization"] = f"Bearer {self.refresh(token)}"
+            yield request
+
+    async def async_auth_flow(self, request):
+        flow = self.sync_auth_flow(request)
+        response = yield await asyncio.to_thread(next, flow)
+        again = await asyncio.to_thread(_next, flow, response)
+        if again is not None:
+            yield again
+
+    def _attempt(self, record):
+        """Status, body and Retry-After of one attempt; status 0 if the answer is lost."""
+        body, headers = {"refresh_token": record["refresh"]}, {"Idempotency-Key": record["key"]}
+        try:
+            answer = self._http.post(self.issuer + "/auth/refresh", json=body, headers=headers)
+        except (httpx.TransportError, httpx.DecodingError):
+            return 0, {}, 0
+        after = answer.headers.get("retry-after", "")
+        after = min(int(after), 3600) if after.isdecimal() else 0
+        try:
+            body = answer.json()
+        except ValueError:  # a page of a proxy
+            body = None
+        body = body if isinstance(body, dict) else {}
+        if answer.status_code == 200 and "access_token" not in body:
+            return 0, {}, 0
+        return answer.status_code, body, after
+
+    def _store(self, tokens, sent):
+        """One write: the refresh token, the key of its only use, the access token and its age."""
+        record = {"refresh": tokens["refresh_token"], "key": secrets.token_urlsafe(18)}
+        self.save({**record, "access": tokens["access_token"], "lasts": tokens["expires_in"], "sent": sent})
+
+    def load(self):
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                record = json.load(file)
+        except (FileNotFoundError, ValueError):
+            return None
+        return record if isinstance(record, dict) and {"refresh", "key"} <= record.keys() else None
+
+    def save(self, record):
+        """Replaces the file: after a power cut it has the old record or the new one."""
+        directory = os.open(os.path.dirname(self.path) or ".", os.O_RDONLY)
+        try:
+            if record is None:
+                if os.path.exists(self.path):
+                    os.remove(self.path)
+            else:
+                new = f"{self.path}.{os.getpid()}-{threading.get_ident()}.new"
+                with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                    json.dump(record, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(new, self.path)
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def _origin(url):
+    return (url.scheme, url.host, url.port)
+
+
+def _clocks():
+    """Two clocks: the first stops while some computers sleep, the second can be set."""
+    return [time.monotonic(), time.time()]
+
+
+def _is_fresh(record):
+    """By the age of the answer: what the clocks show does not matter."""
+    ages = [now - sent for now, sent in zip(_clocks(), record.get("sent", []))]
+    return bool(ages) and 0 <= max(ages) < record["lasts"] * 0.9
+
+
+def _next(flow, response):
+    try:
+        return flow.send(response)
+    except StopIteration:
+        return None
