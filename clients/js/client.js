@@ -1,5 +1,4 @@
-// @aquaware/client: keeps a session alive. Types and descriptions are in client.d.ts, the rules in
-// docs/protocol.md of https://github.com/aquaware/aquaware.
+// @aquaware/client keeps a session alive: see client.d.ts, and docs/protocol.md for the rules.
 
 const ENDS = /^(refresh_token_(expired|reused)|session_revoked|invalid_refresh_token)$/;
 const sleep = (span) => new Promise((done) => setTimeout(done, span));
@@ -137,7 +136,7 @@ export class Client extends EventTarget {
     return send(again, next);
   }
 
-  // Renews unless the storage has a newer access token than `rejected`.
+  // Unless the storage has a newer access token than `rejected`.
   async #renew(rejected) {
     const end = performance.now() + this.#options.patience;
     for (;;) {
@@ -158,7 +157,7 @@ export class Client extends EventTarget {
       const sent = clocks();
       const answer = await this.#post("/auth/refresh", refresh ? { refresh_token: refresh } : {}, key);
       const { status, body } = answer;
-      if (granted(answer, refresh)) {
+      if (granted(answer, record)) {
         this.#failures = this.#notBefore = 0;
         const current = await this.#read();
         if (!current.key) throw new AuthError("logged_out");
@@ -214,9 +213,10 @@ export class Client extends EventTarget {
     this.#live = !!record;
   }
 
-  // One write: the refresh token, the key of its only use, and the access token with its age.
-  #store({ refresh_token: refresh, access_token: access, expires_in: lasts }, sent) {
-    return this.#write({ refresh, key: draw(), access, lasts, sent });
+  // One write, of the refresh token, the key of its only use, and the access token with its age.
+  #store(tokens, sent) {
+    const { refresh_token, access_token, expires_in: lasts, session_id: session } = tokens;
+    return this.#write({ refresh: refresh_token, key: draw(), access: access_token, lasts, sent, session });
   }
 
   async #end(reason) {
@@ -230,15 +230,16 @@ export class Client extends EventTarget {
   }
 }
 
-// The age of the answer decides: what the clocks show does not matter.
+// By the age of the answer: what the clocks show does not matter.
 function fresh({ sent, lasts }) {
   const age = Math.max(...clocks().map((now, at) => now - sent?.[at]));
   return age >= 0 && age < lasts * 900;
 }
 
-// An answer with the token that was sent answers an earlier request.
-function granted({ status, body }, sent) {
-  return status === 200 && body.access_token && !(sent && body.refresh_token === sent);
+// An answer with the token that was sent, or of another session, answers another request.
+function granted({ status, body }, { refresh, session } = {}) {
+  const ours = !session || session === body.session_id;
+  return status === 200 && body.access_token && ours && !(refresh && body.refresh_token === refresh);
 }
 
 function failure({ status, body }) {

@@ -8,6 +8,7 @@ mod finding;
 mod language;
 mod markdown;
 mod rust;
+mod snippets;
 mod text;
 
 use crate::cargo;
@@ -17,7 +18,7 @@ use crate::tree::Tree;
 
 type Check = fn(&Tree) -> Vec<Finding>;
 
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 12] = [
     text::trailing_whitespace,
     text::private_paths,
     rust::opening,
@@ -29,6 +30,7 @@ const CHECKS: [Check; 11] = [
     docs::changelog,
     docs::long_cells,
     conformance::check,
+    snippets::check,
 ];
 
 /// Runs the command.

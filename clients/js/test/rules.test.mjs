@@ -92,7 +92,8 @@ test("every outcome that is unknown or undecided is retried with the same key", 
     [200, "<html>Welcome to our hotel</html>"],
     [200, "null"],
     [200, { access_token: "a9", refresh_token: "r9", expires_in: 300 }, {}, "truncated"],
-    [200, { access_token: "a1", refresh_token: "r1", expires_in: 300 }],
+    [200, { access_token: "a1", refresh_token: "r1", expires_in: 300, session_id: "s" }],
+    [200, { access_token: "a8", refresh_token: "r8", expires_in: 300, session_id: "other" }],
   );
   const sent = server.plan.length + 1;
   assert.equal(await client.refresh("a1"), "a2");
@@ -174,7 +175,7 @@ test("tabs that renew at once use one key, and the later answer replaces nothing
   while (!answer) await sleep(1);
   assert.equal(await other.refresh("a1"), "a2");
   const after = storage.get();
-  answer([200, { access_token: "late", refresh_token: "r2", expires_in: 300 }]);
+  answer([200, { access_token: "late", refresh_token: "r2", expires_in: 300, session_id: "s" }]);
   assert.equal(await first, "late");
   assert.deepEqual(keys(server), [key, key]);
   assert.equal(storage.get(), after);
@@ -229,7 +230,7 @@ test("a token that cannot be stored is not used", async (t) => {
 
 test("a profile without rotation keeps its refresh token", async (t) => {
   const { server, client, record } = await loggedIn(t);
-  server.plan.push([200, { access_token: "a2", expires_in: 300 }]);
+  server.plan.push([200, { access_token: "a2", expires_in: 300, session_id: "s" }]);
   await client.refresh("a1");
   assert.equal(record().refresh, "r1");
   assert.equal(await client.token(), "a2");
@@ -315,7 +316,7 @@ test("a logout in another tab is told with the reason `elsewhere`", async (t) =>
 
 test("the cookie transport works without a token in the storage", async (t) => {
   const { server, client, record, told, storage } = await loggedIn(t, { transport: "cookie" });
-  server.plan.push([200, { access_token: "a2", expires_in: 300 }]);
+  server.plan.push([200, { access_token: "a2", expires_in: 300, session_id: "s" }]);
   storage.set(JSON.stringify({ ...record(), refresh: undefined }));
   const { key } = record();
   await client.refresh("a1");

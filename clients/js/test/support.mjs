@@ -20,7 +20,8 @@ export async function fakeServer(test) {
   let issued = 0;
   const success = () => {
     issued += 1;
-    return [200, { access_token: `a${issued}`, refresh_token: `r${issued}`, expires_in: 300 }];
+    const tokens = { access_token: `a${issued}`, refresh_token: `r${issued}`, session_id: "s" };
+    return [200, { ...tokens, expires_in: 300 }];
   };
   const server = createServer(async (request, response) => {
     let text = "";

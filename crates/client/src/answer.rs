@@ -8,7 +8,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Reason};
-use crate::record::Secret;
+use crate::record::{Record, Secret};
 
 /// A longer body is not an answer of the server.
 const MAX_BODY: usize = 64 * 1024;
@@ -37,6 +37,16 @@ pub(crate) struct Tokens {
     pub(crate) refresh_token: Option<Secret>,
     #[serde(default)]
     pub(crate) expires_in: u64,
+    pub(crate) session_id: Option<String>,
+}
+
+impl Tokens {
+    /// Whether they answer a refresh of this record. Those with the token that was sent answer an
+    /// earlier request, and those of another session another client's.
+    pub(crate) fn answer(&self, record: &Record) -> bool {
+        let is_ours = record.session.is_none() || record.session == self.session_id;
+        is_ours && self.refresh_token.as_ref() != Some(&record.refresh)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

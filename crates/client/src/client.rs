@@ -85,9 +85,14 @@ impl Client {
         }
         let requested = Moment::now();
         match Answer::to(self.post("/auth/login", &body)).await {
-            Answer::Tokens(Tokens { access_token, refresh_token: Some(refresh), expires_in }) => {
-                let access = Access::new(access_token, expires_in, requested);
-                let record = Record { refresh, key: key()?, access: Some(access) };
+            Answer::Tokens(Tokens {
+                access_token,
+                refresh_token: Some(refresh),
+                expires_in,
+                session_id: session,
+            }) => {
+                let access = Some(Access::new(access_token, expires_in, requested));
+                let record = Record { refresh, key: key()?, session, access };
                 self.save(Some(&record)).await?;
                 self.remember(record.key, requested);
                 Ok(())
@@ -106,7 +111,7 @@ impl Client {
     /// [`Error::Storage`].
     pub async fn adopt(&self, refresh_token: &str) -> Result<(), Error> {
         let refresh = Secret::new(refresh_token.to_owned());
-        self.save(Some(&Record { refresh, key: key()?, access: None })).await
+        self.save(Some(&Record { refresh, key: key()?, session: None, access: None })).await
     }
 
     /// A usable access token, renewed if 90 % of its life are over.
@@ -192,10 +197,7 @@ impl Client {
             }
             let requested = Moment::now();
             match self.attempt(&record).await {
-                // An answer with the token that was sent answers an earlier request.
-                Answer::Tokens(tokens)
-                    if tokens.refresh_token.as_ref() != Some(&record.refresh) =>
-                {
+                Answer::Tokens(tokens) if tokens.answer(&record) => {
                     *pace = Pace::default();
                     return self.accept(record, text, tokens, requested).await;
                 }
@@ -225,10 +227,10 @@ impl Client {
         tokens: Tokens,
         requested: Moment,
     ) -> Result<AccessToken, Error> {
-        let Tokens { access_token: token, refresh_token, expires_in } = tokens;
-        let access = Access::new(token.clone(), expires_in, requested);
+        let Tokens { access_token: token, refresh_token, expires_in, session_id: session } = tokens;
+        let access = Some(Access::new(token.clone(), expires_in, requested));
         let refresh = refresh_token.unwrap_or(record.refresh);
-        let next = Record { refresh, key: key()?, access: Some(access) };
+        let next = Record { refresh, key: key()?, session, access };
         let next_text = next.to_text();
         if self.blocking(move |storage| storage.replace(&text, &next_text)).await? {
             self.remember(next.key, requested);
@@ -250,6 +252,8 @@ impl Client {
 
     fn post(&self, path: &str, body: &Value) -> RequestBuilder {
         let request = self.0.http.post(format!("{}{path}", self.0.options.issuer));
+        // Its own connection: on a shared one, a broken proxy may repeat an earlier answer.
+        let request = request.header("connection", "close");
         request.header("content-type", "application/json").body(body.to_string())
     }
 

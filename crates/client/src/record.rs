@@ -61,6 +61,9 @@ impl AccessToken {
 pub(crate) struct Record {
     pub(crate) refresh: Secret,
     pub(crate) key: Secret,
+    /// The session's id, if an answer has named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) access: Option<Access>,
 }
@@ -122,7 +125,7 @@ mod tests {
     fn record(requested: Moment) -> Record {
         let secret = |text: &str| Secret::new(text.into());
         let access = Some(Access::new(secret("access"), 300, requested));
-        Record { refresh: secret("refresh"), key: secret("key"), access }
+        Record { refresh: secret("refresh"), key: secret("key"), session: None, access }
     }
 
     fn later(moment: Moment, seconds: u64) -> Moment {

@@ -35,7 +35,14 @@ fn problem(status: u16, code: &str) -> Plan {
 }
 
 fn tokens(number: usize) -> String {
-    format!("{{\"access_token\":\"a{number}\",\"refresh_token\":\"r{number}\",\"expires_in\":300}}")
+    session_tokens(number, "s")
+}
+
+fn session_tokens(number: usize, session: &str) -> String {
+    format!(
+        "{{\"access_token\":\"a{number}\",\"refresh_token\":\"r{number}\",\"expires_in\":300,\
+         \"session_id\":\"{session}\"}}"
+    )
 }
 
 /// A server that follows its plan, and then grants every request.
@@ -210,9 +217,10 @@ async fn every_unknown_outcome_is_retried_with_the_same_key() {
         Plan::Answer(200, "", html()),
         Plan::Half(200, tokens(9)),
         Plan::Answer(200, "", tokens(1)),
+        Plan::Answer(200, "", session_tokens(8, "other")),
     ]);
     assert!(client.refresh(&token).await.is_ok());
-    assert_eq!(server.keys(), vec![key; 11]);
+    assert_eq!(server.keys(), vec![key; 12]);
 }
 
 #[tokio::test]
@@ -337,7 +345,7 @@ async fn a_token_that_cannot_be_saved_is_not_used() {
 #[tokio::test]
 async fn a_profile_without_rotation_keeps_its_refresh_token() {
     let (server, _, storage, client, token) = logged_in().await;
-    let body = "{\"access_token\":\"a2\",\"expires_in\":300}".to_owned();
+    let body = "{\"access_token\":\"a2\",\"expires_in\":300,\"session_id\":\"s\"}".to_owned();
     server.plans([Plan::Answer(200, "", body)]);
     assert_eq!(client.refresh(&token).await.unwrap().as_str(), "a2");
     assert!(storage.text().contains("\"refresh\":\"r1\""));

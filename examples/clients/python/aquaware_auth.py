@@ -80,8 +80,7 @@ class Session(httpx.Auth):
                     return record["access"]
                 sent = _clocks()
                 status, body, after = self._attempt(record)
-                # An answer with the token that was sent answers an earlier request.
-                if status == 200 and body.get("refresh_token") != record["refresh"]:
+                if status == 200 and _answers(record, body):
                     self._failures = self._not_before = 0
                     current = self.load()
                     if not current:
@@ -118,7 +117,9 @@ class Session(httpx.Auth):
 
     def _attempt(self, record):
         """Status, body and Retry-After of one attempt; status 0 if the answer is lost."""
-        body, headers = {"refresh_token": record["refresh"]}, {"Idempotency-Key": record["key"]}
+        body = {"refresh_token": record["refresh"]}
+        # Its own connection: on a shared one, a broken proxy may repeat an earlier answer.
+        headers = {"Idempotency-Key": record["key"], "Connection": "close"}
         try:
             answer = self._http.post(self.issuer + "/auth/refresh", json=body, headers=headers)
         except (httpx.TransportError, httpx.DecodingError):
@@ -137,7 +138,8 @@ class Session(httpx.Auth):
     def _store(self, tokens, sent):
         """One write: the refresh token, the key of its only use, the access token and its age."""
         record = {"refresh": tokens["refresh_token"], "key": secrets.token_urlsafe(18)}
-        self.save({**record, "access": tokens["access_token"], "lasts": tokens["expires_in"], "sent": sent})
+        record |= {"access": tokens["access_token"], "lasts": tokens["expires_in"], "sent": sent}
+        self.save({**record, "session": tokens.get("session_id")})
 
     def load(self):
         try:
@@ -168,6 +170,13 @@ class Session(httpx.Auth):
 
 def _origin(url):
     return (url.scheme, url.host, url.port)
+
+
+def _answers(record, tokens):
+    """Whether it answers this request: not an earlier one, nor one of another session."""
+    session = record.get("session")
+    is_ours = session is None or session == tokens.get("session_id")
+    return is_ours and tokens.get("refresh_token") != record["refresh"]
 
 
 def _clocks():

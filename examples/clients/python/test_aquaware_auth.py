@@ -21,6 +21,10 @@ def problem(status, code, **headers):
     return status, {"code": code}, headers
 
 
+def tokens(number):
+    return {"access_token": f"a{number}", "refresh_token": f"r{number}", "session_id": "s"}
+
+
 class Server(http.server.ThreadingHTTPServer):
     """Gives the planned answers in order, then only successes, and keeps the requests."""
 
@@ -35,7 +39,7 @@ class Server(http.server.ThreadingHTTPServer):
     def granted(self):
         self.issued += 1
         number = self.issued
-        return 200, {"access_token": f"a{number}", "refresh_token": f"r{number}", "expires_in": 300}
+        return 200, {**tokens(number), "expires_in": 300}
 
     def keys(self):
         return [headers["Idempotency-Key"] for _, headers, _ in self.requests]
@@ -100,7 +104,8 @@ class Rules(unittest.TestCase):
             (200, "<html>"),
             (200, "null"),
             (200, {"access_token": "a9", "refresh_token": "r9", "expires_in": 300}, {"half": True}),
-            (200, {"access_token": "a1", "refresh_token": "r1", "expires_in": 300}),
+            (200, {**tokens(1), "expires_in": 300}),
+            (200, {**tokens(8), "expires_in": 300, "session_id": "other"}),
         ]
         sent = len(self.server.plan) + 1
         self.assertEqual(self.auth.refresh("a1"), "a2")
@@ -133,7 +138,7 @@ class Rules(unittest.TestCase):
 
     def test_processes_that_renew_at_once_use_one_key(self):
         other, release = self.session(), threading.Event()
-        late = (200, {"access_token": "late", "refresh_token": "r2", "expires_in": 300})
+        late = (200, {**tokens(2), "expires_in": 300, "access_token": "late"})
         self.server.plan = [lambda: release.wait(5) and late]
         results = []
         slow = threading.Thread(target=lambda: results.append(self.auth.refresh("a1")))
@@ -189,7 +194,7 @@ class Rules(unittest.TestCase):
         self.assertEqual(json.loads(self.server.requests[0][2]), {"refresh_token": "r1"})
 
     def test_a_profile_without_rotation_keeps_its_token(self):
-        self.server.plan = [(200, {"access_token": "a2", "expires_in": 300})]
+        self.server.plan = [(200, {"access_token": "a2", "expires_in": 300, "session_id": "s"})]
         self.assertEqual(self.auth.refresh("a1"), "a2")
         self.assertEqual(self.auth.load()["refresh"], "r1")
 
