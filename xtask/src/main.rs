@@ -11,6 +11,7 @@
 mod cargo;
 mod chaos;
 mod deny;
+mod deploy;
 mod error;
 mod interop;
 mod layers;
@@ -73,6 +74,14 @@ enum Task {
     /// and thieves. The sizes of the libraries are checked as well. Missing tools are installed as
     /// `test` does.
     Chaos(chaos::Options),
+    /// Check the files in deploy/ with promtool, systemd-analyze and the built program.
+    ///
+    /// Missing programs are installed as `test` does. With kubectl, the manifests are rendered.
+    Deploy {
+        /// Do not install the distribution's packages.
+        #[arg(long)]
+        no_install: bool,
+    },
     /// Start throwaway servers of every kind of store, until Ctrl-C.
     ///
     /// They listen on free loopback ports, and their data is removed when they stop. Missing
@@ -102,6 +111,7 @@ impl Task {
             Self::Test { no_install } => test::run(Permission::unless(no_install)),
             Self::Interop { no_install } => interop::run(Permission::unless(no_install)),
             Self::Chaos(options) => chaos::run(&options),
+            Self::Deploy { no_install } => deploy::run(Permission::unless(no_install)),
             Self::Stores(options) => stores::run(&options),
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),

@@ -10,6 +10,7 @@ mod config;
 mod context;
 mod error;
 mod guard;
+mod health;
 mod input;
 mod keys;
 mod output;
@@ -77,6 +78,7 @@ fn dispatch(command: Command, mut context: Context<'_, '_>) -> Result<(), Comman
         Command::Clients { command } => clients::run(command, json, context.output),
         Command::Config { command } => config::run(command, request, json, context.output),
         Command::Guard { arguments } => guard::run(&arguments, json),
+        Command::Health => health::run(request, context.output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "aquaware", &mut script);

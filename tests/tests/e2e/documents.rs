@@ -74,3 +74,30 @@ fn the_page_has_a_strict_policy_and_loads_only_files_of_the_server() {
     }
     assert!(!page.text().contains("://"));
 }
+
+#[test]
+fn every_described_field_of_a_json_body_is_known_to_the_server() {
+    let server = everything().start();
+    let client = server.client();
+    let (_, tokens) = client.new_session();
+    let mut checked = 0;
+    for (path, item) in reference()["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let Some(schema) = schema.as_str() else { continue };
+            let schema = reference().pointer(schema.trim_start_matches('#')).expect("a schema");
+            let names = schema["properties"].as_object().expect("properties").keys();
+            let names: BTreeSet<String> = names.cloned().collect();
+            // No field is a number, so the server complains about each that it knows.
+            let body: Value = names.iter().map(|name| (name.clone(), Value::from(1))).collect();
+            let call = client.call(&method.to_uppercase(), path).bearer(&tokens.access);
+            let response = call.json(&body).send();
+            response.is_problem(400, "invalid_request");
+            let named: BTreeSet<String> = response.fields().into_iter().collect();
+            assert_eq!(named, names, "{method} {path}");
+            assert!(!response.text().contains("is not a field"), "{path}: {}", response.text());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 5, "{checked}");
+}

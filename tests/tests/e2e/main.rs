@@ -27,6 +27,7 @@ mod conventions;
 mod cookies;
 mod crash;
 mod demo;
+mod deploy;
 mod documents;
 mod events;
 mod guard;

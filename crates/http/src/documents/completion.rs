@@ -69,6 +69,7 @@ impl Operation<'_> {
         for parameter in self.list("parameters") {
             if let Some(schema) = parameter.get_mut("schema") {
                 without_null(schema);
+                without_width(schema);
             }
         }
         self.complete_body(schemas);
@@ -189,6 +190,15 @@ fn without_null(schema: &mut Value) {
     kinds.retain(|kind| kind != "null");
     if let [only] = kinds.as_slice() {
         *kind = only.clone();
+    }
+}
+
+/// The width of a Rust integer limits no number that a client sends: larger ones are cut or unknown.
+fn without_width(schema: &mut Value) {
+    if let Some(members) = schema.as_object_mut() {
+        members.retain(|name, value| {
+            name != "format" || !matches!(value.as_str(), Some("int32" | "int64"))
+        });
     }
 }
 

@@ -155,6 +155,12 @@ pub(super) enum Command {
         arguments: Box<GuardArguments>,
     },
 
+    /// Ask the running server whether it is ready
+    ///
+    /// Requests /health/ready at `listen.management`, for the health checks of containers. The
+    /// exit status is 0 if the server is ready, and 1 otherwise.
+    Health,
+
     /// Print a completion script for a shell
     ///
     /// For bash: `aquaware completions bash > /etc/bash_completion.d/aquaware`. For zsh: save it as
