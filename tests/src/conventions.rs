@@ -17,7 +17,7 @@ const OAUTH_CODES: [(&str, u16); 7] = [
 ];
 
 /// The problem codes of the contract and their statuses.
-const CODES: [(&str, u16); 25] = [
+const CODES: [(&str, u16); 26] = [
     ("invalid_request", 400),
     ("invalid_credentials", 401),
     ("invalid_refresh_token", 401),
@@ -43,6 +43,7 @@ const CODES: [(&str, u16); 25] = [
     ("unsupported_media_type", 415),
     ("overloaded", 503),
     ("store_unavailable", 503),
+    ("clock_unreliable", 503),
 ];
 
 /// Asserts the conventions for a response to `method` and `path`, and that an error repeats

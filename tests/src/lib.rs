@@ -21,6 +21,7 @@ mod verifier_manual {}
 
 mod call;
 mod client;
+mod clock;
 mod conventions;
 mod description;
 mod jws;

@@ -51,6 +51,26 @@ impl Setup {
         self.start_with_output(Stdio::piped(), Stdio::piped())
     }
 
+    /// Starts the server on free ports, and waits until it responds, ready or not.
+    #[must_use]
+    pub fn start_unready(self) -> Server {
+        let (public, management) = (free_address(), free_address());
+        let setup = self.listening(public, management);
+        let stopped = Stopped { setup, public, management, log: Log::default() };
+        let mut server = stopped.spawn(Stdio::piped(), Stdio::piped());
+        server.wait_for_status("/health/live");
+        server
+    }
+
+    /// Runs `serve` with these streams until it ends, which it must do soon.
+    #[must_use]
+    pub fn end_of(self, stdout: Stdio, stderr: Stdio) -> Outcome {
+        let mut command = self.command();
+        let _ = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let mut child = command.spawn().expect("the program can be started");
+        program::wait(&mut child, STOPS_WITHIN)
+    }
+
     /// As [`Self::start`], with these streams as standard output and standard error.
     #[must_use]
     pub fn start_with_output(self, stdout: Stdio, stderr: Stdio) -> Server {
@@ -105,6 +125,16 @@ impl Server {
         };
         let tasks = tasks.expect("a running process has tasks").flatten();
         Duration::from_nanos(tasks.map(nanoseconds).sum())
+    }
+
+    /// How many file descriptors the process has open.
+    ///
+    /// # Panics
+    /// Panics if the operating system does not report it.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        open.expect("a running process has descriptors").count()
     }
 
     /// Stops it with SIGTERM; it must exit with status 0.
@@ -163,16 +193,16 @@ impl Server {
         }
     }
 
-    fn is_ready(&self) -> bool {
-        let response = Client::of(self.management).get("/health/ready").try_send();
+    fn is_ok(&self, path: &str) -> bool {
+        let response = Client::of(self.management).get(path).try_send();
         response.is_ok_and(|response| response.status == 200)
     }
 
-    fn wait_until_ready(&mut self) {
+    fn wait_for_status(&mut self, path: &str) {
         let mut ended = None;
         wait_for("the server to be ready", STARTS_WITHIN, || {
             ended = self.child.try_wait().expect("a child can be asked");
-            (ended.is_some() || self.is_ready()).then_some(())
+            (ended.is_some() || self.is_ok(path)).then_some(())
         });
         if let Some(status) = ended {
             let _ = self.end();
@@ -206,6 +236,12 @@ impl Stopped {
     }
 
     fn start_with_output(self, stdout: Stdio, stderr: Stdio) -> Server {
+        let mut server = self.spawn(stdout, stderr);
+        server.wait_for_status("/health/ready");
+        server
+    }
+
+    fn spawn(self, stdout: Stdio, stderr: Stdio) -> Server {
         let Self { setup, public, management, log } = self;
         let mut command = setup.command();
         let _ = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
@@ -215,9 +251,7 @@ impl Stopped {
             child.stderr.take().map(|stream| log.follow(stream)),
         ];
         let readers = readers.into_iter().flatten().collect();
-        let mut server = Server { setup, public, management, child, readers, log };
-        server.wait_until_ready();
-        server
+        Server { setup, public, management, child, readers, log }
     }
 
     /// Its settings, for a start with different ones.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::clock;
 use crate::program::{self, Finished, Outcome};
 use crate::store::Store;
 use crate::terminal;
@@ -23,6 +24,10 @@ pub const ISSUER: &str = "https://login.aquarium.example";
 pub struct Setup {
     directory: Arc<TempDir>,
     settings: BTreeMap<String, String>,
+    /// The limit on open file descriptors.
+    descriptors: Option<usize>,
+    /// How far its clock is from the real one, as libfaketime has it.
+    clock: Option<String>,
 }
 
 impl Setup {
@@ -30,7 +35,8 @@ impl Setup {
     #[must_use]
     pub fn on(store: Store) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be made");
-        let setup = Self { directory: Arc::new(directory), settings: BTreeMap::new() };
+        let (settings, descriptors, clock) = Default::default();
+        let setup = Self { directory: Arc::new(directory), settings, descriptors, clock };
         let path = setup.path().display().to_string();
         let url = store.url();
         [
@@ -73,6 +79,18 @@ impl Setup {
     pub fn unset(mut self, key: &str) -> Self {
         let _ = self.settings.remove(&variable(key));
         self
+    }
+
+    /// With at most this many open file descriptors.
+    #[must_use]
+    pub fn with_descriptors(self, count: usize) -> Self {
+        Self { descriptors: Some(count), ..self }
+    }
+
+    /// With a clock that is this far from the real one, such as `+45d` or `-3d`; `+0` for the real one.
+    #[must_use]
+    pub fn at_clock(self, offset: &str) -> Self {
+        Self { clock: Some(offset.to_owned()), ..self }
     }
 
     /// The data directory, which is also the working directory.
@@ -147,8 +165,22 @@ impl Setup {
     )]
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program::path());
+        let mut command = match self.descriptors {
+            None => Command::new(program::path()),
+            Some(count) => {
+                let mut shell = Command::new("sh");
+                let script = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+                let _ = shell.arg("-c").arg(script).arg(program::path());
+                shell
+            }
+        };
         let _ = command.current_dir(self.path());
+        if let Some(offset) = &self.clock {
+            let _ = command
+                .env("LD_PRELOAD", clock::library())
+                .env("FAKETIME", offset)
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().to_ascii_uppercase().starts_with("AQUAWARE_") {
                 let _ = command.env_remove(name);

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use aquaware_servers::{
-    Cluster, Kind, Mariadb, MariadbOptions, Postgres, PostgresOptions, Redis, RedisOptions,
-    Sentinel, ServersError, missing, require,
+    Cluster, Kind, Mariadb, MariadbOptions, PgBouncer, PgBouncerOptions, Postgres, PostgresOptions,
+    Redis, RedisOptions, Sentinel, ServersError, missing, require,
 };
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
@@ -18,7 +18,7 @@ use crate::packages::{self, Missing, Permission};
 /// The options of the command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Start only these: redis, sentinel, cluster, postgres, mariadb.
+    /// Start only these: redis, sentinel, cluster, postgres, pgbouncer, mariadb.
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     only: Vec<Kind>,
     /// Install missing server programs and start nothing.
@@ -36,6 +36,7 @@ enum Store {
     Sentinel(Sentinel),
     Cluster(Cluster),
     Postgres(Postgres),
+    PgBouncer(PgBouncer),
     Mariadb(Mariadb),
 }
 
@@ -46,6 +47,7 @@ impl Store {
             Kind::Sentinel => Self::Sentinel(Sentinel::start()?),
             Kind::Cluster => Self::Cluster(Cluster::start()?),
             Kind::Postgres => Self::Postgres(Postgres::start(PostgresOptions::default())?),
+            Kind::PgBouncer => Self::PgBouncer(PgBouncer::start(PgBouncerOptions::default())?),
             Kind::Mariadb => Self::Mariadb(Mariadb::start(MariadbOptions::default())?),
         })
     }
@@ -56,6 +58,7 @@ impl Store {
             Self::Sentinel(servers) => servers.url(),
             Self::Cluster(servers) => servers.url(),
             Self::Postgres(server) => server.url(),
+            Self::PgBouncer(pooler) => pooler.url(),
             Self::Mariadb(server) => server.url(),
         }
     }

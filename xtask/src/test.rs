@@ -2,7 +2,8 @@
 //!
 //! All steps select the whole workspace and the same kinds of targets, so that cargo settles on one
 //! set of features and builds no dependency twice. Plain `cargo test` is used, which runs anywhere.
-//! Tests start database servers themselves; the first step installs the programs for that.
+//! Tests start database servers and set clocks themselves; the first steps install the programs for
+//! that.
 
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use aquaware_servers::Kind;
 use crate::error::TaskError;
 use crate::packages::Permission;
 use crate::report::Report;
-use crate::tool::PROXIES;
+use crate::tool::{CLOCKS, PROXIES};
 use crate::{cargo, program, stores, tool};
 
 /// The variable through which the end-to-end tests find the program.
@@ -26,6 +27,7 @@ pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
     // If this fails, the tests that need no server still run, but the command fails.
     report.step("stores", || stores::ensure(&Kind::ALL, permission));
     report.step("proxies", || tool::ensure(&PROXIES, permission));
+    report.step("wrong clocks", || tool::ensure(&CLOCKS, permission));
     match report.step("build", || program::build(&["--bins", "--tests"])) {
         Some(program) => {
             let targets = ["--lib", "--bins", "--tests", "--examples"];

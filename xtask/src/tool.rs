@@ -18,6 +18,10 @@ pub(crate) const PROXIES: [Tool; 2] = [
     Tool { name: "caddy", probe: &["caddy", "version"], package: "caddy" },
 ];
 
+/// The library that gives a tested program a wrong clock.
+pub(crate) const CLOCKS: [Tool; 1] =
+    [Tool { name: "faketime", probe: &["faketime", "--version"], package: "faketime" }];
+
 /// Installs the tools that are missing.
 ///
 /// # Errors

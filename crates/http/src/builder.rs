@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::origin::{AllowedOrigins, is_origin};
 use crate::state::{AccountState, State};
+use crate::unfinished::UnfinishedChanges;
 
 /// Why a [`Builder`] rejects its settings.
 #[derive(Debug, Error)]
@@ -195,6 +196,7 @@ impl Builder {
         });
         Ok(State {
             failed_clients: Failures::of_clients(limits.failed_clients_per_address),
+            changes: UnfinishedChanges::default(),
             clients: Clients::new(hasher, Arc::new(SystemRandom)),
             status_lists: StatusLists::new(Arc::clone(&sessions)),
             accounts,

@@ -1,4 +1,5 @@
-//! The client's address and scheme behind trusted proxies.
+//! The client's address behind trusted proxies. Their `X-Forwarded-Proto` is not needed: whatever the
+//! server hands out starts at the configured issuer.
 //!
 //! Any client can send `X-Forwarded-For`. Only entries that a trusted proxy appended count, so the
 //! list is read from the right, and only if the connection comes from a trusted proxy.
@@ -19,8 +20,6 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 pub(crate) struct Client {
     /// The address; `0.0.0.0` for a connection without one. IPv4-mapped addresses are IPv4.
     pub(crate) address: IpAddr,
-    /// Whether the client uses HTTPS, if a trusted proxy reported it.
-    pub(crate) https: Option<bool>,
 }
 
 /// The networks with trusted forwarding headers.
@@ -44,14 +43,9 @@ impl TrustedProxies {
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
         if !self.trust(peer) {
             self.report_ignored(peer, headers);
-            return Client { address: peer, https: None };
+            return Client { address: peer };
         }
-        let https = match last_entry(headers, FORWARDED_PROTO) {
-            Some(proto) if proto.eq_ignore_ascii_case("https") => Some(true),
-            Some(proto) if proto.eq_ignore_ascii_case("http") => Some(false),
-            _ => None,
-        };
-        Client { address: self.walk(peer, headers), https }
+        Client { address: self.walk(peer, headers) }
     }
 
     fn walk(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
@@ -88,12 +82,6 @@ impl TrustedProxies {
     fn trust(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
-}
-
-/// The right-most entry of the last header of this name.
-fn last_entry(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    let list = headers.get_all(name).last()?.to_str().ok()?;
-    list.rsplit(',').next().map(str::trim)
 }
 
 /// An address with or without a port, which some proxies add.
@@ -145,7 +133,6 @@ mod tests {
     #[test]
     fn headers_from_untrusted_peers_are_ignored() {
         assert_eq!(address("198.51.100.7", &[b"203.0.113.9"]), "198.51.100.7");
-        assert_eq!(client("198.51.100.7", &[("x-forwarded-proto", b"https")]).https, None);
     }
 
     #[test]
@@ -178,16 +165,6 @@ mod tests {
     fn an_ipv4_mapped_address_is_the_ipv4_address() {
         assert_eq!(address("::ffff:198.51.100.7", &[]), "198.51.100.7");
         assert_eq!(address("::ffff:10.0.0.1", &[b"::ffff:203.0.113.9"]), "203.0.113.9");
-    }
-
-    #[test]
-    fn the_nearest_proxy_reports_the_scheme() {
-        let scheme = |value: &[u8]| client("10.0.0.1", &[("x-forwarded-proto", value)]).https;
-        assert_eq!(scheme(b"https"), Some(true));
-        assert_eq!(scheme(b"HTTP"), Some(false));
-        assert_eq!(scheme(b"http, https"), Some(true));
-        assert_eq!(scheme(b"gopher"), None);
-        assert_eq!(scheme(b"\xff"), None);
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod scrape;
 mod state;
 mod status_lists;
 mod token_response;
+mod unfinished;
 
 pub use self::aquaware::{Aquaware, Authenticated};
 pub use self::builder::{BuildError, Builder};

@@ -27,6 +27,7 @@ use self::labels::{
 };
 pub(crate) use self::labels::{LoginOutcome, RefreshVerdict};
 use self::process::ProcessMetrics;
+use crate::route::UNMATCHED;
 
 /// Upper bounds of the buckets of durations, in seconds.
 const BUCKETS: [f64; 14] =
@@ -160,6 +161,14 @@ impl Metrics {
     /// dropped so far.
     pub fn log_lines_dropped(&self, read: impl Fn() -> u64 + Send + 'static) {
         self.scrape().dropped.push(Box::new(read));
+    }
+
+    /// Counts a response to a request that never reached a route, see
+    /// [`UnroutedResponse`](crate::UnroutedResponse).
+    pub fn unrouted(&self, status: u16) {
+        let route = UNMATCHED.to_owned();
+        let labels = RequestLabels { route, method: "other", status };
+        self.requests.get_or_create(&labels).inc();
     }
 
     pub(crate) fn request(

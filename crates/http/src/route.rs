@@ -54,10 +54,13 @@ pub async fn not_found() -> HttpResponse {
     Problem::from(ErrorCode::NotFound).error_response()
 }
 
+/// The pattern of requests that no route matches.
+pub(crate) const UNMATCHED: &str = "unmatched";
+
 /// The pattern of the resource that `request` matched, such as `/auth/sessions/{id}`. Unlike the
 /// path, it is safe for logs and metrics.
 pub(crate) fn pattern(request: &HttpRequest) -> String {
-    request.match_pattern().unwrap_or_else(|| "unmatched".to_owned())
+    request.match_pattern().unwrap_or_else(|| UNMATCHED.to_owned())
 }
 
 fn spellings(path: &str) -> Vec<String> {

@@ -24,6 +24,7 @@ use crate::metrics::{LoginOutcome, Metrics, RefreshVerdict};
 use crate::oauth_error::OauthError;
 use crate::origin::AllowedOrigins;
 use crate::problem::Problem;
+use crate::unfinished::UnfinishedChanges;
 
 /// The use cases, and the state of the HTTP layer.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(crate) struct State {
     pub(crate) accounts: Option<AccountState>,
     pub(crate) clients: Clients,
     pub(crate) failed_clients: Failures,
+    pub(crate) changes: UnfinishedChanges,
     pub(crate) status_lists: StatusLists,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cookie: RefreshCookie,

@@ -6,6 +6,7 @@ mod error;
 mod maintenance;
 mod parts;
 mod running;
+mod store_clock;
 mod stores;
 mod watchdog;
 

@@ -10,6 +10,7 @@ mod activity;
 mod bridge;
 mod limit;
 mod open;
+mod options;
 mod outside;
 mod stream;
 mod worker;
@@ -19,7 +20,6 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use actix_http::Request;
 use actix_service::IntoServiceFactory;
@@ -29,24 +29,8 @@ use actix_web::dev::{AppConfig, ServiceFactory, ServiceResponse};
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use self::limit::{Limit, raise_descriptor_limit};
+pub(crate) use self::options::Options;
 use self::worker::{Shared, Worker};
-use crate::tls::TlsAcceptor;
-
-/// How one listener is served.
-pub(crate) struct Options {
-    /// The name of the threads, shown by the operating system.
-    pub(crate) name: &'static str,
-    /// How many threads serve.
-    pub(crate) workers: usize,
-    /// TLS, if the listener speaks it.
-    pub(crate) tls: Option<TlsAcceptor>,
-    /// The longest time without a byte of progress. A whole request may take twice as long.
-    pub(crate) idle_timeout: Duration,
-    /// How many connections may be open.
-    pub(crate) max_connections: Limit,
-    /// How long requests in progress may take to finish after a stop.
-    pub(crate) grace: Duration,
-}
 
 /// Threads that serve one listener.
 #[derive(Debug)]
@@ -92,8 +76,8 @@ impl Engine {
         listener.set_nonblocking(true)?;
         let (stop, stopped) = watch::channel(false);
         let (alive, done) = mpsc::channel(1);
-        let Options { name, workers, tls, idle_timeout, max_connections, grace } = options;
-        let shared = Arc::new(Shared::new(tls, idle_timeout, max_connections, grace));
+        let Options { name, workers, .. } = options;
+        let shared = Arc::new(Shared::new(options));
         let threads = (0..workers.max(1))
             .map(|_| {
                 let worker = Worker {

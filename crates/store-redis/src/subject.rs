@@ -15,8 +15,7 @@
 //! An entry consists of the session's id and its time of creation, so writing it again changes
 //! nothing.
 
-use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use aquaware_core::id::{ClientId, SessionId, Subject};
 use aquaware_core::session::{Ended, ExtraClaims, Session};
@@ -38,6 +37,10 @@ const END_BATCH: usize = 500;
 /// How often `end_all` reads the index again to find sessions inserted in between. The port allows it
 /// to miss sessions of a client that logs in even faster.
 const MAX_PASSES: usize = 8;
+/// Number of entries that are requested together by a scan of the index.
+const SCAN_WINDOW: usize = 1000;
+/// Maximum number of entries that are remembered while the index is scanned for a page.
+const MAX_CANDIDATES: usize = 8192;
 /// Maximum number of stale entries that are removed by one request.
 const MAX_DROPPED: usize = 500;
 
@@ -53,8 +56,19 @@ impl Entry {
         Self { id: session.id, created: session.created_at.millis() }
     }
 
+    /// Its place in a list.
+    const fn position(&self) -> (i64, SessionId) {
+        (self.created, self.id)
+    }
+
     fn text(&self) -> String {
         format!("{} {}", self.id, self.created)
+    }
+
+    /// The time of creation in an entry.
+    fn created_in(text: &[u8]) -> Option<i64> {
+        let space = text.iter().rposition(|byte| *byte == b' ')?;
+        std::str::from_utf8(text.get(space + 1..)?).ok()?.parse().ok()
     }
 
     /// `None` if this program did not write it.
@@ -89,11 +103,14 @@ impl RedisStore {
 
     /// Removes the entry of a session that has ended, in the background.
     pub(crate) fn drop_from_index_later(&self, session: &Session) {
-        let (store, entry) = (self.clone(), Entry::new(session));
-        let subject = session.subject.clone();
+        self.drop_later(&session.subject, vec![Entry::new(session)]);
+    }
+
+    fn drop_later(&self, subject: &Subject, entries: Vec<Entry>) {
+        let (store, subject) = (self.clone(), subject.clone());
         self.connection.runtime().spawn(async move {
-            // If it fails, the entry stays until its session is dropped.
-            let _ = store.drop_from_index(&subject, &[entry], store.deadline()).await;
+            // If it fails, the entries stay until their sessions are dropped.
+            let _ = store.drop_from_index(&subject, &entries, store.deadline()).await;
         });
     }
 
@@ -117,7 +134,9 @@ impl RedisStore {
         }
     }
 
-    /// The order of the list is that of the entries, so only the sessions of the page are read.
+    /// The order of the list is that of the entries, so hardly more sessions are read than the page
+    /// contains. The index is sorted by another time, so all of it is scanned, in windows: memory
+    /// depends on the page alone, and no single request occupies the server for long.
     pub(crate) async fn list_sessions(
         &self,
         subject: &Subject,
@@ -126,28 +145,63 @@ impl RedisStore {
         deadline: Instant,
     ) -> Result<Vec<Session>, StoreError> {
         let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
-        let after = after.map(|(created_at, id)| (created_at.millis(), id));
-        let mut entries = self.entries(subject, 0, -1, deadline).await?;
-        entries.retain(|entry| after.is_none_or(|after| (entry.created, entry.id) < after));
-        entries.sort_unstable_by_key(|entry| Reverse((entry.created, entry.id)));
+        let mut after = after.map(|(created_at, id)| (created_at.millis(), id));
+        let mut candidates = at_most.clamp(1, MAX_CANDIDATES);
         let (mut sessions, mut stale) = (Vec::new(), Vec::new());
-        let mut reads = stream::iter(entries)
-            .map(|entry| async move { (self.session(&entry.id, deadline).await, entry) })
-            .buffered(at_most.clamp(1, CONCURRENT_STEPS));
-        while sessions.len() < at_most
-            && let Some((found, entry)) = reads.next().await
-        {
-            match found? {
-                Some(session) if session.subject == *subject && session.ended.is_none() => {
-                    sessions.push(session);
+        while sessions.len() < at_most {
+            let newest = self.newest_entries(subject, after, candidates, deadline).await?;
+            let is_last = newest.len() < candidates;
+            after = newest.last().map(Entry::position);
+            let mut reads = stream::iter(newest)
+                .map(|entry| async move { (self.session(&entry.id, deadline).await, entry) })
+                .buffered(at_most.clamp(1, CONCURRENT_STEPS));
+            while sessions.len() < at_most
+                && let Some((found, entry)) = reads.next().await
+            {
+                match found? {
+                    Some(session) if session.subject == *subject && session.ended.is_none() => {
+                        sessions.push(session);
+                    }
+                    Some(_) => {}
+                    None => stale.push(entry),
                 }
-                Some(_) => {}
-                None => stale.push(entry),
             }
+            if is_last {
+                break;
+            }
+            // Many entries of sessions that have ended must not mean many scans.
+            candidates = (candidates * 2).min(MAX_CANDIDATES);
         }
-        drop(reads);
         self.drop_entries_later(subject, stale);
         Ok(sessions)
+    }
+
+    /// The newest entries after a position of the list, newest first, at most `count`.
+    async fn newest_entries(
+        &self,
+        subject: &Subject,
+        after: Option<(i64, SessionId)>,
+        count: usize,
+        deadline: Instant,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut newest = BTreeSet::new();
+        let mut scan = Scan::default();
+        while let Some(texts) = self.scan(&mut scan, subject, deadline).await? {
+            for text in texts {
+                // Of a large index, almost every entry is too old, which its end shows.
+                let oldest = newest.first().filter(|_| newest.len() >= count);
+                if oldest.is_some_and(|(oldest, _)| Entry::created_in(&text) < Some(*oldest)) {
+                    continue;
+                }
+                let position = Entry::parse(&text).map(|entry| entry.position());
+                let wanted = |it: &(i64, SessionId)| after.is_none_or(|after| *it < after);
+                newest.extend(position.filter(wanted));
+                if newest.len() > count {
+                    newest.pop_first();
+                }
+            }
+        }
+        Ok(newest.into_iter().rev().map(|(created, id)| Entry { id, created }).collect())
     }
 
     /// Ends up to `at_most` sessions, one by one, and removes their entries, so that the next call
@@ -211,16 +265,59 @@ impl RedisStore {
             Value::Int(_) => return Ok(Vec::new()),
             _ => return Err(unexpected()),
         }
-        let mut sessions = self.list_sessions(subject, None, u32::MAX, deadline).await?;
-        sessions.retain(|session| session.client == *client && session.id != *except);
-        sessions.sort_unstable_by_key(|session| Reverse((session.last_used_at, session.id)));
-        let excess = sessions.iter().skip(keep.saturating_sub(1)).take(at_most).map(Entry::new);
-        let batch = self.end_entries(subject, excess, ended, deadline).await;
+        let excess = self.least_used(subject, client, except, (keep, at_most), deadline).await?;
+        let batch = self.end_entries(subject, excess.into_iter(), ended, deadline).await;
         match batch.failed {
             None => Ok(batch.sessions),
             Some(error) if batch.sessions.is_empty() => Err(error),
             Some(error) => Err(partly_applied(error)),
         }
+    }
+
+    /// Up to `at_most` sessions of a client that are not among the `keep - 1` used last, not counting
+    /// `except`.
+    ///
+    /// Reads no more sessions than it needs to: a session is one of them as soon as enough others are
+    /// known to have been used later. After half of the time it returns what it has found, so that
+    /// every call makes progress.
+    async fn least_used(
+        &self,
+        subject: &Subject,
+        client: &ClientId,
+        except: &SessionId,
+        (keep, at_most): (usize, usize),
+        deadline: Instant,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let now = Instant::now();
+        let until = now + deadline.saturating_duration_since(now) / 2;
+        let (mut kept, mut excess) = (BTreeSet::new(), Vec::new());
+        let mut scan = Scan::default();
+        while let Some(texts) = self.scan(&mut scan, subject, deadline).await? {
+            let entries: Vec<_> = texts.iter().filter_map(|text| Entry::parse(text)).collect();
+            let mut reads = stream::iter(entries)
+                .map(|entry| async move { self.session(&entry.id, deadline).await })
+                .buffer_unordered(CONCURRENT_STEPS);
+            while let Some(found) = reads.next().await {
+                let Some(session) = found? else { continue };
+                let counts = session.subject == *subject && session.client == *client;
+                if !counts || session.ended.is_some() || session.id == *except {
+                    continue;
+                }
+                kept.insert((session.last_used_at, session.id, session.created_at.millis()));
+                if kept.len() >= keep.max(1)
+                    && let Some((_, id, created)) = kept.pop_first()
+                {
+                    excess.push(Entry { id, created });
+                }
+                if excess.len() >= at_most {
+                    return Ok(excess);
+                }
+            }
+            if Instant::now() > until {
+                break;
+            }
+        }
+        Ok(excess)
     }
 
     async fn end_entries(
@@ -251,8 +348,14 @@ impl RedisStore {
             }
         }
         self.drop_entries_later(subject, stale);
-        // If it fails, the entries are found and refused again.
-        let dropped = self.drop_from_index(subject, &over, deadline).await.unwrap_or_default();
+        let dropped = match self.drop_from_index(subject, &over, deadline).await {
+            Ok(dropped) => dropped,
+            Err(_) => {
+                // The ends took all the time. Otherwise the next call would begin with these again.
+                self.drop_later(subject, over);
+                0
+            }
+        };
         EndedBatch { sessions, dropped, failed }
     }
 
@@ -264,17 +367,44 @@ impl RedisStore {
     ) -> Result<(), StoreError> {
         let claims = claims_text(claims).unwrap_or_default();
         let arguments: &[&[u8]] = &[subject.as_str().as_bytes(), claims.as_bytes()];
-        let mut changes = stream::iter(self.entries(subject, 0, -1, deadline).await?)
-            .map(|entry| async move {
-                let key = self.keys.session(&entry.id);
-                self.run(&scripts::SET_CLAIMS, &key, arguments, deadline).await
-            })
-            .buffer_unordered(CONCURRENT_STEPS);
-        let mut failed = None;
-        while let Some(change) = changes.next().await {
-            failed = change.err().or(failed);
+        let (mut scan, mut failed) = (Scan::default(), None);
+        while let Some(texts) = self.scan(&mut scan, subject, deadline).await? {
+            let entries: Vec<_> = texts.iter().filter_map(|text| Entry::parse(text)).collect();
+            let mut changes = stream::iter(entries)
+                .map(|entry| async move {
+                    let key = self.keys.session(&entry.id);
+                    self.run(&scripts::SET_CLAIMS, &key, arguments, deadline).await
+                })
+                .buffer_unordered(CONCURRENT_STEPS);
+            while let Some(change) = changes.next().await {
+                failed = change.err().or(failed);
+            }
         }
         failed.map_or(Ok(()), |error| Err(partly_applied(error)))
+    }
+
+    /// The next window of the texts of all the subject's entries; `None` after the last. Finds each entry that is
+    /// in the index during the whole scan, and some of them twice.
+    async fn scan(
+        &self,
+        scan: &mut Scan,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+        let Some(cursor) = &scan.cursor else { return Ok(None) };
+        let key = self.keys.subject(subject);
+        let mut request = redis::cmd("ZSCAN");
+        request.arg(&key).arg(cursor).arg("COUNT").arg(SCAN_WINDOW);
+        // A failed read has changed nothing.
+        let found = self.send(&request, &key, deadline).await.map_err(before_step)?;
+        let Value::Array(found) = found else { return Err(unexpected()) };
+        let Ok([next, Value::Array(pairs)]) = <[Value; 2]>::try_from(found) else {
+            return Err(unexpected());
+        };
+        let next = bytes(next).map_err(|_| unexpected())?;
+        scan.cursor = (next != b"0").then_some(next);
+        let texts = pairs.into_iter().step_by(2);
+        Ok(Some(texts.filter_map(|value| bytes(value).ok()).collect()))
     }
 
     /// The entries of the subject from position `start` to `last`, at most one per session.
@@ -312,6 +442,19 @@ impl RedisStore {
     }
 }
 
+/// The position in a scan of an index.
+#[derive(Debug)]
+struct Scan {
+    /// `None` at the end.
+    cursor: Option<Vec<u8>>,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self { cursor: Some(b"0".to_vec()) }
+    }
+}
+
 /// The sessions that were ended, and what became of their entries.
 struct EndedBatch {
     sessions: Vec<Session>,
@@ -337,6 +480,7 @@ mod tests {
     #[test]
     fn entries_round_trip() {
         let entry = Entry { id: SessionId::from_bytes([7; 16]), created: -62_167_219_200_000 };
+        assert_eq!(Entry::created_in(entry.text().as_bytes()), Some(entry.created));
         assert_eq!(Entry::parse(entry.text().as_bytes()), Some(entry));
         for bad in ["", "x", "BwcHBwcHBwcHBwcHBwcHBw", "BwcHBwcHBwcHBwcHBwcHBw x"] {
             assert_eq!(Entry::parse(bad.as_bytes()), None, "{bad}");

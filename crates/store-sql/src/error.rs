@@ -183,6 +183,18 @@ pub enum ServerError {
     /// The server's connections are used up.
     #[error("has no connection left: raise its max_connections, or lower pool_size here")]
     TooManyConnections,
+    /// A connection pooler in front of the server allows no transactions.
+    #[error(
+        "is behind a connection pooler that allows no transactions: set its pool_mode to \
+         `transaction` or `session`, or connect to the server directly"
+    )]
+    StatementPooling,
+    /// A connection pooler rejected a parameter of the URL.
+    #[error(
+        "or a connection pooler in front of it rejected a parameter of the connection: remove \
+         `options` from the store's URL, and set what it contains in the database instead"
+    )]
+    StartupParameter,
     /// TLS cannot be used with the server.
     #[error("cannot be used with TLS: {0}")]
     Tls(&'static str),
@@ -205,6 +217,8 @@ impl From<SqlError> for ServerError {
             SqlError::NotMigrated => Self::NotMigrated,
             SqlError::PermissionDenied => Self::PermissionDenied,
             SqlError::TooManyConnections => Self::TooManyConnections,
+            SqlError::StatementPooling => Self::StatementPooling,
+            SqlError::StartupParameter => Self::StartupParameter,
             SqlError::Tls(what) => Self::Tls(what),
             other => Self::Other(other),
         }
@@ -290,6 +304,12 @@ pub enum SqlError {
     /// The server accepts no changes.
     #[error("the server is read-only, as a replica or by its settings: use the primary's URL")]
     ServerReadOnly,
+    /// A connection pooler in front of the server allows no transactions.
+    #[error("a connection pooler allows no transactions: set its pool_mode to `transaction`")]
+    StatementPooling,
+    /// A connection pooler rejected a parameter of the URL.
+    #[error("a connection pooler rejected a parameter of the connection: remove it from the URL")]
+    StartupParameter,
     /// TLS cannot be used with the server.
     #[error("TLS with the server failed: {0}")]
     Tls(&'static str),
@@ -384,6 +404,8 @@ impl SqlError {
             | Self::UnknownDatabase
             | Self::PermissionDenied
             | Self::ServerReadOnly
+            | Self::StatementPooling
+            | Self::StartupParameter
             | Self::Tls(_)
             | Self::DuplicateKey
             | Self::Other(_)

@@ -14,14 +14,22 @@ pub enum Kind {
     Cluster,
     /// PostgreSQL.
     Postgres,
+    /// PostgreSQL behind PgBouncer.
+    PgBouncer,
     /// MariaDB.
     Mariadb,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::Redis, Self::Sentinel, Self::Cluster, Self::Postgres, Self::Mariadb];
+    pub const ALL: [Self; 6] = [
+        Self::Redis,
+        Self::Sentinel,
+        Self::Cluster,
+        Self::Postgres,
+        Self::PgBouncer,
+        Self::Mariadb,
+    ];
 
     /// Its name on a command line.
     #[must_use]
@@ -31,6 +39,7 @@ impl Kind {
             Self::Sentinel => "sentinel",
             Self::Cluster => "cluster",
             Self::Postgres => "postgres",
+            Self::PgBouncer => "pgbouncer",
             Self::Mariadb => "mariadb",
         }
     }
@@ -41,6 +50,7 @@ impl Kind {
         match self {
             Self::Redis | Self::Sentinel | Self::Cluster => "redis-server",
             Self::Postgres => "postgresql",
+            Self::PgBouncer => "pgbouncer",
             Self::Mariadb => "mariadb-server",
         }
     }
@@ -51,6 +61,7 @@ impl Kind {
         match self {
             Self::Redis | Self::Sentinel | Self::Cluster => &["redis-server"],
             Self::Postgres => &["initdb", "postgres"],
+            Self::PgBouncer => &["pgbouncer"],
             Self::Mariadb => &["mariadb-install-db", "mariadbd"],
         }
     }
@@ -82,6 +93,9 @@ mod tests {
             assert_eq!(kind.name().parse(), Ok(kind));
         }
         let error = "oracle".parse::<Kind>().unwrap_err();
-        assert!(error.contains("redis, sentinel, cluster, postgres, mariadb"), "{error}");
+        assert!(
+            error.contains("redis, sentinel, cluster, postgres, pgbouncer, mariadb"),
+            "{error}"
+        );
     }
 }

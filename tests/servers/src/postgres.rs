@@ -231,7 +231,7 @@ fn make_database(dir: &DataDir, data: &Path) -> Result<(), ServersError> {
 }
 
 /// Whether the server requests a password, which it does only once it accepts connections.
-fn answers(address: SocketAddr) -> bool {
+pub(crate) fn answers(address: SocketAddr) -> bool {
     asked_for_password(address).unwrap_or(false)
 }
 

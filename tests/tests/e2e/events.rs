@@ -91,3 +91,39 @@ fn a_rotation_is_an_event_of_every_server_that_follows() {
     has(&events, &json!({ "event": "key_rotated", "token_type": "access" }));
     assert_eq!(events.len(), 1, "{events:#?}");
 }
+
+#[test]
+fn a_repeat_from_elsewhere_is_an_event_without_addresses() {
+    for (record, expected) in [("masked", 1), ("full", 1), ("none", 0)] {
+        let server = Setup::new()
+            .set("log.format", "json")
+            .set("log.level", "warn")
+            .set("sessions.record", record)
+            .set("listen.trusted_proxies", "127.0.0.1")
+            .start();
+        let client = server.client();
+        let (_, tokens) = client.new_session();
+        let present = |address: &str| {
+            let call = client.refresh_call(tokens.refresh(), Some("0123456789abcdef"));
+            call.header("x-forwarded-for", address).send().is(200);
+        };
+        present("203.0.113.7");
+        present("203.0.113.7");
+        present("198.51.100.9");
+        let (account, session) = ids(&tokens.access);
+        let log = server.stop().log();
+        let found: Vec<Value> = events(&log)
+            .into_iter()
+            .filter(|event| event["event"] == "refresh_repeated_elsewhere")
+            .collect();
+        assert_eq!(found.len(), expected, "{record}: {found:?}");
+        for event in found {
+            assert_eq!(event["level"], "warn", "{event}");
+            assert_eq!((&event["account_id"], &event["session_id"]), (&account, &session));
+            assert_eq!(event["client_id"], "web");
+            assert_eq!(event["first_network"], "203.0.113.0/24");
+            assert_eq!(event["repeat_network"], "198.51.100.0/24");
+        }
+        assert!(!log.contains(tokens.refresh()) && !log.contains("198.51.100.9"), "{log}");
+    }
+}

@@ -3,18 +3,28 @@
 //! Each test states what an honest client still gets, and where a claim is that an attack costs
 //! nothing, it measures the processor time of the server itself.
 
+mod crowds;
 mod framing;
 mod log_sinks;
+mod secret_floods;
 mod silent_readers;
+mod slow_handshakes;
 mod slow_requests;
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use aquaware_tests::{Client, Server};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// How long a connection may be without progress in these tests.
 const IDLE: Duration = Duration::from_secs(2);
+
+/// Lets this process have as many descriptors as the system allows.
+fn raise_descriptor_limit() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+}
 
 /// Opens `count` connections and does `begin` with each.
 fn open(address: SocketAddr, count: usize, begin: impl Fn(&TcpStream)) -> Vec<TcpStream> {
@@ -43,6 +53,19 @@ fn slowest_refresh(client: &Client, refresh: &str, count: usize) -> Duration {
         start.elapsed()
     });
     refreshes.max().unwrap()
+}
+
+/// Whether the peer resets the connection within `patience`. Reads nothing: room in the buffers would
+/// let the peer go on.
+fn is_reset_within(stream: &TcpStream, patience: Duration) -> bool {
+    let until = Instant::now() + patience;
+    while Instant::now() < until {
+        if stream.take_error().unwrap().is_some() {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    false
 }
 
 /// Whether the peer has closed the connection, within `patience`.

@@ -102,3 +102,15 @@ fn metrics_are_on_the_management_listener_only_and_open_metrics_on_request() {
     assert!(response.text().ends_with("# EOF\n"));
     assert!(response.text().contains("# TYPE aquaware_http_requests counter\n"));
 }
+
+#[test]
+fn requests_that_reach_no_route_are_counted() {
+    let server = Setup::new().start();
+    for _ in 0..3 {
+        exchange(server.public(), b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
+            .expect("a response")
+            .is(400);
+    }
+    let series = r#"aquaware_http_requests_total{route="unmatched",method="other",status="400"}"#;
+    assert!((value(&scrape(&server), series) - 3.0).abs() < f64::EPSILON);
+}

@@ -97,9 +97,12 @@ pub struct EndedSessions {
 
 /// The number of sessions that one store operation ends or lists.
 pub(super) const END_BATCH: u32 = 500;
+/// The number that the first operation of a request ends; each of the next ends twice as many. Even a
+/// slow store ends a batch of this size in time, so that every request makes progress.
+const FIRST_BATCH: u32 = 64;
 
-fn is_full(batch: &[Session]) -> bool {
-    u32::try_from(batch.len()).is_ok_and(|count| count >= END_BATCH)
+fn is_full(batch: &[Session], at_most: u32) -> bool {
+    u32::try_from(batch.len()).is_ok_and(|count| count >= at_most)
 }
 
 impl Sessions {
@@ -210,16 +213,21 @@ impl Sessions {
     ) -> Result<Vec<SessionId>, StoreError> {
         let Some(keep) = self.settings.sessions_per_account else { return Ok(Vec::new()) };
         let ended = Ended { at: context.now, reason: EndReason::Limit };
-        let mut displaced = Vec::new();
+        let (mut displaced, mut rows) = (Vec::new(), FIRST_BATCH);
         loop {
             let owner = (&new.subject, &new.client);
-            let end = self.store.end_least_used(owner, &new.id, keep.get(), ended, END_BATCH);
-            let batch = context.budget.wait(end).await?;
+            let end = self.store.end_least_used(owner, &new.id, keep.get(), ended, rows);
+            let batch = match context.budget.wait(end).await {
+                Ok(batch) => batch,
+                // After a limit was lowered, later logins end the rest.
+                Err(_) if !displaced.is_empty() => return Ok(displaced),
+                Err(error) => return Err(error),
+            };
             displaced.extend(batch.iter().map(|session| session.id));
-            // After a limit was lowered, later logins end the rest.
-            if !is_full(&batch) || context.budget.is_spent() {
+            if !is_full(&batch, rows) || context.budget.is_spent() {
                 return Ok(displaced);
             }
+            rows = rows.saturating_mul(2).min(END_BATCH);
         }
     }
 
@@ -396,18 +404,20 @@ impl Sessions {
     ) -> Result<EndedSessions, StoreError> {
         let now = context.now;
         let live = |session: &Session| !expired(session.refresh_expiry(), Leeway::NONE, now);
-        let mut result = EndedSessions { revoked: 0, remaining: false };
+        let (mut result, mut rows) = (EndedSessions { revoked: 0, remaining: false }, FIRST_BATCH);
+        let mut has_ended_some = false;
         loop {
-            let end = self.store.end_all(subject, except, Ended { at: now, reason }, END_BATCH);
+            let end = self.store.end_all(subject, except, Ended { at: now, reason }, rows);
             match context.budget.wait(end).await {
                 Ok(batch) => {
                     let revoked = batch.iter().filter(|session| live(session)).count();
                     result.revoked = result.revoked.saturating_add(revoked);
-                    if !is_full(&batch) {
+                    has_ended_some |= !batch.is_empty();
+                    if !is_full(&batch, rows) {
                         return Ok(result);
                     }
                 }
-                Err(error) if result.revoked == 0 || !context.budget.is_bounded() => {
+                Err(error) if !has_ended_some || !context.budget.is_bounded() => {
                     return Err(error);
                 }
                 Err(_) => return Ok(EndedSessions { remaining: true, ..result }),
@@ -415,6 +425,7 @@ impl Sessions {
             if context.budget.is_spent() {
                 return Ok(EndedSessions { remaining: true, ..result });
             }
+            rows = rows.saturating_mul(2).min(END_BATCH);
         }
     }
 

@@ -9,7 +9,7 @@ use aquaware_core::secret::Password;
 use aquaware_core::service::{LogIn, PasswordChange, PasswordError, SignUp};
 use aquaware_core::session::EndReason;
 
-use super::ending::end_rest;
+use super::ending::{Own, end_rest};
 use super::response;
 use crate::bearer;
 use crate::body::{Fields, Text};
@@ -137,7 +137,18 @@ pub(super) async fn change_password(
     // Counted before the check: after it, the right one of many concurrent guesses would already
     // have changed the password.
     let locks = accounts.failed_logins.count(&account.login, context.now)?;
-    let outcome = accounts.service.change_password(&context, &caller, change).await;
+    let repeated = change.new.clone();
+    let mut outcome = accounts.service.change_password(&context, &caller, change).await;
+    let is_repeat = matches!(outcome, Err(PasswordError::Wrong))
+        && state.changes.contains(&account.id, context.now);
+    if is_repeat {
+        // One more guess at the current password.
+        accounts.failed_logins.count(&account.login, context.now)?;
+        outcome = accounts.service.continue_change(&context, &caller, &repeated).await;
+        if outcome.is_ok() {
+            accounts.failed_logins.take_back(&account.login);
+        }
+    }
     match outcome {
         Err(PasswordError::Wrong) if locks => events::account_locked(Some(&account.id)),
         Err(PasswordError::Wrong) => {}
@@ -149,12 +160,15 @@ pub(super) async fn change_password(
         }
     }
     let ended = outcome?;
-    events::password_changed(&account.id);
+    if !is_repeat {
+        events::password_changed(&account.id);
+    }
     if !ended.remaining {
         return Ok(response::no_content());
     }
     let (session, reason) = (caller.session, EndReason::PasswordChanged);
-    end_rest(&state, context, session.subject, Some(session.id), reason);
+    state.changes.insert(account.id, context.now);
+    end_rest(&state, context, session.subject, Own::Kept(session.id), reason);
     Ok(response::accepted(&ended))
 }
 

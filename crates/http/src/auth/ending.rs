@@ -13,28 +13,55 @@ use crate::state::State;
 /// How often a store that fails is tried again.
 const MAX_FAILURES: u32 = 10;
 
+/// How long the caller's own session outlives the others, so that a repeat of the call gets its
+/// response.
+const OWN_SESSION_LAST: Duration = Duration::from_secs(30);
+
+/// What happens to the session of the caller.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Own {
+    /// It stays.
+    Kept(SessionId),
+    /// It ends after the others.
+    Last(SessionId),
+}
+
 /// Ends the other sessions of `subject` after the response has been sent.
 pub(super) fn end_rest(
     state: &Data<State>,
     context: RequestContext,
     subject: Subject,
-    except: Option<SessionId>,
+    own: Own,
     reason: EndReason,
 ) {
     let state = Data::clone(state);
     let task = async move {
-        for failures in 0..MAX_FAILURES {
-            let end = state.sessions.end_rest(&context, &subject, except.as_ref(), reason);
-            match end.await {
-                Ok(()) => return tracing::info!(account = %subject, "ended the other sessions"),
-                Err(error) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(account = %subject, error, "failed to end sessions");
-                }
-            }
-            rt::time::sleep(Duration::from_secs(1 << failures.min(5))).await;
+        let (Own::Kept(id) | Own::Last(id)) = own;
+        end_patiently(&state, &context, &subject, Some(&id), reason).await;
+        if matches!(own, Own::Last(_)) {
+            rt::time::sleep(OWN_SESSION_LAST).await;
+            end_patiently(&state, &context, &subject, None, reason).await;
         }
-        tracing::error!(account = %subject, "some sessions could not be ended; end them again");
     };
     drop(rt::spawn(task));
+}
+
+async fn end_patiently(
+    state: &State,
+    context: &RequestContext,
+    subject: &Subject,
+    except: Option<&SessionId>,
+    reason: EndReason,
+) {
+    for failures in 0..MAX_FAILURES {
+        match state.sessions.end_rest(context, subject, except, reason).await {
+            Ok(()) => return tracing::info!(account = %subject, "ended the other sessions"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(account = %subject, error, "failed to end sessions");
+            }
+        }
+        rt::time::sleep(Duration::from_secs(1 << failures.min(5))).await;
+    }
+    tracing::error!(account = %subject, "some sessions could not be ended; end them again");
 }

@@ -6,9 +6,9 @@ use aquaware_core::policy::Transport;
 use aquaware_core::retry::RetryKey;
 use aquaware_core::secret::RefreshToken;
 use aquaware_core::service::{AuthError, Presenter, RefreshRequest, RequestContext};
-use aquaware_core::session::EndReason;
+use aquaware_core::session::{EndReason, Session};
 
-use super::ending::end_rest;
+use super::ending::{Own, end_rest};
 use super::response;
 use crate::bearer;
 use crate::body::{Fields, Text};
@@ -175,11 +175,19 @@ pub(super) async fn log_out_all(
     let fields = Fields::read(&request, payload).await?;
     let caller = state.caller(&request, fields.has(bearer::FIELD), &context).await?;
     fields.finish()?;
-    let subject = &caller.session.subject;
+    let Session { subject, id: own, .. } = &caller.session;
     let all = EndReason::LogoutAll;
-    let ended = state.sessions.end_all(&context, subject, None, all).await?;
+    // The caller's own session ends last, so that a repeat of the call is still authenticated.
+    let mut ended = state.sessions.end_all(&context, subject, Some(own), all).await?;
+    if !ended.remaining {
+        match state.sessions.end(&context, own, all).await {
+            Ok(()) => ended.revoked += 1,
+            Err(error) if ended.revoked == 0 => return Err(error.into()),
+            Err(_) => ended.remaining = true,
+        }
+    }
     let mut response = if ended.remaining {
-        end_rest(&state, context.clone(), subject.clone(), None, all);
+        end_rest(&state, context.clone(), subject.clone(), Own::Last(*own), all);
         response::accepted(&ended)
     } else {
         response::private(&response::Revoked::from(&ended))

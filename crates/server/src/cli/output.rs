@@ -1,11 +1,36 @@
 //! Standard output for results and standard error for errors, passed as arguments.
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use super::error::CommandError;
 use aquaware_core::error_chain;
+
+/// How long an error waits for a reader of standard error.
+const ERROR_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Standard error, which may be a pipe that is full and never read: the exit status must not wait for
+/// it forever.
+struct PatientStderr;
+
+impl Write for PatientStderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (done, written) = mpsc::sync_channel(1);
+        let (length, copy) = (bytes.len(), bytes.to_vec());
+        let write = move || done.send(io::stderr().write_all(&copy));
+        let _ = thread::Builder::new().name("stderr".to_owned()).spawn(write)?;
+        let written = written.recv_timeout(ERROR_TIMEOUT);
+        written.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())).map(|()| length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Standard output and standard error, or buffers in tests.
 pub(super) struct Output<'a> {
@@ -16,7 +41,7 @@ pub(super) struct Output<'a> {
 impl<'a> Output<'a> {
     /// The streams of this process.
     pub(super) fn of_process() -> Self {
-        Self::new(io::stdout(), io::stderr())
+        Self::new(io::stdout(), PatientStderr)
     }
 
     /// Answers go to the first, errors to the second.

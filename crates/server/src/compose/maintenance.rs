@@ -17,17 +17,20 @@ use aquaware_core::service::Sessions;
 use aquaware_core::time::{Clock as _, SystemClock};
 use aquaware_http::EVENT_TARGET;
 use aquaware_key_directory::{KeyDirectory, KeyFollower};
+use tokio::task::spawn_blocking;
 use tokio::time::{interval, sleep};
 
 use super::error::StartError;
 use super::parts;
+use super::store_clock;
 use crate::config::{Config, Loaded, Request, load};
 use crate::tls::TlsAcceptor;
 use aquaware_core::error_chain;
 
 /// How often the key directory is checked for changes.
 const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(1);
-/// How long a server runs before it removes anything: a machine that starts with a clock far ahead
+/// How long a server runs before it removes anything, unless the host of the session store confirms
+/// the time: a machine that starts with a clock far ahead
 /// must not, and an operator notices within a day.
 const PURGE_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// How long the main thread, which handles signals, waits for another process that uses the keys.
@@ -192,12 +195,21 @@ impl Maintenance {
         let mut every = interval(PURGE_EVERY);
         loop {
             every.tick().await;
-            if self.started.elapsed() >= PURGE_AFTER {
+            let is_settled = self.started.elapsed() >= PURGE_AFTER;
+            if is_settled || self.store_clock_agrees().await {
                 self.purge_sessions().await;
                 self.release_indices().await;
+            }
+            if is_settled {
                 self.remove_expired_keys();
             }
         }
+    }
+
+    /// Whether the host of the session store confirms the time, so that nothing has to wait.
+    async fn store_clock_agrees(&self) -> bool {
+        let stores = self.loaded.borrow().config.store.clone();
+        spawn_blocking(move || store_clock::agrees(&stores)).await.unwrap_or(false)
     }
 
     async fn purge_sessions(&self) {

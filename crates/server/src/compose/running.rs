@@ -123,6 +123,7 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
             pooled.saturating_mul(2),
         ),
         grace: GRACE,
+        metrics: Some(Arc::clone(&metrics)),
     };
     let with_documents = config.documents;
     let engine = Engine::start(public_listener, options, move || {
@@ -144,6 +145,7 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
         idle_timeout: config.listen.idle_timeout,
         max_connections: Limit::new(Some(MANAGEMENT_CONNECTIONS), descriptors, 0),
         grace: MANAGEMENT_GRACE,
+        metrics: None,
     };
     let management_engine = Engine::start(management_listener, options, move || {
         App::new()

@@ -180,7 +180,11 @@ async fn collisions(url: &StoreUrl, stores: &Stores) -> Result<Vec<Vec<String>>,
     Ok(groups.iter().map(|group| group.iter().map(name).collect()).collect())
 }
 
-async fn facts(url: &StoreUrl, stores: &Stores) -> Result<Option<Facts>, String> {
+/// What a store reports, `None` for a store in memory.
+///
+/// # Errors
+/// Why it cannot be used.
+pub(super) async fn facts(url: &StoreUrl, stores: &Stores) -> Result<Option<Facts>, String> {
     let opened = Engines::open(url, stores).await.map_err(|error| error_chain(&error))?;
     let facts = match &opened {
         Engines::Memory(_) => return Ok(None),

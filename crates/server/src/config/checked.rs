@@ -59,7 +59,7 @@ pub(crate) struct Listen {
     pub(crate) management: SocketAddr,
     /// The number of threads that serve requests.
     pub(crate) workers: NonZeroUsize,
-    /// The proxies that may set `X-Forwarded-For` and `X-Forwarded-Proto`.
+    /// The proxies that may set `X-Forwarded-For`.
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// The longest time without a byte of progress on a connection.
     pub(crate) idle_timeout: Duration,

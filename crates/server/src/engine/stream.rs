@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use aquaware_http::Metrics;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -25,12 +26,21 @@ pub(super) struct Watched<S> {
     /// What is written in place of an error response of hyper.
     outside: Vec<u8>,
     linger_until: Option<Instant>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
-    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(stream: S, activity: Arc<Activity>, metrics: Option<Arc<Metrics>>) -> Self {
         let timer = Box::pin(sleep_until(activity.progress_deadline()));
-        Self { stream, activity, timer, outside: Vec::new(), linger_until: None }
+        Self { stream, activity, timer, outside: Vec::new(), linger_until: None, metrics }
+    }
+
+    /// A whole response to a request that never reaches the application.
+    fn outside_response(&self, status: u16) -> Vec<u8> {
+        if let Some(metrics) = &self.metrics {
+            metrics.unrouted(status);
+        }
+        outside::response(status)
     }
 
     /// Ready once `deadline` has passed. The timer is moved only when it fires, so progress costs
@@ -63,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
 
     /// Tells a client whose request did not arrive in time. Tried once: it may not be reading.
     fn give_up(&mut self, context: &mut Context<'_>) -> io::Error {
-        let response = outside::response(outside::REQUEST_TIMEOUT);
+        let response = self.outside_response(outside::REQUEST_TIMEOUT);
         let _ = Pin::new(&mut self.stream).poll_write(context, &response);
         let _ = Pin::new(&mut self.stream).poll_flush(context);
         io::ErrorKind::TimedOut.into()
@@ -123,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
             && let Some((sent, status)) = outside::find(bytes)
         {
             // hyper closes the connection after it.
-            this.outside = [sent, &outside::response(status)].concat();
+            this.outside = [sent, &this.outside_response(status)].concat();
             return Poll::Ready(Ok(bytes.len()));
         }
         let polled = Pin::new(&mut this.stream).poll_write(context, bytes);

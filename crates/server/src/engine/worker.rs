@@ -26,12 +26,15 @@ use super::activity::Activity;
 use super::bridge::Bridge;
 use super::limit::{Limit, Permit};
 use super::open::Open;
+use super::options::Options;
 use super::stream::Watched;
-use crate::tls::TlsAcceptor;
 
 /// How much of requests sent ahead is read before the ones in front are answered. It also bounds a
 /// request's head.
 const MAX_READ_AHEAD: usize = 64 * 1024;
+/// How much of its responses may wait for a peer that does not read.
+#[cfg(target_os = "linux")]
+const MAX_UNSENT: u32 = 64 * 1024;
 /// How long the accept loop waits for a connection to end.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How often it does so before it turns the newcomer away.
@@ -39,21 +42,13 @@ const MAX_PAUSES: usize = 200;
 
 /// What the workers of one listener share.
 pub(super) struct Shared {
-    tls: Option<TlsAcceptor>,
-    idle_timeout: Duration,
-    limit: Limit,
+    options: Options,
     open: Open,
-    grace: Duration,
 }
 
 impl Shared {
-    pub(super) fn new(
-        tls: Option<TlsAcceptor>,
-        idle_timeout: Duration,
-        limit: Limit,
-        grace: Duration,
-    ) -> Self {
-        Self { tls, idle_timeout, limit, open: Open::default(), grace }
+    pub(super) fn new(options: Options) -> Self {
+        Self { options, open: Open::default() }
     }
 }
 
@@ -107,10 +102,10 @@ impl Worker {
             while connections.try_join_next().is_some() {}
             let accepted = tokio::select! {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
-                accepted = accept(&listener, &shared.limit, &shared.open) => accepted,
+                accepted = accept(&listener, &shared.options.max_connections, &shared.open) => accepted,
             };
             let Some((stream, peer, permit)) = accepted else { continue };
-            let activity = shared.open.add(shared.idle_timeout);
+            let activity = shared.open.add(shared.options.idle_timeout);
             let connection = Connection {
                 application: Rc::clone(&application),
                 shared: Arc::clone(&shared),
@@ -123,7 +118,7 @@ impl Worker {
         }
         drop(listener);
         let finished = async { while connections.join_next().await.is_some() {} };
-        let _ = timeout(shared.grace, finished).await;
+        let _ = timeout(shared.options.grace, finished).await;
     }
 }
 
@@ -184,16 +179,17 @@ where
     }
 
     async fn handshake(self, stream: TcpStream) -> io::Result<()> {
-        tune(&stream, self.shared.idle_timeout);
-        let Some(tls) = &self.shared.tls else { return self.http(stream).await };
-        let stream = timeout(self.shared.idle_timeout, tls.accept(stream)).await??;
+        tune(&stream, self.shared.options.idle_timeout);
+        let Some(tls) = &self.shared.options.tls else { return self.http(stream).await };
+        let stream = timeout(self.shared.options.idle_timeout, tls.accept(stream)).await??;
         self.activity.moved();
         self.http(stream).await
     }
 
     async fn http<T: AsyncRead + AsyncWrite + Unpin>(self, stream: T) -> io::Result<()> {
-        let Self { application, mut stopped, activity, peer, .. } = self;
-        let stream = Watched::new(stream, Arc::clone(&activity));
+        let Self { application, shared, mut stopped, activity, peer, .. } = self;
+        let metrics = shared.options.metrics.clone();
+        let stream = Watched::new(stream, Arc::clone(&activity), metrics);
         let bridge = Bridge { application, peer, activity };
         // Deadlines are the stream's: hyper's own covers heads alone.
         let connection = http1::Builder::new()
@@ -212,13 +208,20 @@ where
     }
 }
 
-/// Lets the kernel drop what a peer never takes, also after the connection was closed.
+/// Bounds what the kernel takes for a peer that does not read, and lets it drop that, also after the
+/// connection was closed.
+///
+/// Without the bound, the kernel takes megabytes: a peer that sends requests and never reads would be
+/// answered thousands of times before its connection stalls. The bound counts only what the network
+/// has not taken yet, so it slows down no peer that reads.
 fn tune(stream: &TcpStream, idle_timeout: Duration) {
     let socket = SockRef::from(stream);
-    // Where the system has neither, only latency and memory suffer.
+    // Where the system has none of these, only latency and memory suffer.
     let _ = socket.set_tcp_nodelay(true);
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_user_timeout(Some(idle_timeout));
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_notsent_lowat(MAX_UNSENT);
     #[cfg(not(target_os = "linux"))]
     let _ = idle_timeout;
 }

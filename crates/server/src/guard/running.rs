@@ -53,6 +53,7 @@ async fn serve(options: &GuardOptions) -> Result<(), GuardError> {
         idle_timeout: IDLE_TIMEOUT,
         max_connections: Limit::new(None, raise_descriptor_limit()?, 0),
         grace: GRACE,
+        metrics: None,
     };
     let engine = Engine::start(listener, engine, move || {
         let metadata = metadata.clone();

@@ -13,6 +13,7 @@ mod connecting;
 mod failover;
 mod faults;
 mod keys;
+mod many;
 mod records;
 mod servers;
 mod status;

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::connection::CacheSize;
 use diesel::result::{ConnectionError, Error as DieselError};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncConnection as _, AsyncPgConnection};
 use tokio::task::{JoinHandle, yield_now};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -30,11 +31,32 @@ pub struct PostgresConnection {
     driver: JoinHandle<()>,
     probe: Probe,
     encrypted: bool,
+    /// If a pooler is in between, the statement that begins a transaction.
+    pooled: Option<String>,
 }
 
 impl PostgresConnection {
     pub(super) const fn is_encrypted(&self) -> bool {
         self.encrypted
+    }
+
+    /// Whether a connection pooler such as PgBouncer is between this program and the server.
+    pub(super) const fn is_pooled(&self) -> bool {
+        self.pooled.is_some()
+    }
+
+    /// Begins a transaction around the next statement if a pooler is in between; returns whether it
+    /// did. A pooler may give each transaction another connection to the server, so only what is in
+    /// one transaction has the same settings and knows the same prepared statements.
+    async fn begin_if_pooled(&mut self) -> Result<bool, StatementError> {
+        let Some(begin) = self.pooled.clone().filter(|_| !self.wire.is_in_transaction()) else {
+            return Ok(false);
+        };
+        self.wire.set_harmless(true);
+        let begun = self.run_script(&begin).await;
+        self.wire.set_harmless(false);
+        begun.map_err(|error| StatementError::not_sent(error.sql_error()))?;
+        Ok(true)
     }
 }
 
@@ -64,6 +86,9 @@ impl Connection for PostgresConnection {
     /// Looks at the socket too: the driver learns of a closed connection only when its task runs,
     /// and a statement sent before that has an unknown outcome.
     async fn is_closed(&mut self) -> bool {
+        if self.wire.is_in_transaction() {
+            return true;
+        }
         for _ in 0..MAX_YIELDS {
             match self.probe.state() {
                 SocketState::Quiet => return self.driver.is_finished(),
@@ -103,6 +128,22 @@ impl SqlConnection for PostgresConnection {
     fn classify(&self, error: &DieselError) -> StatementError {
         statement_error(error, &self.wire)
     }
+
+    async fn begin_statement(&mut self) -> Result<bool, StatementError> {
+        self.begin_if_pooled().await
+    }
+
+    async fn end_statement(
+        &mut self,
+        error: Option<&StatementError>,
+    ) -> Result<(), StatementError> {
+        if error.is_none() {
+            return self.run_script("COMMIT").await;
+        }
+        // If it fails, `is_closed` discards the connection.
+        let _ = self.run_script("ROLLBACK").await;
+        Ok(())
+    }
 }
 
 async fn connect_to(
@@ -122,15 +163,48 @@ async fn connect_to(
     if config.driver.get_target_session_attrs() == TargetSessionAttrs::ReadWrite {
         check_writable(&client).await?;
     }
+    let is_pooled = is_pooled(&client, &wire).await?;
+    if is_pooled {
+        // diesel prepares statements while it sets up the connection.
+        begin(&client).await?;
+    }
     let connection = AsyncPgConnection::try_from(client).await.map_err(|error| match error {
         ConnectionError::CouldntSetupConfiguration(error) => {
             statement_error(&error, &wire).sql_error()
         }
         _ => SqlError::ConnectionLost,
     })?;
-    let mut connection = PostgresConnection { connection, wire, driver, probe, encrypted };
-    connection.run_script(&settings(config.timeout)).await.map_err(|error| error.sql_error())?;
+    let pooled = is_pooled.then(|| begin_with_settings(config.timeout));
+    let mut connection = PostgresConnection { connection, wire, driver, probe, encrypted, pooled };
+    if is_pooled {
+        // Each transaction prepares what it needs, and leaves nothing for others to collide with.
+        connection.connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    }
+    let last = if is_pooled { "COMMIT".to_owned() } else { settings(config.timeout) };
+    connection.run_script(&last).await.map_err(|error| error.sql_error())?;
     Ok(connection)
+}
+
+/// Whether the process that executes statements is another one than the server named when the
+/// connection began: a pooler names none or an invented one.
+async fn is_pooled(client: &Client, wire: &WireState) -> Result<bool, SqlError> {
+    let messages = client
+        .simple_query("SELECT pg_backend_pid()")
+        .await
+        .map_err(|error| connect_error(&error))?;
+    let process = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+        _ => None,
+    });
+    Ok(process != wire.process())
+}
+
+/// Begins a transaction, which a pooler in statement mode does not allow.
+async fn begin(client: &Client) -> Result<(), SqlError> {
+    client.batch_execute("BEGIN").await.map_err(|error| match connect_error(&error) {
+        SqlError::ConnectionLost => SqlError::StatementPooling,
+        other => other,
+    })
 }
 
 async fn check_writable(client: &Client) -> Result<(), SqlError> {
@@ -149,12 +223,28 @@ async fn check_writable(client: &Client) -> Result<(), SqlError> {
 /// changed nothing, and no statement outlives this connection. Read committed is enough: each
 /// operation is one statement, and the second of two must see what the first one changed.
 fn settings(timeout: Duration) -> String {
-    let millis = timeout.as_millis();
-    let statement = millis.saturating_mul(3) / 4;
+    let [statement, idle] = limits(timeout);
     format!(
         "SET statement_timeout = {statement};
          SET lock_timeout = {statement};
-         SET idle_in_transaction_session_timeout = {millis};
+         SET idle_in_transaction_session_timeout = {idle};
          SET default_transaction_isolation = 'read committed'"
     )
+}
+
+/// The same for one transaction: other programs may use the connection after it.
+fn begin_with_settings(timeout: Duration) -> String {
+    let [statement, idle] = limits(timeout);
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED;
+         SET LOCAL statement_timeout = {statement};
+         SET LOCAL lock_timeout = {statement};
+         SET LOCAL idle_in_transaction_session_timeout = {idle}"
+    )
+}
+
+/// The milliseconds after which the server gives up a statement, and an idle transaction.
+fn limits(timeout: Duration) -> [u128; 2] {
+    let millis = timeout.as_millis();
+    [millis.saturating_mul(3) / 4, millis]
 }

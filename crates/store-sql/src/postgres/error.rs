@@ -27,6 +27,9 @@ pub(super) fn statement_error(error: &DieselError, wire: &WireState) -> Statemen
 
 /// The meaning of an error while connecting.
 pub(super) fn connect_error(error: &tokio_postgres::Error) -> SqlError {
+    if let Some(error) = error.as_db_error().and_then(|error| pooler_error(error.message())) {
+        return error;
+    }
     if let Some(code) = error.code() {
         return <[u8; 5]>::try_from(code.code().as_bytes())
             .map_or(SqlError::Unexpected("an invalid SQLSTATE"), |code| {
@@ -38,6 +41,20 @@ pub(super) fn connect_error(error: &tokio_postgres::Error) -> SqlError {
         None if error.is_closed() => SqlError::ConnectionLost,
         // The password is missing, or the server's authentication method is not supported.
         None => SqlError::Authentication,
+    }
+}
+
+/// The meaning of an error of PgBouncer before the first statement. Up to version 1.20 it gives the
+/// same code to all of them; its texts are in no other language than this.
+fn pooler_error(text: &str) -> Option<SqlError> {
+    match text {
+        _ if text.starts_with("unsupported startup parameter") => Some(SqlError::StartupParameter),
+        _ if text.starts_with("no such database") => Some(SqlError::UnknownDatabase),
+        "no such user"
+        | "password authentication failed"
+        | "SASL authentication failed"
+        | "auth failed" => Some(SqlError::Authentication),
+        _ => None,
     }
 }
 
@@ -61,7 +78,8 @@ fn code_error(code: [u8; 5]) -> StatementError {
         b"58030" => (SqlError::Io, Execution::RolledBack),
         [b'0', b'8', ..] => (SqlError::ConnectionLost, Execution::Unknown),
         // A prepared statement is gone, or its table has changed: another connection prepares it again.
-        b"26000" | b"0A000" => (SqlError::ConnectionLost, Execution::RolledBack),
+        // One with the same name was left on a server connection that a pooler shares.
+        b"26000" | b"0A000" | b"42P05" => (SqlError::ConnectionLost, Execution::RolledBack),
         [b'2', b'8', ..] => (SqlError::Authentication, Execution::RolledBack),
         b"3D000" => (SqlError::UnknownDatabase, Execution::RolledBack),
         b"3F000" | b"42P01" | b"42703" => (SqlError::NotMigrated, Execution::RolledBack),

@@ -53,7 +53,10 @@ async fn query_facts(connection: &mut PostgresConnection) -> Result<StoreFacts, 
     let missing = StatementError::rolled_back(SqlError::Unexpected("a row is missing"));
     let server = rows.pop().ok_or(missing)?;
     Ok(StoreFacts {
-        engine: "PostgreSQL",
+        engine: match connection.is_pooled() {
+            true => "PostgreSQL through a connection pooler",
+            false => "PostgreSQL",
+        },
         version: server.version,
         migrated,
         read_only: server.read_only,

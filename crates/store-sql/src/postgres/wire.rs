@@ -1,13 +1,14 @@
-//! What was observed on the wire: whether anything was sent, and the code of an error.
+//! What was observed on the wire: whether anything was sent, the code of an error, the state of the
+//! transaction, and the server process that answered first.
 //!
-//! Both decide what an error means, and diesel reports neither: of an error it keeps only the text,
-//! which is in the server's language. The messages from the server are therefore parsed here, after
-//! decryption, but only as far as frames and error codes (PostgreSQL, "Message Formats": a kind, a
-//! length that includes itself, a body).
+//! They decide what an error means and whether a pooler is in between, and diesel reports none of
+//! them: of an error it keeps only the text, which is in the server's language. The messages from the
+//! server are therefore parsed here, after decryption, but only as far as frames and these values
+//! (PostgreSQL, "Message Formats": a kind, a length that includes itself, a body).
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -21,8 +22,17 @@ pub(super) type Code = [u8; 5];
 #[derive(Debug, Default)]
 pub(super) struct WireState {
     sent: AtomicBool,
+    /// Whether what is sent now cannot change a record.
+    harmless: AtomicBool,
     code: Mutex<Option<Code>>,
+    /// The last `ReadyForQuery`.
+    transaction: AtomicU8,
+    /// The process that the server named when the connection began.
+    process: Mutex<Option<i32>>,
 }
+
+/// The state in which no transaction is open.
+const IDLE: u8 = b'I';
 
 impl WireState {
     /// Starts an operation: forgets what was observed before.
@@ -41,8 +51,42 @@ impl WireState {
         *self.code.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether what follows cannot change a record, so that it does not count as sent.
+    pub(super) fn set_harmless(&self, harmless: bool) {
+        self.harmless.store(harmless, Ordering::Release);
+    }
+
+    /// Whether a transaction is open, failed or not.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.transaction.load(Ordering::Acquire) != IDLE
+    }
+
+    /// The server process that the connection began with, if the server named one.
+    pub(super) fn process(&self) -> Option<i32> {
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self, code: Option<Code>) {
         *self.code.lock().unwrap_or_else(PoisonError::into_inner) = code;
+    }
+
+    fn note_message(&self, kind: u8, body: &[u8]) {
+        match kind {
+            ERROR => {
+                if let Some(code) = code_of(body) {
+                    self.note(Some(code));
+                }
+            }
+            READY => {
+                if let Some(state) = body.first() {
+                    self.transaction.store(*state, Ordering::Release);
+                }
+            }
+            _ => {
+                let id = body.first_chunk().map(|id| i32::from_be_bytes(*id));
+                *self.process.lock().unwrap_or_else(PoisonError::into_inner) = id;
+            }
+        }
     }
 }
 
@@ -78,9 +122,7 @@ impl AsyncRead for ObservedStream {
         let this = &mut *self;
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         let new = buffer.filled().get(before..).unwrap_or_default();
-        if let Some(code) = this.parser.parse(new) {
-            this.wire.note(Some(code));
-        }
+        this.parser.parse(new, |kind, body| this.wire.note_message(kind, body));
         polled
     }
 }
@@ -92,7 +134,9 @@ impl AsyncWrite for ObservedStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         // Recorded before the attempt: whatever may have left counts as sent.
-        self.wire.sent.store(true, Ordering::Release);
+        if !self.wire.harmless.load(Ordering::Acquire) {
+            self.wire.sent.store(true, Ordering::Release);
+        }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -142,8 +186,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PlainStream<S> {
     }
 }
 
-/// How much of an error is kept. Its code is near the start, after two short fields.
-const MAX_ERROR_BYTES: usize = 64;
+/// `ErrorResponse`.
+const ERROR: u8 = b'E';
+/// `ReadyForQuery`.
+const READY: u8 = b'Z';
+/// `BackendKeyData`.
+const PROCESS: u8 = b'K';
+/// The kinds whose bodies are kept.
+const KEPT: [u8; 3] = [ERROR, READY, PROCESS];
+/// How much of a body is kept. The code of an error is near the start, after two short fields.
+const MAX_BODY_BYTES: usize = 64;
 
 /// The position in the stream of messages.
 #[derive(Debug, Default)]
@@ -152,25 +204,28 @@ struct FrameParser {
     head: Vec<u8>,
     /// The number of bytes of its body that have not arrived.
     left: usize,
-    /// The start of its body, if the message is an error.
+    /// The start of its body, if its kind is one of [`KEPT`].
     body: Vec<u8>,
 }
 
 impl FrameParser {
-    /// Parses the next bytes of the stream; returns the code of the last error that ends in them.
-    fn parse(&mut self, mut bytes: &[u8]) -> Option<Code> {
-        let mut last = None;
+    /// Parses the next bytes of the stream; reports the kept messages that end in them.
+    fn parse(&mut self, mut bytes: &[u8], mut report: impl FnMut(u8, &[u8])) {
         while !bytes.is_empty() {
             bytes = if self.head.len() < 5 { self.read_head(bytes) } else { self.read_body(bytes) };
             if self.head.len() == 5 && self.left == 0 {
-                if self.head.first() == Some(&b'E') {
-                    last = code_of(&self.body).or(last);
+                if let Some(kind) = self.kept() {
+                    report(kind, &self.body);
                 }
                 self.head.clear();
                 self.body.clear();
             }
         }
-        last
+    }
+
+    /// The kind of the current message, if its body is kept.
+    fn kept(&self) -> Option<u8> {
+        self.head.first().copied().filter(|kind| KEPT.contains(kind))
     }
 
     fn read_head<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
@@ -187,8 +242,8 @@ impl FrameParser {
     fn read_body<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let (part, rest) = bytes.split_at(bytes.len().min(self.left));
         self.left -= part.len();
-        if self.head.first() == Some(&b'E') {
-            let room = MAX_ERROR_BYTES.saturating_sub(self.body.len());
+        if self.kept().is_some() {
+            let room = MAX_BODY_BYTES.saturating_sub(self.body.len());
             self.body.extend(part.iter().take(room));
         }
         rest
@@ -218,9 +273,16 @@ mod tests {
         message(b'E', body.as_bytes())
     }
 
+    fn observe(stream: &[u8], chunk: usize) -> WireState {
+        let (mut parser, wire) = (FrameParser::default(), WireState::default());
+        for bytes in stream.chunks(chunk) {
+            parser.parse(bytes, |kind, body| wire.note_message(kind, body));
+        }
+        wire
+    }
+
     fn parse_chunks(stream: &[u8], chunk: usize) -> Option<Code> {
-        let mut parser = FrameParser::default();
-        stream.chunks(chunk).filter_map(|bytes| parser.parse(bytes)).last()
+        observe(stream, chunk).code()
     }
 
     #[test]
@@ -239,6 +301,20 @@ mod tests {
         assert_eq!(parse_chunks(&stream.concat(), 7), Some(*b"40P01"));
         assert_eq!(parse_chunks(&message(b'N', b"SWARNING\0C57P02\0\0"), 3), None);
         assert_eq!(parse_chunks(&message(b'E', b"SERROR\0Cno\0\0"), 3), None);
+    }
+
+    #[test]
+    fn the_process_and_the_state_of_the_transaction_are_observed() {
+        let process = message(b'K', &[0, 0, 1, 2, 9, 9, 9, 9]);
+        let ready = |state| message(b'Z', &[state]);
+        let stream = [process, ready(b'I'), error("42P01"), ready(b'E')].concat();
+        for chunk in 1..stream.len() {
+            let wire = observe(&stream, chunk);
+            assert!(wire.is_in_transaction() && wire.process() == Some(258), "{chunk}");
+        }
+        assert!(observe(&ready(b'T'), 2).is_in_transaction());
+        assert!(!observe(&[ready(b'T'), ready(b'I')].concat(), 3).is_in_transaction());
+        assert_eq!(observe(&ready(b'I'), 1).process(), None);
     }
 
     #[test]

@@ -44,6 +44,21 @@ pub(crate) trait SqlConnection: Connection {
     /// What an error of diesel says about the operation.
     fn classify(&self, error: &DieselError) -> StatementError;
 
+    /// Begins a transaction of its own for the next statement, if the connection needs one; returns
+    /// whether it did.
+    fn begin_statement(&mut self) -> impl Future<Output = Result<bool, StatementError>> + Send {
+        async { Ok(false) }
+    }
+
+    /// Ends that transaction: commits it, or rolls it back if the statement failed.
+    fn end_statement(
+        &mut self,
+        error: Option<&StatementError>,
+    ) -> impl Future<Output = Result<(), StatementError>> + Send {
+        let _ = error;
+        async { Ok(()) }
+    }
+
     /// Runs a query and reads all of its rows.
     ///
     /// diesel's `get_result` stops reading at the first row. A change read that way would be
@@ -58,8 +73,13 @@ pub(crate) trait SqlConnection: Connection {
         U: Send + 'static,
     {
         async move {
+            let begun = self.begin_statement().await?;
             let rows = query.load(self.raw(access)).await;
-            rows.map_err(|error| self.classify(&error))
+            let rows = rows.map_err(|error| self.classify(&error));
+            if begun {
+                self.end_statement(rows.as_ref().err()).await?;
+            }
+            rows
         }
     }
 
@@ -72,8 +92,13 @@ pub(crate) trait SqlConnection: Connection {
         Q: ExecuteDsl<Self::Raw> + Send + 'static,
     {
         async move {
+            let begun = self.begin_statement().await?;
             let rows = statement.execute(self.raw(Access::Write)).await;
-            rows.map_err(|error| self.classify(&error))
+            let rows = rows.map_err(|error| self.classify(&error));
+            if begun {
+                self.end_statement(rows.as_ref().err()).await?;
+            }
+            rows
         }
     }
 

@@ -26,8 +26,10 @@ mod databases;
 mod engine;
 mod faults;
 mod fixtures;
+mod many;
 mod opening;
 mod operations;
+mod pooled;
 #[path = "../records/mod.rs"]
 mod records;
 mod status;

@@ -12,6 +12,7 @@ mod conformance;
 mod durability;
 mod errors;
 mod fixtures;
+mod many;
 mod opening;
 #[path = "../records/mod.rs"]
 mod records;

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use aquaware_servers::{
-    Cluster, Durability, Kind, Mariadb, MariadbOptions, Postgres, PostgresOptions, Redis,
-    RedisOptions, Sentinel, ServersError,
+    Cluster, Durability, Kind, Mariadb, MariadbOptions, PgBouncer, PgBouncerOptions, Postgres,
+    PostgresOptions, Redis, RedisOptions, Sentinel, ServersError,
 };
 
 fn main() -> ExitCode {
@@ -66,6 +66,11 @@ fn start(kind: Kind, paused: bool) -> Result<Box<dyn Any>, ServersError> {
             if paused {
                 server.pause()?;
             }
+            Box::new(server)
+        }
+        Kind::PgBouncer => {
+            let server = PgBouncer::start(PgBouncerOptions::default())?;
+            show(server.directory());
             Box::new(server)
         }
         Kind::Mariadb => {

@@ -1,11 +1,11 @@
 //! Logs that cannot be written or are never read. The server serves and stops as if they could.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, pipe};
+use std::io::{Read as _, Write as _, pipe};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use aquaware_tests::{Server, Setup};
+use aquaware_tests::{Outcome, Server, Setup};
 
 /// More log than a pipe holds.
 const REQUESTS: usize = 600;
@@ -42,6 +42,31 @@ fn a_log_that_is_never_read_stops_nothing() {
     let (reader, writer) = pipe().unwrap();
     let other = writer.try_clone().unwrap();
     serves_and_stops(Setup::new().start_with_output(writer.into(), other.into()));
+    drop(reader);
+}
+
+/// A pipe that is full and never read.
+fn filled() -> (std::io::PipeReader, Stdio) {
+    let (reader, writer) = pipe().unwrap();
+    let mut filling = writer.try_clone().unwrap();
+    // Blocks on the last byte, which the end of the test releases.
+    let _ = std::thread::spawn(move || while filling.write_all(&[b'x'; 4096]).is_ok() {});
+    std::thread::park_timeout(Duration::from_millis(300));
+    (reader, writer.into())
+}
+
+#[test]
+fn pipes_that_are_full_from_the_start_stop_nothing() {
+    let ((out, stdout), (err, stderr)) = (filled(), filled());
+    serves_and_stops(Setup::new().start_with_output(stdout, stderr));
+    drop((out, err));
+}
+
+#[test]
+fn a_start_that_fails_ends_even_if_its_error_cannot_be_written() {
+    let (reader, stderr) = filled();
+    let ended = Setup::new().set("listen.public", "nonsense").end_of(Stdio::null(), stderr);
+    assert_eq!(ended, Outcome::Exit(2));
     drop(reader);
 }
 

@@ -148,11 +148,38 @@ impl Accounts {
             }
             Err(error) => return Err(error.into()),
         }
-        let current = Some(&caller.session.id);
-        let reason = EndReason::PasswordChanged;
-        let ended = self.sessions.end_all(context, &account.id, current, reason).await;
-        // The password has been replaced, so this must not look like a failure.
-        Ok(ended.unwrap_or(EndedSessions { revoked: 0, remaining: true }))
+        Ok(self.end_others(context, caller, &account.id).await)
+    }
+
+    /// Repeats a change of password after which sessions remained: if the password is `new` now, ends
+    /// the others.
+    ///
+    /// # Errors
+    /// [`PasswordError::Wrong`] if the account has another password.
+    pub async fn continue_change(
+        &self,
+        context: &RequestContext,
+        caller: &Caller,
+        new: &Password,
+    ) -> Result<EndedSessions, PasswordError> {
+        let account = self.of_caller(context, caller).await?.ok_or(PasswordError::Wrong)?;
+        if !self.hasher.check(new, Some(&account.password)).await?.matches {
+            return Err(PasswordError::Wrong);
+        }
+        Ok(self.end_others(context, caller, &account.id).await)
+    }
+
+    /// Ends the other sessions of the caller, whose password has been replaced: a failure must not
+    /// look as if it had not.
+    async fn end_others(
+        &self,
+        context: &RequestContext,
+        caller: &Caller,
+        account: &Subject,
+    ) -> EndedSessions {
+        let (current, reason) = (Some(&caller.session.id), EndReason::PasswordChanged);
+        let ended = self.sessions.end_all(context, account, current, reason).await;
+        ended.unwrap_or(EndedSessions { revoked: 0, remaining: true })
     }
 
     /// Sets a password without checking the old one, then ends the account's sessions: a reset by an
