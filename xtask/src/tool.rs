@@ -13,9 +13,10 @@ pub(crate) struct Tool {
 }
 
 /// The proxies of the tests of the guard.
-pub(crate) const PROXIES: [Tool; 2] = [
+pub(crate) const PROXIES: [Tool; 3] = [
     Tool { name: "nginx", probe: &["nginx", "-v"], package: "nginx" },
     Tool { name: "caddy", probe: &["caddy", "version"], package: "caddy" },
+    Tool { name: "haproxy", probe: &["haproxy", "-v"], package: "haproxy" },
 ];
 
 /// The library that gives a tested program a wrong clock.

@@ -1,4 +1,4 @@
-//! `aquaware guard`: the check itself, and nginx and Caddy with the samples of docs/guard.md.
+//! `aquaware guard`: the check itself, and nginx, Caddy and HAProxy with the samples of docs/guard.md.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -266,6 +266,24 @@ fn caddy_with_the_sample_passes_only_what_the_guard_says() {
     command.env("XDG_DATA_HOME", directory.path()).env("XDG_CONFIG_HOME", directory.path());
     command.stderr(Stdio::null());
     let _caddy = Running::start(&mut command, proxy);
+    check_proxy(proxy, &guarded, true);
+}
+
+#[test]
+fn haproxy_with_the_sample_passes_only_what_the_guard_says() {
+    let guarded = guarded(&[]);
+    let (proxy, service) = (free_address(), echo());
+    let directory = tempfile::TempDir::new().unwrap();
+    let script = directory.path().join("guard.lua");
+    fs::write(&script, sample("lua", proxy, guarded.guard, service)).unwrap();
+    let sample = sample("haproxy", proxy, guarded.guard, service);
+    let sample = sample.replace("/etc/haproxy/guard.lua", &script.display().to_string());
+    let file = directory.path().join("haproxy.cfg");
+    let timeouts = "defaults\n timeout connect 9s\n timeout client 9s\n timeout server 9s\n";
+    fs::write(&file, format!("{timeouts}{sample}")).unwrap();
+    let mut command = Command::new("haproxy");
+    command.arg("-db").arg("-f").arg(&file).stderr(Stdio::null());
+    let _haproxy = Running::start(&mut command, proxy);
     check_proxy(proxy, &guarded, true);
 }
 

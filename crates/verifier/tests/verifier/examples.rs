@@ -13,6 +13,9 @@ mod actix;
 #[path = "../../examples/axum.rs"]
 #[allow(dead_code, reason = "the main functions are not called")]
 mod axum;
+#[path = "../../examples/tonic.rs"]
+#[allow(dead_code, reason = "the main functions are not called")]
+mod tonic;
 
 fn get(to: SocketAddr, token: &str) -> HttpResponse {
     send(to, "GET", "/tanks", &[&format!("Authorization: Bearer {token}")])
@@ -112,4 +115,32 @@ async fn the_axum_example_accepts_valid_tokens_only() {
     let server = tokio::spawn(async move { ::axum::serve(listener, router).await });
     tokio::task::spawn_blocking(move || check_protection(address, &issuer)).await.unwrap();
     server.abort();
+}
+
+/// With the service of the example and a request as a gRPC client sends it.
+#[tokio::test]
+async fn the_tonic_example_answers_with_grpc_statuses() {
+    use ::axum::http::Request;
+    use aquaware_verifier::BearerAuth;
+    use tower_layer::Layer as _;
+    use tower_service::Service as _;
+
+    let issuer = TestIssuer::new();
+    let mut service = BearerAuth::new(issuer.verifier()).layer(tonic::Tanks);
+    for (token, status) in [
+        (None, "16"),
+        (Some(issuer.token().expired().sign()), "16"),
+        (Some(issuer.token().sign()), "7"),
+        (Some(issuer.token().scope("tanks:read").sign()), "0"),
+    ] {
+        let mut request =
+            Request::post("/reef.Tanks/List").header("content-type", "application/grpc");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.body(::tonic::body::Body::empty()).unwrap();
+        let response = service.call(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().get("grpc-status").unwrap(), status);
+    }
 }

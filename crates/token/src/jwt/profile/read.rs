@@ -71,16 +71,18 @@ impl Profile {
     }
 
     fn scope(&self, claims: &ClaimReader) -> Result<Scope, TokenError> {
+        let mut scope = Scope::default();
         for source in &self.scopes {
-            if let Some(scope) = source.read(claims)? {
-                return Ok(scope);
+            if let Some(found) = source.read(claims)? {
+                scope = found;
+                break;
             }
         }
         match self.scopes.first() {
-            Some(first) if self.scope_required => {
+            Some(first) if self.scope_required && scope.is_empty() => {
                 Err(TokenError::MissingClaim { claim: first.claim })
             }
-            _ => Ok(Scope::default()),
+            _ => Ok(scope),
         }
     }
 }

@@ -264,6 +264,8 @@ fn each_mark_of_an_access_token_is_required() {
     // A token of Entra without permissions: any application of the tenant can get one.
     let bare = without(without(access(3), "scp"), "roles");
     assert_eq!(rejection(3, bare), missing("scp"));
+    // An empty permission is none; what the user may do does not replace it.
+    assert_eq!(rejection(3, with(access(3), "scp", "")), missing("scp"));
     let own = without(access(3), "scp");
     let claims = read(&samples[3].profile, Some("JWT"), &own).unwrap();
     assert_eq!(claims.scope.to_string(), "admin");
