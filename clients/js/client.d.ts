@@ -123,4 +123,9 @@ export class Client extends EventTarget {
     listener: (event: LogoutEvent) => void,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
 }

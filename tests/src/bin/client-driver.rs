@@ -86,11 +86,20 @@ async fn persistently<T>(
     panic!("a call did not succeed in 200 attempts");
 }
 
+/// A client of the server at the address in this variable.
+fn client_of(address: &str, storage: impl Storage + 'static) -> Client {
+    let builder = Client::builder(&var(address).unwrap()).client_id("strict").storage(storage);
+    let builder = builder.timeout(Duration::from_millis(1_500));
+    builder.backoff(Duration::from_millis(10)).build().unwrap()
+}
+
 /// One session from login to its end.
 struct Session {
     number: u64,
     directory: PathBuf,
     storage: Fragile,
+    /// Other clients that share the session.
+    tabs: [Client; 4],
     random: Random,
 }
 
@@ -100,7 +109,8 @@ impl Session {
         let file = FileStorage::new(directory.join(format!("{number}.session")));
         let storage = Fragile { file, crash: Arc::default() };
         let seed = number ^ u64::from(std::process::id()) << 20;
-        Self { number, directory, storage, random: Random::seeded(seed) }
+        let tabs = std::array::from_fn(|_| client_of("CHAOS_PROXY", storage.clone()));
+        Self { number, directory, storage, tabs, random: Random::seeded(seed) }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -115,14 +125,8 @@ impl Session {
         fs::metadata(self.path("count")).map_or(0, |file| file.len())
     }
 
-    fn client(&self, address: &str, storage: impl Storage + 'static) -> Client {
-        let builder = Client::builder(&var(address).unwrap()).client_id("strict").storage(storage);
-        let builder = builder.timeout(Duration::from_millis(1_500));
-        builder.backoff(Duration::from_millis(10)).build().unwrap()
-    }
-
     fn tab(&self) -> Client {
-        self.client("CHAOS_PROXY", self.storage.clone())
+        client_of("CHAOS_PROXY", self.storage.clone())
     }
 
     async fn run(&mut self, refreshes: u64) {
@@ -144,7 +148,7 @@ impl Session {
             }
         }
         // The live token is the stored one: there is no other branch of the session.
-        let direct = self.client("CHAOS_SERVER", self.storage.clone());
+        let direct = client_of("CHAOS_SERVER", self.storage.clone());
         let last = direct.token().await.unwrap();
         if persistently(async || direct.refresh(&last).await).await.is_err() {
             self.note("fork", "");
@@ -158,7 +162,7 @@ impl Session {
     async fn log_in(&self) {
         let email = format!("{}-{}@example.com", var("CHAOS_NAME").unwrap(), self.number);
         let signup = format!("{}/auth/signup", var("CHAOS_SERVER").unwrap());
-        let client = self.client("CHAOS_SERVER", self.storage.clone());
+        let client = client_of("CHAOS_SERVER", self.storage.clone());
         let body = json!({ "email": email, "password": PASSWORD }).to_string();
         persistently(async || {
             let request = client.http().post(&signup).body(body.clone());
@@ -206,12 +210,12 @@ impl Session {
     }
 
     async fn five_tabs(&self, client: &Client, rejected: &AccessToken) -> Result<(), Error> {
-        let tabs = [client.clone(), self.tab(), self.tab(), self.tab(), self.tab()];
-        let [one, two, three, four, five] = tabs.each_ref().map(|tab| async {
-            persistently(async || tab.refresh(rejected).await).await.map(drop)
-        });
-        let (one, two, three, four, five) = tokio::join!(one, two, three, four, five);
-        one.and(two).and(three).and(four).and(five)
+        let renew =
+            async |tab: &Client| persistently(async || tab.refresh(rejected).await).await.map(drop);
+        let [a, b, c, d] = &self.tabs;
+        let (mine, a, b, c, d) =
+            tokio::join!(renew(client), renew(a), renew(b), renew(c), renew(d));
+        mine.and(a).and(b).and(c).and(d)
     }
 
     fn shift(&self, span: i64) {
@@ -225,7 +229,7 @@ impl Session {
     /// A copy of the refresh token is used by a thief: before its owner, or after.
     async fn theft(&self, owner: Client) {
         self.note("thief", "");
-        let thief = self.client("CHAOS_SERVER", MemoryStorage::default());
+        let thief = client_of("CHAOS_SERVER", MemoryStorage::default());
         thief.adopt(&self.storage.refresh_token()).await.unwrap();
         let rejected = owner.token().await.unwrap();
         let (first, second) =
