@@ -13,7 +13,6 @@ globalThis.crypto ??= webcrypto;
 const { CHAOS_PROXY: proxy, CHAOS_SERVER: server, CHAOS_DIRECTORY: directory } = process.env;
 const sessions = Number(process.env.CHAOS_SESSIONS);
 const refreshes = Number(process.env.CHAOS_REFRESHES);
-const CLIENT = "strict";
 const PATIENCE = { timeout: 1_500, backoff: 10, patience: 60_000 };
 const below = (bound) => Math.floor(Math.random() * bound);
 
@@ -66,7 +65,8 @@ async function session(number) {
     rmSync(file("session"), { force: true });
   }
   const storage = fileStorage(file("session"));
-  const tab = (issuer = proxy) => new Client(issuer, { storage, clientId: CLIENT, ...PATIENCE });
+  const clientId = number % 10 === 5 ? "device" : "strict";
+  const tab = (issuer = proxy) => new Client(issuer, { storage, clientId, ...PATIENCE });
   if (storage.get() === null) {
     const [email, password] = [`${process.env.CHAOS_NAME}-${number}@example.com`, "seven blue snails"];
     const headers = { "content-type": "application/json" };

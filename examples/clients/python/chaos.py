@@ -16,7 +16,7 @@ PROXY, SERVER = os.environ["CHAOS_PROXY"], os.environ["CHAOS_SERVER"]
 DIRECTORY, NAME = os.environ["CHAOS_DIRECTORY"], os.environ["CHAOS_NAME"]
 DAY = 86_400
 HTTP = httpx.Client(timeout=1.5, limits=httpx.Limits(max_connections=None))
-OPTIONS = {"client_id": "strict", "backoff": 0.01, "http": HTTP}
+OPTIONS = {"backoff": 0.01, "http": HTTP}
 
 
 class Crash(Exception):
@@ -73,7 +73,8 @@ class Storm:
             file.write(text)
 
     def tab(self, issuer=PROXY):
-        return Fragile(issuer, self.path("session"), **OPTIONS)
+        client = "device" if self.number % 10 == 5 else "strict"
+        return Fragile(issuer, self.path("session"), client_id=client, **OPTIONS)
 
     def count(self):
         return os.path.getsize(self.path("count")) if os.path.exists(self.path("count")) else 0

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use aquaware_client::{AccessToken, Client, Error, FileStorage, MemoryStorage, Reason, Storage};
+use aquaware_client::{
+    AccessToken, Builder, Client, Error, FileStorage, MemoryStorage, Reason, Storage,
+};
 use aquaware_tests::Random;
 use serde_json::{Value, json};
 
@@ -88,9 +90,12 @@ async fn persistently<T>(
 
 /// A client of the server at the address in this variable.
 fn client_of(address: &str, storage: impl Storage + 'static) -> Client {
-    let builder = Client::builder(&var(address).unwrap()).client_id("strict").storage(storage);
-    let builder = builder.timeout(Duration::from_millis(1_500));
-    builder.backoff(Duration::from_millis(10)).build().unwrap()
+    builder(address, storage).build().unwrap()
+}
+
+fn builder(address: &str, storage: impl Storage + 'static) -> Builder {
+    let builder = Client::builder(&var(address).unwrap()).storage(storage);
+    builder.timeout(Duration::from_millis(1_500)).backoff(Duration::from_millis(10))
 }
 
 /// One session from login to its end.
@@ -162,7 +167,9 @@ impl Session {
     async fn log_in(&self) {
         let email = format!("{}-{}@example.com", var("CHAOS_NAME").unwrap(), self.number);
         let signup = format!("{}/auth/signup", var("CHAOS_SERVER").unwrap());
-        let client = client_of("CHAOS_SERVER", self.storage.clone());
+        let profile = if self.number % 10 == 5 { "device" } else { "strict" };
+        let client = builder("CHAOS_SERVER", self.storage.clone()).client_id(profile);
+        let client = client.build().unwrap();
         let body = json!({ "email": email, "password": PASSWORD }).to_string();
         persistently(async || {
             let request = client.http().post(&signup).body(body.clone());

@@ -16,7 +16,8 @@
 //! | `N.caught`, `N.escaped` | whether thief and owner were both logged out |
 //! | `N.done` | the session is complete |
 //!
-//! During the refreshes it also lets its storage fail and lose the last write, shares the session
+//! Every tenth session, from the fifth on, is of the client `device`, without rotation; the others
+//! are of the client `strict`. During the refreshes the driver also lets its storage fail and lose the last write, shares the session
 //! between five clients, and shifts the clock by a day.
 
 use std::fmt;
