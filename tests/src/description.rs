@@ -27,7 +27,7 @@ const SWITCHED_OFF: [&str; 2] = ["not_found", "signup_closed"];
 pub(crate) fn check(response: &Response, method: &str, path: &str, what: &dyn Fn() -> String) {
     let Some(operation) = operation(method, path) else {
         // Whatever is not described does not exist.
-        let unknown = matches!(method, "HEAD" | "OPTIONS") || is_operators(path);
+        let unknown = matches!(method, "HEAD" | "OPTIONS") || is_operators(path) || is_page(path);
         let status = response.status;
         assert!(unknown || status >= 400, "{method} {path} is not in openapi.json: {}", what());
         return;
@@ -68,6 +68,11 @@ pub(crate) fn check(response: &Response, method: &str, path: &str, what: &dyn Fn
 /// Paths of the other listener, which the description does not concern.
 fn is_operators(path: &str) -> bool {
     path.starts_with("/health/") || path.starts_with("/metrics")
+}
+
+/// The page for users, which is not part of the API.
+fn is_page(path: &str) -> bool {
+    path == "/account" || path.starts_with("/account/")
 }
 
 const METADATA: [&str; 2] =

@@ -60,8 +60,8 @@ enum Task {
     },
     /// Build the program and use it through client libraries of Python and Node.
     ///
-    /// Their versions are pinned in tests/interop and installed below target/interop. python3 and
-    /// node are installed if they are missing, as `test` does. The last line counts the checks. No
+    /// Their versions are pinned in tests/interop and installed below target/interop. python3,
+    /// node and Chromium are installed if they are missing, as `test` does. The last line counts the checks. No
     /// check is skipped.
     Interop {
         /// Do not install the distribution's packages.

@@ -59,6 +59,17 @@ impl Aquaware {
         crate::documents::routes(app);
     }
 
+    /// Mounts `/account`, a page on which users sign up, log in and manage their account and sessions.
+    /// It uses the routes that are mounted with [`configure`](Self::configure) and the client `web`.
+    /// Without [accounts](Builder::accounts) nothing is mounted.
+    #[cfg(feature = "pages")]
+    pub fn configure_pages(&self, app: &mut ServiceConfig) {
+        if self.state.accounts.is_some() {
+            app.app_data(self.state.clone());
+            crate::pages::routes(app);
+        }
+    }
+
     /// Mounts `/health/live` and `/health/ready`, for an application that only operators reach.
     pub fn configure_health(&self, app: &mut ServiceConfig) {
         app.app_data(self.state.clone())

@@ -16,6 +16,8 @@ mod cookie;
 mod document;
 #[cfg(feature = "documents")]
 mod documents;
+#[cfg(any(feature = "documents", feature = "pages"))]
+mod embedded;
 mod error_code;
 mod error_map;
 mod events;
@@ -34,6 +36,8 @@ mod oauth;
 mod oauth_error;
 mod observed;
 mod origin;
+#[cfg(feature = "pages")]
+mod pages;
 mod problem;
 mod request_limit;
 mod route;

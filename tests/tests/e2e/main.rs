@@ -52,6 +52,7 @@ mod oauth_resource;
 mod oauth_revoke;
 mod oauth_support;
 mod outage;
+mod pages;
 mod passwords;
 mod races;
 mod replicas;

@@ -29,7 +29,7 @@ const fn node(name: &'static str, script: &'static str, algorithm: &'static str)
 }
 
 /// All scripts. Those that verify tokens do so for every algorithm with public keys.
-pub(super) const SUITES: [Suite; 29] = [
+pub(super) const SUITES: [Suite; 30] = [
     python("PyJWT, EdDSA", "pyjwt_keys.py", "EdDSA"),
     python("PyJWT, ES256", "pyjwt_keys.py", "ES256"),
     python("PyJWT, RS256", "pyjwt_keys.py", "RS256"),
@@ -59,6 +59,7 @@ pub(super) const SUITES: [Suite; 29] = [
     node("Node, Ed25519", "accepted.mjs", "Ed25519"),
     node("Node, ES256", "accepted.mjs", "ES256"),
     node("Node, RS256", "accepted.mjs", "RS256"),
+    node("account page", "account_page.mjs", "EdDSA"),
 ];
 
 /// Runs the script against this server, prints its output, and counts its checks.

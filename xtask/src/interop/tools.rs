@@ -1,8 +1,8 @@
-//! python3, node and npm.
+//! python3, node, npm and Chromium.
 
 use crate::tool::Tool;
 
-pub(super) const TOOLS: [Tool; 4] = [
+pub(super) const TOOLS: [Tool; 5] = [
     Tool { name: "python3", probe: &["python3", "--version"], package: "python3" },
     Tool {
         name: "python3's venv or pip",
@@ -15,4 +15,5 @@ pub(super) const TOOLS: [Tool; 4] = [
         package: "nodejs",
     },
     Tool { name: "npm", probe: &["npm", "--version"], package: "npm" },
+    Tool { name: "chromium", probe: &["chromium", "--version"], package: "chromium" },
 ];

@@ -8,11 +8,9 @@ use std::sync::LazyLock;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::read::GzDecoder;
 
-use crate::document::Document;
+use crate::embedded;
 use crate::error_code::ErrorCode;
 use crate::origin::path_of;
 use crate::problem::Problem;
@@ -80,18 +78,12 @@ fn inflated(gzipped: &'static [u8]) -> web::Bytes {
         headers(("Content-Security-Policy" = String)))),
 )]
 pub(super) async fn page(state: web::Data<State>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
-        .content_type("text/html; charset=utf-8")
-        .body(html(path_of(state.context().issuer().as_str())))
+    embedded::page(POLICY, html(path_of(state.context().issuer().as_str())))
 }
 
 /// The page below `base`, the path of the issuer.
 fn html(base: &str) -> String {
-    let base = base.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let base = embedded::escaped(base);
     format!(
         r#"<!doctype html>
 <html lang="en">
@@ -142,10 +134,7 @@ pub(super) async fn file(
         }
         None => return Err(Problem::from(ErrorCode::NotFound)),
     };
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
-    let tag = URL_SAFE_NO_PAD.encode(digest.as_ref());
-    let document =
-        Document { tag, cache_control: "public, no-cache".to_owned(), media_type, coding, body };
+    let document = embedded::file(media_type, coding, body);
     let mut response = document.response(&request);
     let vary = header::HeaderValue::from_static("Accept-Encoding");
     response.headers_mut().append(header::VARY, vary);

@@ -125,13 +125,16 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
         grace: GRACE,
         metrics: Some(Arc::clone(&metrics)),
     };
-    let with_documents = config.documents;
+    let (with_documents, with_pages) = (config.documents, config.pages);
     let engine = Engine::start(public_listener, options, move || {
         App::new()
             .configure(|app| routes.configure(app))
             .configure(|app| {
                 if with_documents {
                     routes.configure_documents(app);
+                }
+                if with_pages {
+                    routes.configure_pages(app);
                 }
             })
             .default_service(web::to(not_found))

@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// Whether `/openapi.json` and `/docs` are served.
     pub(crate) documents: bool,
+    /// Whether `/account` is served.
+    pub(crate) pages: bool,
     pub(crate) listen: Listen,
     pub(crate) store: Stores,
     pub(crate) keys: Keys,

@@ -52,6 +52,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     open("issuer", Absent),
     open("data_dir", Text(".")),
     open("documents", Boolean(true)),
+    open("pages", Boolean(true)),
     open("listen.public", Text("127.0.0.1:8080")),
     open("listen.management", Text("127.0.0.1:9090")),
     open("listen.workers", Integer(0)),

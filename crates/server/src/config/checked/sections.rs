@@ -24,6 +24,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     reader.base.clone_from(&base);
     let issuer = reader.optional(&Key::plain("issuer"), parse::issuer);
     let documents = reader.read("documents", parse::boolean);
+    let pages = reader.read("pages", parse::boolean);
     let listen = listen(reader, &base);
     let public = listen.as_ref().map(|listen| listen.public);
     check_wildcard(reader, &issuer, public);
@@ -43,6 +44,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
         issuer: issuer?,
         data_dir: data_dir?,
         documents: documents?,
+        pages: pages?,
         listen: listen?,
         store: store?,
         keys: keys?,
