@@ -30,6 +30,10 @@ pub struct Account {
     pub created_at: Timestamp,
     /// When the account was disabled; `None` if it is enabled.
     pub disabled_at: Option<Timestamp>,
+    /// When the owner last proved to receive mail at the address; `None` if never.
+    pub email_verified_at: Option<Timestamp>,
+    /// When the address was last changed; `None` if it is the first one.
+    pub email_changed_at: Option<Timestamp>,
     /// Extra claims for its access tokens.
     pub claims: ExtraClaims,
 }

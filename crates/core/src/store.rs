@@ -16,7 +16,7 @@ mod sessions;
 mod stored;
 
 #[cfg(feature = "accounts")]
-pub use self::accounts::AccountStore;
+pub use self::accounts::{AccountStore, Current, EmailChange, NameChange, NewEmail};
 pub use self::error::{Cause, StoreError};
 pub use self::facts::{Setting, StoreFacts};
 pub use self::memory::MemoryStore;

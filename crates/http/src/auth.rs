@@ -1,5 +1,8 @@
 //! `/auth/*`: the first-party API.
 
+mod account;
+mod closing;
+mod confirmed;
 mod credentials;
 mod ending;
 mod profile;
@@ -14,7 +17,13 @@ use crate::route::endpoint;
 /// The operations that need accounts.
 #[cfg(feature = "documents")]
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(credentials::log_in, credentials::change_password, profile::me))]
+#[openapi(paths(
+    credentials::log_in,
+    credentials::change_password,
+    profile::me,
+    account::rename,
+    account::delete,
+))]
 pub(crate) struct AccountOperations;
 
 /// The operation that the setting for sign-up opens.
@@ -44,7 +53,14 @@ pub(crate) fn routes(app: &mut ServiceConfig, with_accounts: bool) {
                 "/auth/password",
                 [(Method::POST, web::to(credentials::change_password))],
             ))
-            .service(endpoint("/auth/me", [(Method::GET, web::to(profile::me))]));
+            .service(endpoint(
+                "/auth/me",
+                [
+                    (Method::GET, web::to(profile::me)),
+                    (Method::PATCH, web::to(account::rename)),
+                    (Method::DELETE, web::to(account::delete)),
+                ],
+            ));
     }
     app.service(endpoint("/auth/refresh", [(Method::POST, web::to(renewal::refresh))]))
         .service(endpoint("/auth/logout", [(Method::POST, web::to(renewal::log_out))]))

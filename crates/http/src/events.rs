@@ -81,6 +81,15 @@ pub(crate) fn password_changed(account: &Subject) {
     );
 }
 
+pub(crate) fn email_verified(account: &Subject) {
+    tracing::info!(
+        target: EVENT_TARGET,
+        event = "email_verified",
+        account_id = %account,
+        "e-mail address verified"
+    );
+}
+
 pub(crate) fn session_ended(session: &Session, reason: EndReason) {
     tracing::info!(
         target: EVENT_TARGET,

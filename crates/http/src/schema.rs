@@ -22,7 +22,8 @@ use serde::{Serialize, Serializer};
 pub(crate) use {errors, oauth_errors};
 
 pub(crate) use self::requests::{
-    Introspect, LogIn, LogOut, PasswordChange, Refresh, Revoke, SignUp, TokenRequest,
+    Confirmation, Introspect, LogIn, LogOut, NameChange, PasswordChange, Refresh, Revoke, SignUp,
+    TokenRequest,
 };
 pub(crate) use self::responses::{Introspection, KeySet, TokenResponse};
 use crate::error_code::ErrorCode;

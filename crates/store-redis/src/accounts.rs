@@ -1,9 +1,8 @@
-//! The account port: one key per account, found by its login; a pointer from the id to the login; and
-//! a list of all logins.
+//! The account port: one key per account, a pointer from its id to the name of that key, and a list of
+//! all logins. Logins and their keys are in [`logins`](crate::logins).
 //!
-//! The record is authoritative: its key makes the login unique, and it contains the id. The pointer
-//! makes the id unique. It is set before the record is created, and only believed if the record
-//! agrees. The login is added to the list before the record exists. So an operation that fails
+//! The pointer makes the id unique. It is set before the record is created, and only believed if the
+//! record agrees. The login is added to the list before the record exists. So an operation that fails
 //! half-way leaves at most a pointer or a list entry without a record, and both are ignored. A pointer
 //! that is left behind reserves its id for its login, which does no harm because ids are not reused.
 
@@ -11,7 +10,7 @@ use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, StoreError};
+use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _};
@@ -19,7 +18,8 @@ use redis::Value;
 use tokio::time::Instant;
 
 use crate::error::before_step;
-use crate::record::{account_fields, account_of, bytes, claims_text};
+use crate::logins::own_name;
+use crate::record::{account_fields, claims_text, slot_of};
 use crate::scripts;
 use crate::store::{RedisStore, unexpected};
 
@@ -28,14 +28,8 @@ const CONCURRENT_READS: usize = 64;
 /// Number of logins that are read per request.
 const PAGE_SIZE: u32 = 500;
 
-/// The change of one field.
-struct Change<'a> {
-    field: &'a str,
-    /// The value that the field must have, if any is required.
-    expected: Option<&'a [u8]>,
-    /// The new value; `None` removes the field.
-    new: Option<&'a [u8]>,
-}
+/// A field and its value; `None` is an absent field.
+type Field<'a> = (&'static str, Option<&'a str>);
 
 #[async_trait]
 impl AccountStore for RedisStore {
@@ -50,11 +44,13 @@ impl AccountStore for RedisStore {
         let key = self.keys.login(&account.login);
         match self.run(&scripts::ACCOUNT_CREATE, &key, &arguments, deadline).await? {
             Value::Nil => {}
+            // The account that was created in this key may have another login by now.
             Value::BulkString(holder) => {
-                if holder != account.id.as_str().as_bytes() {
-                    self.drop_pointer(&account.id, account.login.as_str(), deadline).await;
-                }
-                return Ok(false);
+                return if holder == account.id.as_str().as_bytes() {
+                    Ok(false)
+                } else {
+                    self.create_apart(account, fields, deadline).await
+                };
             }
             _ => return Err(unexpected()),
         }
@@ -65,15 +61,14 @@ impl AccountStore for RedisStore {
     }
 
     async fn by_login(&self, login: &Login) -> Result<Option<Account>, StoreError> {
-        let fields = self.fields(&self.keys.login(login), self.deadline()).await?;
-        account_of(login.as_str(), fields)
+        self.find_login(login.as_str(), self.deadline()).await
     }
 
     async fn by_id(&self, id: &Subject) -> Result<Option<Account>, StoreError> {
         let deadline = self.deadline();
-        let Some(login) = self.pointer(id, deadline).await? else { return Ok(None) };
-        let fields = self.fields(&self.keys.account(&login), deadline).await?;
-        Ok(account_of(&login, fields)?.filter(|account| account.id == *id))
+        let Some(name) = self.pointer(id, deadline).await? else { return Ok(None) };
+        let account = self.account_in(&name, deadline).await?;
+        Ok(account.filter(|account| account.id == *id))
     }
 
     async fn replace_password(
@@ -82,42 +77,92 @@ impl AccountStore for RedisStore {
         current: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<bool, StoreError> {
-        let (expected, new) = (Some(current.expose().as_bytes()), Some(new.expose().as_bytes()));
-        self.change(id, Change { field: "password", expected, new }).await
+        let (expected, new) = (Some(current.expose()), Some(new.expose()));
+        self.change(id, &[("password", expected)], &[("password", new)]).await
     }
 
     async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        let new = Some(new.expose().as_bytes());
-        self.change(id, Change { field: "password", expected: None, new }).await
+        self.change(id, &[], &[("password", Some(new.expose()))]).await
     }
 
     async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
         let at = at.map(|at| at.millis().to_string());
-        let new = at.as_ref().map(String::as_bytes);
-        self.change(id, Change { field: "disabled", expected: None, new }).await
+        self.change(id, &[], &[("disabled", at.as_deref())]).await
     }
 
     async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
         let claims = claims_text(claims);
-        let new = claims.as_ref().map(String::as_bytes);
-        self.change(id, Change { field: "claims", expected: None, new }).await
+        self.change(id, &[], &[("claims", claims.as_deref())]).await
+    }
+
+    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
+        let names = [("first_name", &change.first_name), ("last_name", &change.last_name)];
+        let named = names.into_iter().filter_map(|(field, name)| Some((field, name.as_ref()?)));
+        let changes: Vec<Field<'_>> = named.map(|(field, name)| (field, name.as_deref())).collect();
+        self.change(id, &[], &changes).await
+    }
+
+    async fn verify_email(
+        &self,
+        id: &Subject,
+        login: &Login,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let at = at.millis().to_string();
+        let expected = [("login", Some(login.as_str())), ("verified", None)];
+        self.change(id, &expected, &[("verified", Some(&at))]).await
+    }
+
+    async fn reset_password(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let at = at.millis().to_string();
+        let expected = [
+            ("login", Some(current.login.as_str())),
+            ("password", Some(current.password.expose())),
+        ];
+        let changes = [("password", Some(new.expose())), ("verified", Some(&*at))];
+        self.change(id, &expected, &changes).await
+    }
+
+    async fn change_email(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &NewEmail,
+    ) -> Result<EmailChange, StoreError> {
+        let deadline = self.deadline();
+        let Some(name) = self.pointer(id, deadline).await.map_err(before_step)? else {
+            return Ok(EmailChange::Refused);
+        };
+        let found = self.account_in(&name, deadline).await.map_err(before_step)?;
+        if !found.is_some_and(|account| account.id == *id && current.is_of(&account)) {
+            return Ok(EmailChange::Refused);
+        }
+        self.move_account(id, &name, current, new, deadline).await
     }
 
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
         let deadline = self.deadline();
-        let Some(login) = self.pointer(id, deadline).await.map_err(before_step)? else {
+        let Some(name) = self.pointer(id, deadline).await.map_err(before_step)? else {
             return Ok(false);
         };
-        let key = self.keys.account(&login);
+        let key = self.keys.account(&name);
         let arguments: [&[u8]; 1] = [id.as_str().as_bytes()];
-        match self.run(&scripts::ACCOUNT_DELETE, &key, &arguments, deadline).await? {
-            Value::Int(1) => {}
-            Value::Int(_) => return Ok(false),
+        let login = match self.run(&scripts::ACCOUNT_DELETE, &key, &arguments, deadline).await? {
+            Value::Nil => return Ok(false),
+            Value::BulkString(login) => String::from_utf8_lossy(&login).into_owned(),
             _ => return Err(unexpected()),
-        }
+        };
+        let login = if login.is_empty() { &name } else { &login };
         // The account is deleted. What is left of it is ignored.
-        self.drop_pointer(id, &login, deadline).await;
-        self.remove_login(&login, deadline).await;
+        self.drop_pointer(id, &name, deadline).await;
+        self.release_login(login, &name, deadline).await;
+        self.remove_login(login, deadline).await;
         Ok(true)
     }
 
@@ -131,10 +176,7 @@ impl AccountStore for RedisStore {
             let Some(last) = logins.last() else { break };
             after = Some(last.clone());
             let mut found = stream::iter(logins)
-                .map(|login| async move {
-                    let fields = self.fields(&self.keys.account(&login), deadline).await?;
-                    account_of(&login, fields)
-                })
+                .map(|login| async move { self.find_login(&login, deadline).await })
                 .buffered(CONCURRENT_READS);
             while let Some(account) = found.next().await {
                 accounts.extend(account?);
@@ -158,17 +200,24 @@ impl RedisStore {
         reserve.arg(&key).arg(login).arg("NX");
         match self.send(&reserve, &key, deadline).await? {
             // A creation with the same login may be repeated after it failed half-way.
-            Value::Nil => {
-                let holder = self.pointer(&account.id, deadline).await?;
-                Ok(holder.as_deref() == Some(login))
-            }
+            Value::Nil => match self.pointer(&account.id, deadline).await? {
+                Some(name) if name == own_name(&account.id) => {
+                    if self.account_in(&name, deadline).await?.is_some() {
+                        return Ok(false);
+                    }
+                    self.set_pointer(&account.id, login, deadline).await?;
+                    Ok(true)
+                }
+                holder => Ok(holder.as_deref() == Some(login)),
+            },
             _ => Ok(true),
         }
     }
 
+    /// The name of the key of the account with this id.
     async fn pointer(&self, id: &Subject, deadline: Instant) -> Result<Option<String>, StoreError> {
         let key = self.keys.id(id);
-        let corrupt = || StoreError::corrupt(format!("account {}", id.as_str()), "not a login");
+        let corrupt = || StoreError::corrupt(format!("account {}", id.as_str()), "not a pointer");
         match self.send(redis::cmd("GET").arg(&key), &key, deadline).await? {
             Value::Nil => Ok(None),
             Value::BulkString(login) => String::from_utf8(login).map(Some).map_err(|_| corrupt()),
@@ -176,69 +225,52 @@ impl RedisStore {
         }
     }
 
-    async fn drop_pointer(&self, id: &Subject, login: &str, deadline: Instant) {
+    pub(crate) async fn set_pointer(
+        &self,
+        id: &Subject,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let key = self.keys.id(id);
+        self.send(redis::cmd("SET").arg(&key).arg(name), &key, deadline).await.map(drop)
+    }
+
+    pub(crate) async fn drop_pointer(&self, id: &Subject, name: &str, deadline: Instant) {
         let key = self.keys.id(id);
         // If it fails, the pointer is ignored.
-        let _ = self.run(&scripts::POINTER_DROP, &key, &[login.as_bytes()], deadline).await;
+        let _ = self.run(&scripts::POINTER_DROP, &key, &[name.as_bytes()], deadline).await;
     }
 
-    async fn add_login(&self, login: &str, deadline: Instant) -> Result<(), StoreError> {
-        let key = self.keys.logins();
-        let mut add = redis::cmd("ZADD");
-        add.arg(&key).arg(0).arg(login);
-        self.send(&add, &key, deadline).await.map(drop)
-    }
-
-    /// Removes a login from the list, and adds it again if another account with it has been created
-    /// in between. The creation also adds it again after its record exists, so whichever is last
-    /// leaves the login on the list.
-    async fn remove_login(&self, login: &str, deadline: Instant) {
-        let (list, record) = (self.keys.logins(), self.keys.account(login));
-        let mut remove = redis::cmd("ZREM");
-        remove.arg(&list).arg(login);
-        let _ = self.send(&remove, &list, deadline).await;
-        let exists = self.send(redis::cmd("EXISTS").arg(&record), &record, deadline).await;
-        if !matches!(exists, Ok(Value::Int(0))) {
-            let _ = self.add_login(login, deadline).await;
-        }
-    }
-
-    async fn logins(
+    /// The account in the key with this name, whatever its login is.
+    pub(crate) async fn account_in(
         &self,
-        after: Option<&str>,
-        at_most: u32,
+        name: &str,
         deadline: Instant,
-    ) -> Result<Vec<String>, StoreError> {
-        let key = self.keys.logins();
-        let from = after.map_or_else(|| "-".to_owned(), |login| format!("({login}"));
-        let mut request = redis::cmd("ZRANGE");
-        request.arg(&key).arg(from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(at_most);
-        let Value::Array(found) = self.send(&request, &key, deadline).await? else {
-            return Err(unexpected());
-        };
-        let text = |value| bytes(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        found
-            .into_iter()
-            .map(|value| text(value).ok_or_else(|| StoreError::corrupt(&*key, "not a login")))
-            .collect()
+    ) -> Result<Option<Account>, StoreError> {
+        let fields = self.fields(&self.keys.account(name), deadline).await?;
+        Ok(slot_of(name, fields)?.account)
     }
 
-    async fn change(&self, id: &Subject, change: Change<'_>) -> Result<bool, StoreError> {
+    /// Changes fields if those in `expected` have these values.
+    async fn change(
+        &self,
+        id: &Subject,
+        expected: &[Field<'_>],
+        changes: &[Field<'_>],
+    ) -> Result<bool, StoreError> {
         let deadline = self.deadline();
-        let Some(login) = self.pointer(id, deadline).await.map_err(before_step)? else {
+        let Some(name) = self.pointer(id, deadline).await.map_err(before_step)? else {
             return Ok(false);
         };
-        let Change { field, expected, new } = change;
-        let flag = |set: bool| if set { b"1" } else { b"0" };
-        let arguments: [&[u8]; 6] = [
-            id.as_str().as_bytes(),
-            field.as_bytes(),
-            flag(expected.is_some()),
-            expected.unwrap_or_default(),
-            flag(new.is_some()),
-            new.unwrap_or_default(),
-        ];
-        let key = self.keys.account(&login);
+        let count = expected.len().to_string();
+        let mut arguments = vec![id.as_str().as_bytes(), count.as_bytes()];
+        for (field, value) in expected.iter().chain(changes) {
+            // The login has a field only if it is not the name of the key.
+            let value = value.filter(|value| *field != "login" || *value != name);
+            let flag: &[u8] = if value.is_some() { b"1" } else { b"0" };
+            arguments.extend([field.as_bytes(), flag, value.unwrap_or_default().as_bytes()]);
+        }
+        let key = self.keys.account(&name);
         match self.run(&scripts::ACCOUNT_CHANGE, &key, &arguments, deadline).await? {
             Value::Int(changed) => Ok(changed == 1),
             _ => Err(unexpected()),

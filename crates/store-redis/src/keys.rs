@@ -6,8 +6,8 @@
 //! | `u:SUBJECT` | the sessions of a subject: a sorted set, see [`crate::subject`] |
 //! | `x:INDEX` | the owner of a status index, and since when: a string, see [`crate::status`] |
 //! | `r` | the status indices of ended sessions: a sorted set by the instant of the end |
-//! | `l:LOGIN` | an account: a hash |
-//! | `i:ID` | the login of the account with this id: a string |
+//! | `l:NAME` | an account, a reference to one, or both: a hash, see [`crate::logins`]; the name is a login or an id |
+//! | `i:ID` | the name in the key of the account with this id: a string |
 //! | `{outbox}:e` | the entries of the outbox, by id: a hash |
 //! | `{outbox}:o` | their order: a sorted set in byte order, see [`crate::outbox`] |
 //! | `{outbox}:d` | their queues: a sorted set by the instant when the first entry is due |
@@ -43,8 +43,8 @@ impl Keys {
         format!("{}r", self.0)
     }
 
-    pub(crate) fn account(&self, login: &str) -> String {
-        format!("{}l:{login}", self.0)
+    pub(crate) fn account(&self, name: &str) -> String {
+        format!("{}l:{name}", self.0)
     }
 
     pub(crate) fn login(&self, login: &Login) -> String {

@@ -28,6 +28,7 @@ mod connection;
 mod connector;
 mod error;
 mod keys;
+mod logins;
 mod options;
 mod outbox;
 mod record;

@@ -8,6 +8,6 @@ mod account;
 mod fields;
 mod session;
 
-pub(crate) use self::account::{account_fields, account_of};
-pub(crate) use self::fields::{bytes, claims_text};
+pub(crate) use self::account::{account_fields, slot_of};
+pub(crate) use self::fields::{FieldList, bytes, claims_text};
 pub(crate) use self::session::{session_fields, session_of};

@@ -62,6 +62,10 @@ scripts! {
     ACCOUNT_CREATE = "account_create";
     ACCOUNT_CHANGE = "account_change";
     ACCOUNT_DELETE = "account_delete";
+    ACCOUNT_PLACE = "account_place";
+    ACCOUNT_MOVE = "account_move";
+    LOGIN_RESERVE = "login_reserve";
+    LOGIN_RELEASE = "login_release";
     POINTER_DROP = "pointer_drop";
     OUTBOX_APPEND = "outbox_append";
     OUTBOX_CLAIM = "outbox_claim";

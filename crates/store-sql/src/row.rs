@@ -126,6 +126,8 @@ pub(crate) struct AccountRow {
     created_at: i64,
     disabled_at: Option<i64>,
     claims: Option<String>,
+    email_verified_at: Option<i64>,
+    email_changed_at: Option<i64>,
 }
 
 impl From<&Account> for AccountRow {
@@ -141,6 +143,8 @@ impl From<&Account> for AccountRow {
             created_at: stored.created_at,
             disabled_at: stored.disabled_at,
             claims: stored.claims,
+            email_verified_at: stored.email_verified_at,
+            email_changed_at: stored.email_changed_at,
         }
     }
 }
@@ -157,6 +161,8 @@ impl AccountRow {
             created_at: self.created_at,
             disabled_at: self.disabled_at,
             claims: self.claims,
+            email_verified_at: self.email_verified_at,
+            email_changed_at: self.email_changed_at,
         };
         stored.into_account()
     }
@@ -300,6 +306,8 @@ mod tests {
             last_name: None,
             created_at: Timestamp::from_millis(1),
             disabled_at: Some(Timestamp::from_millis(2)),
+            email_verified_at: Some(Timestamp::from_millis(3)),
+            email_changed_at: Some(Timestamp::from_millis(4)),
             claims: claims(),
         };
         assert_eq!(AccountRow::from(&account).into_account().unwrap(), account);

@@ -72,6 +72,10 @@ diesel::table! {
         disabled_at -> Nullable<BigInt>,
         /// A JSON object; null for an empty one.
         claims -> Nullable<Text>,
+        /// When the owner last proved to receive mail at the address.
+        email_verified_at -> Nullable<BigInt>,
+        /// When the address was last changed.
+        email_changed_at -> Nullable<BigInt>,
     }
 }
 

@@ -5,6 +5,7 @@
 //! the connections live, and always finishes there: a caller that is dropped leaves no half-sent
 //! statement, and a worker that ends takes no connection with it.
 
+mod accounts;
 mod connection;
 mod engine;
 mod error;

@@ -9,7 +9,7 @@ mod outbox;
 use aquaware_core::id::{Generation, SessionId};
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::{Ended, ExtraClaims};
-use aquaware_core::store::{Advance, Touch};
+use aquaware_core::store::{Advance, Current, NameChange, NewEmail, Touch};
 use aquaware_core::time::Timestamp;
 use diesel::dsl::{AsExprOf, auto_type, case_when, delete, insert_into, update};
 use diesel::prelude::*;
@@ -324,6 +324,27 @@ pub(crate) struct AccountChange {
     password: Option<String>,
     disabled_at: Option<Option<i64>>,
     claims: Option<Option<String>>,
+    first_name: Option<Option<String>>,
+    last_name: Option<Option<String>>,
+    login: Option<String>,
+    email: Option<String>,
+    email_verified_at: Option<i64>,
+    email_changed_at: Option<i64>,
+}
+
+/// What an account must be like for a change.
+#[derive(Clone)]
+pub(crate) enum AccountCondition {
+    None,
+    Password(String),
+    Unverified { login: String },
+    Current { login: String, password: String },
+}
+
+impl From<Current<'_>> for AccountCondition {
+    fn from(Current { login, password }: Current<'_>) -> Self {
+        Self::Current { login: login.as_str().to_owned(), password: password.expose().to_owned() }
+    }
 }
 
 impl AccountChange {
@@ -338,6 +359,30 @@ impl AccountChange {
     pub(crate) fn claims(claims: &ExtraClaims) -> Self {
         Self { claims: Some(claims_text(claims)), ..Self::default() }
     }
+
+    /// Must not be called for an empty change, for which there is no statement.
+    pub(crate) fn names(NameChange { first_name, last_name }: &NameChange) -> Self {
+        let (first_name, last_name) = (first_name.clone(), last_name.clone());
+        Self { first_name, last_name, ..Self::default() }
+    }
+
+    pub(crate) fn verified(at: Timestamp) -> Self {
+        Self { email_verified_at: Some(at.millis()), ..Self::default() }
+    }
+
+    pub(crate) fn reset(new: &PasswordHash, at: Timestamp) -> Self {
+        Self { email_verified_at: Some(at.millis()), ..Self::password(new) }
+    }
+
+    pub(crate) fn email(NewEmail { email, login, at }: &NewEmail) -> Self {
+        Self {
+            email: Some(email.clone()),
+            login: Some(login.as_str().to_owned()),
+            email_verified_at: Some(at.millis()),
+            email_changed_at: Some(at.millis()),
+            ..Self::default()
+        }
+    }
 }
 
 #[auto_type]
@@ -350,6 +395,37 @@ pub(crate) fn update_account(id: String, change: AccountChange) -> _ {
 pub(crate) fn replace_password(id: String, current: String, change: AccountChange) -> _ {
     update(accounts::table.filter(accounts::id.eq(id)).filter(accounts::password.eq(current)))
         .set(change)
+}
+
+/// Changes an account that has this login and is not verified.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[auto_type]
+pub(crate) fn update_unverified(id: String, login: String, change: AccountChange) -> _ {
+    update(
+        accounts::table
+            .filter(accounts::id.eq(id))
+            .filter(accounts::login.eq(login))
+            .filter(accounts::email_verified_at.is_null()),
+    )
+    .set(change)
+}
+
+/// Changes an account that has this login and this password hash.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[auto_type]
+pub(crate) fn update_current(
+    id: String,
+    login: String,
+    password: String,
+    change: AccountChange,
+) -> _ {
+    update(
+        accounts::table
+            .filter(accounts::id.eq(id))
+            .filter(accounts::login.eq(login))
+            .filter(accounts::password.eq(password)),
+    )
+    .set(change)
 }
 
 #[auto_type]

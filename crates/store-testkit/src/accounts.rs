@@ -3,6 +3,7 @@
 
 mod change;
 mod concurrent;
+mod email;
 mod page;
 mod record;
 mod recovery;
@@ -12,6 +13,7 @@ use aquaware_core::store::AccountStore;
 
 use self::change::*;
 use self::concurrent::*;
+use self::email::*;
 use self::page::*;
 use self::record::*;
 use self::recovery::*;
@@ -58,6 +60,12 @@ macro_rules! __each_account_check {
             set_password_replaces_any_hash
             an_account_can_be_disabled_and_enabled
             set_claims_replaces_all_claims
+            set_names_changes_only_the_named_ones
+            verify_email_requires_the_login_and_happens_once
+            reset_password_requires_the_current_login_and_hash
+            change_email_requires_the_current_login_and_hash
+            an_address_is_never_changed_to_a_taken_one
+            a_former_login_is_free_and_can_be_taken_back
             a_change_to_the_same_value_succeeds
             a_change_affects_one_field_of_one_account
             a_change_never_creates_an_account
@@ -70,6 +78,7 @@ macro_rules! __each_account_check {
             concurrent_creations_with_one_id_succeed_once
             concurrent_password_replacements_succeed_once
             concurrent_deletions_succeed_once
+            concurrent_changes_to_one_address_succeed_once
             concurrent_account_changes_never_undo_each_other
 
             acknowledged_account_changes_survive_reopening

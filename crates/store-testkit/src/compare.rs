@@ -39,7 +39,8 @@ pub(crate) fn same_session(what: &str, expected: &Session, found: &Session) -> C
 pub(crate) fn same_account(what: &str, expected: &Account, found: &Account) -> CheckResult {
     let list = differences!(
         Account, expected, found,
-        id email login password first_name last_name created_at disabled_at claims
+        id email login password first_name last_name created_at disabled_at
+        email_verified_at email_changed_at claims
     );
     without_differences(what, &list)
 }

@@ -9,8 +9,8 @@
 //! | --- | --- |
 //! | `s:SESSION` | a session, in JSON |
 //! | `x:INDEX` | the id of the session that owns a status index |
-//! | `l:LOGIN` | an account, in JSON |
-//! | `i:ID` | the login of the account with this id |
+//! | `c:ID` | an account, in JSON |
+//! | `l:LOGIN` | the id of the account with this login |
 //!
 //! Every operation on one session reads and rewrites one value. The operations on many sessions
 //! (`list`, `end_all`, `set_claims`, `revoked`, `purge`, `release`) and the list of accounts scan all
@@ -19,7 +19,7 @@
 //! `aquaware-store-redis` for what that takes.
 //!
 //! A crash between two writes never leaves a record that cannot be found. It can leave a status index
-//! without a session, which is not used again, or the reference of an id without an account, which is
+//! without a session, which is not used again, or the reference of a login without an account, which is
 //! ignored.
 
 mod accounts;

@@ -227,6 +227,8 @@ pub fn account(number: u64) -> Account {
         last_name: None,
         created_at: NOON,
         disabled_at: None,
+        email_verified_at: None,
+        email_changed_at: None,
         claims: ExtraClaims::new(),
     }
 }
@@ -238,6 +240,8 @@ pub fn full_account(number: u64) -> Account {
         first_name: Some("Ada".to_owned()),
         last_name: Some("King".to_owned()),
         disabled_at: Some(later(5)),
+        email_verified_at: Some(later(6)),
+        email_changed_at: Some(later(7)),
         claims: claims(json!({"roles": ["admin"], "tank": {"litres": 112}})),
         ..account(number)
     }

@@ -4,6 +4,7 @@
 
 mod exact;
 mod extra;
+mod message;
 mod scope;
 
 use serde::de::DeserializeOwned;
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 pub use self::exact::{ExactJsonError, parse_exact};
 pub use self::extra::{ExtraClaims, ExtraClaimsError, MAX_EXTRA_BYTES, check_extra};
+pub use self::message::{MessageBinding, MessageClaims, MessageKind};
 pub use self::scope::{InsufficientScopeError, MAX_SCOPE_BYTES, Scope, ScopeError};
 use crate::error::TokenError;
 use crate::id::{Audience, ClientId, Generation, Issuer, SessionId, Subject};

@@ -42,6 +42,10 @@ secret_text!(
     RefreshToken
 );
 secret_text!(
+    /// A signed token in a message to a user, in its compact form.
+    MessageToken
+);
+secret_text!(
     /// A password as the user typed it.
     Password
 );
@@ -91,6 +95,7 @@ mod tests {
         let texts = [
             format!("{:?}", AccessToken::new(secret.to_owned())),
             format!("{:#?}", RefreshToken::new(secret.to_owned())),
+            format!("{:?}", MessageToken::new(secret.to_owned())),
             format!("{:?}", Password::new(secret.to_owned())),
             format!("{:?}", PasswordHash::new(secret.to_owned())),
             format!("{:?}", KeyMaterial::new(secret.as_bytes().to_vec())),

@@ -11,6 +11,7 @@
     reason = "all of this is tests"
 )]
 
+mod account_changes;
 mod accounts;
 mod bad_bodies;
 mod bad_tokens;

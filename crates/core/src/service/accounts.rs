@@ -4,6 +4,7 @@
 mod collisions;
 mod import;
 mod login;
+mod owner;
 mod passwords;
 
 use std::sync::Arc;

@@ -24,7 +24,8 @@ use crate::schema::{self, errors};
 use crate::state::State;
 use crate::token_response;
 
-const MAX_NAME_LENGTH: usize = 100;
+/// Maximum length of a name, in characters.
+pub(super) const MAX_NAME_LENGTH: usize = 100;
 
 /// `POST /auth/signup`.
 #[cfg_attr(feature = "documents", utoipa::path(
@@ -172,6 +173,6 @@ pub(super) async fn change_password(
     Ok(response::accepted(&ended))
 }
 
-fn password(mut text: Text) -> Password {
+pub(super) fn password(mut text: Text) -> Password {
     Password::new(std::mem::take(&mut *text))
 }

@@ -25,11 +25,7 @@ pub(super) async fn me(
     let caller = state.caller(&request, false, &context).await?;
     let account = state.accounts()?.service.of_caller(&context, &caller).await?;
     let account = account.ok_or_else(Problem::invalid_token)?;
-    Ok(response::private(&Me {
-        account: (&account).into(),
-        session_id: caller.session.id.to_string(),
-        claims: &account.claims,
-    }))
+    Ok(response::private(&Me::new(&account, &caller)))
 }
 
 /// `GET /auth/sessions`.

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use aquaware_core::account::Account;
-use aquaware_core::service::{EndedSessions, SessionView};
+use aquaware_core::service::{Caller, EndedSessions, SessionView};
 use aquaware_core::session::ExtraClaims;
 use serde::Serialize;
 
@@ -41,15 +41,29 @@ impl<'a> From<&'a Account> for NewAccount<'a> {
 #[cfg_attr(feature = "documents", derive(utoipa::ToSchema))]
 pub(super) struct Me<'a> {
     #[serde(flatten)]
-    pub(super) account: NewAccount<'a>,
+    account: NewAccount<'a>,
+    /// When the address was verified; `null` if it is not.
+    #[cfg_attr(feature = "documents", schema(required = true, format = "date-time"))]
+    email_verified_at: Option<String>,
     #[cfg_attr(
         feature = "documents",
         schema(pattern = "^[A-Za-z0-9_-]{22}$", example = "pgfByQvECyoRTrftHjtwDA")
     )]
-    pub(super) session_id: String,
+    session_id: String,
     /// The extra claims of the access tokens of the account.
     #[cfg_attr(feature = "documents", schema(value_type = Object))]
-    pub(super) claims: &'a ExtraClaims,
+    claims: &'a ExtraClaims,
+}
+
+impl<'a> Me<'a> {
+    pub(super) fn new(account: &'a Account, caller: &Caller) -> Self {
+        Self {
+            account: account.into(),
+            email_verified_at: account.email_verified_at.map(|at| at.to_rfc3339()),
+            session_id: caller.session.id.to_string(),
+            claims: &account.claims,
+        }
+    }
 }
 
 /// A session in the list.

@@ -17,7 +17,7 @@ use crate::problem::Problem;
 
 /// How long browsers may cache a preflight, in seconds; Chromium's maximum.
 const PREFLIGHT_SECONDS: &str = "7200";
-const METHODS: [&str; 3] = ["DELETE", "GET", "POST"];
+const METHODS: [&str; 4] = ["DELETE", "GET", "PATCH", "POST"];
 
 /// The middleware for this allow-list.
 pub(crate) fn cors<S, B>(
@@ -245,10 +245,20 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn a_listed_origin_may_use_every_method_of_the_routes() {
+        for method in METHODS {
+            let response = respond(&[APP], preflight(APP, method, "")).await;
+            assert_eq!(response.status(), 200, "{method}");
+            let allowed = response.headers().get("access-control-allow-methods").unwrap();
+            assert_eq!(allowed, "DELETE, GET, PATCH, POST");
+        }
+    }
+
+    #[actix_web::test]
     async fn other_methods_and_forbidden_headers_are_not_allowed() {
         for (method, headers) in [
             ("PUT", ""),
-            ("PATCH", ""),
+            ("patch", ""),
             ("post", ""),
             ("POST", "Cookie"),
             ("POST", "x-fine, cookie2"),

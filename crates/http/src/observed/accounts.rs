@@ -4,7 +4,7 @@ use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, StoreError};
+use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -58,6 +58,54 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
 
     async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
         self.measure("set_claims", self.store.set_claims(id, claims)).await
+    }
+
+    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
+        self.measure("set_names", self.store.set_names(id, change)).await
+    }
+
+    async fn verify_email(
+        &self,
+        id: &Subject,
+        login: &Login,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let step = self.store.verify_email(id, login, at);
+        let verified = self.measure("verify_email", step).await?;
+        if verified {
+            events::email_verified(id);
+        }
+        Ok(verified)
+    }
+
+    async fn reset_password(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let step = self.store.reset_password(id, current, new, at);
+        let done = self.measure("reset_password", step).await?;
+        if done {
+            events::password_changed(id);
+            events::email_verified(id);
+        }
+        Ok(done)
+    }
+
+    async fn change_email(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &NewEmail,
+    ) -> Result<EmailChange, StoreError> {
+        let step = self.store.change_email(id, current, new);
+        let change = self.measure("change_email", step).await?;
+        if change == EmailChange::Changed {
+            events::email_verified(id);
+        }
+        Ok(change)
     }
 
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {

@@ -86,6 +86,22 @@ pub(crate) struct LogOut {
     refresh_token: Option<String>,
 }
 
+/// Names. One that is not sent stays as it is; one sent empty or as `null` is removed.
+#[derive(ToSchema)]
+pub(crate) struct NameChange {
+    #[schema(max_length = 100)]
+    first_name: Option<String>,
+    #[schema(max_length = 100)]
+    last_name: Option<String>,
+}
+
+/// The password that confirms a step.
+#[derive(ToSchema)]
+pub(crate) struct Confirmation {
+    #[schema(format = "password", min_length = 1)]
+    current_password: String,
+}
+
 /// A new password.
 #[derive(ToSchema)]
 pub(crate) struct PasswordChange {

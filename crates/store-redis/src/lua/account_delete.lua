@@ -1,12 +1,18 @@
--- Deletes an account, if it has the expected id.
+-- Deletes an account, if it has the expected id. A reference of the same key is kept.
 --
--- Atomic: an account that was created with the same login in between is kept.
+-- Atomic: an account that was created in the same key in between is kept.
 --
 -- KEYS[1]: the account
 -- ARGV: id
--- Result: 1 if it was deleted, otherwise 0.
+-- Result: nil if there is no such account, otherwise its login if that is not part of the key, or ''.
 
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then
-  return 0
+  return false
 end
-return redis.call('DEL', KEYS[1])
+local login = redis.call('HGET', KEYS[1], 'login') or ''
+local to, to_at = unpack(redis.call('HMGET', KEYS[1], 'to', 'to_at'))
+redis.call('DEL', KEYS[1])
+if to then
+  redis.call('HSET', KEYS[1], 'to', to, 'to_at', to_at)
+end
+return login

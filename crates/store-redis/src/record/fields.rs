@@ -66,6 +66,10 @@ impl Reader {
         Ok((!fields.is_empty()).then_some(Self(fields)))
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name.as_bytes())
+    }
+
     pub(super) fn some_bytes(&mut self, name: &str) -> Option<Vec<u8>> {
         self.0.remove(name.as_bytes())
     }

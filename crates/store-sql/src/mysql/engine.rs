@@ -12,7 +12,7 @@ use crate::error::SqlError;
 use crate::row::{AccountRow, EntryRow, SessionRow};
 use crate::schema::{accounts, sessions};
 use crate::server::{Access, Engine, Pool, SqlConnection as _, StatementError};
-use crate::statements::{self, AccountChange, Prepared};
+use crate::statements::{self, AccountChange, AccountCondition, Prepared};
 use crate::update::{Change, SessionUpdate};
 
 /// Rows read by one scan for status indices.
@@ -120,11 +120,11 @@ impl Engine for MysqlConnection {
     async fn update_account(
         &mut self,
         id: &str,
-        current: Option<&str>,
+        condition: &AccountCondition,
         change: &AccountChange,
     ) -> Result<bool, StatementError> {
         self.begin().await?;
-        let done = lock_and_update(self, id, current, change).await;
+        let done = lock_and_update(self, id, condition, change).await;
         self.finish(done).await
     }
 }
@@ -151,13 +151,24 @@ async fn lock_and_end(
 async fn lock_and_update(
     connection: &mut MysqlConnection,
     id: &str,
-    current: Option<&str>,
+    condition: &AccountCondition,
     change: &AccountChange,
 ) -> Result<bool, StatementError> {
-    let lock = accounts::table.find(id.to_owned()).select(accounts::password).for_update();
-    let hashes: Vec<String> = connection.load(Access::Write, lock).await?;
-    let Some(hash) = hashes.first() else { return Ok(false) };
-    if current.is_some_and(|current| current != hash) {
+    let columns = (accounts::password, accounts::login, accounts::email_verified_at);
+    let lock = accounts::table.find(id.to_owned()).select(columns).for_update();
+    let rows: Vec<(String, String, Option<i64>)> = connection.load(Access::Write, lock).await?;
+    let Some((hash, login, verified_at)) = rows.first() else { return Ok(false) };
+    let holds = match condition {
+        AccountCondition::None => true,
+        AccountCondition::Password(current) => current == hash,
+        AccountCondition::Unverified { login: current } => {
+            current == login && verified_at.is_none()
+        }
+        AccountCondition::Current { login: current, password } => {
+            current == login && password == hash
+        }
+    };
+    if !holds {
         return Ok(false);
     }
     connection.execute(statements::update_account(id.to_owned(), change.clone())).await?;

@@ -43,6 +43,10 @@ impl Migrate for MysqlConnection {
             version: "20261130000001",
             sql: include_str!("../../migrations/mysql/2026-11-30-000001_outbox/up.sql"),
         },
+        Migration {
+            version: "20261130000002",
+            sql: include_str!("../../migrations/mysql/2026-11-30-000002_email_verified/up.sql"),
+        },
     ];
 
     /// The columns store bytes, so the encoding of the database does not matter.

@@ -13,7 +13,7 @@ use crate::batches::in_batches;
 use crate::row::{AccountRow, EntryRow, SessionRow};
 use crate::schema::sessions::all_columns;
 use crate::server::{Access, Engine, Pool, SqlConnection as _, StatementError};
-use crate::statements::{self, AccountChange, Prepared};
+use crate::statements::{self, AccountChange, AccountCondition, Prepared};
 use crate::update::{Change, SessionUpdate};
 
 /// Status indices removed by one statement.
@@ -98,15 +98,21 @@ impl Engine for PostgresConnection {
     async fn update_account(
         &mut self,
         id: &str,
-        current: Option<&str>,
+        condition: &AccountCondition,
         change: &AccountChange,
     ) -> Result<bool, StatementError> {
         let (id, change) = (id.to_owned(), change.clone());
-        let rows = match current.map(str::to_owned) {
-            Some(current) => {
+        let rows = match condition.clone() {
+            AccountCondition::None => self.execute(statements::update_account(id, change)).await?,
+            AccountCondition::Password(current) => {
                 self.execute(statements::replace_password(id, current, change)).await?
             }
-            None => self.execute(statements::update_account(id, change)).await?,
+            AccountCondition::Unverified { login } => {
+                self.execute(statements::update_unverified(id, login, change)).await?
+            }
+            AccountCondition::Current { login, password } => {
+                self.execute(statements::update_current(id, login, password, change)).await?
+            }
         };
         Ok(rows > 0)
     }

@@ -48,6 +48,10 @@ impl Migrate for PostgresConnection {
             version: "20261130000001",
             sql: include_str!("../../migrations/postgres/2026-11-30-000001_outbox/up.sql"),
         },
+        Migration {
+            version: "20261130000002",
+            sql: include_str!("../../migrations/postgres/2026-11-30-000002_email_verified/up.sql"),
+        },
     ];
 
     async fn state(&mut self) -> Result<ServerState, StatementError> {

@@ -9,7 +9,7 @@ use super::connection::SqlConnection;
 use super::error::StatementError;
 use super::pool::Pool;
 use crate::row::{AccountRow, EntryRow, SessionRow};
-use crate::statements::AccountChange;
+use crate::statements::{AccountChange, AccountCondition};
 use crate::update::SessionUpdate;
 
 /// The operations in which the engines differ.
@@ -66,11 +66,11 @@ pub(crate) trait Engine: SqlConnection {
         row: EntryRow,
     ) -> impl Future<Output = Result<bool, StatementError>> + Send;
 
-    /// Changes an account if it exists and, where `current` is given, has that password hash.
+    /// Changes an account if it exists and the condition holds.
     fn update_account(
         &mut self,
         id: &str,
-        current: Option<&str>,
+        condition: &AccountCondition,
         change: &AccountChange,
     ) -> impl Future<Output = Result<bool, StatementError>> + Send;
 }

@@ -1,4 +1,5 @@
-//! The store itself: both ports over a pool of connections, the same for every engine.
+//! The store itself: a pool of connections, and the port for sessions over it, the same for every
+//! engine. The other ports have files of their own.
 
 #![allow(
     private_bounds,
@@ -8,13 +9,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use aquaware_core::account::{Account, Login};
 use aquaware_core::id::{ClientId, SessionId, Subject};
-use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::{Ended, ExtraClaims, Session};
-use aquaware_core::store::{
-    AccountStore, Advance, Outcome, Revoked, SessionStore, StoreError, Touch,
-};
+use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use diesel_async::methods::{ExecuteDsl, LoadQuery};
@@ -26,10 +23,8 @@ use super::options::check_options;
 use super::pool::{Operation, Pool};
 use crate::batches::{Scan, sweep};
 use crate::error::{OpenError, SqlError};
-use crate::row::{
-    AccountRow, ExpiryColumns, RevokedRow, SessionRow, claims_text, is_expired, revocations,
-};
-use crate::statements::{self, AccountChange};
+use crate::row::{ExpiryColumns, RevokedRow, SessionRow, claims_text, is_expired, revocations};
+use crate::statements;
 use crate::update::{Condition, SessionUpdate};
 
 /// Maximum number of times an update is run because its row was inserted after it had run.
@@ -46,7 +41,7 @@ const SESSION_CHANGES: [&str; 3] = [
     "DELETE FROM sessions WHERE 1 = 0",
 ];
 /// Changes of accounts that find no row.
-const ACCOUNT_CHANGES: [&str; 3] = [
+pub(super) const ACCOUNT_CHANGES: [&str; 3] = [
     "INSERT INTO accounts SELECT * FROM accounts WHERE 1 = 0",
     "UPDATE accounts SET login = login WHERE 1 = 0",
     "DELETE FROM accounts WHERE 1 = 0",
@@ -106,7 +101,10 @@ impl<C: Engine> ServerStore<C> {
 
     /// Whether the server responds and lets this user read and write these tables. The changes find
     /// no row, so nothing remains of them, but the server rejects them like any other.
-    async fn probe(&self, statements: &'static [&'static str]) -> Result<(), StoreError> {
+    pub(super) async fn probe(
+        &self,
+        statements: &'static [&'static str],
+    ) -> Result<(), StoreError> {
         self.read(statements, |connection, statements| {
             Box::pin(async move {
                 for statement in statements.iter() {
@@ -149,20 +147,6 @@ impl<C: Engine> ServerStore<C> {
                     rows.extend(connection.end_sessions(ids, *ended).await?);
                 }
             })
-        })
-        .await
-    }
-
-    async fn update_account(
-        &self,
-        id: &Subject,
-        current: Option<&PasswordHash>,
-        change: AccountChange,
-    ) -> Result<bool, StoreError> {
-        let current = current.map(|hash| hash.expose().to_owned());
-        let input = (id.as_str().to_owned(), current, change);
-        self.write(input, |connection, (id, current, change)| {
-            Box::pin(connection.update_account(id, current.as_deref(), change))
         })
         .await
     }
@@ -331,89 +315,6 @@ where
     }
 }
 
-#[async_trait]
-impl<C: Engine> AccountStore for ServerStore<C>
-where
-    statements::account_by_login: LoadQuery<'static, C::Raw, AccountRow>,
-    statements::account_by_id: LoadQuery<'static, C::Raw, AccountRow>,
-    statements::list_accounts: LoadQuery<'static, C::Raw, AccountRow>,
-    statements::delete_account: ExecuteDsl<C::Raw>,
-{
-    async fn create(&self, account: &Account) -> Result<bool, StoreError> {
-        self.write(AccountRow::from(account), |connection, row| {
-            Box::pin(connection.insert_account(row.clone()))
-        })
-        .await
-    }
-
-    async fn by_login(&self, login: &Login) -> Result<Option<Account>, StoreError> {
-        self.read(login.as_str().to_owned(), |connection, login| {
-            Box::pin(async move {
-                let query = statements::account_by_login(login.clone());
-                into_account(connection.load(Access::Read, query).await?)
-            })
-        })
-        .await
-    }
-
-    async fn by_id(&self, id: &Subject) -> Result<Option<Account>, StoreError> {
-        self.read(id.as_str().to_owned(), |connection, id| {
-            Box::pin(async move {
-                let query = statements::account_by_id(id.clone());
-                into_account(connection.load(Access::Read, query).await?)
-            })
-        })
-        .await
-    }
-
-    async fn replace_password(
-        &self,
-        id: &Subject,
-        current: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<bool, StoreError> {
-        self.update_account(id, Some(current), AccountChange::password(new)).await
-    }
-
-    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        self.update_account(id, None, AccountChange::password(new)).await
-    }
-
-    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        self.update_account(id, None, AccountChange::disabled(at)).await
-    }
-
-    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        self.update_account(id, None, AccountChange::claims(claims)).await
-    }
-
-    async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
-        self.write(id.as_str().to_owned(), |connection, id| {
-            Box::pin(async move {
-                Ok(connection.execute(statements::delete_account(id.clone())).await? > 0)
-            })
-        })
-        .await
-    }
-
-    async fn list(&self, after: Option<&Login>, at_most: u32) -> Result<Vec<Account>, StoreError> {
-        // No login is empty, so every login comes after the empty text.
-        let after = after.map_or("", Login::as_str).to_owned();
-        self.read((after, at_most), |connection, (after, at_most)| {
-            Box::pin(async move {
-                let page = statements::list_accounts(after.clone(), i64::from(*at_most));
-                let rows: Vec<AccountRow> = connection.load(Access::Read, page).await?;
-                Ok(rows.into_iter().map(AccountRow::into_account).collect::<Result<_, _>>()?)
-            })
-        })
-        .await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.probe(&ACCOUNT_CHANGES).await
-    }
-}
-
 /// Runs a conditional update. If it changed nothing, the current row decides the outcome.
 async fn run_update<C: Engine>(
     connection: &mut C,
@@ -468,8 +369,4 @@ where
 
 fn into_sessions(rows: Vec<SessionRow>) -> Result<Vec<Session>, StatementError> {
     Ok(rows.into_iter().map(SessionRow::into_session).collect::<Result<_, _>>()?)
-}
-
-fn into_account(rows: Vec<AccountRow>) -> Result<Option<Account>, StatementError> {
-    Ok(rows.into_iter().next().map(AccountRow::into_account).transpose()?)
 }

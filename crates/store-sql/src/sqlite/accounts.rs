@@ -5,15 +5,16 @@ use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, StoreError};
+use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use diesel::prelude::*;
 
 use super::SqliteStore;
-use super::error::store_result;
+use super::error::{sql_error, store_result};
+use crate::error::SqlError;
 use crate::row::AccountRow;
-use crate::statements::{self, AccountChange};
+use crate::statements::{self, AccountChange, AccountCondition};
 
 #[async_trait]
 impl AccountStore for SqliteStore {
@@ -50,25 +51,65 @@ impl AccountStore for SqliteStore {
         current: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<bool, StoreError> {
-        let (id, current) = (id.as_str().to_owned(), current.expose().to_owned());
-        let change = AccountChange::password(new);
-        self.write(move |connection| {
-            let update = statements::replace_password(id.clone(), current.clone(), change.clone());
-            changed(update.execute(connection))
-        })
-        .await
+        let current = AccountCondition::Password(current.expose().to_owned());
+        self.update_account(id, current, AccountChange::password(new)).await
     }
 
     async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        self.update_account(id, AccountChange::password(new)).await
+        self.update_account(id, AccountCondition::None, AccountChange::password(new)).await
     }
 
     async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        self.update_account(id, AccountChange::disabled(at)).await
+        self.update_account(id, AccountCondition::None, AccountChange::disabled(at)).await
     }
 
     async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        self.update_account(id, AccountChange::claims(claims)).await
+        self.update_account(id, AccountCondition::None, AccountChange::claims(claims)).await
+    }
+
+    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
+        if change.is_empty() {
+            return Ok(self.by_id(id).await?.is_some());
+        }
+        self.update_account(id, AccountCondition::None, AccountChange::names(change)).await
+    }
+
+    async fn verify_email(
+        &self,
+        id: &Subject,
+        login: &Login,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let unverified = AccountCondition::Unverified { login: login.as_str().to_owned() };
+        self.update_account(id, unverified, AccountChange::verified(at)).await
+    }
+
+    async fn reset_password(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.update_account(id, current.into(), AccountChange::reset(new, at)).await
+    }
+
+    async fn change_email(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &NewEmail,
+    ) -> Result<EmailChange, StoreError> {
+        let (id, condition) = (id.as_str().to_owned(), AccountCondition::from(current));
+        let change = AccountChange::email(new);
+        self.write(move |connection| match update(connection, &id, &condition, &change) {
+            Ok(0) => Ok(EmailChange::Refused),
+            Ok(_) => Ok(EmailChange::Changed),
+            // SQLite undoes the statement, not the transaction.
+            Err(error) if sql_error(&error) == SqlError::DuplicateKey => Ok(EmailChange::Taken),
+            Err(error) => store_result(Err(error)),
+        })
+        .await
     }
 
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
@@ -99,13 +140,33 @@ impl SqliteStore {
     async fn update_account(
         &self,
         id: &Subject,
+        condition: AccountCondition,
         change: AccountChange,
     ) -> Result<bool, StoreError> {
         let id = id.as_str().to_owned();
-        self.write(move |connection| {
-            changed(statements::update_account(id.clone(), change.clone()).execute(connection))
-        })
-        .await
+        self.write(move |connection| changed(update(connection, &id, &condition, &change))).await
+    }
+}
+
+/// Changes an account if the condition holds; returns the number of accounts changed.
+fn update(
+    connection: &mut SqliteConnection,
+    id: &str,
+    condition: &AccountCondition,
+    change: &AccountChange,
+) -> QueryResult<usize> {
+    let (id, change) = (id.to_owned(), change.clone());
+    match condition.clone() {
+        AccountCondition::None => statements::update_account(id, change).execute(connection),
+        AccountCondition::Password(current) => {
+            statements::replace_password(id, current, change).execute(connection)
+        }
+        AccountCondition::Unverified { login } => {
+            statements::update_unverified(id, login, change).execute(connection)
+        }
+        AccountCondition::Current { login, password } => {
+            statements::update_current(id, login, password, change).execute(connection)
+        }
     }
 }
 

@@ -55,8 +55,7 @@ mod tests {
         }
 
         async fn corrupt_account(&self, store: &Self::Store, id: &Subject) -> bool {
-            let login = store.engine().get(&format!("i:{id}")).await.unwrap().unwrap().value;
-            corrupt(store.engine(), &format!("l:{login}")).await
+            corrupt(store.engine(), &format!("c:{id}")).await
         }
     }
 

@@ -2,7 +2,7 @@
 
 use aquaware_core::account::Account;
 use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::AccountStore;
+use aquaware_core::store::{AccountStore, EmailChange, NameChange, NewEmail};
 use serde_json::json;
 
 use crate::compare::{account_is_stored, create, same_accounts};
@@ -84,6 +84,11 @@ pub(super) async fn a_change_to_the_same_value_succeeds(fixture: AccountFixture)
             changed("replacing a password by the same", answer)?;
             changed("the same instant", store.set_disabled(id, *disabled_at).await?)?;
             changed("the same claims", store.set_claims(id, claims).await?)?;
+            let (first_name, last_name) =
+                (Some(account.first_name.clone()), Some(account.last_name.clone()));
+            let names = NameChange { first_name, last_name };
+            changed("the same names", store.set_names(id, &names).await?)?;
+            changed("no names", store.set_names(id, &NameChange::default()).await?)?;
         }
         account_is_stored(store, &account).await?;
     }
@@ -94,7 +99,7 @@ pub(super) async fn a_change_affects_one_field_of_one_account(
     fixture: AccountFixture,
 ) -> CheckResult {
     let store = fixture.store();
-    for round in 0..5 {
+    for round in 0..8 {
         let account = create(store, full_account(round)).await?;
         // The other account has the same password hash, which must not identify it.
         let other = Account { password: account.password.clone(), ..full_account(10 + round) };
@@ -123,6 +128,25 @@ async fn one_change(store: &dyn AccountStore, mut account: Account, which: u64) 
         3 => {
             account.claims = ExtraClaims::new();
             store.set_claims(&id, &account.claims).await?
+        }
+        4 => {
+            let change = NameChange { first_name: Some(None), last_name: None };
+            change.apply(&mut account);
+            store.set_names(&id, &change).await?
+        }
+        5 => {
+            account.email_verified_at = Some(later(50));
+            account.password = password_hash("reset");
+            let before = Account { password, ..account.clone() };
+            store.reset_password(&id, (&before).into(), &account.password, later(50)).await?
+        }
+        6 => {
+            let (email, login) = ("New@example.com".to_owned(), sample::login("new@example.com"));
+            let (before, new) = (account.clone(), NewEmail { email, login, at: later(60) });
+            new.apply(&mut account);
+            let change = store.change_email(&id, (&before).into(), &new).await?;
+            same("change_email", &EmailChange::Changed, &change)?;
+            true
         }
         _ => return changed("deleting", store.delete(&id).await?),
     };

@@ -3,6 +3,7 @@
 use std::slice::from_ref;
 
 use aquaware_core::account::Account;
+use aquaware_core::store::{EmailChange, NewEmail};
 use serde_json::json;
 
 use crate::compare::{account_is_stored, create, same_accounts};
@@ -111,8 +112,9 @@ pub(super) async fn concurrent_account_changes_never_undo_each_other(
 ) -> CheckResult {
     for round in 0..fixture.settings().rounds {
         let account = create(fixture.store(), full_account(round as u64)).await?;
-        run_concurrently(fixture.handles(3).await, |position, store| {
+        let done = run_concurrently(fixture.handles(4).await, |position, store| {
             let (id, mut password) = (account.id.clone(), account.password.clone());
+            let mut moving = account.clone();
             async move {
                 for lap in 1..=20_u64 {
                     let done = match position {
@@ -122,18 +124,37 @@ pub(super) async fn concurrent_account_changes_never_undo_each_other(
                             store.replace_password(&id, &old, &new).await?
                         }
                         1 => store.set_disabled(&id, Some(later(lap))).await?,
+                        // The password changes all the time, so some of them are refused.
+                        2 => {
+                            moving.password = match store.by_id(&id).await? {
+                                Some(found) => found.password,
+                                None => return Err(CheckError::new("the account is gone")),
+                            };
+                            let new = address(round as u64, lap);
+                            let change = store.change_email(&id, (&moving).into(), &new).await?;
+                            if change == EmailChange::Changed {
+                                new.apply(&mut moving);
+                            }
+                            true
+                        }
                         _ => store.set_claims(&id, &sample::claims(json!({"lap": lap}))).await?,
                     };
                     ensure(done, || format!("change {lap} of kind {position} returned false"))?;
                     tokio::task::yield_now().await;
                 }
-                Ok(())
+                Ok(moving)
             }
         })
         .await?;
         let (disabled_at, claims) = (Some(later(20)), sample::claims(json!({"lap": 20})));
-        let expected = Account { password: password_hash("20"), disabled_at, claims, ..account };
+        let moved = done.get(2).ok_or_else(|| CheckError::new("no result"))?.clone();
+        let expected = Account { password: password_hash("20"), disabled_at, claims, ..moved };
         account_is_stored(fixture.store(), &expected).await?;
     }
     Ok(())
+}
+
+fn address(round: u64, lap: u64) -> NewEmail {
+    let Account { email, login, .. } = account(1000 + round * 100 + lap);
+    NewEmail { email, login, at: later(lap) }
 }

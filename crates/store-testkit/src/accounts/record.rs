@@ -29,7 +29,10 @@ pub(super) async fn an_account_is_read_back_unchanged(fixture: AccountFixture) -
     let full = full_account(3);
     round_trips(store, Account { first_name: full.first_name, ..account(3) }).await?;
     round_trips(store, Account { last_name: full.last_name, ..account(4) }).await?;
-    round_trips(store, Account { disabled_at: full.disabled_at, ..account(5) }).await
+    round_trips(store, Account { disabled_at: full.disabled_at, ..account(5) }).await?;
+    let email_verified_at = full.email_verified_at;
+    round_trips(store, Account { email_verified_at, ..account(6) }).await?;
+    round_trips(store, Account { email_changed_at: full.email_changed_at, ..account(7) }).await
 }
 
 fn with_text(number: u64, text: &str) -> Account {

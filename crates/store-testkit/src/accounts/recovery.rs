@@ -2,11 +2,12 @@
 
 use aquaware_core::account::Account;
 use aquaware_core::session::ExtraClaims;
+use aquaware_core::store::{EmailChange, NewEmail};
 
 use crate::compare::{account_is_stored, create, is_corrupt, same_accounts};
 use crate::error::{CheckResult, same};
 use crate::fixture::AccountFixture;
-use crate::sample::{account, full_account, later, password_hash};
+use crate::sample::{self, account, full_account, later, password_hash};
 
 pub(super) async fn acknowledged_account_changes_survive_reopening(
     fixture: AccountFixture,
@@ -19,6 +20,10 @@ pub(super) async fn acknowledged_account_changes_survive_reopening(
     store.set_password(&account(2).id, &password_hash("new")).await?;
     store.set_disabled(&account(3).id, Some(later(9))).await?;
     store.set_claims(&account(4).id, &ExtraClaims::new()).await?;
+    let (moving, new) = (full_account(4), moved());
+    let moving = Account { claims: ExtraClaims::new(), ..moving };
+    let change = store.change_email(&moving.id, (&moving).into(), &new).await?;
+    same("change_email", &EmailChange::Changed, &change)?;
     store.delete(&account(5).id).await?;
     expected =
         expected.into_iter().zip(1..).map(|(account, number)| changed(account, number)).collect();
@@ -31,11 +36,19 @@ pub(super) async fn acknowledged_account_changes_survive_reopening(
     same("a taken login", &false, &fixture.store().create(&account(1)).await?)
 }
 
-fn changed(account: Account, number: u64) -> Account {
+fn moved() -> NewEmail {
+    let (email, login) = ("User6@Example.com".to_owned(), sample::login("user6@example.com"));
+    NewEmail { email, login, at: later(8) }
+}
+
+fn changed(mut account: Account, number: u64) -> Account {
     match number {
         2 => Account { password: password_hash("new"), ..account },
         3 => Account { disabled_at: Some(later(9)), ..account },
-        4 => Account { claims: ExtraClaims::new(), ..account },
+        4 => {
+            moved().apply(&mut account);
+            Account { claims: ExtraClaims::new(), ..account }
+        }
         _ => account,
     }
 }

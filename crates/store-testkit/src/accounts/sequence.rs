@@ -1,7 +1,7 @@
 //! Generated sequences of account steps: every result must equal that of the reference.
 
 use aquaware_core::account::Account;
-use aquaware_core::store::{AccountStore, MemoryStore};
+use aquaware_core::store::{AccountStore, Current, MemoryStore, NameChange, NewEmail};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -23,6 +23,10 @@ enum Step {
     SetPassword { id: u64, new: u64 },
     SetDisabled { id: u64, at: Option<u64> },
     SetClaims { id: u64, claims: u64 },
+    SetNames { id: u64, first: Option<u64>, last: Option<u64> },
+    VerifyEmail { id: u64, login: u64 },
+    ResetPassword { id: u64, login: u64, current: u64, new: u64 },
+    ChangeEmail { id: u64, login: u64, current: u64, new: u64 },
     Delete { id: u64 },
     List { after: Option<u64>, at_most: u32 },
 }
@@ -37,6 +41,13 @@ fn steps() -> impl Strategy<Value = Step> {
         (value(), prop::option::of(0..3_u64)).prop_map(|(id, at)| Step::SetDisabled { id, at });
     let list = (prop::option::of(value()), 0..6_u32)
         .prop_map(|(after, at_most)| Step::List { after, at_most });
+    let reset = (value(), value(), value(), value())
+        .prop_map(|(id, login, current, new)| Step::ResetPassword { id, login, current, new });
+    let change = (value(), value(), value(), value())
+        .prop_map(|(id, login, current, new)| Step::ChangeEmail { id, login, current, new });
+    let name = || prop::option::of(value());
+    let names =
+        (value(), name(), name()).prop_map(|(id, first, last)| Step::SetNames { id, first, last });
     prop_oneof![
         6 => create,
         1 => value().prop_map(|login| Step::ByLogin { login }),
@@ -45,6 +56,10 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (value(), value()).prop_map(|(id, new)| Step::SetPassword { id, new }),
         2 => disable,
         2 => (value(), value()).prop_map(|(id, claims)| Step::SetClaims { id, claims }),
+        2 => names,
+        2 => (value(), value()).prop_map(|(id, login)| Step::VerifyEmail { id, login }),
+        2 => reset,
+        6 => change,
         2 => value().prop_map(|id| Step::Delete { id }),
         2 => list,
     ]
@@ -110,6 +125,36 @@ async fn make(step: &Step, reference: &MemoryStore, store: &dyn AccountStore) ->
             let (id, claims) = (subject(id), sample::claims(json!({"number": claims})));
             let expected = model.set_claims(&id, &claims).await?;
             same(&what, &expected, &store.set_claims(&id, &claims).await?)
+        }
+        Step::SetNames { id, first, last } => {
+            // The number 0 removes the name.
+            let name = |name: Option<u64>| {
+                name.map(|number| (number > 0).then(|| format!("name {number}")))
+            };
+            let change = NameChange { first_name: name(first), last_name: name(last) };
+            let id = subject(id);
+            let expected = model.set_names(&id, &change).await?;
+            same(&what, &expected, &store.set_names(&id, &change).await?)
+        }
+        Step::VerifyEmail { id, login: named } => {
+            let (id, login) = (subject(id), login(named));
+            let expected = model.verify_email(&id, &login, later(1)).await?;
+            same(&what, &expected, &store.verify_email(&id, &login, later(1)).await?)
+        }
+        Step::ResetPassword { id, login: named, current, new } => {
+            let (id, login, hash, new) =
+                (subject(id), login(named), password(current), password(new));
+            let current = Current { login: &login, password: &hash };
+            let expected = model.reset_password(&id, current, &new, later(2)).await?;
+            same(&what, &expected, &store.reset_password(&id, current, &new, later(2)).await?)
+        }
+        Step::ChangeEmail { id, login: named, current, new } => {
+            let (id, former, hash) = (subject(id), login(named), password(current));
+            let current = Current { login: &former, password: &hash };
+            let (email, login) = (format!("New{new}@example.com"), login(new));
+            let new = NewEmail { email, login, at: later(3) };
+            let expected = model.change_email(&id, current, &new).await?;
+            same(&what, &expected, &store.change_email(&id, current, &new).await?)
         }
         Step::Delete { id } => {
             let id = subject(id);

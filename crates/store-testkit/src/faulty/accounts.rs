@@ -4,7 +4,7 @@ use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, StoreError};
+use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -44,6 +44,39 @@ impl<S: AccountStore + ?Sized> AccountStore for FaultyStore<S> {
 
     async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
         self.inject(Call::SetAccountClaims, self.inner.set_claims(id, claims)).await
+    }
+
+    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
+        self.inject(Call::SetNames, self.inner.set_names(id, change)).await
+    }
+
+    async fn verify_email(
+        &self,
+        id: &Subject,
+        login: &Login,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.inject(Call::VerifyEmail, self.inner.verify_email(id, login, at)).await
+    }
+
+    async fn reset_password(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let step = self.inner.reset_password(id, current, new, at);
+        self.inject(Call::ResetPassword, step).await
+    }
+
+    async fn change_email(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &NewEmail,
+    ) -> Result<EmailChange, StoreError> {
+        self.inject(Call::ChangeEmail, self.inner.change_email(id, current, new)).await
     }
 
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {

@@ -1,16 +1,16 @@
 //! The account port.
 //!
-//! The record under the login is authoritative: its key makes the login unique, and it contains the
-//! id. The key of the id refers to the login and makes the id unique. It is written before the
-//! record and only believed if the record agrees, so a creation that was interrupted leaves at most
-//! a reference to nothing. Ids are never reused, so only a retry of the same creation needs that
-//! reference again, and finds it with the same login.
+//! The record is under the id, and the key of the login refers to the id. An account exists if both
+//! agree, so an operation that was interrupted leaves at most a key that is ignored. A login whose key
+//! refers to no such account can be taken over. An operation that relies on the key of a login
+//! therefore looks at it again after it has written the record, and takes its step back if the login
+//! was taken over in between.
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, StoreError};
+use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -19,12 +19,12 @@ use super::{Engine, Entry, KeyValueStore};
 
 const PREFIX: &str = "l:";
 
-fn account_key(login: &str) -> String {
+fn login_key(login: &str) -> String {
     format!("{PREFIX}{login}")
 }
 
-fn id_key(id: &Subject) -> String {
-    format!("i:{id}")
+fn account_key(id: &str) -> String {
+    format!("c:{id}")
 }
 
 /// An account as it was read, with what is needed to replace or remove it.
@@ -35,16 +35,90 @@ struct Found<V> {
 }
 
 impl<E: Engine> KeyValueStore<E> {
-    async fn account(&self, login: &str) -> Result<Option<Found<E::Version>>, StoreError> {
-        let key = account_key(login);
+    /// The record under this id, whether or not its login refers to it.
+    async fn record(&self, id: &str) -> Result<Option<Found<E::Version>>, StoreError> {
+        let key = account_key(id);
         let Some(Entry { value, version }) = self.engine.get(&key).await? else { return Ok(None) };
         Ok(Some(Found { account: decode_account(&key, &value)?, key, version }))
     }
 
+    async fn account(&self, login: &str) -> Result<Option<Found<E::Version>>, StoreError> {
+        let Some(id) = self.engine.get(&login_key(login)).await? else { return Ok(None) };
+        let found = self.record(&id.value).await?;
+        Ok(found.filter(|found| found.account.login.as_str() == login))
+    }
+
     async fn account_of(&self, id: &Subject) -> Result<Option<Found<E::Version>>, StoreError> {
-        let Some(login) = self.engine.get(&id_key(id)).await? else { return Ok(None) };
-        let found = self.account(&login.value).await?;
-        Ok(found.filter(|found| found.account.id == *id))
+        let mut former = None;
+        while let Some(found) = self.record(id.as_str()).await? {
+            if self.refers(&found.account.login, id).await? {
+                return Ok(Some(found));
+            }
+            // Its login may have changed between the two reads.
+            if former.replace(found.account.login.clone()) == Some(found.account.login) {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the key of `login` refers to `id`.
+    async fn refers(&self, login: &Login, id: &Subject) -> Result<bool, StoreError> {
+        let reference = self.engine.get(&login_key(login.as_str())).await?;
+        Ok(reference.is_some_and(|reference| reference.value == id.as_str()))
+    }
+
+    /// Makes the key of `login` refer to `id`, unless another account has the login.
+    async fn reserve(&self, login: &Login, id: &Subject) -> Result<bool, StoreError> {
+        let (key, id) = (login_key(login.as_str()), id.as_str());
+        loop {
+            if self.engine.insert(&key, id.to_owned()).await? {
+                return Ok(true);
+            }
+            let Some(holder) = self.engine.get(&key).await? else { continue };
+            if holder.value == id {
+                return Ok(true);
+            }
+            if self.account(login.as_str()).await?.is_some() {
+                return Ok(false);
+            }
+            if self.engine.replace(&key, &holder.version, id.to_owned()).await? {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Removes the key of `login` if it refers to `id`.
+    async fn release(&self, login: &Login, id: &Subject) -> Result<(), StoreError> {
+        let key = login_key(login.as_str());
+        if let Some(reference) = self.engine.get(&key).await?
+            && reference.value == id.as_str()
+        {
+            self.engine.remove(&key, &reference.version).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives an account its former address back.
+    async fn restore(
+        &self,
+        id: &Subject,
+        lost: &Login,
+        former: &Account,
+    ) -> Result<(), StoreError> {
+        while let Some(Found { key, version, mut account }) = self.record(id.as_str()).await? {
+            if account.login != *lost {
+                break;
+            }
+            account.login = former.login.clone();
+            account.email.clone_from(&former.email);
+            account.email_verified_at = former.email_verified_at;
+            account.email_changed_at = former.email_changed_at;
+            if self.engine.replace(&key, &version, encode_account(&account)?).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// One atomic step on the account with this id, if `holds`. Works like the step of a session.
@@ -65,35 +139,28 @@ impl<E: Engine> KeyValueStore<E> {
         }
         Ok(false)
     }
-
-    /// Removes the reference from `id` to `login`.
-    async fn remove_reference(&self, id: &Subject, login: &Login) -> Result<(), StoreError> {
-        let key = id_key(id);
-        if let Some(reference) = self.engine.get(&key).await?
-            && reference.value == login.as_str()
-        {
-            self.engine.remove(&key, &reference.version).await?;
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]
 impl<E: Engine> AccountStore for KeyValueStore<E> {
     async fn create(&self, account: &Account) -> Result<bool, StoreError> {
-        let (id, login) = (id_key(&account.id), account.login.as_str());
-        if !self.engine.insert(&id, login.to_owned()).await? {
-            let reference = self.engine.get(&id).await?;
-            if reference.is_none_or(|reference| reference.value != login) {
-                return Ok(false);
-            }
+        let Account { id, login, .. } = account;
+        if !self.reserve(login, id).await? {
+            return Ok(false);
         }
-        if self.engine.insert(&account_key(login), encode_account(account)?).await? {
+        let key = account_key(id.as_str());
+        if !self.engine.insert(&key, encode_account(account)?).await? {
+            let other = self.record(id.as_str()).await?;
+            if other.is_none_or(|other| other.account.login != *login) {
+                self.release(login, id).await?;
+            }
+            return Ok(false);
+        }
+        if self.refers(login, id).await? {
             return Ok(true);
         }
-        let owner = self.account(login).await?;
-        if owner.is_some_and(|owner| owner.account.id != account.id) {
-            self.remove_reference(&account.id, &account.login).await?;
+        if let Some(record) = self.engine.get(&key).await? {
+            self.engine.remove(&key, &record.version).await?;
         }
         Ok(false)
     }
@@ -128,10 +195,66 @@ impl<E: Engine> AccountStore for KeyValueStore<E> {
         self.change(id, |_| true, |account| account.claims.clone_from(claims)).await
     }
 
+    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
+        self.change(id, |_| true, |account| change.apply(account)).await
+    }
+
+    async fn verify_email(
+        &self,
+        id: &Subject,
+        login: &Login,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let holds =
+            |account: &Account| account.login == *login && account.email_verified_at.is_none();
+        self.change(id, holds, |account| account.email_verified_at = Some(at)).await
+    }
+
+    async fn reset_password(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let holds = |account: &Account| current.is_of(account);
+        self.change(id, holds, |account| {
+            account.password = new.clone();
+            account.email_verified_at = Some(at);
+        })
+        .await
+    }
+
+    async fn change_email(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &NewEmail,
+    ) -> Result<EmailChange, StoreError> {
+        let holds = |account: &Account| current.is_of(account);
+        let Some(found) = self.account_of(id).await?.filter(|found| holds(&found.account)) else {
+            return Ok(EmailChange::Refused);
+        };
+        if !self.reserve(&new.login, id).await? {
+            return Ok(EmailChange::Taken);
+        }
+        let changed = self.change(id, holds, |account| new.apply(account)).await?;
+        let former = &found.account;
+        if changed && !self.refers(&new.login, id).await? {
+            self.restore(id, &new.login, former).await?;
+            return Ok(EmailChange::Taken);
+        }
+        let unused = if changed { &former.login } else { &new.login };
+        if former.login != new.login {
+            self.release(unused, id).await?;
+        }
+        Ok(if changed { EmailChange::Changed } else { EmailChange::Refused })
+    }
+
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
         while let Some(Found { key, version, account }) = self.account_of(id).await? {
             if self.engine.remove(&key, &version).await? {
-                self.remove_reference(id, &account.login).await?;
+                self.release(&account.login, id).await?;
                 return Ok(true);
             }
         }
@@ -139,12 +262,18 @@ impl<E: Engine> AccountStore for KeyValueStore<E> {
     }
 
     async fn list(&self, after: Option<&Login>, at_most: u32) -> Result<Vec<Account>, StoreError> {
-        let first = after.map(|login| account_key(login.as_str()));
-        let mut entries = self.engine.scan(PREFIX).await?;
-        entries.retain(|(key, _)| first.as_ref().is_none_or(|first| key > first));
-        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let page = entries.iter().take(usize::try_from(at_most).unwrap_or(usize::MAX));
-        page.map(|(key, entry)| decode_account(key, &entry.value)).collect()
+        let mut logins = self.engine.scan(PREFIX).await?;
+        let login_of = |key: &str| key.strip_prefix(PREFIX).unwrap_or_default().to_owned();
+        logins.retain(|(key, _)| after.is_none_or(|after| *login_of(key) > *after.as_str()));
+        logins.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let (mut page, at_most) = (Vec::new(), usize::try_from(at_most).unwrap_or(usize::MAX));
+        for (key, _) in logins {
+            if page.len() >= at_most {
+                break;
+            }
+            page.extend(self.account(&login_of(&key)).await?.map(|found| found.account));
+        }
+        Ok(page)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

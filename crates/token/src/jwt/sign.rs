@@ -14,9 +14,9 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::key::{SigningKey, encoded_header, engine_algorithm};
-use super::token_type::STATUS_LIST_TYP;
-use crate::claims::{AccessClaims, RefreshClaims};
-use crate::secret::{AccessToken, RefreshToken};
+use super::token_type::{MESSAGE_TYP, STATUS_LIST_TYP};
+use crate::claims::{AccessClaims, MessageClaims, RefreshClaims};
+use crate::secret::{AccessToken, MessageToken, RefreshToken};
 use crate::status::{PackedList, StatusListClaims};
 
 /// Signing failed. Keys are checked when they are loaded, so the cause is a failure of the
@@ -63,6 +63,15 @@ impl SigningKey {
     ) -> Result<String, SignError> {
         let header = encoded_header(STATUS_LIST_TYP, self.algorithm, &self.kid);
         self.sign_with_header(&header, claims)
+    }
+
+    /// Signs `claims` as a token in a message to a user.
+    ///
+    /// # Errors
+    /// [`SignError`] when the cryptographic library fails.
+    pub fn sign_message(&self, claims: &MessageClaims) -> Result<MessageToken, SignError> {
+        let header = encoded_header(MESSAGE_TYP, self.algorithm, &self.kid);
+        self.sign_with_header(&header, claims).map(MessageToken::new)
     }
 
     fn sign<T: Serialize>(&self, claims: &T) -> Result<String, SignError> {

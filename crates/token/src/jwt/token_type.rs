@@ -12,6 +12,10 @@ pub const MAX_STATUS_LIST_BYTES: usize = 1 << 20;
 /// for access tokens.
 pub(super) const STATUS_LIST_TYP: &str = "statuslist+jwt";
 
+/// The `typ` of a token in a message to a user, defined by this system. It is signed with a key for
+/// refresh tokens.
+pub(super) const MESSAGE_TYP: &str = "mt+jwt";
+
 /// The type of a token. A token of one type is never accepted as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 use super::key::{VerifyingKey, engine_algorithm};
 use super::profile::Profile;
 use super::token_type::{
-    MAX_STATUS_LIST_BYTES, MAX_TOKEN_BYTES, STATUS_LIST_TYP, TokenType, typ_matches,
+    MAX_STATUS_LIST_BYTES, MAX_TOKEN_BYTES, MESSAGE_TYP, STATUS_LIST_TYP, TokenType, typ_matches,
 };
-use crate::claims::{AccessClaims, Audiences, BearerClaims, RefreshClaims};
+use crate::claims::{AccessClaims, Audiences, BearerClaims, MessageClaims, RefreshClaims};
 use crate::error::TokenError;
 use crate::id::{Audience, Issuer, KeyId};
 use crate::json::{self, ClaimReader};
@@ -200,6 +200,36 @@ impl RefreshCheck<'_> {
     }
 }
 
+/// The rules for tokens in messages to users. Whether the token was used is decided by what it is bound
+/// to.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageCheck<'a> {
+    /// The issuer.
+    pub issuer: &'a Issuer,
+}
+
+impl MessageCheck<'_> {
+    /// Verifies a token of a message at `now`: form, type, key, signature, claims, issuer and `exp`.
+    ///
+    /// # Errors
+    /// The first rule that the token breaks.
+    pub fn check(
+        &self,
+        token: &str,
+        keys: &(impl Keys + ?Sized),
+        now: Timestamp,
+    ) -> Result<Verified<MessageClaims>, TokenError> {
+        let claims = MessageClaims::read(verified_claims(token, &MESSAGE, by_key_id(keys))?)?;
+        if claims.iss != *self.issuer {
+            return Err(TokenError::WrongIssuer);
+        }
+        if expired(claims.exp, Leeway::NONE, now) {
+            return Err(TokenError::Expired);
+        }
+        Ok(Verified(claims))
+    }
+}
+
 fn check_times(
     nbf: Option<Timestamp>,
     exp: Timestamp,
@@ -290,6 +320,7 @@ impl Form for Profile {
 
 const ACCESS: Envelope = Envelope { typ: TokenType::Access.typ(), max_bytes: MAX_TOKEN_BYTES };
 const REFRESH: Envelope = Envelope { typ: TokenType::Refresh.typ(), max_bytes: MAX_TOKEN_BYTES };
+const MESSAGE: Envelope = Envelope { typ: MESSAGE_TYP, max_bytes: MAX_TOKEN_BYTES };
 const STATUS_LIST: Envelope = Envelope { typ: STATUS_LIST_TYP, max_bytes: MAX_STATUS_LIST_BYTES };
 
 fn parts(token: &str, max_bytes: usize) -> Result<Parts<'_>, TokenError> {

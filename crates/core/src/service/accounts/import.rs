@@ -30,6 +30,8 @@ pub struct Import {
     pub last_name: Option<String>,
     /// When the account was created; now, if it is not known.
     pub created_at: Option<Timestamp>,
+    /// Whether the other system has verified the address.
+    pub email_verified: bool,
     /// Whether the account is disabled.
     pub disabled: bool,
     /// Extra claims, checked.
@@ -96,6 +98,8 @@ impl Accounts {
             last_name: tidy(import.last_name, MAX_TEXT_BYTES),
             created_at: import.created_at.unwrap_or(context.now),
             disabled_at: import.disabled.then_some(context.now),
+            email_verified_at: import.email_verified.then_some(context.now),
+            email_changed_at: None,
             claims: import.claims,
         })
     }

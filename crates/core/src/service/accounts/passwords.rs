@@ -101,6 +101,8 @@ impl Accounts {
             last_name: tidy(last_name, MAX_TEXT_BYTES),
             created_at: context.now,
             disabled_at: None,
+            email_verified_at: None,
+            email_changed_at: None,
             claims: ExtraClaims::new(),
         };
         let created = context.budget.wait(self.store.create(&account)).await?;
@@ -131,10 +133,7 @@ impl Accounts {
         caller: &Caller,
         change: PasswordChange,
     ) -> Result<EndedSessions, PasswordError> {
-        let account = self.of_caller(context, caller).await?.ok_or(PasswordError::Wrong)?;
-        if !self.hasher.check(&change.current, Some(&account.password)).await?.matches {
-            return Err(PasswordError::Wrong);
-        }
+        let account = self.confirm(context, caller, &change.current).await?;
         let new = self.new_password(context, &account, &change.new).await?;
         let replace = self.store.replace_password(&account.id, &account.password, &new);
         match context.budget.wait(replace).await {

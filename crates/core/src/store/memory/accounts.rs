@@ -10,7 +10,7 @@ use crate::account::{Account, Login};
 use crate::id::Subject;
 use crate::secret::PasswordHash;
 use crate::session::ExtraClaims;
-use crate::store::{AccountStore, StoreError};
+use crate::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
 use crate::time::Timestamp;
 
 impl MemoryStore {
@@ -77,6 +77,62 @@ impl AccountStore for MemoryStore {
 
     async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
         Ok(self.change_account(id, |_| true, |account| account.claims = claims.clone()))
+    }
+
+    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
+        Ok(self.change_account(id, |_| true, |account| change.apply(account)))
+    }
+
+    async fn verify_email(
+        &self,
+        id: &Subject,
+        login: &Login,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.change_account(
+            id,
+            |account| account.login == *login && account.email_verified_at.is_none(),
+            |account| account.email_verified_at = Some(at),
+        ))
+    }
+
+    async fn reset_password(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.change_account(
+            id,
+            |account| current.is_of(account),
+            |account| {
+                account.password = new.clone();
+                account.email_verified_at = Some(at);
+            },
+        ))
+    }
+
+    async fn change_email(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &NewEmail,
+    ) -> Result<EmailChange, StoreError> {
+        let mut accounts = self.accounts();
+        let login = current.login.as_str();
+        let Some(account) = accounts.get(login).filter(|it| it.id == *id && current.is_of(it))
+        else {
+            return Ok(EmailChange::Refused);
+        };
+        if accounts.get(new.login.as_str()).is_some_and(|other| other.id != *id) {
+            return Ok(EmailChange::Taken);
+        }
+        let mut account = account.clone();
+        new.apply(&mut account);
+        accounts.remove(login);
+        accounts.insert(account.login.as_str().to_owned(), account);
+        Ok(EmailChange::Changed)
     }
 
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {

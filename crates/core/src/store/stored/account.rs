@@ -33,6 +33,12 @@ pub struct StoredAccount {
     /// [`Account::disabled_at`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<i64>,
+    /// [`Account::email_verified_at`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_verified_at: Option<i64>,
+    /// [`Account::email_changed_at`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_changed_at: Option<i64>,
     /// [`Account::claims`] as a JSON object; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<String>,
@@ -49,6 +55,8 @@ impl From<&Account> for StoredAccount {
             last_name,
             created_at,
             disabled_at,
+            email_verified_at,
+            email_changed_at,
             claims,
         } = account;
         Self {
@@ -60,6 +68,8 @@ impl From<&Account> for StoredAccount {
             last_name: last_name.clone(),
             created_at: created_at.millis(),
             disabled_at: disabled_at.map(Timestamp::millis),
+            email_verified_at: email_verified_at.map(Timestamp::millis),
+            email_changed_at: email_changed_at.map(Timestamp::millis),
             claims: claims_text(claims),
         }
     }
@@ -86,6 +96,8 @@ impl StoredAccount {
             last_name,
             created_at,
             disabled_at,
+            email_verified_at,
+            email_changed_at,
             claims,
         } = self;
         Ok(Account {
@@ -97,6 +109,8 @@ impl StoredAccount {
             last_name,
             created_at: Timestamp::from_millis(created_at),
             disabled_at: disabled_at.map(Timestamp::from_millis),
+            email_verified_at: email_verified_at.map(Timestamp::from_millis),
+            email_changed_at: email_changed_at.map(Timestamp::from_millis),
             claims: read_claims(claims.as_deref())?,
         })
     }
@@ -137,6 +151,8 @@ mod tests {
             last_name: None,
             created_at: Timestamp::from_millis(-1),
             disabled_at: Some(Timestamp::from_millis(2)),
+            email_verified_at: Some(Timestamp::from_millis(3)),
+            email_changed_at: Some(Timestamp::from_millis(4)),
             claims: serde_json::json!({"roles": ["a"]}).as_object().unwrap().clone(),
         }
     }

@@ -12,6 +12,7 @@ pub(super) fn as_json(account: &Account) -> Json {
     json!({
         "id": account.id.as_str(),
         "email": account.email,
+        "email_verified_at": account.email_verified_at.map(Timestamp::to_rfc3339),
         "first_name": account.first_name,
         "last_name": account.last_name,
         "created_at": account.created_at.to_rfc3339(),
@@ -41,8 +42,10 @@ pub(super) fn list_text(accounts: &[Account]) -> String {
 pub(super) fn details(account: &Account, live_sessions: usize) -> String {
     let mut table = Table::plain();
     let disabled = account.disabled_at.map(Timestamp::to_rfc3339);
+    let verified = account.email_verified_at.map(Timestamp::to_rfc3339);
     for (name, value) in [
         ("e-mail", Some(account.email.clone())),
+        ("verified", Some(verified.unwrap_or_else(|| "no".to_owned()))),
         ("id", Some(account.id.to_string())),
         ("first name", account.first_name.clone()),
         ("last name", account.last_name.clone()),
@@ -84,6 +87,8 @@ mod tests {
             last_name: Some("\u{1b}[31mRed".to_owned()),
             created_at: Timestamp::from_seconds(1_790_000_000),
             disabled_at: Some(Timestamp::from_seconds(1_790_000_001)),
+            email_verified_at: None,
+            email_changed_at: None,
             claims: serde_json::Map::new(),
         }
     }

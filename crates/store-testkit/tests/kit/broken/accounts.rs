@@ -107,6 +107,23 @@ flaws_are_detected! {
     ClaimsWriteBack: concurrent_account_changes_never_undo_each_other;
     DisabledOnce: an_account_can_be_disabled_and_enabled
         generated_sequences_of_accounts_match_the_reference;
+    NamesAreReplacedTogether: set_names_changes_only_the_named_ones
+        generated_sequences_of_accounts_match_the_reference;
+    VerifiesAnyLogin: verify_email_requires_the_login_and_happens_once
+        generated_sequences_of_accounts_match_the_reference;
+    VerifiesTwice: verify_email_requires_the_login_and_happens_once
+        generated_sequences_of_accounts_match_the_reference;
+    ResetIgnoresTheLogin: reset_password_requires_the_current_login_and_hash
+        generated_sequences_of_accounts_match_the_reference;
+    ResetDoesNotVerify: reset_password_requires_the_current_login_and_hash
+        generated_sequences_of_accounts_match_the_reference;
+    EmailIsChangedWithoutACondition: change_email_requires_the_current_login_and_hash
+        generated_sequences_of_accounts_match_the_reference;
+    ChangeTakesATakenLogin: an_address_is_never_changed_to_a_taken_one;
+    ChangeKeepsTheFormerLogin: a_former_login_is_free_and_can_be_taken_back
+        generated_sequences_of_accounts_match_the_reference;
+    ChangeOfEmailIsNotAtomic: concurrent_changes_to_one_address_succeed_once;
+    EmailWritesBack: concurrent_account_changes_never_undo_each_other;
     DeleteMarks: a_deleted_account_is_gone_and_its_login_is_free concurrent_deletions_succeed_once
         generated_sequences_of_accounts_match_the_reference;
     OrderIsAlphabetic: accounts_are_listed_in_byte_order_of_their_logins;

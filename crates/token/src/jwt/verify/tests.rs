@@ -17,6 +17,7 @@ mod bearer;
 mod claims;
 mod form;
 mod header;
+mod message;
 mod profiles;
 mod published;
 mod signature;

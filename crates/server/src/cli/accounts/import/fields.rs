@@ -50,11 +50,10 @@ pub(super) fn read(mut fields: Fields) -> Result<Import, String> {
         first_name: text(fields, "first_name")?,
         last_name: text(fields, "last_name")?,
         created_at: instant(fields, "created_at")?,
+        email_verified: flag(fields, "email_verified")?,
         disabled: flag(fields, "disabled")?,
         claims: claims(fields)?,
     };
-    // Checked, but not stored yet.
-    flag(fields, "email_verified")?;
     match fields.keys().next() {
         Some(unknown) => Err(format!("a field{} is unknown", shown(unknown))),
         None => Ok(import),
@@ -158,7 +157,7 @@ mod tests {
             assert_eq!(read.login.as_deref(), Some("ann"));
             assert_eq!((read.first_name.as_deref(), read.last_name), (Some("Ann"), None));
             assert_eq!(Value::Object(read.claims), json!({ "roles": ["a"] }));
-            assert!(read.disabled);
+            assert!(read.disabled && read.email_verified);
             assert_eq!(read.created_at.unwrap().to_rfc3339(), "2020-01-02T02:04:05.000Z");
         }
     }

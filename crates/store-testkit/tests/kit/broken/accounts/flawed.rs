@@ -8,7 +8,7 @@ use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, StoreError};
+use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
@@ -35,6 +35,16 @@ pub(super) enum Flaw {
     ClaimsAreMerged,
     ClaimsWriteBack,
     DisabledOnce,
+    NamesAreReplacedTogether,
+    VerifiesAnyLogin,
+    VerifiesTwice,
+    ResetIgnoresTheLogin,
+    ResetDoesNotVerify,
+    EmailIsChangedWithoutACondition,
+    ChangeTakesATakenLogin,
+    ChangeKeepsTheFormerLogin,
+    ChangeOfEmailIsNotAtomic,
+    EmailWritesBack,
     DeleteMarks,
     OrderIsAlphabetic,
     PagesBeginWithTheLast,
@@ -222,6 +232,101 @@ impl AccountStore for Flawed {
             (Flaw::ClaimsAreMerged, _) => account.claims.extend(claims.clone()),
             _ => account.claims.clone_from(claims),
         }))
+    }
+
+    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
+        let together = self.has(Flaw::NamesAreReplacedTogether);
+        Ok(self.change(id, |account| {
+            change.apply(account);
+            if together && change.last_name.is_none() {
+                account.last_name = None;
+            }
+        }))
+    }
+
+    async fn verify_email(
+        &self,
+        id: &Subject,
+        login: &Login,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let held = |account: &Account| {
+            self.named(account, id)
+                && (account.login == *login || self.has(Flaw::VerifiesAnyLogin))
+                && (account.email_verified_at.is_none() || self.has(Flaw::VerifiesTwice))
+        };
+        let mut records = self.records();
+        let Some(account) = records.iter_mut().find(|account| held(account)) else {
+            return Ok(false);
+        };
+        account.email_verified_at = Some(at);
+        Ok(true)
+    }
+
+    async fn reset_password(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let held = |account: &Account| {
+            self.named(account, id)
+                && account.password == *current.password
+                && (account.login == *current.login || self.has(Flaw::ResetIgnoresTheLogin))
+        };
+        let mut records = self.records();
+        let Some(account) = records.iter_mut().find(|account| held(account)) else {
+            return Ok(false);
+        };
+        account.password = new.clone();
+        if !self.has(Flaw::ResetDoesNotVerify) {
+            account.email_verified_at = Some(at);
+        }
+        Ok(true)
+    }
+
+    async fn change_email(
+        &self,
+        id: &Subject,
+        current: Current<'_>,
+        new: &NewEmail,
+    ) -> Result<EmailChange, StoreError> {
+        let held = |account: &Account| {
+            self.named(account, id)
+                && (current.is_of(account) || self.has(Flaw::EmailIsChangedWithoutACondition))
+        };
+        let taken = |records: &[Account]| {
+            let other = |it: &Account| it.login == new.login && it.id != *id;
+            records.iter().any(other) && !self.has(Flaw::ChangeTakesATakenLogin)
+        };
+        let before = self.records().iter().find(|account| held(account)).cloned();
+        let was_taken = taken(&self.records());
+        if matches!(self.flaw, Flaw::ChangeOfEmailIsNotAtomic | Flaw::EmailWritesBack) {
+            look_away().await;
+        }
+        let mut records = self.records();
+        if match self.flaw {
+            Flaw::ChangeOfEmailIsNotAtomic => was_taken,
+            _ => taken(&records),
+        } && before.is_some()
+        {
+            return Ok(EmailChange::Taken);
+        }
+        let former = before.clone();
+        let write_back = before.is_some() && self.has(Flaw::EmailWritesBack);
+        let found = |account: &Account| held(account) || (write_back && account.id == *id);
+        let Some(account) = records.iter_mut().find(|account| found(account)) else {
+            return Ok(EmailChange::Refused);
+        };
+        if let (Flaw::EmailWritesBack, Some(before)) = (self.flaw, before) {
+            *account = before;
+        }
+        new.apply(account);
+        if self.has(Flaw::ChangeKeepsTheFormerLogin) {
+            records.extend(former);
+        }
+        Ok(EmailChange::Changed)
     }
 
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {

@@ -1,0 +1,45 @@
+//! Requests that the caller confirms with the current password. A wrong one counts as a failed login.
+
+use std::future::Future;
+
+use aquaware_core::account::Account;
+use aquaware_core::service::{Caller, PasswordError, RequestContext};
+
+use crate::events;
+use crate::problem::Problem;
+use crate::state::State;
+
+/// Runs `step`, which checks the current password of the caller, unless the account is locked; and
+/// returns the account with the result.
+///
+/// The attempt is counted before the check: after it, the right one of many concurrent guesses would
+/// already have had its effect.
+///
+/// # Errors
+/// The 401 or 429, or those of the step.
+pub(super) async fn confirmed<T, F>(
+    state: &State,
+    context: &RequestContext,
+    caller: &Caller,
+    step: F,
+) -> Result<(Account, T), Problem>
+where
+    F: Future<Output = Result<T, PasswordError>>,
+{
+    let accounts = state.accounts()?;
+    let account = accounts.service.of_caller(context, caller).await?;
+    let account = account.ok_or_else(Problem::invalid_token)?;
+    let locks = accounts.failed_logins.count(&account.login, context.now)?;
+    let outcome = step.await;
+    match &outcome {
+        Err(PasswordError::Wrong) if locks => events::account_locked(Some(&account.id)),
+        Err(PasswordError::Wrong) => {}
+        Ok(_) | Err(PasswordError::Weak(_)) => {
+            accounts.failed_logins.take_back_single(&account.login);
+        }
+        Err(PasswordError::Overloaded(_) | PasswordError::Store(_)) => {
+            accounts.failed_logins.take_back(&account.login);
+        }
+    }
+    Ok((account, outcome?))
+}

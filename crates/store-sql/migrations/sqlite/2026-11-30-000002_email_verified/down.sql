@@ -1,0 +1,2 @@
+ALTER TABLE accounts DROP COLUMN email_changed_at;
+ALTER TABLE accounts DROP COLUMN email_verified_at;
