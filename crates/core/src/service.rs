@@ -33,9 +33,11 @@ use thiserror::Error;
 
 #[cfg(feature = "accounts")]
 pub use self::accounts::{
-    Accounts, Import, ImportError, ImportOutcome, LogIn, LoginError, PasswordChange, PasswordError,
-    SignUp, SignUpError, colliding_accounts,
+    Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
+    colliding_accounts,
 };
+#[cfg(feature = "passwords")]
+pub use self::accounts::{Import, ImportError, ImportOutcome};
 pub use self::budget::{StoreTimeout, Timer};
 pub use self::builder::SessionsBuilder;
 pub use self::clients::{ClientError, ClientToken, Clients, Credentials};

@@ -2,6 +2,7 @@
 //! sessions. Logins and passwords have files of their own.
 
 mod collisions;
+#[cfg(feature = "passwords")]
 mod import;
 mod login;
 mod owner;
@@ -10,6 +11,7 @@ mod passwords;
 use std::sync::Arc;
 
 pub use self::collisions::colliding_accounts;
+#[cfg(feature = "passwords")]
 pub use self::import::{Import, ImportError, ImportOutcome};
 pub use self::login::{LogIn, LoginError};
 pub use self::passwords::{PasswordChange, PasswordError, SignUp, SignUpError};

@@ -132,21 +132,6 @@ impl Accounts {
             || self.store.by_id(&account.id).await?.is_some();
         Ok(if exists { ImportOutcome::Existing } else { ImportOutcome::Created })
     }
-
-    /// Whether an account of an earlier release has `login`, written as `text`, in another form. The
-    /// store compares the current form alone.
-    pub(super) async fn has_earlier_form(
-        &self,
-        text: &str,
-        login: &Login,
-    ) -> Result<bool, StoreError> {
-        for earlier in Login::stored_forms(text).into_iter().filter(|form| form != login) {
-            if self.store.by_login(&earlier).await?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
 }
 
 /// The login of an account as its owner wrote it.

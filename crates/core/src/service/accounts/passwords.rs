@@ -215,6 +215,21 @@ impl Accounts {
             },
         )
     }
+
+    /// Whether an account of an earlier release has `login`, written as `text`, in another form. The
+    /// store compares the current form alone.
+    pub(super) async fn has_earlier_form(
+        &self,
+        text: &str,
+        login: &Login,
+    ) -> Result<bool, StoreError> {
+        for earlier in Login::stored_forms(text).into_iter().filter(|form| form != login) {
+            if self.store.by_login(&earlier).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// Words that an attacker would try first, so a password must not be made of them.
