@@ -20,9 +20,15 @@ use crate::fixtures::{applied, id, run, session, step};
 
 /// PgBouncer with two connections to the server.
 fn start(mode: PoolMode) -> PgBouncer {
+    start_with(mode, &[])
+}
+
+fn start_with(mode: PoolMode, more: &[(&str, &str)]) -> PgBouncer {
     let durability = Durability::Fast;
     let postgres = PostgresServer { durability, ..PostgresServer::default() };
-    let settings = vec![("default_pool_size".to_owned(), "2".to_owned())];
+    let settings = [("default_pool_size", "2")].iter().chain(more);
+    let settings =
+        settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     PgBouncer::start(PgBouncerOptions { postgres, mode, settings }).unwrap()
 }
 
@@ -143,7 +149,7 @@ impl Pooled {
     }
 
     fn open(&self) -> PostgresStore {
-        Postgresql::open(&self.url(), OpenWith { pool_size: 6, ..OpenWith::default() }).unwrap()
+        Postgresql::open(&self.url(), OpenWith { pool_size: 3, ..OpenWith::default() }).unwrap()
     }
 }
 
@@ -152,7 +158,9 @@ impl Harness for Pooled {
     type Store = PostgresStore;
 
     async fn fresh(&self) -> PostgresStore {
-        static SHARED: LazyLock<PgBouncer> = LazyLock::new(|| start(PoolMode::Transaction));
+        // A password costs more than all else when hundreds of connections are opened.
+        static SHARED: LazyLock<PgBouncer> =
+            LazyLock::new(|| start_with(PoolMode::Transaction, &[("auth_type", "trust")]));
         Postgresql::ask(&SHARED.url(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
         *self.url.lock().unwrap() = SHARED.url();
         self.open()
