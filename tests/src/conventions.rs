@@ -81,6 +81,11 @@ pub(crate) fn check(response: &Response, method: &str, path: &str, secrets: &[St
             && response.header("content-type") == Some("application/json")
         {
             is_oauth_error(response, &what());
+        } else if path.starts_with("/api/token")
+            && response.header("content-type") == Some("application/json")
+        {
+            // Errors of Django REST framework.
+            assert!(no_store && response.json().is_object(), "{}", what());
         } else if method != "HEAD" && !path.starts_with("/health/") {
             is_problem_document(response, &what());
         }

@@ -105,6 +105,9 @@ pub struct ProfileSettings {
     pub secret: Option<PasswordHash>,
     /// Whether its access tokens carry a Token Status List entry.
     pub status: bool,
+    /// A claim for the subject in its access tokens, besides `sub`, together with `token_type`: what
+    /// services with djangorestframework-simplejwt expect.
+    pub user_id_claim: Option<String>,
 }
 
 impl Default for ProfileSettings {
@@ -121,6 +124,7 @@ impl Default for ProfileSettings {
             grants: BTreeSet::from([Grant::Login, Grant::RefreshToken]),
             secret: None,
             status: false,
+            user_id_claim: None,
         }
     }
 }
@@ -276,6 +280,12 @@ impl ClientProfile {
     #[must_use]
     pub const fn has_status(&self) -> bool {
         self.settings.status
+    }
+
+    /// The claim for the subject besides `sub`, if there is one.
+    #[must_use]
+    pub fn user_id_claim(&self) -> Option<&str> {
+        self.settings.user_id_claim.as_deref()
     }
 
     /// Whether the client may obtain tokens in this way.

@@ -12,6 +12,8 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+#[cfg(feature = "passwords")]
+mod adoption;
 mod budget;
 mod builder;
 mod clients;
@@ -38,6 +40,8 @@ pub use self::accounts::{
 };
 #[cfg(feature = "passwords")]
 pub use self::accounts::{Import, ImportError, ImportOutcome};
+#[cfg(feature = "passwords")]
+pub use self::adoption::{OldRefresh, SimpleJwt, session_of};
 pub use self::budget::{StoreTimeout, Timer};
 pub use self::builder::SessionsBuilder;
 pub use self::clients::{ClientError, ClientToken, Clients, Credentials};

@@ -14,6 +14,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
 use crate::builder::{BuildError, Builder};
+#[cfg(feature = "passwords")]
+use crate::compat;
 use crate::metrics::Metrics;
 use crate::middleware::{Chain, cors, request_middleware};
 use crate::problem::Problem;
@@ -43,6 +45,10 @@ impl Aquaware {
         app.app_data(self.state.clone());
         auth::routes(app, self.state.accounts.is_some());
         oauth::routes(app);
+        #[cfg(feature = "passwords")]
+        if self.state.simplejwt.is_some() && self.state.accounts.is_some() {
+            compat::routes(app);
+        }
         app.service(public_document("/.well-known/jwks.json", web::to(key_set::key_set)))
             .service(public_document(status_lists::PATH, web::to(status_lists::all)))
             .service(public_document(

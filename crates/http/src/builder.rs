@@ -8,6 +8,8 @@ use aquaware_core::password::{Check, EstablishError, Overloaded, PasswordHasher}
 use aquaware_core::policy::ClientProfile;
 use aquaware_core::random::SystemRandom;
 use aquaware_core::secret::{Password, PasswordHash};
+#[cfg(feature = "passwords")]
+use aquaware_core::service::SimpleJwt;
 use aquaware_core::service::{Accounts, Clients, Sessions, StatusLists};
 use aquaware_core::time::{Clock, SystemClock, Timestamp};
 use async_trait::async_trait;
@@ -55,6 +57,8 @@ pub struct Builder {
     hasher: Option<Arc<dyn PasswordHasher>>,
     clock: Arc<dyn Clock>,
     accounts: Option<Arc<Accounts>>,
+    #[cfg(feature = "passwords")]
+    simplejwt: Option<Arc<SimpleJwt>>,
     signup_open: bool,
     cookie_name: String,
     insecure_cookies: bool,
@@ -71,6 +75,8 @@ impl Builder {
             hasher: None,
             clock: Arc::new(SystemClock),
             accounts: None,
+            #[cfg(feature = "passwords")]
+            simplejwt: None,
             signup_open: true,
             cookie_name: RefreshCookie::DEFAULT_NAME.to_owned(),
             insecure_cookies: false,
@@ -102,6 +108,15 @@ impl Builder {
     #[must_use]
     pub fn accounts(mut self, accounts: impl Into<Arc<Accounts>>) -> Self {
         self.accounts = Some(accounts.into());
+        self
+    }
+
+    /// Opens `/api/token/`, `/api/token/refresh/`, `/api/token/verify/` and `/api/token/blacklist/` with
+    /// the bodies and error texts of djangorestframework-simplejwt. Needs [`Builder::accounts`].
+    #[cfg(feature = "passwords")]
+    #[must_use]
+    pub fn simplejwt(mut self, settings: SimpleJwt) -> Self {
+        self.simplejwt = Some(Arc::new(settings));
         self
     }
 
@@ -200,6 +215,8 @@ impl Builder {
             clients: Clients::new(hasher, Arc::new(SystemRandom)),
             status_lists: StatusLists::new(Arc::clone(&sessions)),
             accounts,
+            #[cfg(feature = "passwords")]
+            simplejwt: self.simplejwt,
             sessions,
             clock,
             cookie,

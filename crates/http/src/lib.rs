@@ -12,6 +12,8 @@ mod bearer;
 mod body;
 mod builder;
 mod client_address;
+#[cfg(feature = "passwords")]
+mod compat;
 mod cookie;
 mod document;
 #[cfg(feature = "documents")]

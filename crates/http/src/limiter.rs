@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 
 use aquaware_core::claims::RefreshClaims;
 use aquaware_core::id::{Generation, SessionId};
-use aquaware_core::jwt::Verified;
 use aquaware_core::policy::Rotation;
 
 use crate::limits::Limits;
@@ -61,7 +60,7 @@ impl Limiter {
     /// The 429; the token remains valid.
     pub(crate) fn refresh(
         &self,
-        claims: &Verified<RefreshClaims>,
+        claims: &RefreshClaims,
         rotation: Rotation,
     ) -> Result<(), Problem> {
         if rotation == Rotation::Always && self.is_counted(claims) {
@@ -72,12 +71,12 @@ impl Limiter {
         Ok(())
     }
 
-    fn is_counted(&self, claims: &Verified<RefreshClaims>) -> bool {
+    fn is_counted(&self, claims: &RefreshClaims) -> bool {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         counted.get(&claims.sid) == Some(&Some(claims.generation))
     }
 
-    fn remember(&self, claims: &Verified<RefreshClaims>) {
+    fn remember(&self, claims: &RefreshClaims) {
         let generation = Some(claims.generation);
         // The tokens of a session that was refused go on being counted one by one.
         self.record(claims.sid, |counted| *counted = counted.and(generation), generation);

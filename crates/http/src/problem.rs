@@ -147,6 +147,12 @@ impl Problem {
         self.code
     }
 
+    /// The explanation for the client.
+    #[cfg(feature = "passwords")]
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The invalid fields.
     #[cfg(test)]
     pub(crate) fn errors(&self) -> &[FieldError] {
@@ -154,7 +160,7 @@ impl Problem {
     }
 
     /// The value of `Retry-After`, which every 429 and 503 has.
-    fn wait(&self) -> Option<u64> {
+    pub(crate) fn wait(&self) -> Option<u64> {
         let needed = matches!(
             self.code.status(),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE

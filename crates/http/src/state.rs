@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use aquaware_core::account::Login;
+use aquaware_core::claims::RefreshClaims;
 use aquaware_core::policy::{ClientProfile, Rotation, Transport};
 use aquaware_core::retry::{InvalidRetryKeyError, RetryKey};
+#[cfg(feature = "passwords")]
+use aquaware_core::service::SimpleJwt;
 use aquaware_core::service::{
     Accounts, Caller, CheckedRefresh, ClientError, Clients, Credentials, Granted, RefreshError,
     RefreshOutcome, RefreshRequest, RequestContext, Sessions, StatusLists,
@@ -30,6 +33,8 @@ use crate::unfinished::UnfinishedChanges;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) sessions: Arc<Sessions>,
+    #[cfg(feature = "passwords")]
+    pub(crate) simplejwt: Option<Arc<SimpleJwt>>,
     pub(crate) accounts: Option<AccountState>,
     pub(crate) clients: Clients,
     pub(crate) failed_clients: Failures,
@@ -131,6 +136,18 @@ impl State {
     ) -> Result<Granted, RefreshError> {
         let claims = request.token.claims();
         let result = self.sessions.renew(context, request).await;
+        self.renewed(claims, result)
+    }
+
+    /// Records the verdict about the refresh token with these claims.
+    ///
+    /// # Errors
+    /// The error of `result`.
+    pub(crate) fn renewed(
+        &self,
+        claims: &RefreshClaims,
+        result: Result<(Granted, RefreshOutcome), RefreshError>,
+    ) -> Result<Granted, RefreshError> {
         let verdict = RefreshVerdict::of(&result);
         self.metrics.refresh(verdict);
         tracing::debug!(session = %claims.sid, ?verdict, "refreshed");

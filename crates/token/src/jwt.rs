@@ -24,7 +24,7 @@ pub use self::profile::{Profile, ProfileBuilder, ProfileError, ScopeClaim};
 pub use self::sign::SignError;
 pub use self::token_type::{MAX_STATUS_LIST_BYTES, MAX_TOKEN_BYTES, TokenType};
 pub use self::verify::{
-    AccessCheck, Keys, MessageCheck, RefreshCheck, StatusListCheck, Unverified, Verified, inspect,
-    unverified_issuer,
+    AccessCheck, Keys, MessageCheck, RefreshCheck, SimpleJwtCheck, SimpleJwtClaims, SimpleJwtError,
+    StatusListCheck, Unverified, Verified, inspect, unverified_issuer,
 };
 pub use crate::error::TokenError;

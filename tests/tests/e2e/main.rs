@@ -24,6 +24,7 @@ mod commands_keys;
 mod commands_sessions;
 mod commands_store;
 mod commands_token;
+mod compat_simplejwt;
 mod configuration;
 mod conventions;
 mod cookies;

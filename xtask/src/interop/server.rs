@@ -183,6 +183,11 @@ login_per_address = "unlimited"
 signup_per_address = "unlimited"
 refresh_per_session = "unlimited"
 
+[compat.simplejwt]
+enabled = true
+signing_key = "interop-signing-key-of-django-0123456789"
+until = "2099-12-31"
+
 [clients.web]
 
 [clients.watched]

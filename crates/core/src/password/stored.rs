@@ -45,8 +45,13 @@ pub fn check_hash(stored: &PasswordHash) -> Result<(), UnsupportedHashError> {
 /// secrets of clients that are not generated.
 #[must_use]
 pub fn is_argon2id(stored: &PasswordHash) -> bool {
-    let argon2id = stored.expose().starts_with("$argon2id$");
-    argon2id && check_hash(stored).is_ok()
+    let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+    let is_current = |hash: &StoredHash| match hash {
+        StoredHash::Argon2 { algorithm: a, version: v, .. } => (*a, *v) == (algorithm, version),
+        _ => false,
+    };
+    let is_phc = stored.expose().starts_with('$');
+    is_phc && StoredHash::parse(stored).as_ref().is_ok_and(is_current)
 }
 
 /// When the password of `stored` was set, if this system set it: at sign-up, by a change or by a reset. A
@@ -414,6 +419,8 @@ mod tests {
         let is_argon2id = |text: String| is_argon2id(&PasswordHash::new(text));
         assert!(is_argon2id(format!("$argon2id$v=19$m=64,t=1,p=1${SALT}${OUTPUT}")));
         assert!(!is_argon2id(format!("$argon2i$v=19$m=64,t=1,p=1${SALT}${OUTPUT}")));
+        assert!(!is_argon2id(format!("$argon2id$v=16$m=64,t=1,p=1${SALT}${OUTPUT}")));
+        assert!(!is_argon2id(format!("argon2$argon2id$v=19$m=64,t=1,p=1${SALT}${OUTPUT}")));
         assert!(!is_argon2id(format!("$pbkdf2-sha256$i=1000${SALT}${OUTPUT}")));
         assert!(!is_argon2id("$argon2id$v=19$m=64,t=1,p=1$AAAA".to_owned()));
     }

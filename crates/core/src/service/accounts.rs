@@ -7,6 +7,8 @@ mod import;
 mod login;
 mod owner;
 mod passwords;
+#[cfg(feature = "passwords")]
+mod simplejwt;
 
 use std::sync::Arc;
 

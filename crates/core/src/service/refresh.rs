@@ -254,7 +254,7 @@ impl Sessions {
 
     /// Carries out verdicts until the request can be answered. `seen` is the record if it has been
     /// read already.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         context: &RequestContext,
         id: &SessionId,

@@ -176,9 +176,24 @@ impl Sessions {
         new: NewSession,
     ) -> Result<Granted, ServiceError> {
         context.check_clock()?;
+        let session = self.first_generation(context, profile, new);
+        let session = self.insert(context, session, profile).await?;
+        let displaced = self.enforce_limit(context, &session).await?;
+        let may_refresh = profile.allows(Grant::RefreshToken);
+        let granted = self.grant(context, profile, session, None, may_refresh)?;
+        Ok(Granted { displaced, ..granted })
+    }
+
+    /// The record of a session that begins now, under a random id.
+    pub(super) fn first_generation(
+        &self,
+        context: &RequestContext,
+        profile: &ClientProfile,
+        new: NewSession,
+    ) -> Session {
         let NewSession { subject, scope, claims, device } = new;
         let now = context.now;
-        let session = Session {
+        Session {
             id: SessionId::generate(&*self.random),
             subject,
             client: profile.id().clone(),
@@ -196,17 +211,12 @@ impl Sessions {
             used_from: None,
             ended: None,
             status: None,
-        };
-        let session = self.insert(context, session, profile).await?;
-        let displaced = self.enforce_limit(context, &session).await?;
-        let may_refresh = profile.allows(Grant::RefreshToken);
-        let granted = self.grant(context, profile, session, None, may_refresh)?;
-        Ok(Granted { displaced, ..granted })
+        }
     }
 
     /// Ends the least recently used sessions of the account and client of `new` if there are more than
     /// allowed. Returns their ids.
-    async fn enforce_limit(
+    pub(super) async fn enforce_limit(
         &self,
         context: &RequestContext,
         new: &Session,

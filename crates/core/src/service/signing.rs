@@ -45,6 +45,11 @@ impl RequestContext {
         let (now, issuer) = (self.now, self.issuer());
         let exp = profile.access_lifetime().from(now);
         let key = self.signing_key(TokenType::Access)?;
+        let mut extra = session.map(|session| session.claims.clone()).unwrap_or_default();
+        if let Some(claim) = profile.user_id_claim() {
+            extra.insert(claim.to_owned(), subject.as_str().into());
+            extra.insert("token_type".to_owned(), "access".into());
+        }
         let claims = AccessClaims {
             iss: issuer.clone(),
             sub: subject,
@@ -62,7 +67,7 @@ impl RequestContext {
             status: status_of(session, profile)
                 .filter(|_| !key.algorithm().is_symmetric())
                 .map(|index| index.claim(issuer)),
-            extra: session.map(|session| session.claims.clone()).unwrap_or_default(),
+            extra,
         };
         Ok((key.sign_access(&claims)?, exp))
     }

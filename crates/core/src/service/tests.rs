@@ -14,6 +14,7 @@ use crate::store::{MemoryStore, SessionStore};
 use crate::testing::{ManualClock, SeededRandom, block_on, fixture};
 use crate::time::{Clock as _, Lifetime};
 
+mod adoption;
 mod claims;
 mod clients;
 mod embedding;

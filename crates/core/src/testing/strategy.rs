@@ -108,6 +108,7 @@ pub fn client_profile() -> impl Strategy<Value = ClientProfile> {
             grants,
             secret: secret.then(|| PasswordHash::new("$argon2id$…".to_owned())),
             status: status && access_lifetime.span() <= Spans::MAX_ACCESS_LIFETIME,
+            user_id_claim: None,
         };
         fixture::profile(id.as_str(), settings)
     })

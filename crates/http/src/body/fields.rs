@@ -99,6 +99,17 @@ impl Fields {
         }
     }
 
+    /// Takes a required text, or says in the words of Django REST framework why there is none.
+    #[cfg(feature = "passwords")]
+    pub(crate) fn given(&mut self, name: &str) -> Result<Text, &'static str> {
+        match self.entries.remove(name) {
+            None => Err("This field is required."),
+            Some(Value::Null) => Err("This field may not be null."),
+            Some(Value::Text(text)) => Ok(text),
+            Some(Value::Texts(_) | Value::Other(_)) => Err("Not a valid string."),
+        }
+    }
+
     /// Takes an optional text of one line: no control characters, at most `max` characters.
     pub(crate) fn line(&mut self, name: &str, max: usize) -> Option<String> {
         let mut text = self.optional(name)?;

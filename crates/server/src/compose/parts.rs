@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquaware_core::jwt::Algorithm;
+use aquaware_core::id::ClientId;
+use aquaware_core::jwt::{Algorithm, SimpleJwtCheck};
 use aquaware_core::keys::{KeyRecord, KeyRing, missing};
 use aquaware_core::password::HashCost;
 use aquaware_core::random::{Random, SystemRandom};
-use aquaware_core::service::{Accounts, SessionSettings, Sessions, Snapshot, StoreTimeout, Timer};
+use aquaware_core::service::{
+    Accounts, SessionSettings, Sessions, SimpleJwt, Snapshot, StoreTimeout, Timer,
+};
 use aquaware_core::store::SessionStore;
 use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
 use aquaware_http::{Aquaware, HashingPool, Metrics, Origin, PoolSize};
@@ -18,7 +21,7 @@ use futures_util::future::BoxFuture;
 
 use super::error::StartError;
 use super::stores::{self, Ports};
-use crate::config::{self, Config, Signup, Stores};
+use crate::config::{self, Config, SIMPLEJWT_CLIENT, Signup, Stores};
 
 /// The key directory of a configuration.
 pub(super) fn key_directory(config: &Config) -> KeyDirectory {
@@ -62,7 +65,11 @@ pub(super) async fn routes(
     metrics.hashes_waiting(hasher.waiting());
     // Secrets wait in a queue of their own, so that a flood of them does not hold up logins.
     let client_hasher = Arc::new(hashing(&config.accounts, 1)?);
-    Ok(Aquaware::builder(sessions)
+    let mut builder = Aquaware::builder(sessions);
+    if let Some(settings) = &config.simplejwt {
+        builder = builder.simplejwt(simplejwt(settings));
+    }
+    Ok(builder
         .password_hasher(client_hasher)
         .accounts(accounts)
         .signup_open(config.accounts.signup == Signup::Open)
@@ -73,6 +80,20 @@ pub(super) async fn routes(
         .allow_origins(config.allow_origins.iter().map(Origin::as_str))
         .trusted_proxies(config.listen.trusted_proxies.iter().map(ToString::to_string))
         .build()?)
+}
+
+/// The doors for clients of djangorestframework-simplejwt.
+fn simplejwt(settings: &config::SimpleJwt) -> SimpleJwt {
+    #[allow(clippy::expect_used, reason = "letters are a valid client id")]
+    let client = ClientId::new(SIMPLEJWT_CLIENT).expect("a valid client id");
+    let doors = SimpleJwt::new(client);
+    match &settings.old_tokens {
+        None => doors,
+        Some((key, until)) => {
+            let check = SimpleJwtCheck::new(key.expose().as_bytes(), &settings.user_id_claim);
+            doors.with_old_tokens(check, *until)
+        }
+    }
 }
 
 /// The use cases of accounts and sessions.

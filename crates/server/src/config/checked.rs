@@ -4,6 +4,7 @@
 //! number of cores, and "never" and "unlimited" are `None`.
 
 mod clients;
+mod compat;
 mod sections;
 mod warnings;
 
@@ -20,6 +21,7 @@ use aquaware_http::Limits;
 use aquaware_http::Origin;
 use ipnet::IpNet;
 
+pub(crate) use self::compat::{SIMPLEJWT_CLIENT, SimpleJwt};
 pub(super) use self::warnings::warnings;
 use super::problem::Problem;
 use super::raw::Raw;
@@ -49,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) insecure_cookies: bool,
     /// The web origins that may send credentials, besides that of the issuer.
     pub(crate) allow_origins: Vec<Origin>,
+    /// `[compat.simplejwt]`; `None` if its doors are closed.
+    pub(crate) simplejwt: Option<SimpleJwt>,
     pub(crate) log: Log,
 }
 

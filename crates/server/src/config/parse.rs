@@ -10,19 +10,20 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aquaware_core::claims::Scope;
+use aquaware_core::claims::{Scope, check_extra};
 use aquaware_core::client_secret::GeneratedSecretHash;
 use aquaware_core::id::Audience;
 use aquaware_core::jwt::Algorithm;
 use aquaware_core::password::is_argon2id;
 use aquaware_core::policy::Grant;
 use aquaware_core::secret::PasswordHash;
-use aquaware_core::time::Lifetime;
+use aquaware_core::time::{Lifetime, Timestamp};
 use aquaware_http::{Builder, Rate};
 use ipnet::IpNet;
 
 pub(super) use self::urls::{endpoint, host_and_port, issuer, origins, store};
 use super::problem::Expected;
+use super::secret::SecretText;
 use super::value::Value;
 
 /// A parsed value, or a description of valid values.
@@ -251,6 +252,34 @@ pub(super) fn secret_hash(value: &Value) -> Parsed<Option<PasswordHash>> {
     }
     let is_valid = GeneratedSecretHash::parse(&hash).is_some() || is_argon2id(&hash);
     if is_valid { Ok(Some(hash)) } else { Err(Expected::new(expected)) }
+}
+
+/// A secret; `None` if the value is empty.
+pub(super) fn secret_text(value: &Value) -> Parsed<Option<SecretText>> {
+    let text = text(value, "a secret, or file:PATH")?;
+    Ok((!text.is_empty()).then(|| SecretText::new(text)))
+}
+
+/// The end of a day in UTC; `None` if the value is empty.
+pub(super) fn end_of_day(value: &Value) -> Parsed<Option<Timestamp>> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let expected = "a day such as \"2027-01-31\"";
+    let day = text(value, expected)?;
+    if day.is_empty() {
+        return Ok(None);
+    }
+    let start = Timestamp::from_rfc3339(&format!("{day}T00:00:00Z"));
+    start.map(|start| Some(start.plus(DAY))).ok_or_else(|| Expected::new(expected))
+}
+
+/// The claim in which tokens of djangorestframework-simplejwt have the id of the user.
+pub(super) fn user_id_claim(value: &Value) -> Parsed<String> {
+    let expected = "the USER_ID_CLAIM of SIMPLE_JWT, such as \"user_id\"";
+    let claim = text(value, expected)?;
+    let is_free =
+        |claim: &str| check_extra([(claim.to_owned(), true.into())].into_iter().collect()).is_ok();
+    let valid = (1..=64).contains(&claim.len()) && (claim == "sub" || is_free(claim));
+    valid.then(|| claim.to_owned()).ok_or_else(|| Expected::new(expected))
 }
 
 /// A log level, or directives of `tracing`.

@@ -3,6 +3,8 @@
 //! The order follows RFC 8725: type, key, signature, and only then the claims. The header is
 //! trusted for nothing but the id of the key.
 
+mod simplejwt;
+
 use std::ops::Deref;
 
 use base64::Engine as _;
@@ -12,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+pub use self::simplejwt::{SimpleJwtCheck, SimpleJwtClaims, SimpleJwtError};
 use super::key::{VerifyingKey, engine_algorithm};
 use super::profile::Profile;
 use super::token_type::{

@@ -98,7 +98,7 @@ impl Accounts {
             last_name: tidy(import.last_name, MAX_TEXT_BYTES),
             created_at: import.created_at.unwrap_or(context.now),
             disabled_at: import.disabled.then_some(context.now),
-            email_verified_at: import.email_verified.then_some(context.now),
+            email_verified_at: (import.email_verified && !email.is_empty()).then_some(context.now),
             email_changed_at: None,
             claims: import.claims,
         })

@@ -85,6 +85,7 @@ fn settings(reader: &mut Reader<'_>, id: &str) -> (ProfileSettings, bool) {
             Some(PasswordHash::new(String::new())),
         ),
         status: client.read("status", parse::boolean, default.status),
+        user_id_claim: None,
     };
     (settings, client.complete)
 }

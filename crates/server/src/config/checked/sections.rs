@@ -12,6 +12,7 @@ use super::super::reader::Reader;
 use super::super::schema::Key;
 use super::super::types::{LogFormat, Signup};
 use super::clients::clients;
+use super::compat::simplejwt;
 use super::{Accounts, Argon2, Config, Keys, Limits, Listen, Log, Sessions, Stores, Tls};
 
 /// The maximum memory of all concurrent password hashes.
@@ -31,7 +32,8 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     let store = stores(reader, &base);
     let keys = keys(reader, &base);
     let accounts = accounts(reader);
-    let clients = clients(reader, keys.as_ref().map(|keys| keys.algorithm));
+    let mut clients = clients(reader, keys.as_ref().map(|keys| keys.algorithm));
+    let simplejwt = simplejwt(reader, clients.as_mut());
     let limits = limits(reader);
     let cookie_name = reader.read("cookies.name", parse::cookie_name);
     let sessions = sessions(reader);
@@ -55,6 +57,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
         sessions: sessions?,
         insecure_cookies: insecure_cookies?,
         allow_origins: allow_origins?,
+        simplejwt: simplejwt?,
         log: log?,
     })
 }

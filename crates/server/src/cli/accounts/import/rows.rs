@@ -3,7 +3,7 @@
 //! Errors name a line and at most the name of a field. Values can be password hashes, also in a place
 //! where a name is expected.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 
 use aquaware_core::claims::{ExactJsonError, parse_exact};
 use csv::{ByteRecord, ReaderBuilder, Trim};
@@ -114,14 +114,39 @@ fn object(line: &[u8]) -> Result<Fields, String> {
     }
 }
 
+/// Input with plain line ends and one at its end, by which the parser counts every line: it ends a record
+/// at `\r` and at the end of the input without counting it.
+struct PlainLines<R>(R);
+
+impl<R: Read> Read for PlainLines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.0.read(buffer)?;
+            let mut kept = 0;
+            for index in 0..read {
+                if buffer.get(index) != Some(&b'\r') {
+                    buffer.swap(kept, index);
+                    kept += 1;
+                }
+            }
+            if kept > 0 || read == 0 {
+                return Ok(kept);
+            }
+        }
+    }
+}
+
+type CsvInput<R> = io::Chain<PlainLines<BufReader<R>>, &'static [u8]>;
+
 pub(super) struct CsvRows<R> {
-    records: csv::Reader<BufReader<R>>,
+    records: csv::Reader<CsvInput<R>>,
     names: Vec<String>,
     ended: bool,
 }
 
 impl<R: Read> CsvRows<R> {
     fn new(stream: BufReader<R>) -> Result<Self, CommandError> {
+        let stream = PlainLines(stream).chain(&b"\n"[..]);
         let mut records =
             ReaderBuilder::new().flexible(true).trim(Trim::Headers).from_reader(stream);
         let headers = records.byte_headers().map_err(|error| {
@@ -158,7 +183,9 @@ impl<R: Read> CsvRows<R> {
         let mut record = ByteRecord::new();
         match self.records.read_byte_record(&mut record) {
             Ok(true) => {
-                let line = record.position().map_or(0, csv::Position::line);
+                let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count();
+                let within = u64::try_from(within).unwrap_or(0);
+                let line = self.records.position().line().saturating_sub(1 + within);
                 Some(Row { line, fields: self.fields(&record) })
             }
             Ok(false) => None,
@@ -226,6 +253,9 @@ mod tests {
             "\u{feff}email,first_name\r\na,Ann\n\nb,\"two\nlines\"\nc\nd,\"Dan \"\"D\"\"\"\n";
         let rows = rows(text.as_bytes(), ImportFormat::Csv);
         assert_eq!(lines(&rows), [(2, true), (4, true), (6, false), (7, true)]);
+        let crlf = "email,first_name\r\na,Ann\r\n\r\nb,\"two\r\nlines\"\r\nc,d";
+        let crlf = self::rows(crlf.as_bytes(), ImportFormat::Csv);
+        assert_eq!(lines(&crlf), [(2, true), (4, true), (6, true)]);
         assert_eq!(rows[3].1.as_ref().unwrap()["first_name"], "Dan \"D\"");
         assert_eq!(rows[0].1.as_ref().unwrap()["email"], "a");
     }
