@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::clock;
 use crate::program::{self, Finished, Outcome};
+use crate::receiver::{Receiver, WEBHOOK_SECRET};
 use crate::store::Store;
 use crate::terminal;
 use crate::time::pause;
@@ -72,6 +73,12 @@ impl Setup {
     pub fn set(mut self, key: &str, value: &str) -> Self {
         let _ = self.settings.insert(variable(key), value.to_owned());
         self
+    }
+
+    /// With a webhook to this receiver.
+    #[must_use]
+    pub fn webhook(self, receiver: &Receiver) -> Self {
+        self.set("webhook.url", &receiver.url()).set("webhook.secret", WEBHOOK_SECRET)
     }
 
     /// Without this setting, so that the program's default applies.

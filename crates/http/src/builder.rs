@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::client_address::TrustedProxies;
 use crate::cookie::RefreshCookie;
+use crate::events::Events;
 use crate::failures::Failures;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
@@ -64,6 +65,7 @@ pub struct Builder {
     insecure_cookies: bool,
     limits: Limits,
     metrics: Arc<Metrics>,
+    events: Events,
     allow_origins: Vec<String>,
     trusted_proxies: Vec<String>,
 }
@@ -82,6 +84,7 @@ impl Builder {
             insecure_cookies: false,
             limits: Limits::default(),
             metrics: Arc::default(),
+            events: Events::default(),
             allow_origins: Vec::new(),
             trusted_proxies: Vec::new(),
         }
@@ -165,6 +168,14 @@ impl Builder {
         self
     }
 
+    /// Emits the events of the routes here, for example to a webhook. The observed stores should have
+    /// the same.
+    #[must_use]
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
     /// Web origins, besides the issuer's own, that may call with credentials and use the refresh
     /// cookie, such as `https://app.example.com`.
     #[must_use]
@@ -224,6 +235,7 @@ impl Builder {
             proxies: TrustedProxies::new(proxies),
             limiter: Limiter::new(&limits),
             metrics: self.metrics,
+            events: self.events,
             allow_origins: self.allow_origins,
         })
     }

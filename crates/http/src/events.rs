@@ -1,129 +1,237 @@
-//! Events for operators: what happened to an account or a session, as log lines with the target
-//! [`EVENT_TARGET`]. Their fields are ids, reasons and masked networks, never an address,
-//! a token or a password.
+//! Events: what happened to an account, a session or a key. Each is a log line with the target
+//! [`EVENT_TARGET`], and an entry of the outbox if a webhook wants it. Their fields are ids, reasons
+//! and masked networks, never an address, a token or a password.
 //!
 //! docs/operations.md lists all of them.
 
+mod kind;
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::sync::Arc;
+
 use aquaware_core::claims::RefreshClaims;
-use aquaware_core::id::{ClientId, Subject};
+use aquaware_core::error_chain;
+use aquaware_core::id::{ClientId, KeyId, Subject};
 use aquaware_core::origin::Origin;
+use aquaware_core::outbox::OutboxEntry;
+use aquaware_core::random::SystemRandom;
 use aquaware_core::session::{EndReason, Session};
+use aquaware_core::store::Outbox;
+use aquaware_core::time::{Clock as _, SystemClock};
+use futures_util::stream::{self, StreamExt as _};
+use serde::Serialize;
+
+pub use self::kind::{EventKind, UnknownEventError};
+use crate::metrics::{DeliveryOutcome, Metrics};
 
 /// The `tracing` target of events. The server logs events whatever its log level is.
 pub const EVENT_TARGET: &str = "aquaware::event";
 
-pub(crate) fn login_succeeded(session: &Session) {
-    tracing::info!(
-        target: EVENT_TARGET,
-        event = "login_succeeded",
-        account_id = %session.subject,
-        session_id = %session.id,
-        client_id = %session.client,
-        "logged in"
-    );
+/// How many entries of the outbox are written at once, when many sessions end.
+const CONCURRENT_APPENDS: usize = 32;
+
+/// Something that happened. Serialized, it is the `data` of a webhook message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    #[serde(skip)]
+    kind: EventKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_network: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeat_network: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
 }
 
-/// Without an account: the login may belong to none.
-pub(crate) fn login_failed(client: &ClientId, reason: &'static str) {
-    tracing::info!(
-        target: EVENT_TARGET,
-        event = "login_failed",
-        client_id = %client,
-        reason,
-        "login rejected"
-    );
+impl Event {
+    const fn new(kind: EventKind) -> Self {
+        Self {
+            kind,
+            account_id: None,
+            session_id: None,
+            client_id: None,
+            reason: None,
+            first_network: None,
+            repeat_network: None,
+            token_type: None,
+            key_id: None,
+        }
+    }
+
+    /// A change of an account that needs no further explanation.
+    pub(crate) fn of_account(kind: EventKind, account: &Subject) -> Self {
+        Self { account_id: Some(account.to_string()), ..Self::new(kind) }
+    }
+
+    fn of_session(
+        kind: EventKind,
+        account: impl Display,
+        session: impl Display,
+        client: &ClientId,
+    ) -> Self {
+        Self {
+            account_id: Some(account.to_string()),
+            session_id: Some(session.to_string()),
+            client_id: Some(client.to_string()),
+            ..Self::new(kind)
+        }
+    }
+
+    pub(crate) fn login_succeeded(session: &Session) -> Self {
+        let Session { subject, id, client, .. } = session;
+        Self::of_session(EventKind::LoginSucceeded, subject, id, client)
+    }
+
+    /// Without an account: the login may belong to none.
+    pub(crate) fn login_failed(client: &ClientId, reason: &'static str) -> Self {
+        let client_id = Some(client.to_string());
+        Self { client_id, reason: Some(reason), ..Self::new(EventKind::LoginFailed) }
+    }
+
+    /// `account` is `None` if no account has the login.
+    pub(crate) fn account_locked(account: Option<&Subject>) -> Self {
+        let account_id = account.map(ToString::to_string);
+        let reason = Some("failed_logins");
+        Self { account_id, reason, ..Self::new(EventKind::AccountLocked) }
+    }
+
+    pub(crate) fn session_ended(session: &Session, reason: EndReason) -> Self {
+        let Session { subject, id, client, .. } = session;
+        let event = Self::of_session(EventKind::SessionEnded, subject, id, client);
+        Self { reason: Some(reason.as_str()), ..event }
+    }
+
+    pub(crate) fn refresh_token_reused(claims: &RefreshClaims) -> Self {
+        let RefreshClaims { sub, sid, client_id, .. } = claims;
+        Self::of_session(EventKind::RefreshTokenReused, sub, sid, client_id)
+    }
+
+    /// The networks are masked to /24 and /48, whatever is stored.
+    pub(crate) fn refresh_repeated_elsewhere(
+        session: &Session,
+        first: &Origin,
+        repeat: &Origin,
+    ) -> Self {
+        let network = |origin: &Origin| origin.network.map(|network| network.masked().to_string());
+        let Session { subject, id, client, .. } = session;
+        let event = Self::of_session(EventKind::RefreshRepeatedElsewhere, subject, id, client);
+        Self { first_network: network(first), repeat_network: network(repeat), ..event }
+    }
+
+    /// A key began to sign tokens of this type.
+    #[must_use]
+    pub fn key_rotated(token_type: &'static str, key: Option<&KeyId>) -> Self {
+        let key_id = key.map(ToString::to_string);
+        Self { token_type: Some(token_type), key_id, ..Self::new(EventKind::KeyRotated) }
+    }
+
+    fn log(&self) {
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: EVENT_TARGET,
+                    event = self.kind.as_str(),
+                    account_id = self.account_id,
+                    session_id = self.session_id,
+                    client_id = self.client_id,
+                    reason = self.reason,
+                    first_network = self.first_network,
+                    repeat_network = self.repeat_network,
+                    token_type = self.token_type,
+                    key_id = self.key_id,
+                    "{}",
+                    self.kind.message()
+                )
+            };
+        }
+        if self.kind.is_warning() { log!(warn) } else { log!(info) }
+    }
+
+    /// The entry of the outbox. Events of one account stay in order; the others need none.
+    fn entry(&self) -> Option<OutboxEntry> {
+        let data = serde_json::to_string(self).ok()?;
+        let (now, kind) = (SystemClock.now(), self.kind.as_str());
+        let mut entry = OutboxEntry::new("", kind, data, now, &SystemRandom);
+        entry.queue = self.account_id.clone().unwrap_or_else(|| entry.id.to_string());
+        Some(entry)
+    }
 }
 
-/// `account` is `None` if no account has the login.
-pub(crate) fn account_locked(account: Option<&Subject>) {
-    tracing::warn!(
-        target: EVENT_TARGET,
-        event = "account_locked",
-        account_id = account.map(tracing::field::display),
-        reason = "failed_logins",
-        "account locked after too many wrong passwords"
-    );
+/// Where events go: to the log, and to the outbox if there is a webhook.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    webhook: Option<Webhook>,
 }
 
-pub(crate) fn account_created(account: &Subject) {
-    tracing::info!(
-        target: EVENT_TARGET,
-        event = "account_created",
-        account_id = %account,
-        "account created"
-    );
+#[derive(Clone, Debug)]
+struct Webhook {
+    outbox: Arc<dyn Outbox>,
+    kinds: BTreeSet<EventKind>,
+    metrics: Arc<Metrics>,
 }
 
-pub(crate) fn account_disabled(account: &Subject) {
-    tracing::info!(
-        target: EVENT_TARGET,
-        event = "account_disabled",
-        account_id = %account,
-        "account disabled"
-    );
+impl Events {
+    /// Events that are logged, and appended to `outbox` if they are of one of these kinds.
+    #[must_use]
+    pub fn for_webhook(
+        outbox: Arc<dyn Outbox>,
+        kinds: BTreeSet<EventKind>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { webhook: Some(Webhook { outbox, kinds, metrics }) }
+    }
+
+    /// Logs an event, and returns when it is in the outbox. If it cannot be written there, the
+    /// failure is logged and counted: what the event reports has happened all the same, and its
+    /// request must not fail.
+    pub async fn emit(&self, event: Event) {
+        self.emit_all(vec![event]).await;
+    }
+
+    /// As [`Self::emit`], for many events.
+    pub(crate) async fn emit_all(&self, events: Vec<Event>) {
+        events.iter().for_each(Event::log);
+        let Some(webhook) = &self.webhook else { return };
+        let wanted = events.iter().filter(|event| webhook.kinds.contains(&event.kind));
+        let entries: Vec<OutboxEntry> = wanted.filter_map(Event::entry).collect();
+        if entries.is_empty() {
+            return;
+        }
+        // A task of its own finishes even if the client hangs up and its request is dropped.
+        let webhook = webhook.clone();
+        let task = tokio::spawn(async move {
+            let appends = stream::iter(entries).map(|entry| webhook.clone().append(entry));
+            appends.buffer_unordered(CONCURRENT_APPENDS).collect::<()>().await;
+        });
+        if task.await.is_err() {
+            tracing::error!("writing events to the outbox panicked; this is a bug");
+        }
+    }
 }
 
-pub(crate) fn account_deleted(account: &Subject) {
-    tracing::info!(
-        target: EVENT_TARGET,
-        event = "account_deleted",
-        account_id = %account,
-        "account deleted"
-    );
+impl Webhook {
+    async fn append(self, entry: OutboxEntry) {
+        if let Err(error) = self.outbox.append(&entry).await {
+            self.metrics.webhook_delivery(DeliveryOutcome::NotStored);
+            tracing::warn!(
+                cause = error_chain(&error),
+                kind = entry.kind,
+                "an event could not be written to the outbox: the webhook may not get it"
+            );
+        }
+    }
 }
 
-pub(crate) fn password_changed(account: &Subject) {
-    tracing::info!(
-        target: EVENT_TARGET,
-        event = "password_changed",
-        account_id = %account,
-        "password changed"
-    );
-}
-
-pub(crate) fn email_verified(account: &Subject) {
-    tracing::info!(
-        target: EVENT_TARGET,
-        event = "email_verified",
-        account_id = %account,
-        "e-mail address verified"
-    );
-}
-
-pub(crate) fn session_ended(session: &Session, reason: EndReason) {
-    tracing::info!(
-        target: EVENT_TARGET,
-        event = "session_ended",
-        account_id = %session.subject,
-        session_id = %session.id,
-        client_id = %session.client,
-        reason = reason.as_str(),
-        "session ended"
-    );
-}
-
-pub(crate) fn refresh_token_reused(claims: &RefreshClaims) {
-    tracing::warn!(
-        target: EVENT_TARGET,
-        event = "refresh_token_reused",
-        account_id = %claims.sub,
-        session_id = %claims.sid,
-        client_id = %claims.client_id,
-        "refresh token reused: session ended"
-    );
-}
-
-/// The networks are masked to /24 and /48, whatever is stored.
-pub(crate) fn refresh_repeated_elsewhere(session: &Session, first: &Origin, repeat: &Origin) {
-    let network = |origin: &Origin| origin.network.map(|network| network.masked().to_string());
-    tracing::warn!(
-        target: EVENT_TARGET,
-        event = "refresh_repeated_elsewhere",
-        account_id = %session.subject,
-        session_id = %session.id,
-        client_id = %session.client,
-        first_network = network(first),
-        repeat_network = network(repeat),
-        "a refresh was repeated from another network or user agent"
-    );
-}
+#[cfg(test)]
+mod tests;

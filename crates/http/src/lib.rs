@@ -54,11 +54,11 @@ mod unfinished;
 pub use self::aquaware::{Aquaware, Authenticated};
 pub use self::builder::{BuildError, Builder};
 pub use self::error_code::ErrorCode;
-pub use self::events::EVENT_TARGET;
+pub use self::events::{EVENT_TARGET, Event, EventKind, Events, UnknownEventError};
 #[cfg(feature = "passwords")]
 pub use self::hashing::{HashingPool, PoolSize};
 pub use self::limits::{Limits, Rate};
-pub use self::metrics::Metrics;
+pub use self::metrics::{DeliveryOutcome, Metrics};
 pub use self::middleware::{UnroutedResponse, management_middleware};
 pub use self::origin::Origin;
 pub use self::problem::{FieldError, Problem};

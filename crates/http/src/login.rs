@@ -11,7 +11,7 @@ use aquaware_core::service::{Granted, LogIn, LoginError, NewSession, RequestCont
 use aquaware_core::session::{Device, EndReason};
 
 use crate::error_code::ErrorCode;
-use crate::events;
+use crate::events::Event;
 use crate::metrics::LoginOutcome;
 use crate::problem::Problem;
 use crate::state::State;
@@ -67,10 +67,11 @@ pub(crate) async fn log_in(
     let result = attempt(state, context, request).await;
     let outcome = result.as_ref().map_or_else(LoginRejection::outcome, |_| LoginOutcome::Succeeded);
     state.metrics.login(outcome);
-    match &result {
-        Ok(granted) => events::login_succeeded(&granted.session),
-        Err(_) => events::login_failed(client.id(), outcome.as_str()),
-    }
+    let event = match &result {
+        Ok(granted) => Event::login_succeeded(&granted.session),
+        Err(_) => Event::login_failed(client.id(), outcome.as_str()),
+    };
+    state.events.emit(event).await;
     result
 }
 
@@ -88,7 +89,7 @@ async fn attempt(
     }
     let outcome = accounts.service.log_in(context, request).await;
     if let (Some(login), Err(LoginError::InvalidCredentials)) = (&login, &outcome) {
-        accounts.count_failure(login, now).await?;
+        accounts.count_failure(&state.events, login, now).await?;
     }
     let granted = outcome.map_err(LoginRejection::Login)?;
     if let Some(Err(locked)) = login.map(|login| accounts.failed_logins.succeeded(&login, now)) {
@@ -122,7 +123,7 @@ pub(crate) async fn open_session(
     new.device.ip = new.device.ip.or(ip);
     new.device.user_agent = new.device.user_agent.or(user_agent);
     let granted = state.sessions.open(&context, profile, new).await?;
-    events::login_succeeded(&granted.session);
+    state.events.emit(Event::login_succeeded(&granted.session)).await;
     Ok(token_response::by_profile(state, profile.transport(), &granted, context.now))
 }
 

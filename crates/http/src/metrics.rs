@@ -21,8 +21,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use self::labels::DeliveryOutcome;
 use self::labels::{
-    KeyLabels, LoginLabels, ReasonLabels, RefreshLabels, RequestLabels, RouteLabels,
+    KeyLabels, OutcomeLabels, ReasonLabels, RefreshLabels, RequestLabels, RouteLabels,
     StoreCallLabels, StoreLabels, phase_name, type_name,
 };
 pub(crate) use self::labels::{LoginOutcome, RefreshVerdict};
@@ -39,9 +40,10 @@ const BUCKETS: [f64; 14] =
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_durations: Family<RouteLabels, Histogram>,
-    logins: Family<LoginLabels, Counter>,
+    logins: Family<OutcomeLabels, Counter>,
     refreshes: Family<RefreshLabels, Counter>,
     sessions_ended: Family<ReasonLabels, Counter>,
+    webhook_deliveries: Family<OutcomeLabels, Counter>,
     store_operations: Family<StoreCallLabels, Counter>,
     store_durations: Family<StoreLabels, Histogram>,
     scrape: Mutex<Scrape>,
@@ -53,6 +55,8 @@ struct Scrape {
     key_ages: Family<KeyLabels, Gauge>,
     hashes_waiting: Gauge,
     waiting: Vec<Source>,
+    entries: Gauge,
+    outboxes: Vec<Source>,
     lines_dropped: Counter,
     dropped: Vec<Source>,
     process: Option<ProcessMetrics>,
@@ -94,6 +98,7 @@ impl Metrics {
         let (requests, logins, refreshes) =
             (Family::default(), Family::default(), Family::default());
         let (sessions_ended, store_operations) = (Family::default(), Family::default());
+        let webhook_deliveries = Family::default();
         let request_durations = Family::<_, Histogram>::new_with_constructor(durations);
         let store_durations = Family::<_, Histogram>::new_with_constructor(durations);
         registry.register(
@@ -114,6 +119,11 @@ impl Metrics {
             sessions_ended.clone(),
         );
         registry.register(
+            "aquaware_webhook_deliveries",
+            "Deliveries of webhook messages by this process",
+            webhook_deliveries.clone(),
+        );
+        registry.register(
             "aquaware_store_operations",
             "Operations on the stores",
             store_operations.clone(),
@@ -130,6 +140,7 @@ impl Metrics {
             logins,
             refreshes,
             sessions_ended,
+            webhook_deliveries,
             store_operations,
             store_durations,
             scrape,
@@ -141,10 +152,14 @@ impl Metrics {
     /// Rates can only be computed from series that exist before the first occurrence.
     fn start_at_zero(&self) {
         for outcome in LoginOutcome::ALL {
-            let _ = self.logins.get_or_create(&LoginLabels { outcome: outcome.as_str() });
+            let _ = self.logins.get_or_create(&OutcomeLabels { outcome: outcome.as_str() });
         }
         for verdict in RefreshVerdict::ALL {
             let _ = self.refreshes.get_or_create(&RefreshLabels { verdict: verdict.as_str() });
+        }
+        for outcome in DeliveryOutcome::ALL {
+            let labels = OutcomeLabels { outcome: outcome.as_str() };
+            let _ = self.webhook_deliveries.get_or_create(&labels);
         }
         for reason in EndReason::ALL {
             let _ = self.sessions_ended.get_or_create(&ReasonLabels { reason: reason.as_str() });
@@ -171,6 +186,23 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
     }
 
+    /// Adds an outbox to `aquaware_outbox_entries`: `read` returns how many entries it has.
+    pub fn outbox_entries(&self, read: impl Fn() -> u64 + Send + 'static) {
+        self.scrape().outboxes.push(Box::new(read));
+    }
+
+    /// Counts a delivery of a webhook message.
+    pub fn webhook_delivery(&self, outcome: DeliveryOutcome) {
+        let labels = OutcomeLabels { outcome: outcome.as_str() };
+        self.webhook_deliveries.get_or_create(&labels).inc();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn deliveries(&self, outcome: DeliveryOutcome) -> u64 {
+        let labels = OutcomeLabels { outcome: outcome.as_str() };
+        self.webhook_deliveries.get_or_create(&labels).get()
+    }
+
     pub(crate) fn request(
         &self,
         route: String,
@@ -185,7 +217,7 @@ impl Metrics {
     }
 
     pub(crate) fn login(&self, outcome: LoginOutcome) {
-        self.logins.get_or_create(&LoginLabels { outcome: outcome.as_str() }).inc();
+        self.logins.get_or_create(&OutcomeLabels { outcome: outcome.as_str() }).inc();
     }
 
     pub(crate) fn refresh(&self, verdict: RefreshVerdict) {
@@ -229,11 +261,16 @@ impl Scrape {
     fn new() -> Self {
         let mut registry = Registry::default();
         let (key_ages, hashes_waiting) = (Family::<KeyLabels, Gauge>::default(), Gauge::default());
-        let lines_dropped: Counter<u64, AtomicU64> = Counter::default();
+        let (entries, lines_dropped) = (Gauge::default(), Counter::<u64, AtomicU64>::default());
         registry.register(
             "aquaware_password_hashes_waiting",
             "Passwords and client secrets that wait to be hashed",
             hashes_waiting.clone(),
+        );
+        registry.register(
+            "aquaware_outbox_entries",
+            "Messages that wait in the outbox, counted up to 100000",
+            entries.clone(),
         );
         registry.register(
             "aquaware_key_age_seconds",
@@ -251,12 +288,22 @@ impl Scrape {
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
         let process = ProcessMetrics::register(&mut registry);
-        let (waiting, dropped) = (Vec::new(), Vec::new());
-        Self { registry, key_ages, hashes_waiting, waiting, lines_dropped, dropped, process }
+        Self {
+            registry,
+            key_ages,
+            hashes_waiting,
+            waiting: Vec::new(),
+            entries,
+            outboxes: Vec::new(),
+            lines_dropped,
+            dropped: Vec::new(),
+            process,
+        }
     }
 
     fn render(&self, format: Format, context: &RequestContext) -> String {
         self.hashes_waiting.set(i64::try_from(sum(&self.waiting)).unwrap_or(i64::MAX));
+        self.entries.set(i64::try_from(sum(&self.outboxes)).unwrap_or(i64::MAX));
         self.lines_dropped.inc_by(sum(&self.dropped).saturating_sub(self.lines_dropped.get()));
         self.key_ages.clear();
         for (token_type, phase, created_at) in context.snapshot.ring().phases(context.now) {

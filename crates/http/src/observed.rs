@@ -1,7 +1,8 @@
-//! Stores whose operations are measured and whose changes are logged as events. Every path to a
+//! Stores whose operations are measured and whose changes are emitted as events. Every path to a
 //! change of a session or an account leads through a store, so none can be forgotten here.
 
 mod accounts;
+mod outbox;
 mod sessions;
 
 use std::fmt;
@@ -9,35 +10,46 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aquaware_core::store::{AccountStore, SessionStore, StoreError};
+use aquaware_core::store::{AccountStore, Outbox, SessionStore, StoreError};
 
+use crate::events::Events;
 use crate::metrics::Metrics;
 
 /// A store with measured operations.
 struct Observed<S: ?Sized> {
     store: Arc<S>,
     metrics: Arc<Metrics>,
+    events: Events,
     /// The value of the label `store`.
     name: &'static str,
 }
 
 impl Metrics {
-    /// Measures the operations of a session store, and logs the ends of its sessions as events.
+    /// Measures the operations of a session store, and emits the ends of its sessions as events.
     #[must_use]
     pub fn observe_sessions(
         self: &Arc<Self>,
         store: Arc<dyn SessionStore>,
+        events: Events,
     ) -> Arc<dyn SessionStore> {
-        Arc::new(Observed { store, metrics: Arc::clone(self), name: "sessions" })
+        Arc::new(Observed { store, metrics: Arc::clone(self), events, name: "sessions" })
     }
 
-    /// Measures the operations of an account store, and logs changes of its accounts as events.
+    /// Measures the operations of an account store, and emits changes of its accounts as events.
     #[must_use]
     pub fn observe_accounts(
         self: &Arc<Self>,
         store: Arc<dyn AccountStore>,
+        events: Events,
     ) -> Arc<dyn AccountStore> {
-        Arc::new(Observed { store, metrics: Arc::clone(self), name: "accounts" })
+        Arc::new(Observed { store, metrics: Arc::clone(self), events, name: "accounts" })
+    }
+
+    /// Measures the operations of an outbox.
+    #[must_use]
+    pub fn observe_outbox(self: &Arc<Self>, store: Arc<dyn Outbox>) -> Arc<dyn Outbox> {
+        let (metrics, events) = (Arc::clone(self), Events::default());
+        Arc::new(Observed { store, metrics, events, name: "outbox" })
     }
 }
 
@@ -80,7 +92,7 @@ mod tests {
     #[actix_web::test]
     async fn operations_are_counted_and_each_session_ends_once() {
         let metrics = Arc::new(Metrics::new());
-        let store = metrics.observe_sessions(Arc::new(MemoryStore::new()));
+        let store = metrics.observe_sessions(Arc::new(MemoryStore::new()), Events::default());
         let snapshot = fixture::sessions(Arc::new(MemoryStore::new()), fixture::policy())
             .context(fixture::NOW)
             .snapshot;

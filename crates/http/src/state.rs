@@ -20,7 +20,7 @@ use crate::bearer;
 use crate::client_address::{Client, TrustedProxies};
 use crate::cookie::RefreshCookie;
 use crate::error_code::ErrorCode;
-use crate::events;
+use crate::events::{Event, Events};
 use crate::failures::Failures;
 use crate::limiter::Limiter;
 use crate::metrics::{LoginOutcome, Metrics, RefreshVerdict};
@@ -46,6 +46,7 @@ pub(crate) struct State {
     pub(crate) proxies: TrustedProxies,
     pub(crate) limiter: Limiter,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Events,
     pub(crate) allow_origins: Vec<String>,
 }
 
@@ -58,14 +59,20 @@ pub(crate) struct AccountState {
 }
 
 impl AccountState {
-    /// Counts a wrong password, and logs an event if it locks the account.
+    /// Counts a wrong password, and emits an event if it locks the account.
     ///
     /// # Errors
     /// The 429, to be returned instead, if the account is locked already.
-    pub(crate) async fn count_failure(&self, login: &Login, now: Timestamp) -> Result<(), Problem> {
+    pub(crate) async fn count_failure(
+        &self,
+        events: &Events,
+        login: &Login,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         if self.failed_logins.count(login, now)? {
             let account = self.service.with_login(login).await.ok().flatten();
-            events::account_locked(account.as_ref().map(|account| &account.id));
+            let locked = Event::account_locked(account.as_ref().map(|account| &account.id));
+            events.emit(locked).await;
         }
         Ok(())
     }
@@ -152,11 +159,12 @@ impl State {
         self.metrics.refresh(verdict);
         tracing::debug!(session = %claims.sid, ?verdict, "refreshed");
         if verdict == RefreshVerdict::Reused {
-            events::refresh_token_reused(claims);
+            self.events.emit(Event::refresh_token_reused(claims)).await;
         }
         match &result {
             Ok((granted, RefreshOutcome::RepeatedElsewhere { first, repeat })) => {
-                events::refresh_repeated_elsewhere(&granted.session, first, repeat);
+                let event = Event::refresh_repeated_elsewhere(&granted.session, first, repeat);
+                self.events.emit(event).await;
             }
             Err(RefreshError::Reused | RefreshError::Ended(_) | RefreshError::Unknown) => {
                 self.limiter.refused(claims.sid);

@@ -19,6 +19,7 @@ mod span;
 mod store;
 mod table;
 mod token;
+mod webhook;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -76,6 +77,7 @@ fn dispatch(command: Command, mut context: Context<'_, '_>) -> Result<(), Comman
         Command::Store { command } => store::run(command, &mut context),
         Command::Token { command } => token::run(command, &mut context),
         Command::Clients { command } => clients::run(command, json, context.output),
+        Command::Webhook { command } => webhook::run(command, &mut context),
         Command::Config { command } => config::run(command, request, json, context.output),
         Command::Guard { arguments } => guard::run(&arguments, json),
         Command::Health => health::run(request, context.output),

@@ -14,6 +14,8 @@ mod watchdog;
 pub(crate) use self::background::{Running, start};
 #[cfg(feature = "demo")]
 pub(crate) use self::error::StartError;
-pub(crate) use self::parts::{UseCases, snapshot, use_cases_for_commands};
+pub(crate) use self::parts::{
+    UseCases, client as webhook_client, snapshot, use_cases_for_commands,
+};
 pub(crate) use self::running::serve;
 pub(crate) use self::stores::{Facts, StoreReport, check_stores, migrate_stores};

@@ -21,7 +21,8 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 
 pub(crate) use self::checked::{
-    Accounts, Config, Engine, Log, LogFormat, SIMPLEJWT_CLIENT, Signup, SimpleJwt, StoreUrl, Stores,
+    Accounts, Config, Engine, Log, LogFormat, SIMPLEJWT_CLIENT, Signup, SimpleJwt, StoreUrl,
+    Stores, Webhook,
 };
 pub(crate) use self::problem::{Problem, Problems};
 use self::raw::Raw;

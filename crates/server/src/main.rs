@@ -9,8 +9,10 @@ mod config;
 mod demo;
 mod engine;
 mod guard;
+mod outbox;
 mod telemetry;
 mod tls;
+mod webhook;
 
 use std::process::ExitCode;
 

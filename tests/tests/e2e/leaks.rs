@@ -1,8 +1,10 @@
-//! No usable secret appears in a log, an event, a metric, an error or the store.
+//! No usable secret appears in a log, an event, a metric, a webhook message, an error or the store.
 
 use std::collections::BTreeSet;
 
-use aquaware_tests::{Client, ISSUER, Jws, Person, Setup, Tokens, retry_key};
+use aquaware_tests::{
+    Client, ISSUER, Jws, Person, Receiver, Setup, Tokens, WEBHOOK_SECRET, retry_key,
+};
 use serde_json::json;
 
 /// All secrets of a run.
@@ -120,17 +122,25 @@ fn no_secret_is_logged_in_any_format_or_level() {
     for (format, level) in
         [("json", "info"), ("json", "debug"), ("human", "debug"), ("json", "trace")]
     {
+        let receiver = Receiver::new();
         let server = Setup::new()
+            .webhook(&receiver)
             .set("clients.web.retry_window", "0s")
             .set("clients.browser.refresh_transport", "cookie")
             .set("log.format", format)
             .set("log.level", level)
             .start();
-        let secrets = use_everything(&server.client());
+        let mut secrets = use_everything(&server.client());
+        secrets.keep(WEBHOOK_SECRET);
         let metrics = Client::of(server.management()).get("/metrics").send().expect(200);
         assert!(metrics.text().contains("/auth/login"), "{}", metrics.text());
         secrets.are_not_in("the metrics", metrics.text());
         let log = server.stop().log();
+        let messages = receiver.messages();
+        assert!(!messages.is_empty());
+        for message in messages {
+            secrets.are_not_in("a webhook message", &message.body);
+        }
         assert!(log.contains("/auth/login"), "{format}: requests are logged\n{log}");
         secrets.are_not_in(&format!("the {format} log at {level}"), &log);
     }

@@ -65,3 +65,4 @@ mod status_verifier;
 mod succession;
 mod tls;
 mod tokens;
+mod webhooks;

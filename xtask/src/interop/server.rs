@@ -18,6 +18,8 @@ use crate::error::TaskError;
 
 const CONFIGURATION: &str = "aquaware.toml";
 const LOG: &str = "log";
+/// Signs the messages of the webhook; nothing else uses it.
+const WEBHOOK_SECRET: &str = "whsec_dGhlIHdlYmhvb2sgb2YgdGhlIGludGVyb3AgdGVzdHM=";
 /// How many lines of the log are printed after a failure.
 const SHOWN: usize = 20;
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -35,6 +37,8 @@ pub(super) struct Server {
     child: Child,
     public: Port,
     management: Port,
+    /// Where the webhook is sent: a script may listen there.
+    webhook: Port,
 }
 
 impl Server {
@@ -44,15 +48,17 @@ impl Server {
     /// The program does not start.
     pub(super) fn start(program: &Path, algorithm: &'static str) -> Result<Self, TaskError> {
         let directory = TempDir::new().map_err(TaskError::io("cannot create a directory"))?;
-        let (public, management) = (port()?, port()?);
+        let (public, management, webhook) = (port()?, port()?, port()?);
         let (secret, hash) = client_secret(program, directory.path())?;
-        let text = configuration(public.address(), management.address(), algorithm, &hash);
+        let [one, two, three] = [&public, &management, &webhook].map(Port::address);
+        let text = configuration(one, two, three, algorithm, &hash);
         let path = directory.path().join(CONFIGURATION);
         fs::write(path, text).map_err(TaskError::io("cannot write a configuration"))?;
         let child =
             spawn(program, directory.path()).map_err(TaskError::io("cannot start the program"))?;
         let program = program.to_owned();
-        let mut server = Self { program, directory, algorithm, secret, child, public, management };
+        let mut server =
+            Self { program, directory, algorithm, secret, child, public, management, webhook };
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -67,7 +73,7 @@ impl Server {
         without_settings(script, outside).envs(self.variables());
     }
 
-    fn variables(&self) -> [(&'static str, OsString); 8] {
+    fn variables(&self) -> [(&'static str, OsString); 10] {
         [
             ("INTEROP_ISSUER", issuer(self.public.address()).into()),
             ("INTEROP_ALGORITHM", self.algorithm.into()),
@@ -75,6 +81,8 @@ impl Server {
             ("INTEROP_PROGRAM", self.program.clone().into()),
             ("INTEROP_DIRECTORY", self.directory.path().into()),
             ("INTEROP_PROCESS", self.child.id().to_string().into()),
+            ("INTEROP_WEBHOOK_PORT", self.webhook.address().port().to_string().into()),
+            ("INTEROP_WEBHOOK_SECRET", WEBHOOK_SECRET.into()),
             // Loopback addresses must not be reached through the machine's proxy. Some clients read
             // only the one spelling, and some only the other.
             ("NO_PROXY", "127.0.0.1".into()),
@@ -160,6 +168,7 @@ fn issuer(public: SocketAddr) -> String {
 fn configuration(
     public: SocketAddr,
     management: SocketAddr,
+    webhook: SocketAddr,
     algorithm: &str,
     secret_hash: &str,
 ) -> String {
@@ -187,6 +196,9 @@ refresh_per_session = "unlimited"
 enabled = true
 signing_key = "interop-signing-key-of-django-0123456789"
 until = "2099-12-31"
+[webhook]
+url = "http://{webhook}/"
+secret = "{WEBHOOK_SECRET}"
 
 [clients.web]
 
@@ -256,6 +268,7 @@ mod tests {
             child: Command::new("true").spawn().unwrap(),
             public: port().unwrap(),
             management: port().unwrap(),
+            webhook: port().unwrap(),
         };
         let outside = ["AQUAWARE_CONFIG", "aquaware_keys__directory", "PATH", "no_proxy"];
         let mut script = Command::new("script");
@@ -275,8 +288,9 @@ mod tests {
 
     #[test]
     fn the_issuer_is_the_address_of_the_public_listener() {
-        let (public, management) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
-        let text = configuration(public, management, "ES256", "$argon2id$x");
+        let [public, management, webhook] =
+            ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(|it| it.parse().unwrap());
+        let text = configuration(public, management, webhook, "ES256", "$argon2id$x");
         assert!(text.starts_with("issuer = \"http://127.0.0.1:1\"\n"), "{text}");
         for line in ["public = \"127.0.0.1:1\"", "management = \"127.0.0.1:2\"", "\"ES256\""] {
             assert!(text.contains(line), "{text}");

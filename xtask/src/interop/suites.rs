@@ -29,7 +29,7 @@ const fn node(name: &'static str, script: &'static str, algorithm: &'static str)
 }
 
 /// All scripts. Those that verify tokens do so for every algorithm with public keys.
-pub(super) const SUITES: [Suite; 34] = [
+pub(super) const SUITES: [Suite; 35] = [
     python("PyJWT, EdDSA", "pyjwt_keys.py", "EdDSA"),
     python("PyJWT, ES256", "pyjwt_keys.py", "ES256"),
     python("PyJWT, RS256", "pyjwt_keys.py", "RS256"),
@@ -64,6 +64,7 @@ pub(super) const SUITES: [Suite; 34] = [
     node("Node, ES256", "accepted.mjs", "ES256"),
     node("Node, RS256", "accepted.mjs", "RS256"),
     node("account page", "account_page.mjs", "EdDSA"),
+    node("Standard Webhooks", "standard_webhooks.mjs", "EdDSA"),
 ];
 
 /// Runs the script against this server, prints its output, and counts its checks.

@@ -5,7 +5,7 @@ use std::future::Future;
 use aquaware_core::account::Account;
 use aquaware_core::service::{Caller, PasswordError, RequestContext};
 
-use crate::events;
+use crate::events::Event;
 use crate::problem::Problem;
 use crate::state::State;
 
@@ -32,7 +32,9 @@ where
     let locks = accounts.failed_logins.count(&account.login, context.now)?;
     let outcome = step.await;
     match &outcome {
-        Err(PasswordError::Wrong) if locks => events::account_locked(Some(&account.id)),
+        Err(PasswordError::Wrong) if locks => {
+            state.events.emit(Event::account_locked(Some(&account.id))).await;
+        }
         Err(PasswordError::Wrong) => {}
         Ok(_) | Err(PasswordError::Weak(_)) => {
             accounts.failed_logins.take_back_single(&account.login);

@@ -14,7 +14,7 @@ use super::response;
 use crate::bearer;
 use crate::body::{Fields, Text};
 use crate::error_code::ErrorCode;
-use crate::events;
+use crate::events::{Event, EventKind};
 use crate::login;
 use crate::narrowing::Narrowing;
 use crate::origin::path_of;
@@ -151,7 +151,9 @@ pub(super) async fn change_password(
         }
     }
     match outcome {
-        Err(PasswordError::Wrong) if locks => events::account_locked(Some(&account.id)),
+        Err(PasswordError::Wrong) if locks => {
+            state.events.emit(Event::account_locked(Some(&account.id))).await;
+        }
         Err(PasswordError::Wrong) => {}
         Ok(_) | Err(PasswordError::Weak(_)) => {
             accounts.failed_logins.take_back_single(&account.login);
@@ -162,7 +164,7 @@ pub(super) async fn change_password(
     }
     let ended = outcome?;
     if !is_repeat {
-        events::password_changed(&account.id);
+        state.events.emit(Event::of_account(EventKind::PasswordChanged, &account.id)).await;
     }
     if !ended.remaining {
         return Ok(response::no_content());

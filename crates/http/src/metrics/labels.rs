@@ -21,7 +21,7 @@ pub(super) struct RequestLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct LoginLabels {
+pub(super) struct OutcomeLabels {
     pub(super) outcome: &'static str,
 }
 
@@ -105,6 +105,33 @@ impl LoginOutcome {
             Self::InvalidScope => "invalid_scope",
             Self::Overloaded => "overloaded",
             Self::Failed => "failed",
+        }
+    }
+}
+
+/// The outcome of a webhook delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// The receiver confirmed it.
+    Delivered,
+    /// An attempt failed; there will be another one.
+    Failed,
+    /// There will be no further attempt.
+    Dropped,
+    /// An event could not be written to the outbox.
+    NotStored,
+}
+
+impl DeliveryOutcome {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Delivered, Self::Failed, Self::Dropped, Self::NotStored];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+            Self::NotStored => "not_stored",
         }
     }
 }

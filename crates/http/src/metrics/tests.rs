@@ -27,6 +27,8 @@ fn every_family_has_help_and_a_type_in_both_formats() {
         r#"aquaware_store_operations_total{store="sessions",operation="find",outcome="ok"} 1"#,
         r#"aquaware_store_operation_duration_seconds_count{store="sessions",operation="find"} 1"#,
         "aquaware_password_hashes_waiting 0",
+        r#"aquaware_webhook_deliveries_total{outcome="delivered"} 0"#,
+        "aquaware_outbox_entries 0",
         r#"aquaware_key_age_seconds{type="access",phase="active"} 0"#,
         "aquaware_log_lines_dropped_total 0",
         concat!(r#"aquaware_build_info{version=""#, env!("CARGO_PKG_VERSION"), "\"} 1"),

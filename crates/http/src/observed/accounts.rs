@@ -9,14 +9,20 @@ use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
 use super::Observed;
-use crate::events;
+use crate::events::{Event, EventKind};
+
+impl<S: ?Sized> Observed<S> {
+    async fn changed(&self, kind: EventKind, account: &Subject) {
+        self.events.emit(Event::of_account(kind, account)).await;
+    }
+}
 
 #[async_trait]
 impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
     async fn create(&self, account: &Account) -> Result<bool, StoreError> {
         let created = self.measure("create", self.store.create(account)).await?;
         if created {
-            events::account_created(&account.id);
+            self.changed(EventKind::AccountCreated, &account.id).await;
         }
         Ok(created)
     }
@@ -43,7 +49,7 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
     async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
         let exists = self.measure("set_password", self.store.set_password(id, new)).await?;
         if exists {
-            events::password_changed(id);
+            self.changed(EventKind::PasswordChanged, id).await;
         }
         Ok(exists)
     }
@@ -51,7 +57,7 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
     async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
         let exists = self.measure("set_disabled", self.store.set_disabled(id, at)).await?;
         if exists && at.is_some() {
-            events::account_disabled(id);
+            self.changed(EventKind::AccountDisabled, id).await;
         }
         Ok(exists)
     }
@@ -73,7 +79,7 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
         let step = self.store.verify_email(id, login, at);
         let verified = self.measure("verify_email", step).await?;
         if verified {
-            events::email_verified(id);
+            self.changed(EventKind::EmailVerified, id).await;
         }
         Ok(verified)
     }
@@ -88,8 +94,8 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
         let step = self.store.reset_password(id, current, new, at);
         let done = self.measure("reset_password", step).await?;
         if done {
-            events::password_changed(id);
-            events::email_verified(id);
+            self.changed(EventKind::PasswordChanged, id).await;
+            self.changed(EventKind::EmailVerified, id).await;
         }
         Ok(done)
     }
@@ -103,7 +109,7 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
         let step = self.store.change_email(id, current, new);
         let change = self.measure("change_email", step).await?;
         if change == EmailChange::Changed {
-            events::email_verified(id);
+            self.changed(EventKind::EmailVerified, id).await;
         }
         Ok(change)
     }
@@ -111,7 +117,7 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
         let existed = self.measure("delete", self.store.delete(id)).await?;
         if existed {
-            events::account_deleted(id);
+            self.changed(EventKind::AccountDeleted, id).await;
         }
         Ok(existed)
     }

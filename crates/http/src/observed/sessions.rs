@@ -7,12 +7,15 @@ use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
 use super::Observed;
-use crate::events;
+use crate::events::Event;
 
 impl<S: ?Sized> Observed<S> {
-    fn ended(&self, session: &Session, ended: Ended) {
-        self.metrics.session_ended(ended.reason);
-        events::session_ended(session, ended.reason);
+    async fn ended(&self, sessions: &[Session], ended: Ended) {
+        let event = |session| {
+            self.metrics.session_ended(ended.reason);
+            Event::session_ended(session, ended.reason)
+        };
+        self.events.emit_all(sessions.iter().map(event).collect()).await;
     }
 }
 
@@ -37,7 +40,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
     async fn end(&self, id: &SessionId, ended: Ended) -> Result<Outcome, StoreError> {
         let outcome = self.measure("end", self.store.end(id, ended)).await?;
         if let Outcome::Applied(session) = &outcome {
-            self.ended(session, ended);
+            self.ended(std::slice::from_ref(session), ended).await;
         }
         Ok(outcome)
     }
@@ -51,7 +54,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
     ) -> Result<Vec<Session>, StoreError> {
         let end = self.store.end_all(subject, except, ended, at_most);
         let sessions = self.measure("end_all", end).await?;
-        sessions.iter().for_each(|session| self.ended(session, ended));
+        self.ended(&sessions, ended).await;
         Ok(sessions)
     }
 
@@ -65,7 +68,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
     ) -> Result<Vec<Session>, StoreError> {
         let end = self.store.end_least_used(owner, except, keep, ended, at_most);
         let sessions = self.measure("end_least_used", end).await?;
-        sessions.iter().for_each(|session| self.ended(session, ended));
+        self.ended(&sessions, ended).await;
         Ok(sessions)
     }
 

@@ -127,6 +127,13 @@ pub(super) enum Command {
         command: TokenCommand,
     },
 
+    /// Try the webhook
+    Webhook {
+        /// The command
+        #[command(subcommand)]
+        command: WebhookCommand,
+    },
+
     /// Check or show the configuration
     Config {
         /// The command
@@ -186,6 +193,16 @@ pub(super) enum ConfigCommand {
     /// The output is a valid configuration file. Comments show where values other than defaults
     /// were set.
     Show,
+}
+
+/// The commands for the webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum WebhookCommand {
+    /// Send a message of the type webhook_test, and report the answer
+    ///
+    /// The message is signed like any other, and is sent once. The exit status is 0 only if the
+    /// receiver answers with a status from 200 to 299. Redirects are not followed.
+    Test,
 }
 
 #[cfg(test)]

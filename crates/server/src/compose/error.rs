@@ -14,6 +14,7 @@ use aquaware_store_sql::OpenError;
 use thiserror::Error;
 
 use crate::tls::TlsError;
+use crate::webhook::WebhookError;
 
 /// Why a server failed to start.
 #[derive(Debug, Error)]
@@ -43,6 +44,8 @@ pub(crate) enum StartError {
     Write(#[from] WriteCheckError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error("failed to set up the webhook")]
+    Webhook(#[from] WebhookError),
     #[error(transparent)]
     Routes(#[from] BuildError),
     #[error(transparent)]

@@ -15,7 +15,7 @@ use aquaware_core::jwt::TokenType;
 use aquaware_core::keys::KeyRecord;
 use aquaware_core::service::Sessions;
 use aquaware_core::time::{Clock as _, SystemClock};
-use aquaware_http::EVENT_TARGET;
+use aquaware_http::{Event, Events};
 use aquaware_key_directory::{KeyDirectory, KeyFollower};
 use tokio::task::spawn_blocking;
 use tokio::time::{interval, sleep};
@@ -52,6 +52,7 @@ pub(super) struct Maintenance {
     loaded: RefCell<Loaded>,
     public: SocketAddr,
     sessions: Arc<Sessions>,
+    events: Events,
     keys: RefCell<KeyFollower>,
     tls: Option<TlsAcceptor>,
     started: Instant,
@@ -64,12 +65,13 @@ impl Maintenance {
         loaded: Loaded,
         public: SocketAddr,
         sessions: Arc<Sessions>,
+        events: Events,
         keys: &[KeyRecord],
         tls: Option<TlsAcceptor>,
     ) -> Self {
         let keys = RefCell::new(key_directory(&loaded.config).follow(keys));
         let loaded = RefCell::new(loaded);
-        Self { loaded, public, sessions, keys, tls, started: Instant::now() }
+        Self { loaded, public, sessions, events, keys, tls, started: Instant::now() }
     }
 
     /// The issuer of this server.
@@ -143,7 +145,10 @@ impl Maintenance {
             }
             last_error = error;
             let now_signing = self.signing_keys();
-            report_rotations(&signing, &now_signing);
+            let rotated = now_signing.iter().zip(&signing).filter(|(now, before)| now != before);
+            for ((token_type, key), _) in rotated {
+                self.events.emit(Event::key_rotated(token_type, key.as_ref())).await;
+            }
             signing = now_signing;
         }
     }
@@ -244,21 +249,5 @@ impl Maintenance {
         if let Err(error) = keys.directory().remove_expired(ring, context.now) {
             tracing::warn!(cause = %error_chain(&error), "failed to remove expired keys");
         }
-    }
-}
-
-/// Logs the event of each key that began to sign.
-fn report_rotations(
-    before: &[(&'static str, Option<KeyId>); 2],
-    now: &[(&'static str, Option<KeyId>); 2],
-) {
-    for ((token_type, key), _) in now.iter().zip(before).filter(|(now, before)| now != before) {
-        tracing::info!(
-            target: EVENT_TARGET,
-            event = "key_rotated",
-            token_type,
-            key_id = key.as_ref().map(tracing::field::display),
-            "key rotated"
-        );
     }
 }

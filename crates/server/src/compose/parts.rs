@@ -12,16 +12,19 @@ use aquaware_core::random::{Random, SystemRandom};
 use aquaware_core::service::{
     Accounts, SessionSettings, Sessions, SimpleJwt, Snapshot, StoreTimeout, Timer,
 };
-use aquaware_core::store::SessionStore;
+use aquaware_core::store::{Outbox, SessionStore};
 use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
-use aquaware_http::{Aquaware, HashingPool, Metrics, Origin, PoolSize};
+use aquaware_http::{Aquaware, Events, HashingPool, Metrics, Origin, PoolSize};
 use aquaware_key_directory::{KeyDirectory, KeyDirectoryError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 
 use super::error::StartError;
 use super::stores::{self, Ports};
-use crate::config::{self, Config, SIMPLEJWT_CLIENT, Signup, Stores};
+use crate::config::{self, Config, SIMPLEJWT_CLIENT, Signup, Stores, Webhook};
+use crate::outbox::{Sender, WakingOutbox};
+use crate::webhook::{AsStored, WebhookClient, WebhookDelivery, WebhookError, webhook_url};
 
 /// The key directory of a configuration.
 pub(super) fn key_directory(config: &Config) -> KeyDirectory {
@@ -47,16 +50,33 @@ pub(crate) fn snapshot(
     Ok(Snapshot::new(policy, ring))
 }
 
-/// The routes of a server with these keys and this address of the public listener.
-pub(super) async fn routes(
+/// The routes of a server, and what it does besides answering requests.
+pub(super) struct Parts {
+    pub(super) routes: Aquaware,
+    pub(super) events: Events,
+    /// Sends what requests left in the outbox, if there is a webhook.
+    pub(super) sender: Option<Sender>,
+}
+
+/// The parts of a server with these keys and this address of the public listener.
+pub(super) async fn parts(
     config: &Config,
     public: SocketAddr,
     keys: &[KeyRecord],
-) -> Result<Aquaware, StartError> {
+) -> Result<Parts, StartError> {
     let snapshot = snapshot(config, public, keys, SystemClock.now())?;
-    let (session_store, account_store) = stores::open(&config.store).await?;
+    let opened = stores::open(&config.store).await?;
     let metrics = Arc::new(Metrics::new());
-    let ports = (metrics.observe_sessions(session_store), metrics.observe_accounts(account_store));
+    let appended = Arc::new(Notify::new());
+    let (ports, events) = observed(config, opened, &metrics, &appended);
+    let sender = match &config.webhook {
+        Some(webhook) => {
+            let deliver = Arc::new(WebhookDelivery::new(client(webhook)?, Arc::new(AsStored)));
+            let (outbox, metrics) = (Arc::clone(&ports.outbox), Arc::clone(&metrics));
+            Some(Sender::new(outbox, appended, deliver, metrics))
+        }
+        None => None,
+    };
     stores::check_writable(&ports).await?;
     let timer = Arc::new(RuntimeTimer);
     let store_timeout = StoreTimeout { operation: config.store.timeout, timer };
@@ -69,7 +89,7 @@ pub(super) async fn routes(
     if let Some(settings) = &config.simplejwt {
         builder = builder.simplejwt(simplejwt(settings));
     }
-    Ok(builder
+    let routes = builder
         .password_hasher(client_hasher)
         .accounts(accounts)
         .signup_open(config.accounts.signup == Signup::Open)
@@ -77,9 +97,40 @@ pub(super) async fn routes(
         .insecure_cookies(config.insecure_cookies)
         .limits(config.limits)
         .metrics(metrics)
+        .events(events.clone())
         .allow_origins(config.allow_origins.iter().map(Origin::as_str))
         .trusted_proxies(config.listen.trusted_proxies.iter().map(ToString::to_string))
-        .build()?)
+        .build()?;
+    Ok(Parts { routes, events, sender })
+}
+
+/// The stores with their metrics and events.
+fn observed(
+    config: &Config,
+    opened: Ports,
+    metrics: &Arc<Metrics>,
+    appended: &Arc<Notify>,
+) -> (Ports, Events) {
+    let Ports { sessions, accounts, outbox } = opened;
+    let outbox = metrics.observe_outbox(outbox);
+    let outbox: Arc<dyn Outbox> = Arc::new(WakingOutbox::new(outbox, Arc::clone(appended)));
+    let events = config.webhook.as_ref().map_or_else(Events::default, |webhook| {
+        let (outbox, kinds) = (Arc::clone(&outbox), webhook.events.clone());
+        Events::for_webhook(outbox, kinds, Arc::clone(metrics))
+    });
+    let sessions = metrics.observe_sessions(sessions, events.clone());
+    let accounts = metrics.observe_accounts(accounts, events.clone());
+    (Ports { sessions, accounts, outbox }, events)
+}
+
+/// The client of the webhook.
+///
+/// # Errors
+/// [`WebhookError`] if TLS cannot be set up.
+pub(crate) fn client(webhook: &Webhook) -> Result<WebhookClient, WebhookError> {
+    // The configuration was checked with the same function.
+    let url = webhook_url(webhook.url.expose()).ok_or(WebhookError::InvalidUrl)?;
+    WebhookClient::new(url, webhook.secret.clone())
 }
 
 /// The doors for clients of djangorestframework-simplejwt.
@@ -118,7 +169,9 @@ pub(crate) async fn use_cases_for_commands(
 ) -> Result<UseCases, StartError> {
     let temporary = missing(&[], Algorithm::EdDsa, now, &SystemRandom)
         .map_err(|_| KeyDirectoryError::Generate)?;
-    let ports = stores::open(&Stores { migrate: false, ..config.store.clone() }).await?;
+    let opened = stores::open(&Stores { migrate: false, ..config.store.clone() }).await?;
+    // What a command changes is an event for the webhook too. A running server sends it.
+    let (ports, _) = observed(config, opened, &Arc::default(), &Arc::default());
     let snapshot = snapshot(config, config.listen.public, &temporary, now)?;
     // An operator's command takes as long as it needs.
     use_cases(config, snapshot, ports, None)
@@ -128,10 +181,11 @@ pub(crate) async fn use_cases_for_commands(
 fn use_cases(
     config: &Config,
     snapshot: Snapshot,
-    (session_store, account_store): Ports,
+    ports: Ports,
     store_timeout: Option<StoreTimeout>,
 ) -> Result<UseCases, StartError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let Ports { sessions: session_store, accounts: account_store, .. } = ports;
     let sessions = Sessions::new(session_store.clone(), random.clone(), Arc::new(snapshot));
     let sessions = Arc::new(sessions.with_settings(SessionSettings {
         record: config.sessions.record,

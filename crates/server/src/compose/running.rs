@@ -14,7 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::StartError;
 use super::maintenance::Maintenance;
-use super::{parts, watchdog};
+use super::parts::{self, Parts};
+use super::watchdog;
 use crate::config::{Loaded, Request};
 use crate::engine::{Engine, Limit, Options, raise_descriptor_limit};
 use crate::tls::TlsAcceptor;
@@ -106,7 +107,7 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
     let address = |listener: &TcpListener| listener.local_addr().map_err(StartError::System);
     let (public, management) = (address(&public_listener)?, address(&management_listener)?);
     let keys = parts::key_directory(config).load(SystemClock.now())?;
-    let routes = parts::routes(config, public, &keys).await?;
+    let Parts { routes, events, sender } = parts::parts(config, public, &keys).await?;
 
     let (sessions, metrics) = (Arc::clone(routes.sessions()), Arc::clone(routes.metrics()));
     let health = routes.clone();
@@ -158,10 +159,14 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
             .wrap(management_middleware())
     })
     .map_err(StartError::System)?;
-    let maintenance = Rc::new(Maintenance::new(loaded.clone(), public, sessions, &keys, tls));
+    let maintenance =
+        Rc::new(Maintenance::new(loaded.clone(), public, sessions, events, &keys, tls));
     rt::spawn(Rc::clone(&maintenance).follow_certificate());
     rt::spawn(Rc::clone(&maintenance).follow_keys());
     rt::spawn(Rc::clone(&maintenance).purge());
+    if let Some(sender) = sender {
+        rt::spawn(sender.run());
+    }
     let engines = Engines { public: engine, management: management_engine };
     Ok(Listening { engines, public, management, maintenance, metrics })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aquaware_core::account::Account;
 use aquaware_core::service::colliding_accounts;
-use aquaware_core::store::{AccountStore, MemoryStore, SessionStore, StoreFacts};
+use aquaware_core::store::{AccountStore, MemoryStore, Outbox, SessionStore, StoreFacts};
 use aquaware_store_redis::{RedisOptions, RedisStore};
 use aquaware_store_sql::{
     MysqlOptions, MysqlStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
@@ -17,23 +17,25 @@ use aquaware_core::error_chain;
 /// More reader threads do not make SQLite faster.
 const MAX_READERS: usize = 16;
 
-/// The session store and the account store.
-pub(super) type Ports = (Arc<dyn SessionStore>, Arc<dyn AccountStore>);
+/// The ports of the stores. The outbox is in the store of the accounts.
+pub(super) struct Ports {
+    pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) accounts: Arc<dyn AccountStore>,
+    pub(super) outbox: Arc<dyn Outbox>,
+}
 
-/// Opens the session store and the account store.
+/// Opens the stores.
 ///
 /// # Errors
 /// [`OpenStoreError`] for the first store that cannot be opened.
 pub(super) async fn open(stores: &Stores) -> Result<Ports, OpenStoreError> {
     let named = |key| move |source| OpenStoreError { key, source };
-    let (sessions, accounts) =
-        open_one(&stores.sessions, stores).await.map_err(named("store.sessions"))?;
+    let first = open_one(&stores.sessions, stores).await.map_err(named("store.sessions"))?;
     if stores.sessions == stores.accounts {
-        return Ok((sessions, accounts));
+        return Ok(first);
     }
-    let (_, accounts) =
-        open_one(&stores.accounts, stores).await.map_err(named("store.accounts"))?;
-    Ok((sessions, accounts))
+    let second = open_one(&stores.accounts, stores).await.map_err(named("store.accounts"))?;
+    Ok(Ports { sessions: first.sessions, ..second })
 }
 
 async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, StoreCause> {
@@ -44,10 +46,10 @@ async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, StoreCause> 
 ///
 /// # Errors
 /// [`WriteCheckError`] for the first store that does not.
-pub(super) async fn check_writable((sessions, accounts): &Ports) -> Result<(), WriteCheckError> {
+pub(super) async fn check_writable(ports: &Ports) -> Result<(), WriteCheckError> {
     let failed = |key| move |source| WriteCheckError { key, source };
-    sessions.ping().await.map_err(failed("store.sessions"))?;
-    accounts.ping().await.map_err(failed("store.accounts"))
+    ports.sessions.ping().await.map_err(failed("store.sessions"))?;
+    ports.accounts.ping().await.map_err(failed("store.accounts"))
 }
 
 /// A store of any engine.
@@ -62,11 +64,11 @@ enum Engines {
 impl Engines {
     fn into_ports(self) -> Ports {
         match self {
-            Self::Memory(store) => both(store),
-            Self::Sqlite(store) => both(store),
-            Self::Postgres(store) => both(store),
-            Self::Mysql(store) => both(store),
-            Self::Redis(store) => both(store),
+            Self::Memory(store) => all(store),
+            Self::Sqlite(store) => all(store),
+            Self::Postgres(store) => all(store),
+            Self::Mysql(store) => all(store),
+            Self::Redis(store) => all(store),
         }
     }
 
@@ -107,10 +109,10 @@ impl Engines {
     }
 }
 
-/// The two ports of a store.
-fn both<S: SessionStore + AccountStore + 'static>(store: S) -> Ports {
+/// The ports of one store.
+fn all<S: SessionStore + AccountStore + Outbox + 'static>(store: S) -> Ports {
     let store = Arc::new(store);
-    (store.clone(), store)
+    Ports { sessions: store.clone(), accounts: store.clone(), outbox: store }
 }
 
 /// The state of one store.
@@ -174,8 +176,8 @@ async fn check_one(settings: Vec<&'static str>, url: &StoreUrl, stores: &Stores)
 }
 
 async fn collisions(url: &StoreUrl, stores: &Stores) -> Result<Vec<Vec<String>>, String> {
-    let (_, accounts) = open_one(url, stores).await.map_err(|error| error_chain(&error))?;
-    let groups = colliding_accounts(&*accounts).await.map_err(|error| error_chain(&error))?;
+    let ports = open_one(url, stores).await.map_err(|error| error_chain(&error))?;
+    let groups = colliding_accounts(&*ports.accounts).await.map_err(|error| error_chain(&error))?;
     let name = |account: &Account| format!("{} ({})", account.email, account.id);
     Ok(groups.iter().map(|group| group.iter().map(name).collect()).collect())
 }

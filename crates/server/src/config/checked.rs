@@ -8,6 +8,7 @@ mod compat;
 mod sections;
 mod warnings;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -17,8 +18,7 @@ use aquaware_core::id::Issuer;
 use aquaware_core::jwt::Algorithm;
 use aquaware_core::origin::OriginRecord;
 use aquaware_core::policy::{ClientProfile, TokenPolicy};
-use aquaware_http::Limits;
-use aquaware_http::Origin;
+use aquaware_http::{EventKind, Limits, Origin};
 use ipnet::IpNet;
 
 pub(crate) use self::compat::{SIMPLEJWT_CLIENT, SimpleJwt};
@@ -26,7 +26,9 @@ pub(super) use self::warnings::warnings;
 use super::problem::Problem;
 use super::raw::Raw;
 use super::reader::Reader;
+use super::secret::SecretText;
 pub(crate) use super::types::{Engine, LogFormat, Signup, StoreUrl};
+use crate::webhook::SigningSecret;
 
 /// All settings.
 #[derive(Clone, Debug)]
@@ -54,6 +56,7 @@ pub(crate) struct Config {
     /// `[compat.simplejwt]`; `None` if its doors are closed.
     pub(crate) simplejwt: Option<SimpleJwt>,
     pub(crate) log: Log,
+    pub(crate) webhook: Option<Webhook>,
 }
 
 /// `[listen]`.
@@ -137,6 +140,16 @@ pub(crate) struct Sessions {
     pub(crate) per_account: Option<NonZeroU32>,
 }
 
+/// `[webhook]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Webhook {
+    /// The receiver. Secret, because it may contain a key.
+    pub(crate) url: SecretText,
+    pub(crate) secret: SigningSecret,
+    /// The events that it gets.
+    pub(crate) events: BTreeSet<EventKind>,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
@@ -171,8 +184,6 @@ pub(super) fn check(raw: &Raw, directory: &Path) -> Result<Config, Vec<Problem>>
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::super::schema::{CLIENT_SETTINGS, Key, SETTINGS};
     use super::*;
 

@@ -18,13 +18,14 @@ use aquaware_core::password::is_argon2id;
 use aquaware_core::policy::Grant;
 use aquaware_core::secret::PasswordHash;
 use aquaware_core::time::{Lifetime, Timestamp};
-use aquaware_http::{Builder, Rate};
+use aquaware_http::{Builder, EventKind, Rate};
 use ipnet::IpNet;
 
-pub(super) use self::urls::{endpoint, host_and_port, issuer, origins, store};
+pub(super) use self::urls::{endpoint, host_and_port, issuer, origins, store, webhook_receiver};
 use super::problem::Expected;
 use super::secret::SecretText;
 use super::value::Value;
+use crate::webhook::SigningSecret;
 
 /// A parsed value, or a description of valid values.
 pub(super) type Parsed<T> = Result<T, Expected>;
@@ -190,6 +191,21 @@ pub(super) fn list<T>(
 pub(super) fn grants(value: &Value) -> Parsed<BTreeSet<Grant>> {
     let names = Grant::ALL.map(|grant| (grant.as_str(), grant));
     list(one_of(&names), "grants such as \"login\"")(value).map(BTreeSet::from_iter)
+}
+
+/// The events that a webhook gets.
+pub(super) fn events(value: &Value) -> Parsed<BTreeSet<EventKind>> {
+    let names: Vec<_> = EventKind::ALL.iter().map(|kind| (kind.as_str(), *kind)).collect();
+    list(one_of(&names), "events such as \"login_succeeded\"")(value).map(BTreeSet::from_iter)
+}
+
+/// The secret of a webhook; `None` if the value is empty.
+pub(super) fn signing_secret(value: &Value) -> Parsed<Option<SigningSecret>> {
+    let expected = "\"whsec_\" and 24 to 64 random bytes in base64, or file:PATH";
+    match text(value, expected)? {
+        "" => Ok(None),
+        text => SigningSecret::parse(text).map(Some).ok_or_else(|| Expected::new(expected)),
+    }
 }
 
 /// Scope tokens (RFC 6749 §3.3).

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use aquaware_http::EventKind;
+
 use self::DefaultValue::{Absent, Boolean, Integer, List, Text};
 use super::source::PREFIX;
 
@@ -94,6 +96,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     open("log.format", Text("auto")),
     open("log.level", Text("info")),
     url("telemetry.otlp_endpoint", ""),
+    url("webhook.url", ""),
+    Setting { path: "webhook.secret", default: Text(""), secrecy: Secrecy::Secret },
+    open("webhook.events", List(EventKind::NAMES)),
 ];
 
 /// The settings of a client, with the defaults of all clients except `device`.

@@ -13,7 +13,7 @@ use super::super::schema::Key;
 use super::super::types::{LogFormat, Signup};
 use super::clients::clients;
 use super::compat::simplejwt;
-use super::{Accounts, Argon2, Config, Keys, Limits, Listen, Log, Sessions, Stores, Tls};
+use super::{Accounts, Argon2, Config, Keys, Limits, Listen, Log, Sessions, Stores, Tls, Webhook};
 
 /// The maximum memory of all concurrent password hashes.
 const MAX_HASHING_MEMORY_KIB: u64 = 8 * 1024 * 1024;
@@ -42,6 +42,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     let log = log(reader);
     // Checked, but not used yet.
     reader.read("telemetry.otlp_endpoint", parse::endpoint);
+    let webhook = webhook(reader);
     Some(Config {
         issuer: issuer?,
         data_dir: data_dir?,
@@ -59,6 +60,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
         allow_origins: allow_origins?,
         simplejwt: simplejwt?,
         log: log?,
+        webhook: webhook?,
     })
 }
 
@@ -254,6 +256,24 @@ fn log(reader: &mut Reader<'_>) -> Option<Log> {
     let format = reader.read("log.format", parse::one_of(&names));
     let level = reader.read("log.level", parse::level);
     Some(Log { format: format?, level: level? })
+}
+
+fn webhook(reader: &mut Reader<'_>) -> Option<Option<Webhook>> {
+    let url = reader.read("webhook.url", parse::webhook_receiver);
+    let secret = reader.read("webhook.secret", parse::signing_secret);
+    let events = reader.read("webhook.events", parse::events);
+    match (url?, secret?, events?) {
+        (Some(url), Some(secret), events) => Some(Some(Webhook { url, secret, events })),
+        (None, None, _) => Some(None),
+        (Some(_), None, _) => {
+            reader.conflict(&Key::plain("webhook.url"), "requires webhook.secret");
+            None
+        }
+        (None, Some(_), _) => {
+            reader.conflict(&Key::plain("webhook.secret"), "requires webhook.url");
+            None
+        }
+    }
 }
 
 /// `count`, or the number of cores if it is 0.

@@ -12,6 +12,7 @@ use super::super::secret::SecretText;
 use super::super::types::{Engine, StoreUrl};
 use super::super::value::Value;
 use super::{Parsed, list, text};
+use crate::webhook::webhook_url;
 
 /// An issuer (RFC 8414 §2).
 pub(crate) fn issuer(value: &Value) -> Parsed<Issuer> {
@@ -115,6 +116,17 @@ pub(crate) fn endpoint(value: &Value) -> Parsed<Option<SecretText>> {
     match url {
         "" => Ok(None),
         url if http => Ok(Some(SecretText::new(url))),
+        _ => Err(Expected::new(expected)),
+    }
+}
+
+/// The receiver of a webhook; `None` if the value is empty.
+pub(crate) fn webhook_receiver(value: &Value) -> Parsed<Option<SecretText>> {
+    let expected = "an https URL without user and fragment, such as \"https://hooks.example.com\" \
+                    (http on the loopback), or \"\" for none";
+    match text(value, expected)? {
+        "" => Ok(None),
+        url if webhook_url(url).is_some() => Ok(Some(SecretText::new(url))),
         _ => Err(Expected::new(expected)),
     }
 }
