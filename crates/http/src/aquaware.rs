@@ -17,7 +17,7 @@ use crate::builder::{BuildError, Builder};
 #[cfg(feature = "passwords")]
 use crate::compat;
 use crate::metrics::Metrics;
-use crate::middleware::{Chain, cors, request_middleware};
+use crate::middleware::{Chain, Shared, cors, request_middleware};
 use crate::problem::Problem;
 use crate::route::{endpoint, public_document};
 use crate::state::State;
@@ -106,7 +106,12 @@ impl Aquaware {
         B: MessageBody + 'static,
     {
         let cors = cors(self.state.allow_origins.as_slice().into());
-        Chain::new(cors, request_middleware(self.state.proxies.clone(), Some(&self.state.metrics)))
+        let shared = Shared {
+            proxies: self.state.proxies.clone(),
+            metrics: Some(Arc::clone(&self.state.metrics)),
+            tracer: self.state.tracer.clone(),
+        };
+        Chain::new(cors, request_middleware(shared))
     }
 
     /// The sessions behind the routes.

@@ -23,6 +23,7 @@ use crate::failures::Failures;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::middleware::RequestTracer;
 use crate::origin::{AllowedOrigins, is_origin};
 use crate::state::{AccountState, State};
 use crate::unfinished::UnfinishedChanges;
@@ -66,6 +67,7 @@ pub struct Builder {
     limits: Limits,
     metrics: Arc<Metrics>,
     events: Events,
+    tracer: Option<Arc<dyn RequestTracer>>,
     allow_origins: Vec<String>,
     trusted_proxies: Vec<String>,
 }
@@ -85,6 +87,7 @@ impl Builder {
             limits: Limits::default(),
             metrics: Arc::default(),
             events: Events::default(),
+            tracer: None,
             allow_origins: Vec::new(),
             trusted_proxies: Vec::new(),
         }
@@ -176,6 +179,13 @@ impl Builder {
         self
     }
 
+    /// Makes requests part of traces.
+    #[must_use]
+    pub fn tracer(mut self, tracer: Arc<dyn RequestTracer>) -> Self {
+        self.tracer = Some(tracer);
+        self
+    }
+
     /// Web origins, besides the issuer's own, that may call with credentials and use the refresh
     /// cookie, such as `https://app.example.com`.
     #[must_use]
@@ -236,6 +246,7 @@ impl Builder {
             limiter: Limiter::new(&limits),
             metrics: self.metrics,
             events: self.events,
+            tracer: self.tracer,
             allow_origins: self.allow_origins,
         })
     }

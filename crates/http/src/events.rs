@@ -9,6 +9,7 @@ mod kind;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aquaware_core::claims::RefreshClaims;
 use aquaware_core::error_chain;
@@ -21,6 +22,7 @@ use aquaware_core::store::Outbox;
 use aquaware_core::time::{Clock as _, SystemClock};
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
+use tokio::time::timeout;
 
 pub use self::kind::{EventKind, UnknownEventError};
 use crate::metrics::{DeliveryOutcome, Metrics};
@@ -179,17 +181,21 @@ struct Webhook {
     outbox: Arc<dyn Outbox>,
     kinds: BTreeSet<EventKind>,
     metrics: Arc<Metrics>,
+    /// How long a request waits for the outbox.
+    patience: Duration,
 }
 
 impl Events {
-    /// Events that are logged, and appended to `outbox` if they are of one of these kinds.
+    /// Events that are logged, and appended to `outbox` if they are of one of these kinds. A request
+    /// waits up to `patience` for that, and is answered in any case; what is slower is appended later.
     #[must_use]
     pub fn for_webhook(
         outbox: Arc<dyn Outbox>,
         kinds: BTreeSet<EventKind>,
         metrics: Arc<Metrics>,
+        patience: Duration,
     ) -> Self {
-        Self { webhook: Some(Webhook { outbox, kinds, metrics }) }
+        Self { webhook: Some(Webhook { outbox, kinds, metrics, patience }) }
     }
 
     /// Logs an event, and returns when it is in the outbox. If it cannot be written there, the
@@ -209,13 +215,15 @@ impl Events {
             return;
         }
         // A task of its own finishes even if the client hangs up and its request is dropped.
-        let webhook = webhook.clone();
+        let (webhook, patience) = (webhook.clone(), webhook.patience);
         let task = tokio::spawn(async move {
             let appends = stream::iter(entries).map(|entry| webhook.clone().append(entry));
             appends.buffer_unordered(CONCURRENT_APPENDS).collect::<()>().await;
         });
-        if task.await.is_err() {
-            tracing::error!("writing events to the outbox panicked; this is a bug");
+        match timeout(patience, task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => tracing::error!("writing to the outbox panicked; this is a bug"),
+            Err(_) => tracing::warn!("the outbox is slow: a request was answered before its event"),
         }
     }
 }

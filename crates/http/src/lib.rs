@@ -59,7 +59,7 @@ pub use self::events::{EVENT_TARGET, Event, EventKind, Events, UnknownEventError
 pub use self::hashing::{HashingPool, PoolSize};
 pub use self::limits::{Limits, Rate};
 pub use self::metrics::{DeliveryOutcome, Metrics};
-pub use self::middleware::{UnroutedResponse, management_middleware};
+pub use self::middleware::{RequestTrace, RequestTracer, UnroutedResponse, management_middleware};
 pub use self::origin::Origin;
 pub use self::problem::{FieldError, Problem};
 pub use self::route::not_found;

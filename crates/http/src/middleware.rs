@@ -9,6 +9,7 @@ mod chain;
 mod cors;
 mod problem_documents;
 mod request_id;
+mod tracer;
 mod unrouted;
 
 use std::panic::AssertUnwindSafe;
@@ -29,6 +30,7 @@ use tracing::Instrument as _;
 pub(crate) use self::chain::Chain;
 pub(crate) use self::cors::{cors, publish};
 use self::request_id::RequestId;
+pub use self::tracer::{RequestTrace, RequestTracer};
 pub use self::unrouted::UnroutedResponse;
 use crate::client_address::TrustedProxies;
 use crate::error_code::ErrorCode;
@@ -47,14 +49,21 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    request_middleware(TrustedProxies::default(), None)
+    request_middleware(Shared::default())
+}
+
+/// What the middleware uses.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) metrics: Option<Arc<Metrics>>,
+    pub(crate) tracer: Option<Arc<dyn RequestTracer>>,
 }
 
 /// Stores the [`RequestId`] and the [`Client`](crate::client_address::Client) in the extensions of
 /// the request, and runs its handler in a span with the id.
 pub(crate) fn request_middleware<S, B>(
-    proxies: TrustedProxies,
-    metrics: Option<&Arc<Metrics>>,
+    shared: Shared,
 ) -> impl Transform<
     S,
     ServiceRequest,
@@ -66,23 +75,25 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    let shared = Rc::new((proxies, metrics.cloned()));
+    let shared = Rc::new(shared);
     from_fn(move |request: ServiceRequest, next: Next<B>| handle(Rc::clone(&shared), request, next))
 }
 
 async fn handle<B: MessageBody + 'static>(
-    shared: Rc<(TrustedProxies, Option<Arc<Metrics>>)>,
+    shared: Rc<Shared>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let (proxies, metrics) = &*shared;
+    let Shared { proxies, metrics, tracer } = &*shared;
     let id = RequestId::of(request.headers());
     let client = proxies.client(request.peer_addr().map(|peer| peer.ip()), request.headers());
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(client);
     let method = known(request.method());
-    let span = tracing::info_span!("request", request_id = %id);
+    let trace = tracer.as_ref().map(|tracer| tracer.begin(method, request.headers()));
+    let trace_id = trace.as_ref().map(|trace| trace.trace_id());
+    let span = tracing::info_span!("request", request_id = %id, trace_id);
     async {
         let mut outcome = respond(request, next).await;
         let (status, headers) = match &mut outcome {
@@ -96,6 +107,9 @@ async fn handle<B: MessageBody + 'static>(
         let duration = started.elapsed();
         let milliseconds = (duration.as_secs_f64() * 1e6).round() / 1e3;
         log(method, &route, status, milliseconds, &client.address.to_string());
+        if let Some(trace) = trace {
+            trace.answered(&route, status.as_u16());
+        }
         if let Some(metrics) = metrics {
             metrics.request(route, method, status.as_u16(), duration);
         }

@@ -24,6 +24,7 @@ use crate::events::{Event, Events};
 use crate::failures::Failures;
 use crate::limiter::Limiter;
 use crate::metrics::{LoginOutcome, Metrics, RefreshVerdict};
+use crate::middleware::RequestTracer;
 use crate::oauth_error::OauthError;
 use crate::origin::AllowedOrigins;
 use crate::problem::Problem;
@@ -47,6 +48,7 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,
+    pub(crate) tracer: Option<Arc<dyn RequestTracer>>,
     pub(crate) allow_origins: Vec<String>,
 }
 

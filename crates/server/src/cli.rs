@@ -92,10 +92,20 @@ fn dispatch(command: Command, mut context: Context<'_, '_>) -> Result<(), Comman
 fn serve(loaded: Loaded, request: &Request, json: bool) -> Result<(), CommandError> {
     let failed = |error: &dyn std::error::Error| CommandError::Failed(error_chain(error));
     let log = telemetry::install(&loaded.config.log, json).map_err(|it| failed(&it))?;
+    #[cfg(feature = "otlp")]
+    let endpoint = loaded.config.otlp_endpoint.as_ref();
+    #[cfg(feature = "otlp")]
+    let traces = endpoint.map(|it| telemetry::Traces::start(it.expose())).transpose();
+    #[cfg(feature = "otlp")]
+    let traces = traces.map_err(|it| failed(&it))?;
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "this setting is probably not intended");
     }
     let outcome = compose::serve(loaded, request.clone(), log.dropped()).map_err(|it| failed(&it));
+    #[cfg(feature = "otlp")]
+    if let Some(traces) = traces {
+        traces.stop();
+    }
     log.flush();
     outcome
 }

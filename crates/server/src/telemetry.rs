@@ -1,10 +1,12 @@
-//! The log on standard output, as JSON or as text for people.
+//! The log on standard output, as JSON or as text for people, and traces.
 //!
 //! Only the server logs; commands use standard output for their result. A JSON line is one flat
 //! object with the fields of the event and of its spans (`request_id`), so log tools need not look
 //! into arrays.
 
 mod queue;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::fmt::{self, Debug};
 use std::fs::File;
@@ -23,6 +25,8 @@ use tracing_subscriber::fmt::{FmtContext, FormattedFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
 pub(crate) use self::queue::LogQueue;
+#[cfg(feature = "otlp")]
+pub(crate) use self::traces::{Tracer, Traces};
 use crate::config::{Log, LogFormat};
 use aquaware_core::time::SystemClock;
 use aquaware_http::EVENT_TARGET;

@@ -65,4 +65,5 @@ mod status_verifier;
 mod succession;
 mod tls;
 mod tokens;
+mod traces;
 mod webhooks;

@@ -6,12 +6,14 @@ use async_trait::async_trait;
 
 use super::*;
 
+const PATIENCE: Duration = Duration::from_millis(200);
+
 fn subject(name: &str) -> Subject {
     Subject::new(name).unwrap()
 }
 
 fn events(outbox: Arc<dyn Outbox>, kinds: &[EventKind]) -> Events {
-    Events::for_webhook(outbox, kinds.iter().copied().collect(), Arc::default())
+    Events::for_webhook(outbox, kinds.iter().copied().collect(), Arc::default(), PATIENCE)
 }
 
 async fn stored(outbox: &MemoryStore) -> Vec<OutboxEntry> {
@@ -63,7 +65,10 @@ struct Full;
 
 #[async_trait]
 impl Outbox for Full {
-    async fn append(&self, _: &OutboxEntry) -> Result<(), StoreError> {
+    async fn append(&self, entry: &OutboxEntry) -> Result<(), StoreError> {
+        if entry.queue == "slow" {
+            std::future::pending::<()>().await;
+        }
         Err(StoreError::Rejected("full".into()))
     }
 
@@ -93,9 +98,17 @@ impl Outbox for Full {
 async fn an_event_that_cannot_be_stored_is_counted() {
     let metrics = Arc::new(Metrics::new());
     let kinds = EventKind::ALL.iter().copied().collect();
-    let events = Events::for_webhook(Arc::new(Full), kinds, Arc::clone(&metrics));
+    let events = Events::for_webhook(Arc::new(Full), kinds, Arc::clone(&metrics), PATIENCE);
     events.emit(Event::of_account(EventKind::AccountCreated, &subject("a-1"))).await;
     assert_eq!(metrics.deliveries(DeliveryOutcome::NotStored), 1);
+}
+
+#[actix_web::test]
+async fn a_request_does_not_wait_for_an_outbox_that_hangs() {
+    let event = Event::of_account(EventKind::AccountCreated, &subject("slow"));
+    let start = std::time::Instant::now();
+    events(Arc::new(Full), EventKind::ALL).emit(event).await;
+    assert!(start.elapsed() >= PATIENCE && start.elapsed() < 50 * PATIENCE);
 }
 
 #[actix_web::test]

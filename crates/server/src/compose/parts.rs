@@ -14,7 +14,7 @@ use aquaware_core::service::{
 };
 use aquaware_core::store::{Outbox, SessionStore};
 use aquaware_core::time::{Clock as _, SystemClock, Timestamp};
-use aquaware_http::{Aquaware, Events, HashingPool, Metrics, Origin, PoolSize};
+use aquaware_http::{Aquaware, Builder, Events, HashingPool, Metrics, Origin, PoolSize};
 use aquaware_key_directory::{KeyDirectory, KeyDirectoryError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -85,7 +85,7 @@ pub(super) async fn parts(
     metrics.hashes_waiting(hasher.waiting());
     // Secrets wait in a queue of their own, so that a flood of them does not hold up logins.
     let client_hasher = Arc::new(hashing(&config.accounts, 1)?);
-    let mut builder = Aquaware::builder(sessions);
+    let mut builder = with_tracer(config, Aquaware::builder(sessions));
     if let Some(settings) = &config.simplejwt {
         builder = builder.simplejwt(simplejwt(settings));
     }
@@ -104,6 +104,20 @@ pub(super) async fn parts(
     Ok(Parts { routes, events, sender })
 }
 
+/// Makes requests part of traces, if traces are exported.
+#[cfg(feature = "otlp")]
+fn with_tracer(config: &Config, routes: Builder) -> Builder {
+    match config.otlp_endpoint {
+        Some(_) => routes.tracer(Arc::new(crate::telemetry::Tracer::new())),
+        None => routes,
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+fn with_tracer(_: &Config, routes: Builder) -> Builder {
+    routes
+}
+
 /// The stores with their metrics and events.
 fn observed(
     config: &Config,
@@ -116,7 +130,8 @@ fn observed(
     let outbox: Arc<dyn Outbox> = Arc::new(WakingOutbox::new(outbox, Arc::clone(appended)));
     let events = config.webhook.as_ref().map_or_else(Events::default, |webhook| {
         let (outbox, kinds) = (Arc::clone(&outbox), webhook.events.clone());
-        Events::for_webhook(outbox, kinds, Arc::clone(metrics))
+        // A request waits for two operations at most, and an event is not all that it waits for.
+        Events::for_webhook(outbox, kinds, Arc::clone(metrics), config.store.timeout / 2)
     });
     let sessions = metrics.observe_sessions(sessions, events.clone());
     let accounts = metrics.observe_accounts(accounts, events.clone());

@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) simplejwt: Option<SimpleJwt>,
     pub(crate) log: Log,
     pub(crate) webhook: Option<Webhook>,
+    /// Where traces are sent. Secret, because a URL may contain a key.
+    pub(crate) otlp_endpoint: Option<SecretText>,
 }
 
 /// `[listen]`.

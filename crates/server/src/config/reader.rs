@@ -112,10 +112,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Why a valid value is rejected: it enables something that is not implemented yet.
+/// Why a valid value is rejected: it enables something that this program was built without.
 fn unavailable(key: &Key, value: &Value) -> Option<&'static str> {
     let traces = key.to_string() == "telemetry.otlp_endpoint" && value.text() != Some("");
-    traces.then_some("traces are not available yet; set \"\"")
+    let unavailable = traces && !cfg!(feature = "otlp");
+    unavailable.then_some("this program was built without the feature otlp; set \"\"")
 }
 
 fn secrecy(key: &Key) -> Secrecy {

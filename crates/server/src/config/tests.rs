@@ -299,9 +299,9 @@ const ERRORS: &[(&str, &str, &str)] = &[
     ("log.level = 2026-01-01", "log.level = 2026-01-01", "\"info,aquaware=debug\""),
     ("log.level = { all = true }", "log.level = { … }", "\"info,aquaware=debug\""),
     (
-        "telemetry.otlp_endpoint = 'http://a'",
-        "telemetry.otlp_endpoint = \"http://a\"",
-        "traces are not available yet",
+        "telemetry.otlp_endpoint = 'collector:4318'",
+        "telemetry.otlp_endpoint = \"collector:4318\"",
+        "an http or https URL",
     ),
     ("isuer = 'x'", "isuer", "did you mean issuer?"),
 ];

@@ -40,8 +40,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     let insecure_cookies = reader.read("cookies.insecure", parse::boolean);
     let allow_origins = reader.read("cors.allow_origins", parse::origins);
     let log = log(reader);
-    // Checked, but not used yet.
-    reader.read("telemetry.otlp_endpoint", parse::endpoint);
+    let otlp_endpoint = reader.read("telemetry.otlp_endpoint", parse::endpoint);
     let webhook = webhook(reader);
     Some(Config {
         issuer: issuer?,
@@ -61,6 +60,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
         simplejwt: simplejwt?,
         log: log?,
         webhook: webhook?,
+        otlp_endpoint: otlp_endpoint?,
     })
 }
 

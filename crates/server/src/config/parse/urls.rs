@@ -108,7 +108,7 @@ fn sqlite(rest: &str, base: &Path) -> Parsed<StoreUrl> {
 
 /// The trace collector; `None` if the value is empty.
 pub(crate) fn endpoint(value: &Value) -> Parsed<Option<SecretText>> {
-    let expected = "an http or https URL such as \"http://127.0.0.1:4317\", or \"\" for none";
+    let expected = "an http or https URL such as \"http://127.0.0.1:4318\", or \"\" for none";
     let url = text(value, expected)?;
     let http = ["http://", "https://"]
         .iter()
