@@ -10,8 +10,8 @@ use crate::response::Response;
 /// The boundary of multipart bodies.
 const BOUNDARY: &str = "aquaware-boundary-7MA4YWxkTrZu0gW";
 /// The fields of request bodies that no error may repeat.
-const SECRET_FIELDS: [&str; 5] =
-    ["password", "password2", "current_password", "new_password", "refresh_token"];
+const SECRET_FIELDS: [&str; 6] =
+    ["password", "password2", "current_password", "new_password", "refresh_token", "token"];
 /// The headers that no error may repeat.
 const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "idempotency-key"];
 /// Shorter secrets may occur in an error by chance.

@@ -17,7 +17,7 @@ const OAUTH_CODES: [(&str, u16); 7] = [
 ];
 
 /// The problem codes of the contract and their statuses.
-const CODES: [(&str, u16); 26] = [
+const CODES: [(&str, u16); 28] = [
     ("invalid_request", 400),
     ("invalid_credentials", 401),
     ("invalid_refresh_token", 401),
@@ -29,6 +29,8 @@ const CODES: [(&str, u16); 26] = [
     ("account_locked", 429),
     ("rate_limited", 429),
     ("signup_closed", 403),
+    ("email_not_verified", 403),
+    ("invalid_message_token", 400),
     ("unknown_client", 400),
     ("invalid_scope", 400),
     ("invalid_target", 400),

@@ -55,6 +55,12 @@ impl Message {
         self.member("type").as_str().unwrap_or_default().to_owned()
     }
 
+    /// Whether it is a message that the application sends to a user.
+    #[must_use]
+    pub fn is_for_a_user(&self) -> bool {
+        self.member("data").get("token").is_some()
+    }
+
     /// The account that the message is about.
     #[must_use]
     pub fn account(&self) -> Option<String> {
@@ -117,9 +123,23 @@ impl Receiver {
         *self.decide.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(decide);
     }
 
-    /// The messages that arrived so far, confirmed or not.
+    /// The events that arrived so far, confirmed or not.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
+        let mut messages = self.all();
+        messages.retain(|message| !message.is_for_a_user());
+        messages
+    }
+
+    /// The messages to users that arrived so far, which carry a token.
+    #[must_use]
+    pub fn messages_to_users(&self) -> Vec<Message> {
+        let mut messages = self.all();
+        messages.retain(Message::is_for_a_user);
+        messages
+    }
+
+    fn all(&self) -> Vec<Message> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -35,8 +35,8 @@ use thiserror::Error;
 
 #[cfg(feature = "accounts")]
 pub use self::accounts::{
-    Accounts, LogIn, LoginError, PasswordChange, PasswordError, SignUp, SignUpError,
-    colliding_accounts,
+    Accounts, EmailChangeRequest, LogIn, LoginError, Message, PasswordChange, PasswordError,
+    PasswordReset, ResetError, SignUp, SignUpError, VerifyError, colliding_accounts,
 };
 #[cfg(feature = "passwords")]
 pub use self::accounts::{Import, ImportError, ImportOutcome};

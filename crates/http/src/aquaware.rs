@@ -43,7 +43,7 @@ impl Aquaware {
     /// to the application. Pass it to `App::configure` or `Scope::configure`.
     pub fn configure(&self, app: &mut ServiceConfig) {
         app.app_data(self.state.clone());
-        auth::routes(app, self.state.accounts.is_some());
+        auth::routes(app, self.accounts().map(|accounts| &**accounts));
         oauth::routes(app);
         #[cfg(feature = "passwords")]
         if self.state.simplejwt.is_some() && self.state.accounts.is_some() {

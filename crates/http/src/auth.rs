@@ -5,12 +5,14 @@ mod closing;
 mod confirmed;
 mod credentials;
 mod ending;
+mod messages;
 mod profile;
 mod renewal;
 mod response;
 
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
+use aquaware_core::service::Accounts;
 
 use crate::route::endpoint;
 
@@ -44,9 +46,21 @@ pub(crate) struct SignUpOperation;
 ))]
 pub(crate) struct SessionOperations;
 
-/// Mounts the resources; those that need accounts only `with_accounts`.
-pub(crate) fn routes(app: &mut ServiceConfig, with_accounts: bool) {
-    if with_accounts {
+/// The operations that need messages to users.
+#[cfg(feature = "documents")]
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    messages::request_reset,
+    messages::reset,
+    messages::request_verification,
+    messages::verify,
+    messages::change,
+))]
+pub(crate) struct MessageOperations;
+
+/// Mounts the resources; those that need accounts or messages to users only if there are any.
+pub(crate) fn routes(app: &mut ServiceConfig, accounts: Option<&Accounts>) {
+    if accounts.is_some() {
         app.service(endpoint("/auth/signup", [(Method::POST, web::to(credentials::sign_up))]))
             .service(endpoint("/auth/login", [(Method::POST, web::to(credentials::log_in))]))
             .service(endpoint(
@@ -61,6 +75,14 @@ pub(crate) fn routes(app: &mut ServiceConfig, with_accounts: bool) {
                     (Method::DELETE, web::to(account::delete)),
                 ],
             ));
+    }
+    if accounts.is_some_and(Accounts::sends_messages) {
+        let post = |path, route| endpoint(path, [(Method::POST, route)]);
+        app.service(post("/auth/password/reset-request", web::to(messages::request_reset)))
+            .service(post("/auth/password/reset", web::to(messages::reset)))
+            .service(post("/auth/email/verify-request", web::to(messages::request_verification)))
+            .service(post("/auth/email/verify", web::to(messages::verify)))
+            .service(post("/auth/email", web::to(messages::change)));
     }
     app.service(endpoint("/auth/refresh", [(Method::POST, web::to(renewal::refresh))]))
         .service(endpoint("/auth/logout", [(Method::POST, web::to(renewal::log_out))]))

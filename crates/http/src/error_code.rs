@@ -30,6 +30,10 @@ pub enum ErrorCode {
     RateLimited,
     /// Sign-up is disabled.
     SignupClosed,
+    /// The address of the account must be verified before a login.
+    EmailNotVerified,
+    /// The token of a message is invalid, expired or used.
+    InvalidMessageToken,
     /// The client is not configured.
     UnknownClient,
     /// The requested scope exceeds the client's.
@@ -71,7 +75,7 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// All codes.
     #[cfg(any(test, feature = "documents"))]
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::InvalidRequest,
         Self::InvalidCredentials,
         Self::InvalidRefreshToken,
@@ -83,6 +87,8 @@ impl ErrorCode {
         Self::AccountLocked,
         Self::RateLimited,
         Self::SignupClosed,
+        Self::EmailNotVerified,
+        Self::InvalidMessageToken,
         Self::UnknownClient,
         Self::InvalidScope,
         Self::InvalidTarget,
@@ -107,6 +113,7 @@ impl ErrorCode {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest
+            | Self::InvalidMessageToken
             | Self::UnknownClient
             | Self::InvalidScope
             | Self::InvalidTarget => StatusCode::BAD_REQUEST,
@@ -117,6 +124,7 @@ impl ErrorCode {
             | Self::SessionRevoked
             | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::SignupClosed
+            | Self::EmailNotVerified
             | Self::ClientNotAllowed
             | Self::InsufficientScope
             | Self::CrossSite => StatusCode::FORBIDDEN,
@@ -151,6 +159,8 @@ impl ErrorCode {
             Self::AccountLocked => "account_locked",
             Self::RateLimited => "rate_limited",
             Self::SignupClosed => "signup_closed",
+            Self::EmailNotVerified => "email_not_verified",
+            Self::InvalidMessageToken => "invalid_message_token",
             Self::UnknownClient => "unknown_client",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
@@ -199,6 +209,10 @@ impl ErrorCode {
             Self::AccountLocked => "Too many failed logins. Try again later.",
             Self::RateLimited => "Too many requests. Try again later.",
             Self::SignupClosed => "Sign-up is closed.",
+            Self::EmailNotVerified => {
+                "The e-mail address is not verified yet. Follow the link in the message sent to it."
+            }
+            Self::InvalidMessageToken => "The token is invalid, expired or already used.",
             Self::UnknownClient => "Unknown client.",
             Self::InvalidScope => "The client is not allowed to request this scope.",
             Self::InvalidTarget => "A resource is not an audience of the client.",
@@ -231,7 +245,7 @@ mod tests {
     use super::*;
 
     /// The table of the contract, row by row, and the codes that it does not list.
-    const TABLE: [(&str, u16); 29] = [
+    const TABLE: [(&str, u16); 31] = [
         ("invalid_request", 400),
         ("invalid_credentials", 401),
         ("invalid_refresh_token", 401),
@@ -243,6 +257,8 @@ mod tests {
         ("account_locked", 429),
         ("rate_limited", 429),
         ("signup_closed", 403),
+        ("email_not_verified", 403),
+        ("invalid_message_token", 400),
         ("unknown_client", 400),
         ("invalid_scope", 400),
         ("invalid_target", 400),

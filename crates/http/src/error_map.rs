@@ -9,8 +9,8 @@ use std::time::Duration;
 use aquaware_core::password::{Overloaded, Weakness};
 use aquaware_core::policy::InvalidTargetError;
 use aquaware_core::service::{
-    AuthError, ClientError, LoginError, PasswordError, RefreshError, ServiceError, SignUpError,
-    StatusListError,
+    AuthError, ClientError, LoginError, PasswordError, RefreshError, ResetError, ServiceError,
+    SignUpError, StatusListError, VerifyError,
 };
 use aquaware_core::store::StoreError;
 
@@ -112,6 +112,7 @@ impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::InvalidCredentials => Self::from(ErrorCode::InvalidCredentials),
+            LoginError::EmailNotVerified(_) => Self::from(ErrorCode::EmailNotVerified),
             LoginError::NotAllowed => Self::from(ErrorCode::ClientNotAllowed),
             LoginError::InvalidScope => Self::from(ErrorCode::InvalidScope),
             LoginError::Overloaded(overloaded) => overloaded.into(),
@@ -142,6 +143,27 @@ impl From<PasswordError> for Problem {
             PasswordError::Weak(why) => weak("new_password", &why),
             PasswordError::Overloaded(overloaded) => overloaded.into(),
             PasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResetError> for Problem {
+    fn from(error: ResetError) -> Self {
+        match error {
+            ResetError::Token => Self::from(ErrorCode::InvalidMessageToken),
+            ResetError::Weak(why) => weak("new_password", &why),
+            ResetError::Overloaded(overloaded) => overloaded.into(),
+            ResetError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Token => Self::from(ErrorCode::InvalidMessageToken),
+            VerifyError::Taken => Self::from(ErrorCode::AccountExists),
+            VerifyError::Store(error) => error.into(),
         }
     }
 }
@@ -197,6 +219,10 @@ impl From<LoginRejection> for OauthError {
             LoginRejection::Login(LoginError::InvalidCredentials) => {
                 Self::new(OauthErrorCode::InvalidGrant, "The user name or password is wrong.")
             }
+            LoginRejection::Login(LoginError::EmailNotVerified(_)) => Self::new(
+                OauthErrorCode::InvalidGrant,
+                "The e-mail address is not verified yet. Follow the link in the message sent to it.",
+            ),
             LoginRejection::Login(LoginError::NotAllowed) => Self::unauthorized_client(),
             LoginRejection::Login(LoginError::InvalidScope) => Self::invalid_scope(),
             LoginRejection::Login(LoginError::Overloaded(overloaded)) => {

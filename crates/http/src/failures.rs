@@ -137,6 +137,11 @@ impl Failures {
         Ok(())
     }
 
+    /// Forgets the failures of `key`, after its owner was recognized in another way.
+    pub(crate) fn forget(&self, key: impl Into<Key>) {
+        self.windows().remove(&key.into());
+    }
+
     fn locked(&self, window: Option<&Window>, now: Timestamp) -> Result<(), Problem> {
         let Some((rate, window)) = self.rate.zip(window) else { return Ok(()) };
         if window.failures < rate.count.get() || is_over(rate, window, now) {

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
+use aquaware_core::account::Login;
 use aquaware_core::claims::RefreshClaims;
 use aquaware_core::id::{Generation, SessionId};
 use aquaware_core::policy::Rotation;
 
+use crate::failures::Key;
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::request_limit::{RequestLimit, address_key};
@@ -19,6 +21,8 @@ pub(crate) struct Limiter {
     log_in: RequestLimit<IpAddr>,
     sign_up: RequestLimit<IpAddr>,
     refresh: RequestLimit<SessionId>,
+    messages: RequestLimit<Key>,
+    message_requests: RequestLimit<IpAddr>,
     /// The last counted generation; `None` for a session whose tokens were refused.
     counted: Mutex<HashMap<SessionId, Option<Generation>>>,
 }
@@ -33,6 +37,8 @@ impl Limiter {
             log_in: RequestLimit::new(limits.login_per_address),
             sign_up: RequestLimit::new(limits.signup_per_address),
             refresh: RequestLimit::new(limits.refresh_per_session),
+            messages: RequestLimit::new(limits.messages_per_account),
+            message_requests: RequestLimit::new(limits.login_per_address),
             counted: Mutex::default(),
         }
     }
@@ -51,6 +57,17 @@ impl Limiter {
     /// The 429.
     pub(crate) fn sign_up(&self, address: IpAddr) -> Result<(), Problem> {
         self.sign_up.check(address_key(address))
+    }
+
+    /// Counts a message to `mailbox`, or one that its owner requests. Returns whether it may be sent.
+    pub(crate) fn message(&self, mailbox: &Login) -> bool {
+        self.messages.check(mailbox.into()).is_ok()
+    }
+
+    /// Counts a request for a message by a caller who is not authenticated. Returns whether it may be
+    /// sent.
+    pub(crate) fn message_request(&self, address: IpAddr) -> bool {
+        self.message_requests.check(address_key(address)).is_ok()
     }
 
     /// Counts a refresh. If tokens rotate, each generation counts once: concurrent tabs of a browser

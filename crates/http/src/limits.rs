@@ -33,6 +33,9 @@ pub struct Limits {
     /// Wrong passwords per account, after which the account is locked for the rest of the period.
     /// By default 10 per 15 minutes.
     pub failed_logins_per_account: Option<Rate>,
+    /// Messages to one mailbox, and messages that one account requests. Beyond it, requests succeed
+    /// and send nothing. By default 5 per hour.
+    pub messages_per_account: Option<Rate>,
     /// Failed authentications of OAuth clients per address, after which further ones are rejected
     /// unchecked for the rest of the period. By default 30 per minute.
     pub failed_clients_per_address: Option<Rate>,
@@ -45,6 +48,7 @@ impl Limits {
         signup_per_address: None,
         refresh_per_session: None,
         failed_logins_per_account: None,
+        messages_per_account: None,
         failed_clients_per_address: None,
     };
 }
@@ -59,6 +63,7 @@ impl Default for Limits {
             signup_per_address: rate(10, 3600),
             refresh_per_session: rate(60, 60),
             failed_logins_per_account: rate(10, 900),
+            messages_per_account: rate(5, 3600),
             failed_clients_per_address: rate(30, 60),
         }
     }

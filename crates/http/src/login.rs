@@ -49,6 +49,7 @@ impl LoginRejection {
                 LoginOutcome::AccountLocked
             }
             Self::Login(LoginError::InvalidCredentials) => LoginOutcome::InvalidCredentials,
+            Self::Login(LoginError::EmailNotVerified(_)) => LoginOutcome::EmailNotVerified,
             Self::Login(LoginError::NotAllowed) => LoginOutcome::ClientNotAllowed,
             Self::Login(LoginError::InvalidScope) => LoginOutcome::InvalidScope,
             Self::Login(LoginError::Overloaded(_)) => LoginOutcome::Overloaded,
@@ -90,6 +91,13 @@ async fn attempt(
     let outcome = accounts.service.log_in(context, request).await;
     if let (Some(login), Err(LoginError::InvalidCredentials)) = (&login, &outcome) {
         accounts.count_failure(&state.events, login, now).await?;
+    }
+    if let Err(LoginError::EmailNotVerified(account)) = &outcome {
+        // The password was right. Concurrent guesses may have locked the account, as below.
+        if let Some(login) = &login {
+            accounts.failed_logins.succeeded(login, now)?;
+        }
+        state.send_verification(context, account).await;
     }
     let granted = outcome.map_err(LoginRejection::Login)?;
     if let Some(Err(locked)) = login.map(|login| accounts.failed_logins.succeeded(&login, now)) {

@@ -22,8 +22,8 @@ use serde::{Serialize, Serializer};
 pub(crate) use {errors, oauth_errors};
 
 pub(crate) use self::requests::{
-    Confirmation, Introspect, LogIn, LogOut, NameChange, PasswordChange, Refresh, Revoke, SignUp,
-    TokenRequest,
+    Confirmation, EmailChange, Introspect, LogIn, LogOut, NameChange, PasswordChange,
+    PasswordReset, Refresh, ResetRequest, Revoke, SignUp, TokenRequest, Verification,
 };
 pub(crate) use self::responses::{Introspection, KeySet, TokenResponse};
 use crate::error_code::ErrorCode;

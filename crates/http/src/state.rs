@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
-use aquaware_core::account::Login;
+use aquaware_core::account::{Account, Login};
 use aquaware_core::claims::RefreshClaims;
 use aquaware_core::policy::{ClientProfile, Rotation, Transport};
 use aquaware_core::retry::{InvalidRetryKeyError, RetryKey};
@@ -105,6 +105,19 @@ impl State {
         self.accounts.as_ref().ok_or_else(|| Problem::from(ErrorCode::NotFound))
     }
 
+    /// Requests a message that verifies the address of `account`, within the limit. A failure is only
+    /// logged: the user can request another message.
+    pub(crate) async fn send_verification(&self, context: &RequestContext, account: &Account) {
+        let Some(accounts) = &self.accounts else { return };
+        if account.email_verified_at.is_some() || !self.limiter.message(&account.login) {
+            return;
+        }
+        if let Err(error) = accounts.service.request_verification(context, account).await {
+            let cause = aquaware_core::error_chain(&error);
+            tracing::warn!(account = %account.id, cause, "failed to request a verification message");
+        }
+    }
+
     /// The address of the client; the middleware has determined it already, if there is one.
     pub(crate) fn client(&self, request: &HttpRequest) -> Client {
         let found = request.extensions().get::<Client>().copied();
@@ -145,14 +158,14 @@ impl State {
     ) -> Result<Granted, RefreshError> {
         let claims = request.token.claims();
         let result = self.sessions.renew(context, request).await;
-        self.renewed(claims, result)
+        self.renewed(claims, result).await
     }
 
     /// Records the verdict about the refresh token with these claims.
     ///
     /// # Errors
     /// The error of `result`.
-    pub(crate) fn renewed(
+    pub(crate) async fn renewed(
         &self,
         claims: &RefreshClaims,
         result: Result<(Granted, RefreshOutcome), RefreshError>,

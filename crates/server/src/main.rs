@@ -9,6 +9,8 @@ mod config;
 mod demo;
 mod engine;
 mod guard;
+mod mail;
+mod messages;
 mod outbox;
 mod telemetry;
 mod tls;

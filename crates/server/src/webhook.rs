@@ -7,5 +7,5 @@ mod delivery;
 mod secret;
 
 pub(crate) use self::client::{Message, WebhookClient, WebhookError, webhook_url};
-pub(crate) use self::delivery::{AsStored, WebhookDelivery};
+pub(crate) use self::delivery::{Render, WebhookDelivery};
 pub(crate) use self::secret::SigningSecret;

@@ -138,6 +138,10 @@ fn no_secret_is_logged_in_any_format_or_level() {
         let log = server.stop().log();
         let messages = receiver.messages();
         assert!(!messages.is_empty());
+        for message in receiver.messages_to_users() {
+            secrets.token(message.member("data")["token"].as_str().unwrap());
+        }
+        secrets.are_not_in("the metrics", metrics.text());
         for message in messages {
             secrets.are_not_in("a webhook message", &message.body);
         }

@@ -41,6 +41,7 @@ mod leaks;
 mod lifetimes;
 mod limits;
 mod loss;
+mod mail;
 mod many_sessions;
 mod metrics;
 mod oauth_clients;

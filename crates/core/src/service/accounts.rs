@@ -5,6 +5,8 @@ mod collisions;
 #[cfg(feature = "passwords")]
 mod import;
 mod login;
+mod message_tokens;
+mod messages;
 mod owner;
 mod passwords;
 #[cfg(feature = "passwords")]
@@ -16,6 +18,8 @@ pub use self::collisions::colliding_accounts;
 #[cfg(feature = "passwords")]
 pub use self::import::{Import, ImportError, ImportOutcome};
 pub use self::login::{LogIn, LoginError};
+pub use self::message_tokens::{PasswordReset, ResetError, VerifyError};
+pub use self::messages::{EmailChangeRequest, Message};
 pub use self::passwords::{PasswordChange, PasswordError, SignUp, SignUpError};
 use super::RequestContext;
 use super::sessions::{Caller, EndedSessions, Sessions};
@@ -24,7 +28,7 @@ use crate::id::Subject;
 use crate::password::PasswordHasher;
 use crate::random::Random;
 use crate::session::{EndReason, ExtraClaims};
-use crate::store::{AccountStore, StoreError};
+use crate::store::{AccountStore, Outbox, StoreError};
 
 /// The use cases of accounts, over an account store, a password hasher and [`Sessions`].
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct Accounts {
     hasher: Arc<dyn PasswordHasher>,
     random: Arc<dyn Random>,
     sessions: Arc<Sessions>,
+    outbox: Option<Arc<dyn Outbox>>,
+    require_verified_email: bool,
 }
 
 impl Accounts {
@@ -44,7 +50,20 @@ impl Accounts {
         random: Arc<dyn Random>,
         sessions: Arc<Sessions>,
     ) -> Self {
-        Self { store, hasher, random, sessions }
+        let (outbox, require_verified_email) = (None, false);
+        Self { store, hasher, random, sessions, outbox, require_verified_email }
+    }
+
+    /// The same with an outbox for messages to users. Without one, none are sent.
+    #[must_use]
+    pub fn with_outbox(self, outbox: Arc<dyn Outbox>) -> Self {
+        Self { outbox: Some(outbox), ..self }
+    }
+
+    /// The same, and whether only accounts with a verified address can log in.
+    #[must_use]
+    pub fn with_verified_email_required(self, required: bool) -> Self {
+        Self { require_verified_email: required, ..self }
     }
 
     /// The caller's account; `None` if it has been deleted or disabled.

@@ -4,12 +4,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{GrantedRefresh, RequestContext, ServiceError};
+#[cfg(feature = "accounts")]
+use crate::claims::MessageClaims;
 use crate::claims::{AccessClaims, RefreshClaims, Scope};
 use crate::id::{Audience, Subject};
 use crate::jwt::{SigningKey, TokenType};
 use crate::policy::{ClientProfile, Target};
 use crate::random::Random;
 use crate::secret::AccessToken;
+#[cfg(feature = "accounts")]
+use crate::secret::MessageToken;
 use crate::session::Session;
 use crate::status::StatusIndex;
 use crate::time::Timestamp;
@@ -88,6 +92,17 @@ impl RequestContext {
         };
         let key = self.signing_key(TokenType::Refresh)?;
         Ok(GrantedRefresh { token: key.sign_refresh(&claims)?, expires_at })
+    }
+}
+
+#[cfg(feature = "accounts")]
+impl RequestContext {
+    /// Signs the token of a message.
+    pub(super) fn message_token(
+        &self,
+        claims: &MessageClaims,
+    ) -> Result<MessageToken, ServiceError> {
+        Ok(self.signing_key(TokenType::Refresh)?.sign_message(claims)?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Policy and keys at one moment, and the tokens that can be checked with them alone.
 
-use crate::claims::{AccessClaims, RefreshClaims};
-use crate::jwt::{AccessCheck, RefreshCheck, TokenError, TokenType, Verified};
+use crate::claims::{AccessClaims, MessageClaims, RefreshClaims};
+use crate::jwt::{AccessCheck, MessageCheck, RefreshCheck, TokenError, TokenType, Verified};
 use crate::keys::KeyRing;
 use crate::policy::TokenPolicy;
 use crate::time::{Leeway, Timestamp};
@@ -61,6 +61,19 @@ impl Snapshot {
         now: Timestamp,
     ) -> Result<Verified<RefreshClaims>, TokenError> {
         let check = RefreshCheck { issuer: self.policy.issuer() };
+        check.check(token, &self.ring.checking(TokenType::Refresh, now), now)
+    }
+
+    /// Checks that this issuer signed the token of a message, but not whether it may still be used.
+    ///
+    /// # Errors
+    /// The first rule that the token breaks.
+    pub fn check_message(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Verified<MessageClaims>, TokenError> {
+        let check = MessageCheck { issuer: self.policy.issuer() };
         check.check(token, &self.ring.checking(TokenType::Refresh, now), now)
     }
 }

@@ -27,6 +27,7 @@ mod introspect;
 mod login;
 mod mailboxes;
 mod many;
+mod messages;
 mod never;
 mod oauth;
 mod passwords;

@@ -60,6 +60,7 @@ pub(super) async fn sign_up(
     }
     fields.finish()?;
     let account = accounts.service.sign_up(&context, sign_up).await?;
+    state.send_verification(&context, &account).await;
     Ok(HttpResponse::Created()
         .insert_header((
             header::LOCATION,
@@ -77,7 +78,7 @@ pub(super) async fn sign_up(
     responses((status = 200, description = "The tokens of the new session.",
         body = schema::TokenResponse, headers(("Set-Cookie" = String, description = "For a client with the transport `cookie`: its refresh token.")))),
     extensions(("x-errors" = json!(errors![InvalidRequest, UnknownClient, InvalidScope, InvalidTarget,
-        InvalidCredentials, ClientNotAllowed, CrossSite, AccountLocked, RateLimited, Overloaded,
+        InvalidCredentials, EmailNotVerified, ClientNotAllowed, CrossSite, AccountLocked, RateLimited, Overloaded,
         ClockUnreliable]))),
 ))]
 pub(super) async fn log_in(

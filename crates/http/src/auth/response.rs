@@ -146,6 +146,11 @@ pub(super) fn accepted(ended: &EndedSessions) -> HttpResponse {
     HttpResponse::Accepted().insert_header(no_store).json(Revoked::from(ended))
 }
 
+/// A 202 without a body: a message may be sent.
+pub(super) fn requested() -> HttpResponse {
+    HttpResponse::Accepted().insert_header((header::CACHE_CONTROL, "no-store")).finish()
+}
+
 /// A private response, which must not be cached.
 pub(super) fn private<T: Serialize>(body: &T) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body)

@@ -176,7 +176,7 @@ impl<'a> Door<'a> {
             self.device(),
             retry_key.as_ref(),
         );
-        self.state.renewed(token.claims(), renewed.await)
+        self.state.renewed(token.claims(), renewed.await).await
     }
 
     /// `POST /api/token/verify/`: any token that is valid and not superseded.

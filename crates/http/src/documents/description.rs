@@ -38,6 +38,9 @@ pub(super) fn of(facts: &Facts) -> Value {
     if facts.accounts {
         openapi.merge(auth::AccountOperations::openapi());
     }
+    if facts.messages {
+        openapi.merge(auth::MessageOperations::openapi());
+    }
     if facts.signup {
         openapi.merge(auth::SignUpOperation::openapi());
     }

@@ -12,6 +12,8 @@ pub(crate) struct Facts {
     pub(super) issuer: String,
     /// Whether the server has accounts.
     pub(super) accounts: bool,
+    /// Whether messages can be sent to users.
+    pub(super) messages: bool,
     /// Whether `/auth/signup` creates accounts.
     pub(super) signup: bool,
     /// The grants that some client may use at the token endpoint.
@@ -35,6 +37,7 @@ impl Facts {
         Self {
             issuer: context.issuer().as_str().trim_end_matches('/').to_owned(),
             accounts: accounts.is_some(),
+            messages: accounts.is_some_and(|accounts| accounts.service.sends_messages()),
             signup: accounts.is_some_and(|accounts| accounts.signup_open),
             grants,
             secrets: some(ClientProfile::is_confidential),

@@ -24,6 +24,7 @@ fn all() -> Facts {
     Facts {
         issuer: "https://login.example".to_owned(),
         accounts: true,
+        messages: true,
         signup: true,
         grants: vec!["refresh_token", "client_credentials", "password"],
         secrets: true,
@@ -42,7 +43,8 @@ fn aquaware(
     let (memory, hasher) = (Arc::new(MemoryStore::new()), Arc::new(InlineHasher::default()));
     let sessions: Arc<Sessions> = Arc::new(fixture::sessions(memory.clone(), policy));
     let random = Arc::new(SeededRandom::new(1));
-    let accounts = Accounts::new(memory, hasher.clone(), random, Arc::clone(&sessions));
+    let accounts = Accounts::new(memory.clone(), hasher.clone(), random, Arc::clone(&sessions))
+        .with_outbox(memory);
     let builder = Aquaware::builder(sessions)
         .clock(Arc::new(ManualClock::new(fixture::NOW)))
         .password_hasher(hasher);
@@ -155,6 +157,16 @@ fn what_is_switched_off_is_not_described() {
         paths(&all()).difference(&paths(&facts)).cloned().collect()
     };
     assert_eq!(missing(|it| it.signup = false), ["/auth/signup"]);
+    assert_eq!(
+        missing(|it| it.messages = false),
+        [
+            "/auth/email",
+            "/auth/email/verify",
+            "/auth/email/verify-request",
+            "/auth/password/reset",
+            "/auth/password/reset-request",
+        ]
+    );
     assert_eq!(
         missing(|it| (it.accounts, it.signup) = (false, false)),
         ["/auth/login", "/auth/me", "/auth/password", "/auth/signup"]

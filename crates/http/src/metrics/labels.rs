@@ -77,6 +77,7 @@ pub(crate) enum LoginOutcome {
     InvalidCredentials,
     AccountLocked,
     RateLimited,
+    EmailNotVerified,
     ClientNotAllowed,
     InvalidScope,
     Overloaded,
@@ -84,9 +85,10 @@ pub(crate) enum LoginOutcome {
 }
 
 impl LoginOutcome {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Succeeded,
         Self::InvalidCredentials,
+        Self::EmailNotVerified,
         Self::AccountLocked,
         Self::RateLimited,
         Self::ClientNotAllowed,
@@ -99,6 +101,7 @@ impl LoginOutcome {
         match self {
             Self::Succeeded => "succeeded",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::EmailNotVerified => "email_not_verified",
             Self::AccountLocked => "account_locked",
             Self::RateLimited => "rate_limited",
             Self::ClientNotAllowed => "client_not_allowed",

@@ -102,6 +102,38 @@ pub(crate) struct Confirmation {
     current_password: String,
 }
 
+/// The address of an account.
+#[derive(ToSchema)]
+pub(crate) struct ResetRequest {
+    #[schema(format = "email", min_length = 1, max_length = 254, example = "ann@example.com")]
+    email: String,
+}
+
+/// The token of a message, and a new password.
+#[derive(ToSchema)]
+pub(crate) struct PasswordReset {
+    #[schema(format = "password", min_length = 1)]
+    token: String,
+    #[schema(format = "password", min_length = 1, max_length = 512)]
+    new_password: String,
+}
+
+/// The token of a message.
+#[derive(ToSchema)]
+pub(crate) struct Verification {
+    #[schema(format = "password", min_length = 1)]
+    token: String,
+}
+
+/// A new address.
+#[derive(ToSchema)]
+pub(crate) struct EmailChange {
+    #[schema(format = "email", min_length = 1, max_length = 254, example = "ann@example.com")]
+    new_email: String,
+    #[schema(format = "password", min_length = 1)]
+    current_password: String,
+}
+
 /// A new password.
 #[derive(ToSchema)]
 pub(crate) struct PasswordChange {

@@ -13,6 +13,7 @@ use aquaware_store_redis::{ConnectError, InvalidUrlError};
 use aquaware_store_sql::OpenError;
 use thiserror::Error;
 
+use crate::mail::MailerError;
 use crate::tls::TlsError;
 use crate::webhook::WebhookError;
 
@@ -46,6 +47,8 @@ pub(crate) enum StartError {
     Tls(#[from] TlsError),
     #[error("failed to set up the webhook")]
     Webhook(#[from] WebhookError),
+    #[error(transparent)]
+    Mail(#[from] MailerError),
     #[error(transparent)]
     Routes(#[from] BuildError),
     #[error(transparent)]

@@ -23,8 +23,10 @@ use tokio::sync::Notify;
 use super::error::StartError;
 use super::stores::{self, Ports};
 use crate::config::{self, Config, SIMPLEJWT_CLIENT, Signup, Stores, Webhook};
+use crate::mail::Mailer;
+use crate::messages::{Delivery, Messages};
 use crate::outbox::{Sender, WakingOutbox};
-use crate::webhook::{AsStored, WebhookClient, WebhookDelivery, WebhookError, webhook_url};
+use crate::webhook::{WebhookClient, WebhookDelivery, WebhookError, webhook_url};
 
 /// The key directory of a configuration.
 pub(super) fn key_directory(config: &Config) -> KeyDirectory {
@@ -54,7 +56,7 @@ pub(crate) fn snapshot(
 pub(super) struct Parts {
     pub(super) routes: Aquaware,
     pub(super) events: Events,
-    /// Sends what requests left in the outbox, if there is a webhook.
+    /// Sends what requests left in the outbox, if there is a mail server or a webhook.
     pub(super) sender: Option<Sender>,
 }
 
@@ -69,20 +71,17 @@ pub(super) async fn parts(
     let metrics = Arc::new(Metrics::new());
     let appended = Arc::new(Notify::new());
     let (ports, events) = observed(config, opened, &metrics, &appended);
-    let sender = match &config.webhook {
-        Some(webhook) => {
-            let deliver = Arc::new(WebhookDelivery::new(client(webhook)?, Arc::new(AsStored)));
-            let (outbox, metrics) = (Arc::clone(&ports.outbox), Arc::clone(&metrics));
-            Some(Sender::new(outbox, appended, deliver, metrics))
-        }
-        None => None,
-    };
+    let outbox = Arc::clone(&ports.outbox);
     stores::check_writable(&ports).await?;
     let timer = Arc::new(RuntimeTimer);
     let store_timeout = StoreTimeout { operation: config.store.timeout, timer };
     let UseCases { accounts, sessions, hasher, .. } =
         use_cases(config, snapshot, ports, Some(store_timeout))?;
     metrics.hashes_waiting(hasher.waiting());
+    let accounts = Arc::new(accounts);
+    let messages = Messages::new(Arc::clone(&sessions), Arc::clone(&accounts));
+    let sender = delivery(config, messages)?
+        .map(|delivery| Sender::new(outbox, appended, Arc::new(delivery), Arc::clone(&metrics)));
     // Secrets wait in a queue of their own, so that a flood of them does not hold up logins.
     let client_hasher = Arc::new(hashing(&config.accounts, 1)?);
     let mut builder = with_tracer(config, Aquaware::builder(sessions));
@@ -116,6 +115,27 @@ fn with_tracer(config: &Config, routes: Builder) -> Builder {
 #[cfg(not(feature = "otlp"))]
 fn with_tracer(_: &Config, routes: Builder) -> Builder {
     routes
+}
+
+/// How what requests left in the outbox is delivered; `None` without a mail server and a webhook.
+fn delivery(config: &Config, messages: Messages) -> Result<Option<Delivery>, StartError> {
+    if !sends_messages(config) {
+        return Ok(None);
+    }
+    let mailer = match &config.mail {
+        Some(mail) => Some(Mailer::new(&mail.server, mail.from.clone(), mail.templates.clone())?),
+        None => None,
+    };
+    let webhook = match &config.webhook {
+        Some(webhook) => Some(WebhookDelivery::new(client(webhook)?, Arc::new(messages.clone()))),
+        None => None,
+    };
+    Ok(Some(Delivery { messages, mailer, webhook }))
+}
+
+/// Whether messages to users can be sent.
+const fn sends_messages(config: &Config) -> bool {
+    config.mail.is_some() || config.webhook.is_some()
 }
 
 /// The stores with their metrics and events.
@@ -200,7 +220,7 @@ fn use_cases(
     store_timeout: Option<StoreTimeout>,
 ) -> Result<UseCases, StartError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let Ports { sessions: session_store, accounts: account_store, .. } = ports;
+    let Ports { sessions: session_store, accounts: account_store, outbox } = ports;
     let sessions = Sessions::new(session_store.clone(), random.clone(), Arc::new(snapshot));
     let sessions = Arc::new(sessions.with_settings(SessionSettings {
         record: config.sessions.record,
@@ -209,7 +229,9 @@ fn use_cases(
     }));
     let threads = config.accounts.argon2.max_concurrent.get();
     let hasher = Arc::new(hashing(&config.accounts, threads)?);
-    let accounts = Accounts::new(account_store, hasher.clone(), random, Arc::clone(&sessions));
+    let accounts = Accounts::new(account_store, hasher.clone(), random, Arc::clone(&sessions))
+        .with_verified_email_required(config.accounts.require_verified_email);
+    let accounts = if sends_messages(config) { accounts.with_outbox(outbox) } else { accounts };
     Ok(UseCases { accounts, sessions, session_store, hasher })
 }
 

@@ -5,6 +5,7 @@
 
 mod clients;
 mod compat;
+mod mail;
 mod sections;
 mod warnings;
 
@@ -22,6 +23,7 @@ use aquaware_http::{EventKind, Limits, Origin};
 use ipnet::IpNet;
 
 pub(crate) use self::compat::{SIMPLEJWT_CLIENT, SimpleJwt};
+pub(crate) use self::mail::Mail;
 pub(super) use self::warnings::warnings;
 use super::problem::Problem;
 use super::raw::Raw;
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) accounts: Accounts,
     clients: Vec<ClientProfile>,
     pub(crate) limits: Limits,
+    /// Mail to users; `None` without a mail server.
+    pub(crate) mail: Option<Mail>,
     /// The name of the refresh cookie after its prefix.
     pub(crate) cookie_name: String,
     pub(crate) sessions: Sessions,
@@ -116,6 +120,8 @@ pub(crate) struct Accounts {
     pub(crate) signup: Signup,
     /// The minimum length in characters, from 8 to 128.
     pub(crate) password_min_length: usize,
+    /// Whether only accounts with a verified address can log in.
+    pub(crate) require_verified_email: bool,
     pub(crate) argon2: Argon2,
 }
 

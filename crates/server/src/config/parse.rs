@@ -20,8 +20,11 @@ use aquaware_core::secret::PasswordHash;
 use aquaware_core::time::{Lifetime, Timestamp};
 use aquaware_http::{Builder, EventKind, Rate};
 use ipnet::IpNet;
+use lettre::message::Mailbox;
 
-pub(super) use self::urls::{endpoint, host_and_port, issuer, origins, store, webhook_receiver};
+pub(super) use self::urls::{
+    endpoint, host_and_port, issuer, link_base, mail_server, origins, store, webhook_receiver,
+};
 use super::problem::Expected;
 use super::secret::SecretText;
 use super::value::Value;
@@ -50,6 +53,23 @@ fn span(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(millis).map(Duration::from_millis).filter(|span| *span <= MAX_DURATION)
+}
+
+/// A text of one line, possibly empty.
+pub(super) fn line(value: &Value) -> Parsed<String> {
+    let expected = "a text of one line";
+    let text = text(value, expected)?;
+    let is_line = !text.chars().any(char::is_control);
+    is_line.then(|| text.to_owned()).ok_or_else(|| Expected::new(expected))
+}
+
+/// The sender of mail; `None` if the value is empty.
+pub(super) fn mailbox(value: &Value) -> Parsed<Option<Mailbox>> {
+    let expected = "an address such as \"Fish <no-reply@fish.example>\", or \"\" for none";
+    match text(value, expected)? {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| Expected::new(expected)),
+    }
 }
 
 /// A duration of at most a hundred years, possibly zero.

@@ -22,17 +22,6 @@ pub(crate) trait Render: Send + Sync + fmt::Debug {
     async fn render(&self, entry: &OutboxEntry) -> Result<Option<Zeroizing<String>>, String>;
 }
 
-/// Sends what an entry contains.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AsStored;
-
-#[async_trait]
-impl Render for AsStored {
-    async fn render(&self, entry: &OutboxEntry) -> Result<Option<Zeroizing<String>>, String> {
-        Ok(Some(Zeroizing::new(entry.payload.clone())))
-    }
-}
-
 /// Sends entries as webhook messages.
 #[derive(Debug)]
 pub(crate) struct WebhookDelivery {

@@ -45,6 +45,9 @@ pub enum LoginError {
     /// which.
     #[error("wrong login or password")]
     InvalidCredentials,
+    /// The password is right, but the address of the account is not verified.
+    #[error("the e-mail address is not verified")]
+    EmailNotVerified(Box<Account>),
     /// The client does not have this grant.
     #[error("the client is not allowed to log users in")]
     NotAllowed,
@@ -84,6 +87,9 @@ impl Accounts {
             return Err(LoginError::InvalidScope);
         }
         let account = self.verify(context, &email, &password).await?;
+        if self.require_verified_email && account.email_verified_at.is_none() {
+            return Err(LoginError::EmailNotVerified(Box::new(account)));
+        }
         let new = NewSession {
             subject: account.id.clone(),
             scope,

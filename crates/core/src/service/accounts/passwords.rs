@@ -200,7 +200,7 @@ impl Accounts {
         Ok(self.sessions.end_all(context, &account.id, None, reason).await?)
     }
 
-    async fn new_password(
+    pub(super) async fn new_password(
         &self,
         context: &RequestContext,
         account: &Account,

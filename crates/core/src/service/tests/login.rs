@@ -93,7 +93,8 @@ impl AccountSetup {
         });
         let random = Arc::new(SeededRandom::new(3));
         let accounts =
-            Accounts::new(service.memory.clone(), hasher.clone(), random, service.sessions.clone());
+            Accounts::new(service.memory.clone(), hasher.clone(), random, service.sessions.clone())
+                .with_outbox(service.memory.clone());
         let wish = SignUp {
             email: EMAIL.to_owned(),
             password: password(PASSWORD),
@@ -103,6 +104,11 @@ impl AccountSetup {
         let signed_up = || block_on(accounts.sign_up(&service.context(), wish)).unwrap();
         let ann = ann.unwrap_or_else(signed_up);
         Self { service, accounts, ann, hasher }
+    }
+
+    pub(super) fn requiring_verified_email(self) -> Self {
+        let accounts = self.accounts.with_verified_email_required(true);
+        Self { accounts, ..self }
     }
 
     /// Lets this happen during the next check of a password; said again, during the one after it.

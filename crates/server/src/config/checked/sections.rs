@@ -13,6 +13,7 @@ use super::super::schema::Key;
 use super::super::types::{LogFormat, Signup};
 use super::clients::clients;
 use super::compat::simplejwt;
+use super::mail::{check_verification, mail};
 use super::{Accounts, Argon2, Config, Keys, Limits, Listen, Log, Sessions, Stores, Tls, Webhook};
 
 /// The maximum memory of all concurrent password hashes.
@@ -42,6 +43,11 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
     let log = log(reader);
     let otlp_endpoint = reader.read("telemetry.otlp_endpoint", parse::endpoint);
     let webhook = webhook(reader);
+    let mail = mail(reader, &base);
+    if let (Some(accounts), Some(mail), Some(webhook)) = (&accounts, &mail, &webhook) {
+        let sends_messages = mail.is_some() || webhook.is_some();
+        check_verification(reader, accounts.require_verified_email, sends_messages);
+    }
     Some(Config {
         issuer: issuer?,
         data_dir: data_dir?,
@@ -53,6 +59,7 @@ pub(super) fn config(reader: &mut Reader<'_>, directory: &Path) -> Option<Config
         accounts: accounts?,
         clients: clients?,
         limits: limits?,
+        mail: mail?,
         cookie_name: cookie_name?,
         sessions: sessions?,
         insecure_cookies: insecure_cookies?,
@@ -168,8 +175,14 @@ fn accounts(reader: &mut Reader<'_>) -> Option<Accounts> {
     // OWASP ASVS 5 §6.2.1 requires a minimum of at least 8. A minimum above 128 would reject most
     // passwords and is probably an error.
     let length = reader.read("accounts.password_min_length", parse::whole(8, 128));
+    let verified = reader.read("accounts.require_verified_email", parse::boolean);
     let argon2 = argon2(reader);
-    Some(Accounts { signup: signup?, password_min_length: length?, argon2: argon2? })
+    Some(Accounts {
+        signup: signup?,
+        password_min_length: length?,
+        require_verified_email: verified?,
+        argon2: argon2?,
+    })
 }
 
 /// The ranges are those of RFC 9106 §3.1.
@@ -234,12 +247,14 @@ fn limits(reader: &mut Reader<'_>) -> Option<Limits> {
     let signup_per_address = reader.read("limits.signup_per_address", parse::rate);
     let refresh_per_session = reader.read("limits.refresh_per_session", parse::rate);
     let failed_logins = reader.read("limits.failed_logins_per_account", parse::rate);
+    let messages = reader.read("limits.messages_per_account", parse::rate);
     let failed_clients = reader.read("limits.failed_clients_per_address", parse::rate);
     let mut limits = Limits::UNLIMITED;
     limits.login_per_address = login_per_address?;
     limits.signup_per_address = signup_per_address?;
     limits.refresh_per_session = refresh_per_session?;
     limits.failed_logins_per_account = failed_logins?;
+    limits.messages_per_account = messages?;
     limits.failed_clients_per_address = failed_clients?;
     Some(limits)
 }

@@ -12,6 +12,7 @@ use super::super::secret::SecretText;
 use super::super::types::{Engine, StoreUrl};
 use super::super::value::Value;
 use super::{Parsed, list, text};
+use crate::mail::Server;
 use crate::webhook::webhook_url;
 
 /// An issuer (RFC 8414 §2).
@@ -104,6 +105,26 @@ fn sqlite(rest: &str, base: &Path) -> Parsed<StoreUrl> {
     } else {
         Ok(StoreUrl::Sqlite(base.join(rest)))
     }
+}
+
+/// The mail server; `None` if the value is empty.
+pub(crate) fn mail_server(value: &Value) -> Parsed<Option<Server>> {
+    let expected = "\"smtp://\" or \"smtps://\" and a host, such as \
+                    \"smtps://user:password@mail.example.com\", or \"\" for none";
+    match text(value, expected)? {
+        "" => Ok(None),
+        url => Server::of_url(url).map(Some).ok_or_else(|| Expected::new(expected)),
+    }
+}
+
+/// The base of links in messages; empty for none.
+pub(crate) fn link_base(value: &Value) -> Parsed<String> {
+    let expected = "a URL without query and fragment, such as \"https://app.example.com/account\", or \
+                    \"\" for none";
+    let url = text(value, expected)?;
+    let is_base = |url: &url::Url| url.has_host() && url.query().or(url.fragment()).is_none();
+    let is_valid = url.is_empty() || url::Url::parse(url).is_ok_and(|url| is_base(&url));
+    is_valid.then(|| url.to_owned()).ok_or_else(|| Expected::new(expected))
 }
 
 /// The trace collector; `None` if the value is empty.
