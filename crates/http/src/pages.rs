@@ -20,6 +20,9 @@ use crate::state::State;
 /// The path of the page; its files are below.
 const PATH: &str = "/account";
 
+/// Where links in messages lead, below the page. Their token is in the fragment.
+const LINKS: [&str; 2] = ["/reset-password", "/verify-email"];
+
 /// The client that the page is.
 const CLIENT: &str = "web";
 
@@ -54,8 +57,11 @@ const FILES: [File; 8] = [
 
 /// Mounts the resources.
 pub(crate) fn routes(app: &mut ServiceConfig) {
-    app.service(endpoint(PATH, [(Method::GET, web::to(page))]))
-        .service(endpoint(&format!("{PATH}/{{file}}"), [(Method::GET, web::to(file))]));
+    app.service(endpoint(PATH, [(Method::GET, web::to(page))]));
+    for link in LINKS {
+        app.service(endpoint(&format!("{PATH}{link}"), [(Method::GET, web::to(page))]));
+    }
+    app.service(endpoint(&format!("{PATH}/{{file}}"), [(Method::GET, web::to(file))]));
 }
 
 /// Returns the page; 404 if the client `web` cannot be used by it.
@@ -91,7 +97,7 @@ fn on(it: bool) -> &'static str {
 /// Whether the application has the routes for messages, beside this one.
 fn sends_messages(request: &HttpRequest) -> bool {
     let own = pattern(request);
-    let scope = own.trim_end_matches('/').strip_suffix(PATH).unwrap_or_default();
+    let scope = own.rsplit_once(PATH).map_or("", |(scope, _)| scope);
     request.resource_map().has_resource(&format!("{scope}{MESSAGES}"))
 }
 

@@ -332,7 +332,7 @@ check("without storage the page says so, works until a reload and does not loop"
 check("links in messages reset the password and confirm the address, after the user agreed", () =>
   visit(ISSUER, {}, async (page) => {
     // This server sends no messages: the page is told that it does, and its answers are made here.
-    await page.route(/\/account$/, async (route) => {
+    await page.route(/\/account(\/verify-email)?$/, async (route) => {
       const response = await route.fetch();
       const body = (await response.text()).replace('data-messages="off"', 'data-messages="on"');
       await route.fulfill({ response, body });
@@ -369,8 +369,9 @@ check("links in messages reset the password and confirm the address, after the u
     await page.getByText("Not confirmed").waitFor();
     await accessible(page);
     const claims = Buffer.from(JSON.stringify({ use: "verify" })).toString("base64url");
-    await page.goto(`${PAGE}#verify=e30.${claims}.x`);
+    await page.goto(`${PAGE}/verify-email#token=e30.${claims}.x`);
     await heading(page, "Confirm your e-mail address");
+    assert.equal(page.url(), `${PAGE}#verify`);
     assert.deepEqual(calls, []);
     await button(page, "Confirm address").click();
     await page.getByRole("alert").filter({ hasText: "This link is no longer valid." }).waitFor();

@@ -41,7 +41,7 @@ fn names_are_accepted_in_every_media_type_and_checked() {
     let long = "x".repeat(101);
     patch().json(&json!({ "last_name": long })).send().names_fields(&["last_name"]);
     patch().json(&json!({ "email": "bob@example.com" })).send().names_fields(&["email"]);
-    client.call("PATCH", "/auth/me").json(&json!({})).send().is_invalid_token();
+    client.call("PATCH", "/auth/me").json(&json!({})).send().is_problem(401, "invalid_token");
 }
 
 fn a_deleted_account_is_gone_with_its_sessions_and_its_address_is_free(store: Store) {

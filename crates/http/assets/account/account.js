@@ -1,7 +1,7 @@
 // The page: which view is shown, and what its forms do.
 //
 // The address decides among the views for visitors (#login, #signup, #forgot) and for links in
-// messages (#reset=TOKEN, #verify=TOKEN); everything else is the account, or the login before it.
+// messages (#token=TOKEN, #reset=TOKEN, #verify=TOKEN); everything else is the account, or the login before it.
 
 import { Problem, auth, call, connection, loggedIn, login, post, settings } from "./api.js";
 import { note, onSubmit, textOf } from "./forms.js";
@@ -18,6 +18,7 @@ const REASONS = {
   invalid_refresh_token: "The server does not know your session any more. Log in again.",
   no_cookie: "The browser has not kept the cookie of your session. Log in again.",
 };
+const HOME = `${settings.base}/account`;
 const LOST = "Open the link in the message again, or ask for a new one.";
 
 let shown; // the name of the current view
@@ -33,7 +34,7 @@ function takeToken() {
     if (!token || !["reset", "verify", "token"].includes(name)) continue;
     link = token;
     const kind = name === "token" ? kindOf(token) : name;
-    history.replaceState(null, "", `${location.pathname}#${kind}`);
+    history.replaceState(null, "", `${HOME}#${kind}`);
   }
 }
 
@@ -73,7 +74,7 @@ async function route({ again = false, notice = "", focus = true } = {}) {
 
 // Shows the view of another address. Forms do not stay in the history.
 function go(hash, notice) {
-  history.replaceState(null, "", location.pathname + hash);
+  history.replaceState(null, "", HOME + hash);
   return route({ again: true, notice });
 }
 
@@ -128,7 +129,7 @@ function bindVerify(root) {
 
 async function openAccount({ again, notice, focus }) {
   if (shown === "account" && !again) return;
-  if (location.hash) history.replaceState(null, "", location.pathname);
+  if (location.hash || location.pathname !== HOME) history.replaceState(null, "", HOME);
   shown = "loading";
   show("loading");
   try {

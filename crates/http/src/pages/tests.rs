@@ -110,8 +110,10 @@ async fn the_account_page_shows_what_the_server_can_do() {
     assert_eq!(root(&html), expected);
     assert!(!html.contains('{'), "every placeholder is replaced");
 
-    let (.., html) = get(&body, "/account", MESSAGES).await;
-    assert!(root(&html).contains(r#"data-messages="on""#), "{html}");
+    for link in ["", LINKS[0], LINKS[1], "/verify-email/"] {
+        let (.., html) = get(&body, &format!("{PATH}{link}"), MESSAGES).await;
+        assert!(root(&html).contains(r#"data-messages="on""#), "{link}");
+    }
 
     let cookie = ProfileSettings { transport: Transport::Cookie, ..ProfileSettings::default() };
     let (.., html) = get(&aquaware(cookie, false), "/account", "/x").await;
