@@ -159,7 +159,12 @@ impl RedisStore {
                 && let Some((found, entry)) = reads.next().await
             {
                 match found? {
-                    Some(session) if session.subject == *subject && session.ended.is_none() => {
+                    // An insert of a known id leaves an entry with another time of creation.
+                    Some(session)
+                        if session.subject == *subject
+                            && session.ended.is_none()
+                            && Entry::new(&session) == entry =>
+                    {
                         sessions.push(session);
                     }
                     Some(_) => {}
