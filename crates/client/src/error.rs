@@ -6,7 +6,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no session, or this call learned that it has ended. Log in again.
+    /// The session does not exist or has ended. Log in again.
     #[error("not logged in{}", reason.map(|it| format!(": {it}")).unwrap_or_default())]
     LoggedOut {
         /// Why the session ended, if this call learned it.

@@ -1,6 +1,6 @@
 //! The ports: what a store must do, and the only results it may return.
 //!
-//! Every method is one atomic step with a typed outcome. There are no transactions: if the
+//! Every method is one atomic step with a typed outcome. Transactions do not exist: if the
 //! condition of a step does not hold, the step changes nothing and returns the current record.
 //! Stores compare and advance; what it means that a generation is behind or ahead is decided by
 //! [`judge`](crate::succession::judge) alone.

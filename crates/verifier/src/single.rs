@@ -68,7 +68,7 @@ impl SingleVerifier {
         self.rules.check.issuer.as_str()
     }
 
-    /// The digest by which the cache finds the token; `None` if there is no cache, or the token is
+    /// The digest by which the cache finds the token; `None` without a cache, or if the token is
     /// too long to be valid.
     pub(crate) fn digest(&self, token: &str) -> Option<TokenDigest> {
         let cached = self.cache.is_some() && token.len() <= MAX_TOKEN_BYTES;

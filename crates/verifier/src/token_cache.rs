@@ -72,7 +72,7 @@ impl TokenCache {
         });
     }
 
-    /// Drops a token that is no longer valid.
+    /// Drops a token that has become invalid.
     pub(crate) fn remove(&self, digest: &TokenDigest) {
         self.with_shard(digest, |shard, _| {
             shard.recent.remove(digest);

@@ -38,7 +38,7 @@ impl Verifier {
     /// it; keys, status lists, audiences and profiles are never mixed.
     ///
     /// # Errors
-    /// [`BuildError::Issuers`] if there is no verifier, or two are for the same issuer.
+    /// [`BuildError::Issuers`] without a verifier, or if two are for the same issuer.
     pub fn any_of(verifiers: impl IntoIterator<Item = Self>) -> Result<Self, BuildError> {
         let singles = verifiers.into_iter().flat_map(|Self(inner)| match inner {
             Inner::Single(single) => vec![single],

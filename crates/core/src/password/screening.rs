@@ -15,7 +15,7 @@ pub(super) fn normalized(password: &Password) -> Zeroizing<String> {
 }
 
 /// Every weakness of `password`: its length in code points, and whether an attacker finds it within
-/// the first million guesses. There are no composition rules.
+/// the first million guesses. Composition rules do not exist.
 pub(super) fn weaknesses(
     password: &Password,
     min_length: usize,

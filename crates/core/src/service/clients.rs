@@ -127,7 +127,7 @@ impl Clients {
         if let Some(profile) = self.recall(context, credentials) {
             return Ok(profile);
         }
-        // Client ids are no secret, so an unknown one is rejected without the cost of a check.
+        // Client ids are public, so an unknown one is rejected without the cost of a check.
         let profile = context.client(&credentials.id).ok_or(ClientError::Invalid)?;
         let (Some(secret), Some(hash)) = (&credentials.secret, profile.secret()) else {
             return Err(ClientError::Invalid);

@@ -54,7 +54,7 @@ impl Guard {
             bearer.require_scope(&scope)?;
         }
         for value in request.headers().get_all(&self.scope_header) {
-            // A value that is not text is no scope that a token could have.
+            // A token cannot have a scope that is not text.
             bearer.require_scope(value.to_str().unwrap_or("\""))?;
         }
         Ok(bearer)

@@ -145,7 +145,7 @@ async fn run_once<C: Connection, I, T>(
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error,
         Err(_) if connection.has_sent() => StatementError::unknown(SqlError::Timeout),
-        // Not retried, although nothing was sent: there is no time left.
+        // Not retried, although nothing was sent: the time is used up.
         Err(_) => StatementError::rolled_back(SqlError::Timeout),
     };
     if !error.keeps_connection() || matches!(error.sql_error(), SqlError::Timeout) {

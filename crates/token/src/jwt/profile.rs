@@ -216,7 +216,7 @@ impl Profile {
     ///
     /// `typ` is `JWT`; `role`, `aal` and `session_id` are present, which only access tokens have.
     /// The session is `session_id`. Applications of the project itself have no client: only tokens
-    /// of its OAuth server have a `client_id`. There are no scopes; to authorize by role, use
+    /// of its OAuth server have a `client_id`. They have no scopes; to authorize by role, use
     /// `Profile::supabase().scopes_from(["role"])`. The audience is `authenticated`, and the issuer
     /// `https://PROJECT.supabase.co/auth/v1`.
     ///

@@ -112,7 +112,7 @@ impl BearerAuth {
     /// headers, and its query, in which a second token would be an error.
     ///
     /// # Errors
-    /// The rejection to respond with; also if there is no token.
+    /// The rejection to respond with, also if the token is missing.
     pub async fn authenticate<'a>(
         &self,
         authorizations: impl IntoIterator<Item = &'a [u8]>,

@@ -3,7 +3,7 @@
 
 use super::rejection::RejectionKind;
 
-/// The token in the values of `Authorization`; `None` if there is no bearer token.
+/// The token in the values of `Authorization`; `None` without a bearer token.
 ///
 /// A token in the query is ignored (RFC 9700 §4.3.2), but rejected next to one in a header.
 pub(crate) fn bearer_token<'a>(

@@ -18,7 +18,7 @@ pub(super) struct Duplicates {
 
 impl Duplicates {
     /// Remembers a line, unless an earlier one has its id with another login, or its login with another
-    /// id. A line that repeats an earlier one is no contradiction.
+    /// id. A line that repeats an earlier one does not contradict it.
     pub(super) fn check(
         &mut self,
         line: u64,
