@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// What determines the faults of the network.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     seed: u64,
-    /// Only the libraries whose names begin so, in lower case.
+    /// Only the libraries with names that begin so, in lower case.
     #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
     only: String,
     /// Use this program instead of building one. Drivers that are built must be beside it.

@@ -22,7 +22,7 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// The session in this file, whose directory must exist.
+    /// The session in this file. Its directory must exist.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }

@@ -152,7 +152,7 @@ impl Attempt<'_> {
         session.mark == Some(self.mark) || self.proof != Proof::None || self.is_within(session)
     }
 
-    /// Whether the first use was within the retry window. A replica whose clock is behind must not
+    /// Whether the first use was within the retry window. A replica with a clock that is behind must not
     /// extend the window, so the first use must not be later than now by more than clocks may differ.
     fn is_within(&self, session: &Session) -> bool {
         let window = self.profile.retry_window();

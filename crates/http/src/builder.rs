@@ -93,7 +93,7 @@ impl Builder {
         }
     }
 
-    /// Checks client secrets with this hasher, except generated ones. Give it threads of its own, so
+    /// Checks client secrets with this hasher, except generated ones. Give it separate threads, so
     /// that a flood of secrets does not delay logins. Required as soon as a client has such a secret.
     #[must_use]
     pub fn password_hasher(mut self, hasher: Arc<dyn PasswordHasher>) -> Self {

@@ -45,7 +45,7 @@ impl RefreshCookie {
         Self { name: format!("{prefix}{name}"), issuer_path, host, insecure }
     }
 
-    /// Whether `name` can follow the prefix: a token (RFC 6265 §4.1.1) without a prefix of its own.
+    /// Whether `name` can follow the prefix: a token (RFC 6265 §4.1.1) that has no such prefix.
     pub(crate) fn is_name(name: &str) -> bool {
         let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         let is_prefixed = name.to_ascii_lowercase().starts_with("__");

@@ -23,7 +23,7 @@ struct Access {
     owner: u32,
     group: u32,
     mode: u32,
-    /// Whether nobody can change the file, or its mode, through this mount.
+    /// Whether the file cannot be changed, or its mode, through this mount.
     read_only_mount: bool,
 }
 
@@ -35,14 +35,14 @@ impl Process {
         Ok(Self { user: geteuid().as_raw(), groups })
     }
 
-    /// Checks the key directory, whose mode should be 700. On a read-only mount, the files decide.
+    /// Checks the key directory: its mode should be 700. On a read-only mount, the files decide.
     pub(crate) fn check_directory(&self, path: &Path) -> Result<(), KeyDirectoryError> {
         let metadata = fs::metadata(path).map_err(unreadable(path))?;
         let access = access(path, &metadata)?;
         if access.read_only_mount { Ok(()) } else { self.check(path, access, 0o700) }
     }
 
-    /// Checks a file in `directory`, whose mode should be 600. Does not open it: opening a named pipe
+    /// Checks a file in `directory`: its mode should be 600. Does not open it: opening a named pipe
     /// would wait for its writer.
     pub(crate) fn check_file(
         &self,

@@ -1,7 +1,7 @@
 //! `aquaware guard`: the verifier as a small HTTP service, which reverse proxies ask before they pass
 //! a request on.
 //!
-//! It has no store, no keys and no configuration file; the arguments say whose tokens it accepts.
+//! It has no store, no keys and no configuration file; the arguments name the issuers that it accepts.
 
 mod check;
 mod headers;

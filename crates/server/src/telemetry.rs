@@ -50,7 +50,7 @@ pub(crate) enum TelemetryError {
 pub(crate) fn install(log: &Log, json: bool) -> Result<LogQueue, TelemetryError> {
     let output = io::stdout();
     let format = LineFormat::of(log.format, json, output.is_terminal());
-    // A file of its own: nothing else may wait for the lock of `Stdout`.
+    // A separate file: nothing else may wait for the lock of `Stdout`.
     let file = output.as_fd().try_clone_to_owned().map(File::from);
     let queue = file.and_then(LogQueue::start).map_err(TelemetryError::Thread)?;
     let subscriber = subscriber(log, format, queue.clone())?;

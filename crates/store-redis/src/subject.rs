@@ -32,7 +32,7 @@ use crate::store::{RedisStore, unexpected};
 
 /// Number of sessions of a subject that are processed concurrently.
 const CONCURRENT_STEPS: usize = 128;
-/// Maximum number of sessions whose entries are read and removed together.
+/// Maximum number of entries that are read and removed together.
 const END_BATCH: usize = 500;
 /// How often `end_all` reads the index again to find sessions inserted in between. The port allows it
 /// to miss sessions of a client that logs in even faster.

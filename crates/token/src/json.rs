@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for UniqueMap {
     }
 }
 
-/// Parses a JSON object whose top-level names are unique. `None` for anything else.
+/// Parses a JSON object with unique top-level names. `None` for anything else.
 pub(crate) fn object(json: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(json).ok().map(|UniqueMap(map)| map)
 }

@@ -154,7 +154,7 @@ impl Verifier {
         }
     }
 
-    /// The issuers whose tokens are accepted, sorted.
+    /// The accepted issuers, sorted.
     #[must_use]
     pub fn issuers(&self) -> Vec<&str> {
         match &self.0 {

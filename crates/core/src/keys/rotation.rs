@@ -33,8 +33,8 @@ pub fn due(
     now: Timestamp,
 ) -> Option<KeyRecord> {
     let active = active(records, token_type, now)?;
-    // A process whose clock was far ahead may have announced a rotation that is years away. It is
-    // void; twice the span allows for replicas whose clocks differ.
+    // A process with a clock far ahead may have announced a rotation that is years away. It is
+    // void; twice the span allows for replicas with different clocks.
     let latest = now.plus(schedule.announced * 2);
     let announced =
         |record: &KeyRecord| record.active_from.is_some_and(|from| from > now && from <= latest);

@@ -26,7 +26,7 @@ pub struct InvalidTargetError;
 
 impl ClientProfile {
     /// The audiences of an access token for `resources`; `None` without resources, which means all
-    /// audiences. Resources are compared exactly. A client without an audience of its own may
+    /// audiences. Resources are compared exactly. A client without an audience may
     /// request the issuer.
     ///
     /// # Errors

@@ -162,7 +162,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Covers the stored hash, so nothing is remembered about a client whose secret was changed.
+    /// Covers the stored hash, so a change of the secret makes the system forget what it remembers about the client.
     pub(super) fn memory_key(
         &self,
         id: &ClientId,

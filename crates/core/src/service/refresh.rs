@@ -298,7 +298,7 @@ impl Sessions {
         Err(StoreError::Unreachable("the session kept changing".into()).into())
     }
 
-    /// Reads the record after a step whose outcome is unknown: it shows whether the step happened.
+    /// Reads the record after a step with an unknown outcome: it shows whether the step happened.
     async fn read_back(
         &self,
         context: &RequestContext,

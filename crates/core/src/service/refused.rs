@@ -1,4 +1,4 @@
-//! Sessions whose tokens were refused lately.
+//! Sessions with recently refused tokens.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

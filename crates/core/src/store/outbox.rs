@@ -20,7 +20,7 @@ pub trait Outbox: Send + Sync + fmt::Debug {
     /// after an unknown outcome is safe.
     async fn append(&self, entry: &OutboxEntry) -> Result<(), StoreError>;
 
-    /// Claims up to `at_most` entries whose `due_at` is `now` or earlier, of each queue at most the
+    /// Claims up to `at_most` entries that are due by `now`, of each queue at most the
     /// first one, and returns them with `due_at` set to `lease_until`, which must be after `now`. No
     /// other claim returns them before that instant.
     async fn claim(

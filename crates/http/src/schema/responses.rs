@@ -1,4 +1,4 @@
-//! Bodies of responses whose types belong to the core.
+//! Bodies of responses with types of the core.
 #![allow(dead_code, reason = "the types are described, not created")]
 
 use serde::Serialize;

@@ -143,7 +143,7 @@ fn findings(facts: &StoreFacts, now: Timestamp) -> Vec<(Severity, String)> {
     found
 }
 
-/// Accounts of earlier releases whose addresses name one mailbox.
+/// Accounts of earlier releases with addresses of one mailbox.
 fn shared_mailboxes(groups: Result<Vec<Vec<String>>, String>) -> Vec<(Severity, String)> {
     let warning = |text| (Severity::Warning, text);
     let shared = |group: &Vec<String>| {

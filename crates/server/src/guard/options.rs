@@ -33,7 +33,7 @@ pub(crate) struct IssuerOptions {
     pub(crate) profile: Profile,
 }
 
-/// Whose tokens are accepted, and how the guard talks to the proxy.
+/// Which issuers are accepted, and how the guard talks to the proxy.
 #[derive(Clone, Debug)]
 pub(crate) struct GuardOptions {
     pub(crate) listen: SocketAddr,

@@ -192,7 +192,7 @@ const ERROR: u8 = b'E';
 const READY: u8 = b'Z';
 /// `BackendKeyData`.
 const PROCESS: u8 = b'K';
-/// The kinds whose bodies are kept.
+/// The kinds of messages that are kept whole.
 const KEPT: [u8; 3] = [ERROR, READY, PROCESS];
 /// How much of a body is kept. The code of an error is near the start, after two short fields.
 const MAX_BODY_BYTES: usize = 64;

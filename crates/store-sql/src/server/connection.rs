@@ -44,7 +44,7 @@ pub(crate) trait SqlConnection: Connection {
     /// What an error of diesel says about the operation.
     fn classify(&self, error: &DieselError) -> StatementError;
 
-    /// Begins a transaction of its own for the next statement, if the connection needs one; returns
+    /// Begins a separate transaction for the next statement, if the connection needs one; returns
     /// whether it did.
     fn begin_statement(&mut self) -> impl Future<Output = Result<bool, StatementError>> + Send {
         async { Ok(false) }

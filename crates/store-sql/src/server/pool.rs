@@ -52,7 +52,7 @@ impl<C: Connection> Pool<C> {
         let connections = deadpool::managed::Pool::builder(ConnectionManager { config })
             .max_size(size)
             .build()
-            // It needs a runtime only for timeouts of its own, and has none.
+            // It needs a runtime only for its timeouts, and has none.
             .map_err(|_| OpenError::InvalidOption("the connection pool cannot be created"))?;
         Ok(Self { runtime, shared: Arc::new(Shared { connections, timeout }) })
     }

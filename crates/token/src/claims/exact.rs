@@ -101,7 +101,7 @@ fn decimal(number: &str) -> Option<(String, i64)> {
     Some((significant.to_owned(), exponent.checked_add(shift)?))
 }
 
-/// A value whose objects have unique names at any depth.
+/// A value with unique names in its objects, at any depth.
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {

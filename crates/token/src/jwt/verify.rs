@@ -252,7 +252,7 @@ fn check_not_before(
     if early { Err(TokenError::NotYetValid) } else { Ok(()) }
 }
 
-/// Finds keys whose ids have the form of this system; any other `kid` is malformed.
+/// Finds keys with ids in the form of this system; any other `kid` is malformed.
 fn by_key_id<'k>(
     keys: &'k (impl Keys + ?Sized),
 ) -> impl FnOnce(&str) -> Result<&'k VerifyingKey, TokenError> {

@@ -23,7 +23,7 @@ pub struct ResourceError(String);
 /// The metadata of a service (RFC 9728). Clones are cheap.
 ///
 /// [`BearerAuth::resource`](crate::BearerAuth::resource) names its URL in challenges. As a layer or
-/// middleware, `BearerAuth` also serves it; elsewhere it is a service of its own:
+/// middleware, `BearerAuth` also serves it; elsewhere it is a separate service:
 /// `Router::route_service(metadata.path(), metadata.clone())` with axum, and
 /// `App::configure(metadata.routes())` with actix-web.
 #[derive(Clone, Debug)]

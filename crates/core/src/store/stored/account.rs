@@ -18,7 +18,7 @@ pub struct StoredAccount {
     pub login: String,
     /// [`Account::email`].
     pub email: String,
-    /// [`Account::password`]. The one value with a type of its own, so that it is never formatted
+    /// [`Account::password`]. The one value with a separate type, so that it is never formatted
     /// and is wiped from memory.
     #[serde(with = "password")]
     pub password: PasswordHash,

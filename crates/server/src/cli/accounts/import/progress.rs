@@ -30,7 +30,7 @@ impl Progress {
         self.bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
     }
 
-    /// `stream`, whose bytes are counted.
+    /// `stream`, and counts its bytes.
     pub(super) fn counted<R: Read>(&self, stream: R) -> Counted<R> {
         Counted { stream, read: Rc::clone(&self.read) }
     }
