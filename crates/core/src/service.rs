@@ -21,6 +21,7 @@ mod context;
 mod error;
 mod introspect;
 mod listing;
+mod opening;
 mod refresh;
 mod refused;
 mod response;

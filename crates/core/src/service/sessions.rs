@@ -13,7 +13,7 @@ use super::settings::SessionSettings;
 use super::signing::AccessGrant;
 use super::{Granted, RequestContext, ServiceError, Snapshot};
 use crate::claims::{AccessClaims, Scope};
-use crate::id::{Generation, SessionId, Subject};
+use crate::id::{SessionId, Subject};
 use crate::jwt::{TokenError, Verified};
 use crate::keys::{KeyRecord, KeyRing, RingError};
 use crate::policy::{ClientProfile, Grant, Target};
@@ -182,36 +182,6 @@ impl Sessions {
         let may_refresh = profile.allows(Grant::RefreshToken);
         let granted = self.grant(context, profile, session, None, may_refresh)?;
         Ok(Granted { displaced, ..granted })
-    }
-
-    /// The record of a session that begins now, under a random id.
-    pub(super) fn first_generation(
-        &self,
-        context: &RequestContext,
-        profile: &ClientProfile,
-        new: NewSession,
-    ) -> Session {
-        let NewSession { subject, scope, claims, device } = new;
-        let now = context.now;
-        Session {
-            id: SessionId::generate(&*self.random),
-            subject,
-            client: profile.id().clone(),
-            scope,
-            claims,
-            device: self.settings.record.apply(device).tidied(),
-            created_at: now,
-            ends_at: profile.session_lifetime().from(now),
-            generation: Generation::FIRST,
-            issued_at: now,
-            expires_at: profile.refresh_lifetime().from(now),
-            last_used_at: now,
-            shown_use: None,
-            mark: None,
-            used_from: None,
-            ended: None,
-            status: None,
-        }
     }
 
     /// Ends the least recently used sessions of the account and client of `new` if there are more than

@@ -206,7 +206,7 @@ mod tests {
             (("token_type", json!("access")), WrongType),
             (("token_type", json!(5)), Invalid),
         ] {
-            assert_eq!(check(&token(&[changes.clone()])), Err(error), "{changes:?}");
+            assert_eq!(check(&token(std::slice::from_ref(&changes))), Err(error), "{changes:?}");
         }
         assert_eq!(check(&token(&[("user_id", json!(7))])).unwrap().user_id.unwrap(), "7");
         assert_eq!(check(&token(&[("user_id", json!([7]))])).unwrap().user_id, None);
