@@ -15,7 +15,7 @@ pub(in crate::cli) struct GuardArguments {
     ///
     /// The URL must equal the `iss` of the tokens. PROFILE says how the issuer writes tokens:
     /// rfc9068 (the default), keycloak, auth0, entra, cognito or supabase, as in
-    /// keycloak=https://sso.example.com/realms/reef.
+    /// `keycloak=https://sso.example.com/realms/reef`.
     #[arg(long, required = true, value_name = "[PROFILE=]URL", value_parser = issuer)]
     issuer: Vec<IssuerOptions>,
 
