@@ -15,8 +15,8 @@ from checks import check, run
 DOCUMENT = f"{server.ISSUER}/openapi.json"
 
 # Whether these requests succeed depends on what the server knows: credentials, tokens, the settings
-# of clients, common passwords, the syntax of multipart bodies. A schema cannot say that, so a request
-# that it allows may be a 400 or 422.
+# of clients, common passwords, tokens of messages, the syntax of forms and multipart bodies. A schema
+# cannot say that, so a request that it allows may be a 400 or 422.
 DEPENDS_ON_STATE = [
     "sign_up",
     "log_in",
@@ -29,6 +29,10 @@ DEPENDS_ON_STATE = [
     "log_out",
     "rename",
     "delete",
+    "request_reset",
+    "reset",
+    "verify",
+    "change",
 ]
 
 CONFIGURATION = "".join(
