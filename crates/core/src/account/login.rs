@@ -88,7 +88,7 @@ impl Login {
 
     /// The forms under which the account of `email` may be stored. The first is the one that earlier
     /// releases stored for exactly this spelling, so that accounts which share a mailbox stay apart.
-    /// An address in ASCII and a user name usually have one form. There is none for an invalid text.
+    /// An address in ASCII and a user name usually have one form. An invalid text has none.
     #[must_use]
     pub fn stored_forms(email: &str) -> Vec<Self> {
         let login = Self::new(email).ok();

@@ -168,8 +168,8 @@ impl Accounts {
         Ok(self.end_others(context, caller, &account.id).await)
     }
 
-    /// Ends the other sessions of the caller, whose password has been replaced: a failure must not
-    /// look as if it had not.
+    /// Ends the other sessions of the caller. The password has been replaced already, so a failure
+    /// must not look as if the change had failed.
     async fn end_others(
         &self,
         context: &RequestContext,
