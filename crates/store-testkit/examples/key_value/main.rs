@@ -4,6 +4,8 @@
 //! Run the checks with `cargo test -p aquaware-store-testkit --example key_value`.
 
 mod engine;
+#[cfg(test)]
+mod overtaken;
 
 use aquaware_core::store::{SessionStore, StoreError};
 use aquaware_store_testkit::{key_value::KeyValueStore, sample};

@@ -3,8 +3,9 @@
 //! The record is under the id, and the key of the login refers to the id. An account exists if both
 //! agree, so an operation that was interrupted leaves at most a key that is ignored. A login whose key
 //! refers to no such account can be taken over. An operation that relies on the key of a login
-//! therefore looks at it again after it has written the record, and takes its step back if the login
-//! was taken over in between.
+//! therefore writes it once more after the record: this fails if the login was taken over in between,
+//! and the operation takes its step back; or it gives the key a new version, and a takeover that was
+//! decided before the record existed fails.
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
@@ -88,6 +89,19 @@ impl<E: Engine> KeyValueStore<E> {
         }
     }
 
+    /// Writes the key of `login` once more. Returns `false` if it does not refer to `id` any more.
+    async fn confirm(&self, login: &Login, id: &Subject) -> Result<bool, StoreError> {
+        let key = login_key(login.as_str());
+        while let Some(reference) = self.engine.get(&key).await?
+            && reference.value == id.as_str()
+        {
+            if self.engine.replace(&key, &reference.version, reference.value).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Removes the key of `login` if it refers to `id`.
     async fn release(&self, login: &Login, id: &Subject) -> Result<(), StoreError> {
         let key = login_key(login.as_str());
@@ -156,7 +170,7 @@ impl<E: Engine> AccountStore for KeyValueStore<E> {
             }
             return Ok(false);
         }
-        if self.refers(login, id).await? {
+        if self.confirm(login, id).await? {
             return Ok(true);
         }
         if let Some(record) = self.engine.get(&key).await? {
@@ -240,7 +254,7 @@ impl<E: Engine> AccountStore for KeyValueStore<E> {
         }
         let changed = self.change(id, holds, |account| new.apply(account)).await?;
         let former = &found.account;
-        if changed && !self.refers(&new.login, id).await? {
+        if changed && !self.confirm(&new.login, id).await? {
             self.restore(id, &new.login, former).await?;
             return Ok(EmailChange::Taken);
         }
