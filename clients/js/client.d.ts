@@ -113,7 +113,8 @@ export class Client extends EventTarget {
 
   /**
    * Like the global `fetch`, with the access token. After a 401 it renews and sends the request once
-   * more. Rejects requests to origins that may not receive the token. Fails with {@link AuthError}
+   * more, unless the challenge has another reason than `invalid_token`: a wrong password is not sent
+   * twice. A 401 whose challenge is missing or cannot be read counts as `invalid_token`. Rejects requests to origins that may not receive the token. Fails with {@link AuthError}
    * if there is no session, or no access token can be had.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;

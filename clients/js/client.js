@@ -1,4 +1,4 @@
-// @aquaware/client keeps a session alive: see client.d.ts, and docs/protocol.md for the rules.
+// @aquaware/client: see client.d.ts, and docs/protocol.md for the rules.
 
 const ENDS = /^(refresh_token_(expired|reused)|session_revoked|invalid_refresh_token)$/;
 const sleep = (span) => new Promise((done) => setTimeout(done, span));
@@ -66,8 +66,7 @@ export class Client extends EventTarget {
       fetch: (...call) => fetch(...call),
       ...options,
     };
-    const here = globalThis.location?.origin;
-    this.#origins = [issuer, here, ...(options.origins ?? [])]
+    this.#origins = [issuer, globalThis.location?.origin, ...(options.origins ?? [])]
       .filter((it) => it && it !== "null")
       .map((it) => new URL(it).origin);
     const look = () => this.#read().catch(() => {});
@@ -130,7 +129,8 @@ export class Client extends EventTarget {
     const again = request.clone();
     const token = await this.token();
     const response = await send(request, token);
-    if (response.status !== 401) return response;
+    const challenge = response.headers.get("www-authenticate") ?? "invalid_token";
+    if (response.status !== 401 || !challenge.includes("invalid_token")) return response;
     const next = await this.refresh(token);
     await response.body?.cancel();
     return send(again, next);
@@ -177,25 +177,23 @@ export class Client extends EventTarget {
 
   // How long to wait before the next attempt; 0 if it would get the same answer.
   #wait({ status, after }, failures) {
-    if (status && status !== 200 && status !== 408 && status !== 429 && status < 500) return 0;
+    if (![0, 200, 408, 429].includes(status) && status < 500) return 0;
     const span = Math.min(this.#options.backoff * 2 ** failures, 60_000);
     return Math.max(Math.min(after * 1000 || 0, 3_600_000), span * (0.5 + Math.random() / 2));
   }
 
   async #post(path, body, key) {
-    const cookie = this.#options.transport === "cookie";
     try {
       const response = await this.#options.fetch(this.#issuer + path, {
         method: "POST",
         headers: { "content-type": "application/json", ...(key && { "idempotency-key": key }) },
         body: JSON.stringify(body),
-        credentials: cookie ? "include" : "omit",
+        credentials: this.#options.transport === "cookie" ? "include" : "omit",
         redirect: "manual",
         signal: AbortSignal.timeout(this.#options.timeout),
       });
-      const { status, headers } = response;
-      const text = await response.text();
-      return { status, after: headers.get("retry-after"), body: object(text) };
+      const after = response.headers.get("retry-after");
+      return { status: response.status, after, body: object(await response.text()) };
     } catch {
       return { status: 0, body: {} };
     }
@@ -214,9 +212,8 @@ export class Client extends EventTarget {
   }
 
   // One write, of the refresh token, the key of its only use, and the access token with its age.
-  #store(tokens, sent) {
-    const { refresh_token, access_token, expires_in: lasts, session_id: session } = tokens;
-    return this.#write({ refresh: refresh_token, key: draw(), access: access_token, lasts, sent, session });
+  #store({ refresh_token: refresh, access_token: access, expires_in: lasts, session_id: session }, sent) {
+    return this.#write({ refresh, key: draw(), access, lasts, sent, session });
   }
 
   async #end(reason) {
@@ -225,7 +222,6 @@ export class Client extends EventTarget {
   }
 
   #tell(reason) {
-    this.#live = false;
     this.dispatchEvent(Object.assign(new Event("logout"), { reason }));
   }
 }

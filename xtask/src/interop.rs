@@ -1,11 +1,12 @@
 //! `cargo xtask interop`: client libraries of other projects use the built program.
 //!
-//! The clients are libraries of Python and Node in pinned versions, driven by the scripts in
-//! `tests/interop`, which decide what is checked. This command installs the libraries, starts a
+//! The clients are libraries of Python and Node in pinned versions and of Go in the distribution's,
+//! driven by the scripts in `tests/interop`, which decide what is checked. This command installs the libraries, starts a
 //! server for each script, and passes its address and secrets as environment variables.
 
 mod accepted;
 mod environment;
+mod go;
 mod language;
 mod node;
 mod python;
@@ -16,9 +17,12 @@ mod tools;
 
 use std::path::Path;
 
+use clap::Args;
+
 use crate::error::TaskError;
 use crate::interop::accepted::Accepted;
 use crate::interop::environment::Environment;
+use crate::interop::go::Go;
 use crate::interop::language::Language;
 use crate::interop::node::Node;
 use crate::interop::python::Python;
@@ -33,11 +37,23 @@ use crate::tool;
 /// on the same features, so that neither command has to build everything again.
 const TARGETS: [&str; 4] = ["--bin", "aquaware", "--test", "servers"];
 
+/// The options of the command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Only the scripts with names that contain this; the table in docs/interop.md is not compared.
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
+    only: String,
+    /// Do not install the distribution's packages.
+    #[arg(long)]
+    no_install: bool,
+}
+
 /// Runs the command. Its last line counts the checks.
 ///
 /// # Errors
 /// Something is missing and cannot be installed, or a check failed.
-pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
+pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
+    let permission = Permission::unless(options.no_install);
     let mut report = Report::default();
     let (mut tally, mut accepted) = (Tally::default(), Accepted::default());
     let program = report.step("build", || program::build(&TARGETS));
@@ -45,10 +61,12 @@ pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
     report.step("proxies", || tool::ensure(&tool::PROXIES, permission));
     let python = tools.and_then(|()| report.step("Python packages", Python::prepare));
     let node = tools.and_then(|()| report.step("Node packages", Node::prepare));
-    for suite in &SUITES {
+    let go = tools.and_then(|()| report.step("Go programs", Go::prepare));
+    for suite in SUITES.iter().filter(|it| it.name.contains(&options.only)) {
         let environment: Option<&dyn Environment> = match suite.language {
             Language::Python => python.as_ref().map(|it| it as &dyn Environment),
             Language::Node => node.as_ref().map(|it| it as &dyn Environment),
+            Language::Go => go.as_ref().map(|it| it as &dyn Environment),
         };
         match (&program, environment) {
             (Some(program), Some(environment)) => {
@@ -61,7 +79,7 @@ pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
             }
         }
     }
-    if tally.is_success() {
+    if tally.is_success() && options.only.is_empty() {
         report.step("docs/interop.md", || accepted.update_page());
     }
     if report.finish().is_ok() && tally.is_success() {

@@ -58,16 +58,12 @@ enum Task {
         #[arg(long)]
         no_install: bool,
     },
-    /// Build the program and use it through client libraries of Python and Node.
+    /// Build the program and use it through client libraries of Python, Node and Go.
     ///
-    /// Their versions are pinned in tests/interop and installed below target/interop. python3,
-    /// node and Chromium are installed if they are missing, as `test` does. The last line counts the checks. No
-    /// check is skipped.
-    Interop {
-        /// Do not install the distribution's packages.
-        #[arg(long)]
-        no_install: bool,
-    },
+    /// Their versions are pinned in tests/interop and installed below target/interop; those of Go
+    /// are the distribution's. python3, node, go and Chromium are installed if they are missing, as
+    /// `test` does. The last line counts the checks. No check is skipped.
+    Interop(interop::Options),
     /// Build the program, and take the client libraries through their tests and a storm.
     ///
     /// The storm is a network that loses answers, a server that is killed, clients that are killed,
@@ -109,7 +105,7 @@ impl Task {
     fn run(self) -> Result<(), TaskError> {
         match self {
             Self::Test { no_install } => test::run(Permission::unless(no_install)),
-            Self::Interop { no_install } => interop::run(Permission::unless(no_install)),
+            Self::Interop(options) => interop::run(&options),
             Self::Chaos(options) => chaos::run(&options),
             Self::Deploy { no_install } => deploy::run(Permission::unless(no_install)),
             Self::Stores(options) => stores::run(&options),

@@ -240,7 +240,7 @@ class Client {
 
   State state() const { return state_; }
 
-  // The service answered 401: the next call of `token` renews.
+  // The service answered 401 with `invalid_token`: the next call of `token` renews.
   void rejected() { access_[0] = 0; }
 
   // Forgets the session, and tells the server once.

@@ -252,6 +252,20 @@ test("fetch adds the token, and repeats a request with its body once after a 401
   assert.equal((await client.fetch(`${server.url}/api`)).status, 401);
 });
 
+test("fetch returns a 401 whose challenge is not about the token", async (t) => {
+  const { server, client } = await loggedIn(t);
+  const challenge = (text) => [401, "", { "www-authenticate": text }];
+  const call = async () => (await client.fetch(`${server.url}/auth/me`, { method: "DELETE", body: '"guess"' })).status;
+  for (const text of ['Bearer realm="aquaware"', 'Basic realm="api"', 'Bearer error="insufficient_scope"']) {
+    server.plan.push(challenge(text));
+    assert.equal(await call(), 401);
+  }
+  assert.equal(server.requests.length, 3);
+  server.plan.push(challenge('Basic, Bearer realm="a", error="invalid_token"'));
+  assert.equal(await call(), 200);
+  assert.equal(server.requests.length, 6);
+});
+
 test("other origins do not receive the token unless they are listed", async (t) => {
   const { server, client, storage } = await loggedIn(t);
   const other = await fakeServer(t);

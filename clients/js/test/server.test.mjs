@@ -52,6 +52,22 @@ test("the built program", async (t) => {
     await assert.rejects(client.token(), { code: "logged_out" });
   });
 
+  await t.test("a wrong password is sent once, although it is answered with 401", async () => {
+    let calls = 0;
+    const counted = (...call) => ((calls += 1), fetch(...call));
+    const { client, user } = await opened({ fetch: counted });
+    const remove = (current_password) =>
+      client.fetch(`${url}/auth/me`, {
+        method: "DELETE",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ current_password }),
+      });
+    calls = 0;
+    const wrong = await remove("eight blue snails");
+    assert.deepEqual([wrong.status, (await wrong.json()).code, calls], [401, "invalid_credentials", 1]);
+    assert.equal((await remove(user.password)).status, 204);
+  });
+
   await t.test("without a retry window, a lost answer and many tabs log out no one", async () => {
     const storage = memoryStorage();
     let lost = 0;

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Request, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -136,8 +136,10 @@ impl Client {
         self.renew(Some(&rejected.0)).await
     }
 
-    /// Sends a request with the access token. After a 401 it renews and sends the request once
-    /// more, unless the body is a stream.
+    /// Sends a request with the access token. If a 401 rejects the token, it renews and sends the
+    /// request once more, unless the body is a stream. A 401 with a challenge other than
+    /// `invalid_token` (RFC 6750 §3.1) is returned: it answers a wrong password, for example, and a
+    /// repetition would be a second guess.
     ///
     /// # Errors
     /// As [`Self::token`]; [`Error::ForbiddenOrigin`] if the origin may not receive the token;
@@ -151,8 +153,7 @@ impl Client {
         let again = request.try_clone();
         authorize(&mut request, &token);
         let response = self.0.http.execute(request).await.map_err(Error::Request)?;
-        let Some(mut again) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED)
-        else {
+        let Some(mut again) = again.filter(|_| rejects_token(&response)) else {
             return Ok(response);
         };
         authorize(&mut again, &self.refresh(&token).await?);
@@ -306,10 +307,19 @@ async fn wait(pace: &Pace, end: Instant) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether a service may have rejected the access token: a response without a challenge does not
+/// say why.
+fn rejects_token(response: &Response) -> bool {
+    let mut challenges = response.headers().get_all(WWW_AUTHENTICATE).iter().peekable();
+    let names_token = |it: &HeaderValue| it.as_bytes().windows(13).any(|it| it == b"invalid_token");
+    response.status() == StatusCode::UNAUTHORIZED
+        && (challenges.peek().is_none() || challenges.any(names_token))
+}
+
 fn authorize(request: &mut Request, token: &AccessToken) {
     let value = Zeroizing::new(format!("Bearer {}", token.as_str()));
     // A token that is not a header value is rejected by the server, as one that was forged.
-    if let Ok(mut value) = reqwest::header::HeaderValue::from_str(&value) {
+    if let Ok(mut value) = HeaderValue::from_str(&value) {
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
     }

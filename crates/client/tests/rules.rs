@@ -371,6 +371,22 @@ async fn a_request_is_sent_again_once_after_a_401_and_only_to_listed_origins() {
 }
 
 #[tokio::test]
+async fn a_401_whose_challenge_is_not_about_the_token_is_returned_at_once() {
+    let (server, url, _, client, _) = logged_in().await;
+    let request = || client.http().delete(format!("{url}/auth/me")).body("guess").build().unwrap();
+    let realm = "www-authenticate: Bearer realm=\"api\"\r\n";
+    let basic = "www-authenticate: Basic realm=\"api\"\r\n";
+    for headers in [realm, basic] {
+        server.plans([Plan::Answer(401, headers, String::new())]);
+        assert_eq!(client.send(request()).await.unwrap().status(), 401);
+    }
+    assert_eq!(server.count(), 3);
+    let both = "www-authenticate: Basic\r\nwww-authenticate: Bearer error=\"invalid_token\"\r\n";
+    server.plans([Plan::Answer(401, both, String::new())]);
+    assert_eq!(client.send(request()).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn redirects_do_not_receive_the_refresh_token() {
     let (server, _, _, client, token) = logged_in().await;
     let (other, elsewhere) = Server::start().await;

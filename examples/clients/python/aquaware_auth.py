@@ -17,12 +17,7 @@ import time
 
 import httpx
 
-ENDS = {
-    "refresh_token_expired",  # not used in time
-    "refresh_token_reused",  # another party has a copy
-    "session_revoked",  # logout, password change, or reuse
-    "invalid_refresh_token",  # not one of this server
-}
+ENDS = ["refresh_token_expired", "refresh_token_reused", "session_revoked", "invalid_refresh_token"]
 
 
 class LoggedOut(Exception):
@@ -34,7 +29,7 @@ class Unavailable(Exception):
 
 
 class Session(httpx.Auth):
-    """A session in a file. Adds the access token, and sends a request again once after a 401."""
+    """A session in a file. Adds the access token, and repeats a request whose token is rejected."""
 
     def __init__(self, issuer, path, client_id="web", origins=(), patience=60, backoff=1, http=None):
         """`http` sends logins and refreshes; it must have a time limit and follow no redirects."""
@@ -68,11 +63,8 @@ class Session(httpx.Auth):
         """Renews, unless the file has an access token other than `rejected`."""
         end = time.monotonic() + self.patience
         with self._lock:
-            while True:
-                pause = self._not_before - time.monotonic()
-                if time.monotonic() + pause > end:
-                    raise Unavailable()
-                time.sleep(max(0, pause))
+            while self._not_before <= end:
+                time.sleep(max(0, self._not_before - time.monotonic()))
                 record = self.load()  # another process may have renewed since the last attempt
                 if not record:
                     raise LoggedOut()
@@ -98,42 +90,42 @@ class Session(httpx.Auth):
                 span = min(self.backoff * 2 ** min(self._failures, 16), 60)
                 self._failures += 1
                 self._not_before = time.monotonic() + max(after, span * random.uniform(0.5, 1))
+        raise Unavailable()
 
     def sync_auth_flow(self, request):
-        if _origin(request.url) not in self.origins:
-            raise ValueError(f"{_origin(request.url)} may not receive the access token")
-        token = self.token()
-        request.headers["Authorization"] = f"Bearer {token}"
-        if (yield request).status_code == 401:
-            request.headers["Authorization"] = f"Bearer {self.refresh(token)}"
+        token = self._authorize(request)
+        if _rejects_token((yield request)):
+            self._authorize(request, token)
             yield request
 
     async def async_auth_flow(self, request):
-        flow = self.sync_auth_flow(request)
-        response = yield await asyncio.to_thread(next, flow)
-        again = await asyncio.to_thread(_next, flow, response)
-        if again is not None:
-            yield again
+        token = await asyncio.to_thread(self._authorize, request)
+        if _rejects_token((yield request)):
+            await asyncio.to_thread(self._authorize, request, token)
+            yield request
+
+    def _authorize(self, request, rejected=None):
+        if _origin(request.url) not in self.origins:
+            raise ValueError(f"{request.url} may not receive the access token")
+        token = self.refresh(rejected) if rejected else self.token()
+        request.headers["Authorization"] = f"Bearer {token}"
+        return token
 
     def _attempt(self, record):
         """Status, body and Retry-After of one attempt; status 0 if the answer is lost."""
-        body = {"refresh_token": record["refresh"]}
         # Its own connection: on a shared one, a broken proxy may repeat an earlier answer.
         headers = {"Idempotency-Key": record["key"], "Connection": "close"}
+        body = {"refresh_token": record["refresh"]}
         try:
             answer = self._http.post(self.issuer + "/auth/refresh", json=body, headers=headers)
+            body = answer.json()
         except (httpx.TransportError, httpx.DecodingError):
             return 0, {}, 0
+        except ValueError:  # a page of a proxy
+            body = {}
         after = answer.headers.get("retry-after", "")
         after = min(int(after), 3600) if after.isdecimal() else 0
-        try:
-            body = answer.json()
-        except ValueError:  # a page of a proxy
-            body = None
-        body = body if isinstance(body, dict) else {}
-        if answer.status_code == 200 and "access_token" not in body:
-            return 0, {}, 0
-        return answer.status_code, body, after
+        return answer.status_code, body if isinstance(body, dict) else {}, after
 
     def _store(self, tokens, sent):
         """One write: the refresh token, the key of its only use, the access token and its age."""
@@ -145,38 +137,40 @@ class Session(httpx.Auth):
         try:
             with open(self.path, encoding="utf-8") as file:
                 record = json.load(file)
-        except (FileNotFoundError, ValueError):
+            return record if record["refresh"] and record["key"] else None
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
-        return record if isinstance(record, dict) and {"refresh", "key"} <= record.keys() else None
 
     def save(self, record):
         """Replaces the file: after a power cut it has the old record or the new one."""
+        if record:
+            new = f"{self.path}.{os.getpid()}-{threading.get_ident()}.new"
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                json.dump(record, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, self.path)
+        elif os.path.exists(self.path):
+            os.remove(self.path)
         directory = os.open(os.path.dirname(self.path) or ".", os.O_RDONLY)
-        try:
-            if record is None:
-                if os.path.exists(self.path):
-                    os.remove(self.path)
-            else:
-                new = f"{self.path}.{os.getpid()}-{threading.get_ident()}.new"
-                with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                    json.dump(record, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(new, self.path)
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        os.fsync(directory)
+        os.close(directory)
 
 
 def _origin(url):
     return (url.scheme, url.host, url.port)
 
 
+def _rejects_token(response):
+    """Without a challenge, the token may be the reason; a wrong password must not be sent twice."""
+    challenge = response.headers.get("www-authenticate", "invalid_token")
+    return response.status_code == 401 and "invalid_token" in challenge
+
+
 def _answers(record, tokens):
     """Whether it answers this request: not an earlier one, nor one of another session."""
-    session = record.get("session")
-    is_ours = session is None or session == tokens.get("session_id")
-    return is_ours and tokens.get("refresh_token") != record["refresh"]
+    is_ours = record.get("session") in (None, tokens.get("session_id"))
+    return "access_token" in tokens and is_ours and tokens.get("refresh_token") != record["refresh"]
 
 
 def _clocks():
@@ -188,10 +182,3 @@ def _is_fresh(record):
     """By the age of the answer: what the clocks show does not matter."""
     ages = [now - sent for now, sent in zip(_clocks(), record.get("sent", []))]
     return bool(ages) and 0 <= max(ages) < record["lasts"] * 0.9
-
-
-def _next(flow, response):
-    try:
-        return flow.send(response)
-    except StopIteration:
-        return None

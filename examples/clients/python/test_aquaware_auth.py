@@ -62,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text[: len(text) // 2 if half else None].encode())
 
-    do_GET = do_POST
+    do_GET = do_DELETE = do_POST
 
     def log_message(self, *_):
         pass
@@ -166,6 +166,28 @@ class Rules(unittest.TestCase):
         bodies = [body for path, _, body in self.server.requests if path == "/api"]
         self.assertEqual(bodies, [b"fish", b"fish"])
         self.assertEqual(self.server.requests[-1][1]["Authorization"], "Bearer a2")
+
+    def test_a_401_whose_challenge_is_not_about_the_token_is_returned(self):
+        async def call():
+            async with httpx.AsyncClient(auth=self.auth) as client:
+                return await client.delete(self.server.url + "/auth/me")
+
+        for challenge in ('Bearer realm="aquaware"', "Basic"):
+            self.server.plan = [(401, "", {"WWW_Authenticate": challenge})] * 2
+            answer = httpx.request("DELETE", self.server.url + "/auth/me", auth=self.auth)
+            self.assertEqual(answer.status_code, 401)
+            self.assertEqual(asyncio.run(call()).status_code, 401)
+        self.assertEqual(len(self.server.requests), 4)
+        self.server.plan = [(401, "", {"WWW_Authenticate": 'Bearer error="invalid_token"'})]
+        answer = httpx.request("DELETE", self.server.url + "/auth/me", auth=self.auth)
+        self.assertEqual(answer.status_code, 200)
+
+    def test_a_file_without_a_session_counts_as_none(self):
+        for text in ["", "{", "7", "[]", "null", '{"refresh":"r"}', '"refresh key"']:
+            with open(self.path, "w", encoding="utf-8") as file:
+                file.write(text)
+            self.assertRaises(LoggedOut, self.auth.token)
+        self.assertEqual(self.server.requests, [])
 
     def test_it_works_in_an_async_client(self):
         async def call():

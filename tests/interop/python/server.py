@@ -47,9 +47,9 @@ def person():
     return user
 
 
-def own_token():
+def own_token(**more):
     """A client credentials token of `shop`, requested without a library."""
-    form = {"grant_type": "client_credentials"}
+    form = {"grant_type": "client_credentials", **more}
     response = requests.post(TOKEN, data=form, auth=("shop", SECRET), timeout=10)
     response.raise_for_status()
     return response.json()["access_token"]

@@ -11,6 +11,7 @@ const SOURCES: &str = "tests/interop";
 pub(super) enum Language {
     Python,
     Node,
+    Go,
 }
 
 impl Language {
@@ -19,6 +20,7 @@ impl Language {
         let name = match self {
             Self::Python => "python",
             Self::Node => "node",
+            Self::Go => "go",
         };
         cargo::root().join(SOURCES).join(name)
     }

@@ -28,8 +28,12 @@ const fn node(name: &'static str, script: &'static str, algorithm: &'static str)
     Suite { name, language: Language::Node, script, algorithm }
 }
 
+const fn go(name: &'static str, script: &'static str, algorithm: &'static str) -> Suite {
+    Suite { name, language: Language::Go, script, algorithm }
+}
+
 /// All scripts. Those that verify tokens do so for every algorithm with public keys.
-pub(super) const SUITES: [Suite; 35] = [
+pub(super) const SUITES: [Suite; 39] = [
     python("PyJWT, EdDSA", "pyjwt_keys.py", "EdDSA"),
     python("PyJWT, ES256", "pyjwt_keys.py", "ES256"),
     python("PyJWT, RS256", "pyjwt_keys.py", "RS256"),
@@ -63,6 +67,10 @@ pub(super) const SUITES: [Suite; 35] = [
     node("Node, Ed25519", "accepted.mjs", "Ed25519"),
     node("Node, ES256", "accepted.mjs", "ES256"),
     node("Node, RS256", "accepted.mjs", "RS256"),
+    go("Go, EdDSA", "accepted.go", "EdDSA"),
+    go("Go, Ed25519", "accepted.go", "Ed25519"),
+    go("Go, ES256", "accepted.go", "ES256"),
+    go("Go, RS256", "accepted.go", "RS256"),
     node("account page", "account_page.mjs", "EdDSA"),
     node("Standard Webhooks", "standard_webhooks.mjs", "EdDSA"),
 ];
@@ -136,11 +144,12 @@ mod tests {
     #[test]
     fn every_script_with_checks_is_run() {
         let known: BTreeSet<_> = SUITES.iter().map(|suite| suite.script.to_owned()).collect();
-        for language in [Language::Python, Language::Node] {
+        for language in [Language::Python, Language::Node, Language::Go] {
             for entry in fs::read_dir(language.sources()).unwrap() {
                 let path = entry.unwrap().path();
                 let text = fs::read_to_string(&path).unwrap();
-                let runs = text.lines().any(|line| ["run()", "await run();"].contains(&line));
+                let runs =
+                    text.lines().any(|line| ["run()", "await run();", "\trun()"].contains(&line));
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 assert_eq!(runs, known.contains(&name), "{name}");
             }

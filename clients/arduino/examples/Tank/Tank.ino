@@ -39,8 +39,8 @@ void setup() {
 void loop() {
   const char* token = auth.token(millis());
   if (token) {
-    // Send the temperature with the header "Authorization: Bearer <token>". After a 401, call
-    // auth.rejected() and try once more.
+    // Send the temperature with the header "Authorization: Bearer <token>". After a 401 with
+    // error="invalid_token", call auth.rejected() and try once more.
   } else if (auth.state() != aquaware::State::Unavailable) {
     // Log in: auth.login(millis(), email, password, "device").
   }
