@@ -95,6 +95,7 @@
 pub mod account;
 pub mod client_secret;
 pub mod keys;
+pub mod limits;
 pub mod message;
 pub mod origin;
 #[cfg(feature = "accounts")]

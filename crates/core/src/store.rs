@@ -7,6 +7,7 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod counters;
 mod error;
 mod facts;
 mod memory;
@@ -17,6 +18,7 @@ mod stored;
 
 #[cfg(feature = "accounts")]
 pub use self::accounts::{AccountStore, Current, EmailChange, NameChange, NewEmail};
+pub use self::counters::Counters;
 pub use self::error::{Cause, StoreError};
 pub use self::facts::{Setting, StoreFacts};
 pub use self::memory::MemoryStore;

@@ -137,8 +137,9 @@ impl Aquaware {
     ///
     /// # Errors
     /// 429 `rate_limited`.
-    pub fn count_login(&self, request: &HttpRequest) -> Result<(), Problem> {
-        self.state.count_login(self.state.client(request).address)
+    pub async fn count_login(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let address = self.state.client(request).address;
+        self.state.count_login(&self.state.context(), address).await
     }
 
     /// Opens a session for a user that the application has authenticated, and returns the token

@@ -11,6 +11,7 @@ use aquaware_core::secret::{Password, PasswordHash};
 #[cfg(feature = "passwords")]
 use aquaware_core::service::SimpleJwt;
 use aquaware_core::service::{Accounts, Clients, Sessions, StatusLists};
+use aquaware_core::store::Counters;
 use aquaware_core::time::{Clock, SystemClock, Timestamp};
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -65,6 +66,7 @@ pub struct Builder {
     cookie_name: String,
     insecure_cookies: bool,
     limits: Limits,
+    shared_counters: Option<Arc<dyn Counters>>,
     metrics: Arc<Metrics>,
     events: Events,
     tracer: Option<Arc<dyn RequestTracer>>,
@@ -85,6 +87,7 @@ impl Builder {
             cookie_name: RefreshCookie::DEFAULT_NAME.to_owned(),
             insecure_cookies: false,
             limits: Limits::default(),
+            shared_counters: None,
             metrics: Arc::default(),
             events: Events::default(),
             tracer: None,
@@ -164,6 +167,15 @@ impl Builder {
         self
     }
 
+    /// Counts logins, sign-ups, messages and failures together with other replicas, which have counters
+    /// of the same store. While it is away, requests are counted in this process, and logins and
+    /// confirmations by password fail with 503, because nothing tells whether the account is locked.
+    #[must_use]
+    pub fn shared_counters(mut self, counters: Arc<dyn Counters>) -> Self {
+        self.shared_counters = Some(counters);
+        self
+    }
+
     /// Counts into these metrics, which may already observe the stores.
     #[must_use]
     pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
@@ -204,7 +216,7 @@ impl Builder {
 
     /// Checks the settings.
     pub(crate) fn into_state(self) -> Result<State, BuildError> {
-        let Self { sessions, clock, limits, .. } = self;
+        let Self { sessions, clock, limits, shared_counters: shared, .. } = self;
         if let Some(invalid) = self.allow_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(BuildError::Origin(invalid.clone()));
         }
@@ -228,10 +240,10 @@ impl Builder {
         let accounts = self.accounts.map(|service| AccountState {
             service,
             signup_open: self.signup_open,
-            failed_logins: Failures::of_logins(limits.failed_logins_per_account),
+            failed_logins: Failures::of_logins(limits.failed_logins_per_account, shared.clone()),
         });
         Ok(State {
-            failed_clients: Failures::of_clients(limits.failed_clients_per_address),
+            failed_clients: Failures::of_clients(limits.failed_clients_per_address, shared.clone()),
             changes: UnfinishedChanges::default(),
             clients: Clients::new(hasher, Arc::new(SystemRandom)),
             status_lists: StatusLists::new(Arc::clone(&sessions)),
@@ -243,7 +255,7 @@ impl Builder {
             cookie,
             origins,
             proxies: TrustedProxies::new(proxies),
-            limiter: Limiter::new(&limits),
+            limiter: Limiter::new(&limits, shared.as_ref()),
             metrics: self.metrics,
             events: self.events,
             tracer: self.tracer,

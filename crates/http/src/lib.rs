@@ -48,6 +48,8 @@ mod schema;
 mod scrape;
 mod state;
 mod status_lists;
+#[cfg(test)]
+mod testing;
 mod token_response;
 mod unfinished;
 

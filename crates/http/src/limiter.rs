@@ -3,26 +3,29 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aquaware_core::account::Login;
 use aquaware_core::claims::RefreshClaims;
 use aquaware_core::id::{Generation, SessionId};
+use aquaware_core::limits::LimitName;
 use aquaware_core::policy::Rotation;
+use aquaware_core::service::RequestContext;
+use aquaware_core::store::Counters;
+use aquaware_core::time::Timestamp;
 
-use crate::failures::Key;
 use crate::limits::Limits;
 use crate::problem::Problem;
-use crate::request_limit::{RequestLimit, address_key};
+use crate::request_limit::RequestLimit;
 
 /// The request limits, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    log_in: RequestLimit<IpAddr>,
-    sign_up: RequestLimit<IpAddr>,
-    refresh: RequestLimit<SessionId>,
-    messages: RequestLimit<Key>,
-    message_requests: RequestLimit<IpAddr>,
+    log_in: RequestLimit,
+    sign_up: RequestLimit,
+    refresh: RequestLimit,
+    messages: RequestLimit,
+    message_requests: RequestLimit,
     /// The last counted generation; `None` for a session whose tokens were refused.
     counted: Mutex<HashMap<SessionId, Option<Generation>>>,
 }
@@ -31,14 +34,16 @@ pub(crate) struct Limiter {
 const MAX_COUNTED: usize = 100_000;
 
 impl Limiter {
-    /// Applies `limits`.
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// Applies `limits`. Replicas count in `shared` together, except refreshes, which must not cost
+    /// another round trip.
+    pub(crate) fn new(limits: &Limits, shared: Option<&Arc<dyn Counters>>) -> Self {
+        let limit = |name, rate| RequestLimit::new(name, rate, shared.cloned());
         Self {
-            log_in: RequestLimit::new(limits.login_per_address),
-            sign_up: RequestLimit::new(limits.signup_per_address),
-            refresh: RequestLimit::new(limits.refresh_per_session),
-            messages: RequestLimit::new(limits.messages_per_account),
-            message_requests: RequestLimit::new(limits.login_per_address),
+            log_in: limit(LimitName::LogIn, limits.login_per_address),
+            sign_up: limit(LimitName::SignUp, limits.signup_per_address),
+            refresh: RequestLimit::new(LimitName::Refresh, limits.refresh_per_session, None),
+            messages: limit(LimitName::Message, limits.messages_per_account),
+            message_requests: limit(LimitName::MessageRequest, limits.login_per_address),
             counted: Mutex::default(),
         }
     }
@@ -47,27 +52,35 @@ impl Limiter {
     ///
     /// # Errors
     /// The 429.
-    pub(crate) fn log_in(&self, address: IpAddr) -> Result<(), Problem> {
-        self.log_in.check(address_key(address))
+    pub(crate) async fn log_in(
+        &self,
+        context: &RequestContext,
+        address: IpAddr,
+    ) -> Result<(), Problem> {
+        self.log_in.check_address(context, address).await
     }
 
     /// Counts a sign-up from `address`.
     ///
     /// # Errors
     /// The 429.
-    pub(crate) fn sign_up(&self, address: IpAddr) -> Result<(), Problem> {
-        self.sign_up.check(address_key(address))
+    pub(crate) async fn sign_up(
+        &self,
+        context: &RequestContext,
+        address: IpAddr,
+    ) -> Result<(), Problem> {
+        self.sign_up.check_address(context, address).await
     }
 
     /// Counts a message to `mailbox`, or one that its owner requests. Returns whether it may be sent.
-    pub(crate) fn message(&self, mailbox: &Login) -> bool {
-        self.messages.check(mailbox.into()).is_ok()
+    pub(crate) async fn message(&self, context: &RequestContext, mailbox: &Login) -> bool {
+        self.messages.check_text(context, mailbox.as_str()).await.is_ok()
     }
 
     /// Counts a request for a message by a caller who is not authenticated. Returns whether it may be
     /// sent.
-    pub(crate) fn message_request(&self, address: IpAddr) -> bool {
-        self.message_requests.check(address_key(address)).is_ok()
+    pub(crate) async fn message_request(&self, context: &RequestContext, address: IpAddr) -> bool {
+        self.message_requests.check_address(context, address).await.is_ok()
     }
 
     /// Counts a refresh. If tokens rotate, each generation counts once: concurrent tabs of a browser
@@ -79,11 +92,12 @@ impl Limiter {
         &self,
         claims: &RefreshClaims,
         rotation: Rotation,
+        now: Timestamp,
     ) -> Result<(), Problem> {
         if rotation == Rotation::Always && self.is_counted(claims) {
             return Ok(());
         }
-        self.refresh.check(claims.sid)?;
+        self.refresh.check_locally(*claims.sid.as_bytes(), now)?;
         self.remember(claims);
         Ok(())
     }

@@ -3,24 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// A number of requests within a period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many requests.
-    pub count: NonZeroU32,
-    /// The period. A rate over a period of zero limits nothing.
-    pub per: Duration,
-}
+pub use aquaware_core::limits::Rate;
 
-impl Rate {
-    /// `count` requests per `period`.
-    #[must_use]
-    pub const fn new(count: NonZeroU32, period: Duration) -> Self {
-        Self { count, per: period }
-    }
-}
-
-/// Request limits, each counted in this process. `None` means unlimited.
+/// Request limits. `None` means unlimited. Each is counted in this process, or, with
+/// [`Builder::shared_counters`](crate::Builder::shared_counters), by all replicas together; only
+/// refreshes are always counted in this process.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {

@@ -81,26 +81,27 @@ async fn attempt(
     context: &RequestContext,
     request: LogIn<'_>,
 ) -> Result<Granted, LoginRejection> {
-    let now = context.now;
     let accounts = state.accounts()?;
     // A malformed login belongs to no account, so there is nothing to lock.
     let login = Login::of_input(&request.email);
     if let Some(login) = &login {
-        accounts.failed_logins.check(login, now)?;
+        accounts.failed_logins.check(context, login).await?;
     }
     let outcome = accounts.service.log_in(context, request).await;
     if let (Some(login), Err(LoginError::InvalidCredentials)) = (&login, &outcome) {
-        accounts.count_failure(&state.events, login, now).await?;
+        accounts.count_failure(context, &state.events, login).await?;
     }
     if let Err(LoginError::EmailNotVerified(account)) = &outcome {
         // The password was right. Concurrent guesses may have locked the account, as below.
         if let Some(login) = &login {
-            accounts.failed_logins.succeeded(login, now)?;
+            accounts.failed_logins.succeeded(context, login).await?;
         }
         state.send_verification(context, account).await;
     }
     let granted = outcome.map_err(LoginRejection::Login)?;
-    if let Some(Err(locked)) = login.map(|login| accounts.failed_logins.succeeded(&login, now)) {
+    if let Some(login) = &login
+        && let Err(locked) = accounts.failed_logins.succeeded(context, login).await
+    {
         // Concurrent guesses have locked the account: the correct one must look the same.
         let ended = state.sessions.end(context, &granted.session.id, EndReason::Revoked).await;
         ended.map_err(Problem::from)?;

@@ -2,6 +2,7 @@
 //! change of a session or an account leads through a store, so none can be forgotten here.
 
 mod accounts;
+mod counters;
 mod outbox;
 mod sessions;
 
@@ -10,7 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aquaware_core::store::{AccountStore, Outbox, SessionStore, StoreError};
+use aquaware_core::store::{AccountStore, Counters, Outbox, SessionStore, StoreError};
 
 use crate::events::Events;
 use crate::metrics::Metrics;
@@ -43,6 +44,13 @@ impl Metrics {
         events: Events,
     ) -> Arc<dyn AccountStore> {
         Arc::new(Observed { store, metrics: Arc::clone(self), events, name: "accounts" })
+    }
+
+    /// Measures the operations of counters that replicas share.
+    #[must_use]
+    pub fn observe_counters(self: &Arc<Self>, store: Arc<dyn Counters>) -> Arc<dyn Counters> {
+        let (metrics, events) = (Arc::clone(self), Events::default());
+        Arc::new(Observed { store, metrics, events, name: "limits" })
     }
 
     /// Measures the operations of an outbox.

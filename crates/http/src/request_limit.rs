@@ -1,154 +1,129 @@
 //! A limit on requests per period and key, such as an address or a session.
 //!
-//! Requests are counted by `governor` in this process: a limit slows floods down and decides
-//! nothing about tokens. Memory is bounded: once there are too many keys, new ones share a fixed
-//! number of slots.
+//! Requests are counted in this process and, if replicas share their counts, then in the shared store.
+//! A flood is rejected here, so it costs the store nothing, and the number of keys in the store is
+//! bounded by the number here. While the store is away, this process alone counts: a limit slows
+//! floods down and decides nothing about tokens.
 
-use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
+use aquaware_core::error_chain;
+use aquaware_core::limits::{CounterKey, LimitName, LocalCounters, Rate};
+use aquaware_core::service::RequestContext;
+use aquaware_core::store::Counters;
+use aquaware_core::time::Timestamp;
 
 use crate::error_code::ErrorCode;
-use crate::limits::Rate;
 use crate::problem::Problem;
 
 /// The key of an address. Addresses of one IPv6 /64 network share a key, because they usually
 /// belong to one customer.
-pub(crate) fn address_key(address: IpAddr) -> IpAddr {
+pub(crate) fn address_key(limit: LimitName, address: IpAddr) -> CounterKey {
     const HOST_BITS: u128 = (1 << 64) - 1;
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !HOST_BITS)),
-    }
+    let bits = match address.to_canonical() {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !HOST_BITS),
+    };
+    CounterKey::of_text(limit, &bits.to_string())
 }
-
-/// What is counted: a single key, or one of the slots that keys share.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Slot<K> {
-    Own(K),
-    Shared(u64),
-}
-
-type Limiter<K, C> =
-    RateLimiter<Slot<K>, DashMapStateStore<Slot<K>>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// A limit on requests per key, shared by all workers.
 #[derive(Debug)]
-pub(crate) struct RequestLimit<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
-    inner: Option<Inner<K, C>>,
+pub(crate) struct RequestLimit {
+    name: LimitName,
+    rate: Option<Rate>,
+    local: LocalCounters,
+    shared: Option<Arc<dyn Counters>>,
 }
 
-#[derive(Debug)]
-struct Inner<K: Hash + Eq + Clone, C: Clock> {
-    limiter: Limiter<K, C>,
-    clock: C,
-    hasher: RandomState,
-    max_keys: usize,
-    full: AtomicBool,
-    calls: AtomicUsize,
-    sweep_at: AtomicUsize,
-}
-
-impl<K: Hash + Eq + Clone> RequestLimit<K> {
+impl RequestLimit {
     /// A limit of `rate`; `None` is unlimited. A burst of up to `rate.count` requests is allowed.
-    pub(crate) fn new(rate: Option<Rate>) -> Self {
-        Self::with_clock(rate, DefaultClock::default(), MAX_KEYS)
-    }
-}
-
-impl<K: Hash + Eq + Clone, C: Clock + Clone> RequestLimit<K, C> {
-    fn with_clock(rate: Option<Rate>, clock: C, max_keys: usize) -> Self {
-        // A rate above one per nanosecond has no interval and limits nothing.
-        let quota = rate.and_then(|rate| {
-            let interval = rate.per.checked_div(rate.count.get())?;
-            Some(Quota::with_period(interval)?.allow_burst(rate.count))
-        });
-        let inner = quota.map(|quota| Inner {
-            limiter: RateLimiter::dashmap_with_clock(quota, clock.clone()),
-            clock,
-            hasher: RandomState::new(),
-            max_keys,
-            full: AtomicBool::new(false),
-            calls: AtomicUsize::new(0),
-            sweep_at: AtomicUsize::new(MIN_SWEEP_INTERVAL.min(max_keys)),
-        });
-        Self { inner }
+    pub(crate) fn new(
+        name: LimitName,
+        rate: Option<Rate>,
+        shared: Option<Arc<dyn Counters>>,
+    ) -> Self {
+        Self { name, rate, local: LocalCounters::default(), shared }
     }
 
-    /// Counts a request by `key`.
+    /// Counts a request from `address`.
     ///
     /// # Errors
     /// [`ErrorCode::RateLimited`] with the time until the next request is allowed.
-    pub(crate) fn check(&self, key: K) -> Result<(), Problem> {
-        let Some(inner) = &self.inner else { return Ok(()) };
-        inner.sweep_if_due();
-        inner.limiter.check_key(&inner.slot(key)).map_err(|until| {
-            Problem::from(ErrorCode::RateLimited)
-                .retry_after(until.wait_time_from(inner.clock.now()))
-        })
+    pub(crate) async fn check_address(
+        &self,
+        context: &RequestContext,
+        address: IpAddr,
+    ) -> Result<(), Problem> {
+        self.check(context, address_key(self.name, address)).await
+    }
+
+    /// Counts a request about `text`.
+    ///
+    /// # Errors
+    /// As [`Self::check_address`].
+    pub(crate) async fn check_text(
+        &self,
+        context: &RequestContext,
+        text: &str,
+    ) -> Result<(), Problem> {
+        self.check(context, CounterKey::of_text(self.name, text)).await
+    }
+
+    async fn check(&self, context: &RequestContext, key: CounterKey) -> Result<(), Problem> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let key = self.local.spend(&key, rate, context.now).map_err(limited)?;
+        let Some(shared) = &self.shared else { return Ok(()) };
+        match context.wait_for_store(shared.request(&key, rate, context.now)).await {
+            Ok(wait) => wait.map_or(Ok(()), |wait| Err(limited(wait))),
+            Err(error) => {
+                let cause = error_chain(&error);
+                tracing::debug!(cause, "counted a request in this process only");
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts a request in this process only.
+    ///
+    /// # Errors
+    /// As [`Self::check_address`].
+    pub(crate) fn check_locally(&self, of: [u8; 16], now: Timestamp) -> Result<(), Problem> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let key = CounterKey::new(self.name, of);
+        self.local.spend(&key, rate, now).map(drop).map_err(limited)
     }
 }
 
-/// The number of keys that are counted separately.
-const MAX_KEYS: usize = 100_000;
-/// The number of slots that further keys share.
-const SHARED_SLOTS: u64 = 1024;
-/// A sweep costs time proportional to the number of keys, so it happens once in as many calls, and
-/// at most once in this many.
-const MIN_SWEEP_INTERVAL: usize = 1024;
-
-impl<K: Hash + Eq + Clone, C: Clock> Inner<K, C> {
-    fn slot(&self, key: K) -> Slot<K> {
-        if self.full.load(Ordering::Relaxed) {
-            Slot::Shared(self.hasher.hash_one(key) % SHARED_SLOTS)
-        } else {
-            Slot::Own(key)
-        }
-    }
-
-    /// Drops keys with a full budget, once in a while. At most `max_keys` keys are added between two
-    /// sweeps, so there are never more than twice as many plus the shared slots.
-    fn sweep_if_due(&self) {
-        let calls = self.calls.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if calls < self.sweep_at.load(Ordering::Relaxed) {
-            return;
-        }
-        self.calls.store(0, Ordering::Relaxed);
-        self.limiter.retain_recent();
-        self.limiter.shrink_to_fit();
-        let kept = self.limiter.len();
-        self.full.store(kept >= self.max_keys, Ordering::Relaxed);
-        self.sweep_at.store(kept.max(MIN_SWEEP_INTERVAL).min(self.max_keys), Ordering::Relaxed);
-    }
+fn limited(wait: Duration) -> Problem {
+    Problem::from(ErrorCode::RateLimited).retry_after(wait)
 }
 
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
-    use std::time::Duration;
 
     use actix_web::http::header;
-    use governor::clock::FakeRelativeClock;
+    use aquaware_core::store::MemoryStore;
+    use aquaware_core::testing::fixture;
 
     use super::*;
+    use crate::testing::Unreachable;
 
-    fn limit(
-        count: u32,
-        span: u64,
-    ) -> (RequestLimit<IpAddr, FakeRelativeClock>, FakeRelativeClock) {
-        let clock = FakeRelativeClock::default();
-        let rate = NonZeroU32::new(count);
-        let rate = rate.map(|count| Rate { count, per: Duration::from_secs(span) });
-        (RequestLimit::with_clock(rate, clock.clone(), 2000), clock)
+    fn limit(count: u32, seconds: u64, shared: Option<Arc<dyn Counters>>) -> RequestLimit {
+        let rate = Rate::new(NonZeroU32::new(count).unwrap(), Duration::from_secs(seconds));
+        RequestLimit::new(LimitName::LogIn, Some(rate), shared)
+    }
+
+    fn after(millis: u64) -> RequestContext {
+        let sessions = fixture::sessions(Arc::new(MemoryStore::new()), fixture::policy());
+        sessions.context(fixture::NOW.plus(Duration::from_millis(millis)))
     }
 
     fn address(text: &str) -> IpAddr {
-        address_key(text.parse().unwrap())
+        text.parse().unwrap()
     }
 
     fn wait(problem: &Problem) -> String {
@@ -156,58 +131,59 @@ mod tests {
         response.headers().get(header::RETRY_AFTER).unwrap().to_str().unwrap().to_owned()
     }
 
-    #[test]
-    fn above_the_rate_the_wait_is_rounded_up() {
-        let (limit, clock) = limit(30, 60);
+    #[actix_web::test]
+    async fn above_the_rate_the_wait_is_rounded_up() {
+        let (limit, ann) = (limit(30, 60, None), address("192.0.2.1"));
         for _ in 0..30 {
-            assert!(limit.check(address("192.0.2.1")).is_ok());
+            assert!(limit.check_address(&after(0), ann).await.is_ok());
         }
-        clock.advance(Duration::from_millis(500));
-        let problem = limit.check(address("192.0.2.1")).unwrap_err();
+        let problem = limit.check_address(&after(500), ann).await.unwrap_err();
         assert_eq!((problem.code(), wait(&problem).as_str()), (ErrorCode::RateLimited, "2"));
-        clock.advance(Duration::from_millis(1499));
-        assert_eq!(wait(&limit.check(address("192.0.2.1")).unwrap_err()), "1");
-        clock.advance(Duration::from_millis(1));
-        assert!(limit.check(address("192.0.2.1")).is_ok());
-        assert!(limit.check(address("192.0.2.1")).is_err());
+        assert_eq!(wait(&limit.check_address(&after(1999), ann).await.unwrap_err()), "1");
+        assert!(limit.check_address(&after(2000), ann).await.is_ok());
+        assert!(limit.check_address(&after(2000), ann).await.is_err());
     }
 
-    #[test]
-    fn keys_are_limited_separately() {
-        let (limit, _) = limit(1, 60);
-        assert!(limit.check(address("192.0.2.1")).is_ok());
-        assert!(limit.check(address("192.0.2.2")).is_ok());
-        assert!(limit.check(address("192.0.2.1")).is_err());
-    }
-
-    #[test]
-    fn an_ipv6_64_network_is_one_caller() {
-        let (limit, _) = limit(1, 60);
-        assert!(limit.check(address("2001:db8:1:2::1")).is_ok());
-        assert!(limit.check(address("2001:db8:1:2:ffff:ffff:ffff:ffff")).is_err());
-        assert!(limit.check(address("2001:db8:1:3::1")).is_ok());
-        assert!(limit.check(address("::ffff:192.0.2.1")).is_ok());
-        assert!(limit.check(address("192.0.2.1")).is_err());
-    }
-
-    #[test]
-    fn without_a_rate_nothing_is_limited() {
-        let limit = RequestLimit::new(None);
-        assert!((0..10_000).all(|_| limit.check(0).is_ok()));
-    }
-
-    #[test]
-    fn memory_is_bounded_for_any_number_of_keys() {
-        let (limit, clock) = limit(1, 3600);
-        for n in 0..20_000_u128 {
-            let _ = limit.check(address_key(IpAddr::V6(Ipv6Addr::from_bits(n << 64))));
-            assert!(limit.inner.as_ref().unwrap().limiter.len() <= 2 * 2000 + 1024);
+    #[actix_web::test]
+    async fn an_ipv6_64_network_is_one_caller() {
+        let (limit, now) = (limit(1, 60, None), after(0));
+        for (text, allowed) in [
+            ("2001:db8:1:2::1", true),
+            ("2001:db8:1:2:ffff:ffff:ffff:ffff", false),
+            ("2001:db8:1:3::1", true),
+            ("::ffff:192.0.2.1", true),
+            ("192.0.2.1", false),
+            ("192.0.2.2", true),
+        ] {
+            assert_eq!(limit.check_address(&now, address(text)).await.is_ok(), allowed, "{text}");
         }
-        clock.advance(Duration::from_secs(7200));
-        for _ in 0..4000 {
-            let _ = limit.check(address("192.0.2.1"));
+    }
+
+    #[actix_web::test]
+    async fn without_a_rate_nothing_is_limited() {
+        let limit = RequestLimit::new(LimitName::Refresh, None, None);
+        assert!((0..10_000).all(|_| limit.check_locally([0; 16], fixture::NOW).is_ok()));
+    }
+
+    #[actix_web::test]
+    async fn replicas_share_one_budget() {
+        let shared: Arc<dyn Counters> = Arc::new(LocalCounters::default());
+        let (one, other) = (limit(3, 60, Some(shared.clone())), limit(3, 60, Some(shared)));
+        let (now, ann) = (after(0), address("192.0.2.1"));
+        for replica in [&one, &other, &one] {
+            assert!(replica.check_address(&now, ann).await.is_ok());
         }
-        assert!(limit.inner.as_ref().unwrap().limiter.len() <= 2);
-        assert!(!limit.inner.as_ref().unwrap().full.load(Ordering::Relaxed));
+        assert!(one.check_address(&now, ann).await.is_err());
+        assert!(other.check_address(&now, ann).await.is_err());
+        assert!(other.check_address(&now, address("192.0.2.2")).await.is_ok());
+    }
+
+    #[actix_web::test]
+    async fn while_the_shared_store_is_away_each_process_counts_for_itself() {
+        let (limit, now) = (limit(2, 60, Some(Arc::new(Unreachable))), after(0));
+        let ann = address("192.0.2.1");
+        assert!(limit.check_address(&now, ann).await.is_ok());
+        assert!(limit.check_address(&now, ann).await.is_ok());
+        assert!(limit.check_address(&now, ann).await.is_err());
     }
 }

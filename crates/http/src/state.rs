@@ -67,11 +67,11 @@ impl AccountState {
     /// The 429, to be returned instead, if the account is locked already.
     pub(crate) async fn count_failure(
         &self,
+        context: &RequestContext,
         events: &Events,
         login: &Login,
-        now: Timestamp,
     ) -> Result<(), Problem> {
-        if self.failed_logins.count(login, now)? {
+        if self.failed_logins.count(context, login).await? {
             let account = self.service.with_login(login).await.ok().flatten();
             let locked = Event::account_locked(account.as_ref().map(|account| &account.id));
             events.emit(locked).await;
@@ -109,7 +109,8 @@ impl State {
     /// logged: the user can request another message.
     pub(crate) async fn send_verification(&self, context: &RequestContext, account: &Account) {
         let Some(accounts) = &self.accounts else { return };
-        if account.email_verified_at.is_some() || !self.limiter.message(&account.login) {
+        let is_verified = account.email_verified_at.is_some();
+        if is_verified || !self.limiter.message(context, &account.login).await {
             return;
         }
         if let Err(error) = accounts.service.request_verification(context, account).await {
@@ -130,8 +131,12 @@ impl State {
     ///
     /// # Errors
     /// The 429.
-    pub(crate) fn count_login(&self, address: IpAddr) -> Result<(), Problem> {
-        let counted = self.limiter.log_in(address);
+    pub(crate) async fn count_login(
+        &self,
+        context: &RequestContext,
+        address: IpAddr,
+    ) -> Result<(), Problem> {
+        let counted = self.limiter.log_in(context, address).await;
         if counted.is_err() {
             self.metrics.login(LoginOutcome::RateLimited);
         }
@@ -142,9 +147,13 @@ impl State {
     ///
     /// # Errors
     /// The 429; the token remains valid.
-    pub(crate) fn count_refresh(&self, token: &CheckedRefresh<'_>) -> Result<(), Problem> {
+    pub(crate) fn count_refresh(
+        &self,
+        token: &CheckedRefresh<'_>,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         let rotation = token.profile().map_or(Rotation::Always, |profile| profile.rotation());
-        self.limiter.refresh(token.claims(), rotation)
+        self.limiter.refresh(token.claims(), rotation, now)
     }
 
     /// Renews a session, and records the verdict.
@@ -234,10 +243,10 @@ impl State {
             return Ok(profile);
         }
         let address = self.client(request).address;
-        self.failed_clients.count(address, context.now)?;
+        self.failed_clients.count(context, address).await?;
         let outcome = self.clients.authenticate(context, credentials).await;
         if !matches!(outcome, Err(ClientError::Invalid)) {
-            self.failed_clients.take_back(address);
+            self.failed_clients.take_back(context, address).await;
         }
         Ok(outcome?)
     }

@@ -37,7 +37,7 @@ async fn log_in(
     client: web::Path<String>,
     aquaware: Aquaware,
 ) -> Result<HttpResponse, Problem> {
-    aquaware.count_login(&request)?;
+    aquaware.count_login(&request).await?;
     let client = ClientId::new(client.into_inner()).unwrap();
     let mut session = fixture::login_of(7);
     session.scope = Scope::parse(request.query_string()).unwrap();

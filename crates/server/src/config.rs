@@ -56,7 +56,7 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// The effective configuration as TOML, with secrets masked and the sources of non-default values.
     pub(crate) fn toml(&self) -> String {
-        show::toml(&self.raw)
+        show::toml(&self.raw, self.config.store.shares_limits())
     }
 
     /// This configuration with the settings of `new` that can change while a server runs: those of
@@ -79,7 +79,7 @@ impl Loaded {
     }
 
     pub(crate) fn json(&self) -> Json {
-        show::json(&self.raw)
+        show::json(&self.raw, self.config.store.shares_limits())
     }
 }
 

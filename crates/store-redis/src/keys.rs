@@ -12,10 +12,12 @@
 //! | `{outbox}:o` | their order: a sorted set in byte order, see [`crate::outbox`] |
 //! | `{outbox}:d` | their queues: a sorted set by the instant when the first entry is due |
 //! | `{outbox}:f` | the failed attempts of entries, by id: a hash |
+//! | `c:LIMIT:HASH` | a counter of a limit: a string that expires with its period, see [`crate::counters`] |
 //! | `a` | all logins: a sorted set in byte order, because all scores are 0 |
 
 use aquaware_core::account::Login;
 use aquaware_core::id::{SessionId, Subject};
+use aquaware_core::limits::CounterKey;
 use aquaware_core::status::StatusIndex;
 
 /// The keys of one store, which share a prefix.
@@ -63,6 +65,10 @@ impl Keys {
     /// the part in braces alone decides that.
     pub(crate) fn outbox(&self) -> [String; 4] {
         ["e", "o", "d", "f"].map(|part| format!("{}{{outbox}}:{part}", self.0))
+    }
+
+    pub(crate) fn counter(&self, key: &CounterKey) -> String {
+        format!("{}c:{key}", self.0)
     }
 
     /// A key that exists only while a script runs.

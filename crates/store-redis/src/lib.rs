@@ -1,5 +1,5 @@
-//! Sessions and accounts in Redis ≥ 6.2 or Valkey: both ports of `aquaware-core`, on one server,
-//! behind Sentinel, or in a Cluster.
+//! Sessions, accounts, the outbox and the counters of limits in Redis ≥ 6.2 or Valkey: the ports of
+//! `aquaware-core`, on one server, behind Sentinel, or in a Cluster.
 //!
 //! A session is one key, and every step on it is one script on that key, so it is atomic and
 //! single-slot on every topology. Data that spans keys (the sessions of a subject, status indices,
@@ -26,6 +26,7 @@ mod accounts;
 mod checks;
 mod connection;
 mod connector;
+mod counters;
 mod error;
 mod keys;
 mod logins;

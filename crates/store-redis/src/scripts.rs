@@ -71,6 +71,10 @@ scripts! {
     OUTBOX_CLAIM = "outbox_claim";
     OUTBOX_RETRY = "outbox_retry";
     OUTBOX_REMOVE = "outbox_remove";
+    COUNTER_REQUEST = "counter_request";
+    COUNTER_FAIL = "counter_fail";
+    COUNTER_TAKE_BACK = "counter_take_back";
+    COUNTER_CLEAR = "counter_clear";
     WRITE_CHECK = "write_check";
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn run<P: ?Sized>(
 }
 
 /// Several workers, so that concurrent tasks run in parallel and a generated sequence may block one.
-fn runtime() -> Result<Runtime, CheckError> {
+pub(crate) fn runtime() -> Result<Runtime, CheckError> {
     let built = Builder::new_multi_thread().worker_threads(4).enable_all().build();
     built.map_err(|error| CheckError::new(format!("failed to start an async runtime: {error}")))
 }

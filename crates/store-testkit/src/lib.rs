@@ -6,7 +6,8 @@
 //! [`AccountStore`](aquaware_core::store::AccountStore), writes a [`Harness`], and tests the adapter
 //! with one line: [`conformance!`], [`session_conformance!`] or [`account_conformance!`]. A store
 //! that keeps the outbox too, [`Outbox`](aquaware_core::store::Outbox), is tested with
-//! [`outbox_conformance!`]. Every check becomes a test, named after a property. `docs/storage-adapters.md` in the repository
+//! [`outbox_conformance!`], and one that keeps the counts of limits,
+//! [`Counters`](aquaware_core::store::Counters), with [`counter_conformance!`]. Every check becomes a test, named after a property. `docs/storage-adapters.md` in the repository
 //! describes the contract.
 //!
 //! - Checks do not depend on the clock or on each other, and never sleep. Generated sequences are
@@ -57,6 +58,7 @@ mod accounts;
 mod check;
 mod compare;
 mod concurrent;
+mod counters;
 mod error;
 mod faulty;
 mod fixture;
@@ -71,6 +73,7 @@ mod split_mix;
 
 pub use crate::accounts::{ACCOUNT_CHECKS, run_account_check};
 pub use crate::check::Check;
+pub use crate::counters::{COUNTER_CHECKS, CounterCheck, CounterHarness, run_counter_check};
 pub use crate::error::{CheckError, CheckResult};
 pub use crate::faulty::{Call, Calls, Fault, FaultPlan, FaultRates, FaultyStore};
 pub use crate::fixture::Fixture;

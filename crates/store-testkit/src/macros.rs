@@ -45,6 +45,15 @@ macro_rules! outbox_conformance {
     };
 }
 
+/// Like [`conformance!`], for counters. The expression creates a
+/// [`CounterHarness`](crate::CounterHarness).
+#[macro_export]
+macro_rules! counter_conformance {
+    ($harness:expr $(,)?) => {
+        $crate::__each_counter_check!(__tests run_counter_check $harness);
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __tests {

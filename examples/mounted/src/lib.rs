@@ -78,7 +78,7 @@ async fn log_in(
     users: web::Data<Users>,
     aquaware: Aquaware,
 ) -> Result<HttpResponse, Problem> {
-    aquaware.count_login(&request)?;
+    aquaware.count_login(&request).await?;
     let user = users.authenticate(&form.email, &form.code).ok_or(ErrorCode::InvalidCredentials)?;
     let subject = Subject::new(user.id.to_string()).map_err(|_| ErrorCode::InternalError)?;
     let client = ClientId::new(CLIENT).map_err(|_| ErrorCode::UnknownClient)?;

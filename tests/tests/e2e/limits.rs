@@ -1,6 +1,6 @@
 //! Limits: what is counted, for whom, and that rejected requests have no side effects.
 
-use aquaware_tests::{Person, Response, Setup};
+use aquaware_tests::{Person, Response, Server, Setup, Store};
 use serde_json::json;
 
 #[track_caller]
@@ -235,4 +235,41 @@ fn invalid_tokens_do_not_use_up_the_limit_of_a_session() {
         client.refresh(cut, None).is_problem(401, "invalid_refresh_token");
     }
     let _ = client.refreshed(tokens.refresh(), None);
+}
+
+/// Two servers on one Redis, with these limits.
+fn two_on_redis(limits: &[(&str, &str)]) -> (Server, Server) {
+    let start = |setup: Setup| {
+        limits.iter().fold(setup, |setup, (key, value)| setup.set(key, value)).start()
+    };
+    let one = start(Setup::on(Store::REDIS));
+    let keys = one.file("keys").display().to_string();
+    let other = start(Setup::on(Store::REDIS).set("keys.directory", &keys));
+    (one, other)
+}
+
+#[test]
+fn with_redis_failures_at_any_replica_lock_the_account_at_all() {
+    let (one, other) = two_on_redis(&[("limits.failed_logins_per_account", "5/15m")]);
+    let person = one.client().new_person();
+    for server in [&one, &other, &one, &other, &one] {
+        let wrong = server.client().try_log_in(&person.email, "quartz wrong");
+        wrong.is_problem(401, "invalid_credentials");
+    }
+    for server in [&one, &other] {
+        let right = server.client().try_log_in(&person.email, &person.password);
+        is_limited(&right, "account_locked", 900);
+    }
+    let _ = other.client().log_in(&one.client().new_person());
+}
+
+#[test]
+fn with_redis_an_address_has_one_budget_at_all_replicas() {
+    let (one, other) = two_on_redis(&[("limits.signup_per_address", "3/1h")]);
+    for server in [&one, &other, &one] {
+        server.client().sign_up(&Person::new()).is(201);
+    }
+    for server in [&one, &other] {
+        is_limited(&server.client().sign_up(&Person::new()), "rate_limited", 3600);
+    }
 }

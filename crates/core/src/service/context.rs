@@ -8,6 +8,7 @@ use crate::claims::AccessClaims;
 use crate::id::{ClientId, Issuer};
 use crate::jwt::{PublicKeySet, TokenError, Verified};
 use crate::policy::{ClientProfile, UnknownClientError};
+use crate::store::StoreError;
 use crate::time::Timestamp;
 
 /// The snapshot and the instant of one request.
@@ -31,6 +32,18 @@ impl RequestContext {
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self { budget: Budget::new(None), ..self.clone() }
+    }
+
+    /// Waits for an operation of a store within the time that this request may wait for stores.
+    ///
+    /// # Errors
+    /// Those of the operation; [`StoreError::Unreachable`] or [`StoreError::UnknownOutcome`] if the time
+    /// is over.
+    pub async fn wait_for_store<T>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        self.budget.wait(operation).await
     }
 
     /// The profile of the client `id`, if it is configured.

@@ -29,7 +29,7 @@ where
     let accounts = state.accounts()?;
     let account = accounts.service.of_caller(context, caller).await?;
     let account = account.ok_or_else(Problem::invalid_token)?;
-    let locks = accounts.failed_logins.count(&account.login, context.now)?;
+    let locks = accounts.failed_logins.count(context, &account.login).await?;
     let outcome = step.await;
     match &outcome {
         Err(PasswordError::Wrong) if locks => {
@@ -37,10 +37,10 @@ where
         }
         Err(PasswordError::Wrong) => {}
         Ok(_) | Err(PasswordError::Weak(_)) => {
-            accounts.failed_logins.take_back_single(&account.login);
+            accounts.failed_logins.take_back_single(context, &account.login).await;
         }
         Err(PasswordError::Overloaded(_) | PasswordError::Store(_)) => {
-            accounts.failed_logins.take_back(&account.login);
+            accounts.failed_logins.take_back(context, &account.login).await;
         }
     }
     Ok((account, outcome?))

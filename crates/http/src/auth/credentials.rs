@@ -46,7 +46,7 @@ pub(super) async fn sign_up(
     if !accounts.signup_open {
         return Err(Problem::from(ErrorCode::SignupClosed));
     }
-    state.limiter.sign_up(state.client(&request).address)?;
+    state.limiter.sign_up(&context, state.client(&request).address).await?;
     let mut fields = Fields::read(&request, payload).await?;
     let sign_up = SignUp {
         email: fields.email("email"),
@@ -88,7 +88,7 @@ pub(super) async fn log_in(
 ) -> Result<HttpResponse, Problem> {
     let context = state.context();
     let address = state.client(&request).address;
-    state.count_login(address)?;
+    state.count_login(&context, address).await?;
     let mut fields = Fields::read(&request, payload).await?;
     let email = fields.email("email");
     let password = password(fields.required("password"));
@@ -138,17 +138,17 @@ pub(super) async fn change_password(
         accounts.service.of_caller(&context, &caller).await?.ok_or_else(Problem::invalid_token)?;
     // Counted before the check: after it, the right one of many concurrent guesses would already
     // have changed the password.
-    let locks = accounts.failed_logins.count(&account.login, context.now)?;
+    let locks = accounts.failed_logins.count(&context, &account.login).await?;
     let repeated = change.new.clone();
     let mut outcome = accounts.service.change_password(&context, &caller, change).await;
     let is_repeat = matches!(outcome, Err(PasswordError::Wrong))
         && state.changes.contains(&account.id, context.now);
     if is_repeat {
         // One more guess at the current password.
-        accounts.failed_logins.count(&account.login, context.now)?;
+        accounts.failed_logins.count(&context, &account.login).await?;
         outcome = accounts.service.continue_change(&context, &caller, &repeated).await;
         if outcome.is_ok() {
-            accounts.failed_logins.take_back(&account.login);
+            accounts.failed_logins.take_back(&context, &account.login).await;
         }
     }
     match outcome {
@@ -157,10 +157,10 @@ pub(super) async fn change_password(
         }
         Err(PasswordError::Wrong) => {}
         Ok(_) | Err(PasswordError::Weak(_)) => {
-            accounts.failed_logins.take_back_single(&account.login);
+            accounts.failed_logins.take_back_single(&context, &account.login).await;
         }
         Err(PasswordError::Overloaded(_) | PasswordError::Store(_)) => {
-            accounts.failed_logins.take_back(&account.login);
+            accounts.failed_logins.take_back(&context, &account.login).await;
         }
     }
     let ended = outcome?;

@@ -38,12 +38,12 @@ pub(super) async fn request_reset(
     let email = fields.email("email");
     fields.finish()?;
     let accounts = state.accounts()?;
-    let is_within = |login| {
-        state.limiter.message_request(state.client(&request).address)
-            && state.limiter.message(&login)
-    };
+    let address = state.client(&request).address;
     // A malformed address belongs to no account.
-    if Login::of_input(&email).is_some_and(is_within) {
+    if let Some(login) = Login::of_input(&email)
+        && state.limiter.message_request(&context, address).await
+        && state.limiter.message(&context, &login).await
+    {
         accounts.service.request_reset(&context, &email).await?;
     }
     Ok(response::requested())
@@ -72,7 +72,7 @@ pub(super) async fn reset(
     let accounts = state.accounts()?;
     let reset = accounts.service.reset(&context, &token, &new).await?;
     // Guesses of others must not lock out the owner, who has just been recognized by mail.
-    accounts.failed_logins.forget(&reset.account.login);
+    accounts.failed_logins.forget(&context, &reset.account.login).await;
     if reset.account.email_verified_at.is_none() {
         let verified = Event::of_account(EventKind::EmailVerified, &reset.account.id);
         state.events.emit(verified).await;
@@ -105,7 +105,8 @@ pub(super) async fn request_verification(
     let service = &state.accounts()?.service;
     let account = service.of_caller(&context, &caller).await?;
     let account = account.ok_or_else(Problem::invalid_token)?;
-    if account.email_verified_at.is_none() && state.limiter.message(&account.login) {
+    let is_verified = account.email_verified_at.is_some();
+    if !is_verified && state.limiter.message(&context, &account.login).await {
         service.request_verification(&context, &account).await?;
     }
     Ok(response::requested())
@@ -158,9 +159,11 @@ pub(super) async fn change(
         fields.reject("new_email", "is not a valid e-mail address");
     }
     fields.finish()?;
-    let is_within = |login: &Login| state.limiter.message(login);
-    let may_send =
-        |account: &Account| is_within(&account.login) && new.is_ok_and(|new| is_within(&new));
+    let may_send = async |account: &Account| {
+        let Ok(new) = &new else { return false };
+        state.limiter.message(&context, &account.login).await
+            && state.limiter.message(&context, new).await
+    };
     let service = &state.accounts()?.service;
     let step = service.request_email_change(&context, &caller, change, may_send);
     confirmed(&state, &context, &caller, step).await?;

@@ -90,7 +90,7 @@ async fn renew(
         let detail = "The refresh token of this client must be in its cookie.";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
-    state.count_refresh(token)?;
+    state.count_refresh(token, context.now)?;
     let device = &login::device(request, state.client(request).address, None);
     let (presenter, device) = (Presenter::FirstParty, Some(device));
     let request = RefreshRequest { token, presenter, scope: None, retry_key, device };

@@ -96,7 +96,8 @@ impl<'a> Door<'a> {
     /// `POST /api/token/`.
     async fn obtain(&self, payload: web::Payload) -> Answer {
         let address = self.state.client(self.request).address;
-        self.state.count_login(address).map_err(|problem| self.problem(&problem))?;
+        let counted = self.state.count_login(&self.context, address).await;
+        counted.map_err(|problem| self.problem(&problem))?;
         let mut fields = self.fields(payload).await?;
         // The name of the field is the USERNAME_FIELD of the user model.
         let by_email = fields.has("email") && !fields.has("username");
@@ -130,7 +131,8 @@ impl<'a> Door<'a> {
         let token = self.token(payload, "refresh").await?;
         let granted = match self.state.sessions.check_refresh(&self.context, &token) {
             Ok(token) if token.claims().client_id == *self.settings.client() => {
-                self.state.count_refresh(&token).map_err(|problem| self.problem(&problem))?;
+                let counted = self.state.count_refresh(&token, self.context.now);
+                counted.map_err(|problem| self.problem(&problem))?;
                 self.renew(&token).await
             }
             _ => self.renew_old(&self.old(&token)?).await,
@@ -247,7 +249,7 @@ impl<'a> Door<'a> {
         }
         let old = self.settings.read(&self.context, token).map_err(|error| of_token(&error))?;
         let rotation = self.profile()?.rotation();
-        let counted = self.state.limiter.refresh(old.claims(), rotation);
+        let counted = self.state.limiter.refresh(old.claims(), rotation, self.context.now);
         counted.map_err(|problem| self.problem(&problem))?;
         Ok(old)
     }

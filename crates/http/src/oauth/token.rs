@@ -80,7 +80,7 @@ impl TokenRequest<'_> {
                 // Scripts must not be able to exchange the token of the cookie for one in a body.
                 return Err(OauthError::unauthorized_client());
             }
-            self.state.count_refresh(token)?;
+            self.state.count_refresh(token, self.context.now)?;
         }
         let presenter = Presenter::Client(&self.credentials.id);
         // The audiences of another client are not revealed.
@@ -108,7 +108,7 @@ impl TokenRequest<'_> {
     /// RFC 6749 §4.3, for clients with the grant `password`.
     async fn password(mut self) -> Result<HttpResponse, OauthError> {
         let address = self.state.client(self.request).address;
-        self.state.count_login(address)?;
+        self.state.count_login(&self.context, address).await?;
         let name = self.form.take("username").ok_or_else(|| OauthError::missing("username"))?;
         let password = self.form.take("password");
         let password = password.ok_or_else(|| OauthError::missing("password"))?;

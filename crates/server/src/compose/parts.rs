@@ -71,7 +71,7 @@ pub(super) async fn parts(
     let metrics = Arc::new(Metrics::new());
     let appended = Arc::new(Notify::new());
     let (ports, events) = observed(config, opened, &metrics, &appended);
-    let outbox = Arc::clone(&ports.outbox);
+    let (outbox, counters) = (Arc::clone(&ports.outbox), ports.counters.clone());
     stores::check_writable(&ports).await?;
     let timer = Arc::new(RuntimeTimer);
     let store_timeout = StoreTimeout { operation: config.store.timeout, timer };
@@ -87,6 +87,9 @@ pub(super) async fn parts(
     let mut builder = with_tracer(config, Aquaware::builder(sessions));
     if let Some(settings) = &config.simplejwt {
         builder = builder.simplejwt(simplejwt(settings));
+    }
+    if let Some(counters) = counters {
+        builder = builder.shared_counters(counters);
     }
     let routes = builder
         .password_hasher(client_hasher)
@@ -145,7 +148,7 @@ fn observed(
     metrics: &Arc<Metrics>,
     appended: &Arc<Notify>,
 ) -> (Ports, Events) {
-    let Ports { sessions, accounts, outbox } = opened;
+    let Ports { sessions, accounts, outbox, counters } = opened;
     let outbox = metrics.observe_outbox(outbox);
     let outbox: Arc<dyn Outbox> = Arc::new(WakingOutbox::new(outbox, Arc::clone(appended)));
     let events = config.webhook.as_ref().map_or_else(Events::default, |webhook| {
@@ -155,7 +158,8 @@ fn observed(
     });
     let sessions = metrics.observe_sessions(sessions, events.clone());
     let accounts = metrics.observe_accounts(accounts, events.clone());
-    (Ports { sessions, accounts, outbox }, events)
+    let counters = counters.map(|counters| metrics.observe_counters(counters));
+    (Ports { sessions, accounts, outbox, counters }, events)
 }
 
 /// The client of the webhook.
@@ -220,7 +224,7 @@ fn use_cases(
     store_timeout: Option<StoreTimeout>,
 ) -> Result<UseCases, StartError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let Ports { sessions: session_store, accounts: account_store, outbox } = ports;
+    let Ports { sessions: session_store, accounts: account_store, outbox, .. } = ports;
     let sessions = Sessions::new(session_store.clone(), random.clone(), Arc::new(snapshot));
     let sessions = Arc::new(sessions.with_settings(SessionSettings {
         record: config.sessions.record,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aquaware_core::account::Account;
 use aquaware_core::service::colliding_accounts;
-use aquaware_core::store::{AccountStore, MemoryStore, Outbox, SessionStore, StoreFacts};
+use aquaware_core::store::{AccountStore, Counters, MemoryStore, Outbox, SessionStore, StoreFacts};
 use aquaware_store_redis::{RedisOptions, RedisStore};
 use aquaware_store_sql::{
     MysqlOptions, MysqlStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
@@ -22,6 +22,8 @@ pub(super) struct Ports {
     pub(super) sessions: Arc<dyn SessionStore>,
     pub(super) accounts: Arc<dyn AccountStore>,
     pub(super) outbox: Arc<dyn Outbox>,
+    /// The counters of limits, if the store of the sessions keeps them for all replicas.
+    pub(super) counters: Option<Arc<dyn Counters>>,
 }
 
 /// Opens the stores.
@@ -35,7 +37,7 @@ pub(super) async fn open(stores: &Stores) -> Result<Ports, OpenStoreError> {
         return Ok(first);
     }
     let second = open_one(&stores.accounts, stores).await.map_err(named("store.accounts"))?;
-    Ok(Ports { sessions: first.sessions, ..second })
+    Ok(Ports { sessions: first.sessions, counters: first.counters, ..second })
 }
 
 async fn open_one(url: &StoreUrl, stores: &Stores) -> Result<Ports, StoreCause> {
@@ -68,7 +70,10 @@ impl Engines {
             Self::Sqlite(store) => all(store),
             Self::Postgres(store) => all(store),
             Self::Mysql(store) => all(store),
-            Self::Redis(store) => all(store),
+            Self::Redis(store) => {
+                let counters: Option<Arc<dyn Counters>> = Some(Arc::new(store.clone()));
+                Ports { counters, ..all(store) }
+            }
         }
     }
 
@@ -112,7 +117,7 @@ impl Engines {
 /// The ports of one store.
 fn all<S: SessionStore + AccountStore + Outbox + 'static>(store: S) -> Ports {
     let store = Arc::new(store);
-    Ports { sessions: store.clone(), accounts: store.clone(), outbox: store }
+    Ports { sessions: store.clone(), accounts: store.clone(), outbox: store, counters: None }
 }
 
 /// The state of one store.

@@ -104,6 +104,13 @@ pub(crate) struct Stores {
     pub(crate) migrate: bool,
 }
 
+impl Stores {
+    /// Whether replicas count limits together, in the store of the sessions.
+    pub(crate) const fn shares_limits(&self) -> bool {
+        matches!(self.sessions, StoreUrl::Server(Engine::Redis, _))
+    }
+}
+
 /// `[keys]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {

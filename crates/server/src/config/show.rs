@@ -13,13 +13,17 @@ use super::secret::masked;
 use super::source::Source;
 use super::value::Value;
 
-/// The configuration as TOML, with the sources of non-default values as comments.
-pub(super) fn toml(raw: &Raw) -> String {
+/// The configuration as TOML, with the sources of non-default values and the place where limits are
+/// counted as comments.
+pub(super) fn toml(raw: &Raw, shared_limits: bool) -> String {
     let mut text = String::new();
     let mut table = String::new();
     for (key, parent) in keys(raw) {
         if parent != table {
             let _ = write!(text, "\n[{parent}]\n");
+            if parent == "limits" {
+                let _ = writeln!(text, "# {}", limits_are_counted(shared_limits));
+            }
             table = parent;
         }
         let _ = match masked_entry(raw, &key) {
@@ -32,8 +36,9 @@ pub(super) fn toml(raw: &Raw) -> String {
 }
 
 /// The configuration as JSON: `{"configuration": {…}, "sources": {"listen.public":
-/// "aquaware.toml:12"}}`. Missing values are null; values without a source are defaults.
-pub(super) fn json(raw: &Raw) -> Json {
+/// "aquaware.toml:12"}, "shared_limits": false}`. Missing values are null; values without a source are
+/// defaults.
+pub(super) fn json(raw: &Raw, shared_limits: bool) -> Json {
     let mut configuration = Map::new();
     let mut sources = Map::new();
     for (key, _) in keys(raw) {
@@ -45,7 +50,18 @@ pub(super) fn json(raw: &Raw) -> Json {
         });
         insert(&mut configuration, &key.parts(), value);
     }
-    json!({ "configuration": configuration, "sources": sources })
+    json!({
+        "configuration": configuration,
+        "sources": sources,
+        "shared_limits": shared_limits,
+    })
+}
+
+const fn limits_are_counted(shared: bool) -> &'static str {
+    match shared {
+        true => "counted by all replicas together, in store.sessions; refreshes by each replica",
+        false => "counted by each replica; sessions by all replicas together",
+    }
 }
 
 /// All keys with their tables, in the order of the schema.
@@ -98,9 +114,9 @@ mod tests {
     #[test]
     fn the_output_is_a_valid_configuration_file() {
         let file = "issuer = 'https://a \\ \"b'\n[clients.'my.app']\nscopes = ['a', 'b']";
-        let once = toml(&raw(file));
+        let once = toml(&raw(file), false);
         assert!(once.contains("[clients.\"my.app\"]"), "{once}");
-        let twice = toml(&raw(&once));
+        let twice = toml(&raw(&once), false);
         let without_sources = |text: &str| -> Vec<String> {
             text.lines().map(|line| line.split(" # ").next().unwrap().to_owned()).collect()
         };
@@ -109,7 +125,7 @@ mod tests {
 
     #[test]
     fn only_non_default_values_have_a_source() {
-        let text = toml(&raw("[log]\nlevel = 'off'"));
+        let text = toml(&raw("[log]\nlevel = 'off'"), false);
         assert!(text.contains("\nlevel = \"off\" # a.toml:2\n"), "{text}");
         assert!(text.contains("\nformat = \"auto\"\n"), "{text}");
         assert!(text.starts_with("# issuer is not set\ndata_dir = \".\"\n"), "{text}");
@@ -119,12 +135,24 @@ mod tests {
     fn secrets_are_masked_in_both_formats() {
         let file = "store.sessions = 'redis://ann:horse@db'\nclients.web.secret_hash = 'horse'";
         let raw = raw(file);
-        let (toml, json) = (toml(&raw), json(&raw));
+        let (toml, json) = (toml(&raw, false), json(&raw, false));
         assert!(!toml.contains("horse") && !json.to_string().contains("horse"));
         assert!(toml.contains("sessions = \"redis://ann:***@db\" # a.toml:1"), "{toml}");
         assert_eq!(json["configuration"]["clients"]["web"]["secret_hash"], "***");
         assert_eq!(json["sources"]["store.sessions"], "a.toml:1");
         assert_eq!(json["configuration"]["listen"]["workers"], 0);
         assert_eq!(json["configuration"]["issuer"], Json::Null);
+    }
+
+    #[test]
+    fn the_place_where_limits_are_counted_is_shown() {
+        let raw = raw("");
+        for (shared, line) in [
+            (true, "[limits]\n# counted by all replicas together, in store.sessions; refreshes"),
+            (false, "[limits]\n# counted by each replica;"),
+        ] {
+            assert!(toml(&raw, shared).contains(line), "{shared}");
+            assert_eq!(json(&raw, shared)["shared_limits"], shared);
+        }
     }
 }

@@ -1,10 +1,15 @@
 //! The reference passes every check, also behind a `FaultyStore` without faults.
 
-use aquaware_core::store::MemoryStore;
-use aquaware_store_testkit::{FaultyStore, Harness, conformance, outbox_conformance};
-use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aquaware_core::id::{SessionId, Subject};
+use aquaware_core::limits::{CounterKey, LocalCounters};
+use aquaware_core::store::{Counters, MemoryStore};
+use aquaware_store_testkit::{
+    CounterHarness, FaultyStore, Harness, conformance, outbox_conformance,
+};
+use async_trait::async_trait;
 
 /// A harness of an in-memory store.
 macro_rules! in_memory {
@@ -47,6 +52,31 @@ mod reference {
     mod outbox {
         use super::*;
         outbox_conformance!(Memory);
+    }
+}
+
+/// The counters of one process, which use the clock of the caller.
+mod counters {
+    use super::*;
+    aquaware_store_testkit::counter_conformance!(OneProcess);
+
+    struct OneProcess;
+
+    #[async_trait]
+    impl CounterHarness for OneProcess {
+        async fn fresh(&self) -> Arc<dyn Counters> {
+            Arc::new(LocalCounters::default())
+        }
+
+        async fn replica(&self) -> Option<Arc<dyn Counters>> {
+            None
+        }
+
+        async fn pass(&self, _: Duration, _: &[CounterKey]) {}
+
+        fn has_clock(&self) -> bool {
+            false
+        }
     }
 }
 

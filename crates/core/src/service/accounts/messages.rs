@@ -105,10 +105,10 @@ impl Accounts {
         context: &RequestContext,
         caller: &Caller,
         request: EmailChangeRequest,
-        may_send: impl FnOnce(&Account) -> bool + Send,
+        may_send: impl AsyncFnOnce(&Account) -> bool,
     ) -> Result<(), PasswordError> {
         let account = self.confirm(context, caller, &request.password).await?;
-        if !may_send(&account) {
+        if !may_send(&account).await {
             return Ok(());
         }
         let queue = || account.id.as_str().to_owned();

@@ -56,7 +56,7 @@ impl AccountSetup {
         let caller =
             block_on(self.service.sessions.authenticate(&context, granted.access.expose()));
         let request = EmailChangeRequest { email: email.to_owned(), password: password(current) };
-        let may_send = |_: &Account| true;
+        let may_send = async |_: &Account| true;
         block_on(self.accounts.request_email_change(&context, &caller.unwrap(), request, may_send))
     }
 
