@@ -1,7 +1,6 @@
 //! `/auth/*`: the first-party API.
 
 mod account;
-mod closing;
 mod confirmed;
 mod credentials;
 mod ending;

@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::session::EndReason;
 use aquaware_core::store::NameChange;
 
-use super::closing::end_every;
 use super::confirmed::confirmed;
 use super::credentials::{MAX_NAME_LENGTH, password};
+use super::ending::{Own, end_rest};
 use super::response::{self, Me};
 use crate::bearer;
 use crate::body::Fields;
@@ -45,9 +45,10 @@ pub(super) async fn rename(
     delete, path = "/auth/me", tag = schema::ACCOUNTS, summary = "Delete the account",
     description = "Every session of the account ends, and its address is free. A wrong `current_password` counts as a failed login.",
     request_body = schema::Confirmation,
-    responses((status = 204, description = "The account is deleted, and its sessions have ended."),
+    responses((status = 204, description = "The account is deleted, and its sessions have ended.",
+            headers(("Set-Cookie" = String, description = "For a client with the transport `cookie`: clears the cookie."))),
         (status = 202, description = "The account is deleted. Some of its sessions end in the background.",
-            body = response::Revoked)),
+            body = response::Revoked, headers(("Set-Cookie" = String, description = "For a client with the transport `cookie`: clears the cookie.")))),
     security(("access_token" = [])),
     extensions(("x-errors" = json!(errors![InvalidRequest, InvalidCredentials, AccountLocked,
         Overloaded]))),
@@ -65,7 +66,7 @@ pub(super) async fn delete(
     let delete = state.accounts()?.service.delete_own(&context, &caller, &password);
     let (account, ended) = confirmed(&state, &context, &caller, delete).await?;
     let mut response = if ended.remaining {
-        end_every(&state, context.clone(), account.id, EndReason::AccountDeleted);
+        end_rest(&state, context.clone(), account.id, Own::Included, EndReason::AccountDeleted);
         response::accepted(&ended)
     } else {
         response::no_content()

@@ -31,17 +31,31 @@ where
     let account = account.ok_or_else(Problem::invalid_token)?;
     let locks = accounts.failed_logins.count(context, &account.login).await?;
     let outcome = step.await;
-    match &outcome {
+    settle(state, context, &account, locks, &outcome).await?;
+    Ok((account, outcome?))
+}
+
+/// Takes the count of an attempt back, unless the password was wrong. `locks`: the count has locked the
+/// account.
+pub(super) async fn settle<T>(
+    state: &State,
+    context: &RequestContext,
+    account: &Account,
+    locks: bool,
+    outcome: &Result<T, PasswordError>,
+) -> Result<(), Problem> {
+    let failed_logins = &state.accounts()?.failed_logins;
+    match outcome {
         Err(PasswordError::Wrong) if locks => {
             state.events.emit(Event::account_locked(Some(&account.id))).await;
         }
         Err(PasswordError::Wrong) => {}
         Ok(_) | Err(PasswordError::Weak(_)) => {
-            accounts.failed_logins.take_back_single(context, &account.login).await;
+            failed_logins.take_back_single(context, &account.login).await;
         }
         Err(PasswordError::Overloaded(_) | PasswordError::Store(_)) => {
-            accounts.failed_logins.take_back(context, &account.login).await;
+            failed_logins.take_back(context, &account.login).await;
         }
     }
-    Ok((account, outcome?))
+    Ok(())
 }

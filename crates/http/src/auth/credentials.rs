@@ -9,6 +9,7 @@ use aquaware_core::secret::Password;
 use aquaware_core::service::{LogIn, PasswordChange, PasswordError, SignUp};
 use aquaware_core::session::EndReason;
 
+use super::confirmed::settle;
 use super::ending::{Own, end_rest};
 use super::response;
 use crate::bearer;
@@ -151,18 +152,7 @@ pub(super) async fn change_password(
             accounts.failed_logins.take_back(&context, &account.login).await;
         }
     }
-    match outcome {
-        Err(PasswordError::Wrong) if locks => {
-            state.events.emit(Event::account_locked(Some(&account.id))).await;
-        }
-        Err(PasswordError::Wrong) => {}
-        Ok(_) | Err(PasswordError::Weak(_)) => {
-            accounts.failed_logins.take_back_single(&context, &account.login).await;
-        }
-        Err(PasswordError::Overloaded(_) | PasswordError::Store(_)) => {
-            accounts.failed_logins.take_back(&context, &account.login).await;
-        }
-    }
+    settle(&state, &context, &account, locks, &outcome).await?;
     let ended = outcome?;
     if !is_repeat {
         state.events.emit(Event::of_account(EventKind::PasswordChanged, &account.id)).await;

@@ -24,9 +24,11 @@ pub(super) enum Own {
     Kept(SessionId),
     /// It ends after the others.
     Last(SessionId),
+    /// It ends like the others.
+    Included,
 }
 
-/// Ends the other sessions of `subject` after the response has been sent.
+/// Ends the sessions of `subject` that one request could not end, after the response has been sent.
 pub(super) fn end_rest(
     state: &Data<State>,
     context: RequestContext,
@@ -36,8 +38,11 @@ pub(super) fn end_rest(
 ) {
     let state = Data::clone(state);
     let task = async move {
-        let (Own::Kept(id) | Own::Last(id)) = own;
-        end_patiently(&state, &context, &subject, Some(&id), reason).await;
+        let others_than = match &own {
+            Own::Kept(id) | Own::Last(id) => Some(id),
+            Own::Included => None,
+        };
+        end_patiently(&state, &context, &subject, others_than, reason).await;
         if matches!(own, Own::Last(_)) {
             rt::time::sleep(OWN_SESSION_LAST).await;
             end_patiently(&state, &context, &subject, None, reason).await;
@@ -55,7 +60,7 @@ async fn end_patiently(
 ) {
     for failures in 0..MAX_FAILURES {
         match state.sessions.end_rest(context, subject, except, reason).await {
-            Ok(()) => return tracing::info!(account = %subject, "ended the other sessions"),
+            Ok(()) => return tracing::info!(account = %subject, "ended the sessions"),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(account = %subject, error, "failed to end sessions");

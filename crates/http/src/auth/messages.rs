@@ -8,9 +8,9 @@ use aquaware_core::account::{Account, Login};
 use aquaware_core::service::EmailChangeRequest;
 use aquaware_core::session::EndReason;
 
-use super::closing::end_every;
 use super::confirmed::confirmed;
 use super::credentials::password;
+use super::ending::{Own, end_rest};
 use super::response;
 use crate::bearer;
 use crate::body::Fields;
@@ -81,7 +81,7 @@ pub(super) async fn reset(
         return Ok(response::no_content());
     }
     let id = reset.account.id;
-    end_every(&state, context, id, EndReason::PasswordChanged);
+    end_rest(&state, context, id, Own::Included, EndReason::PasswordChanged);
     Ok(response::accepted(&reset.ended))
 }
 

@@ -44,7 +44,8 @@ pub(super) async fn refresh(
     let retry_key = retry_key(&request).map_err(|_| invalid_retry_key())?;
     let retry_key = retry_key.as_ref();
     let mut fields = Fields::read(&request, payload).await?;
-    let in_body = fields.optional("refresh_token").map(token);
+    let in_body = fields.optional("refresh_token");
+    let in_body = in_body.map(|text| state.refresh_token(&context, text));
     let resources = fields.resources();
     fields.finish()?;
     let presented = Presented { retry_key, resources: &resources };
@@ -121,7 +122,8 @@ pub(super) async fn log_out(
     let context = state.context();
     let mut fields = Fields::read(&request, payload).await?;
     let form_has_token = fields.has(bearer::FIELD);
-    let in_body = fields.optional("refresh_token").map(token);
+    let in_body = fields.optional("refresh_token");
+    let in_body = in_body.map(|text| state.refresh_token(&context, text));
     fields.finish()?;
     let mut response = response::no_content();
     if let Some(token) = in_body {
@@ -231,10 +233,6 @@ fn cookie(
         (_, Some((_, token))) => Ok(Some((*token).clone())),
         _ => Ok(sent.into_iter().next()),
     }
-}
-
-fn token(mut text: Text) -> RefreshToken {
-    RefreshToken::new(std::mem::take(&mut *text))
 }
 
 fn invalid_retry_key() -> Problem {
