@@ -8,6 +8,7 @@ use aquaware_core::account::{Account, Login};
 use aquaware_core::claims::RefreshClaims;
 use aquaware_core::policy::{ClientProfile, Rotation, Transport};
 use aquaware_core::retry::{InvalidRetryKeyError, RetryKey};
+use aquaware_core::secret::RefreshToken;
 #[cfg(feature = "passwords")]
 use aquaware_core::service::SimpleJwt;
 use aquaware_core::service::{
@@ -17,6 +18,7 @@ use aquaware_core::service::{
 use aquaware_core::time::{Clock, Timestamp};
 
 use crate::bearer;
+use crate::body::Text;
 use crate::client_address::{Client, TrustedProxies};
 use crate::cookie::RefreshCookie;
 use crate::error_code::ErrorCode;
@@ -95,6 +97,18 @@ impl State {
     /// Policy, keys and time of a request. Each handler calls this once and passes the result on.
     pub(crate) fn context(&self) -> RequestContext {
         self.sessions.context(self.clock.now())
+    }
+
+    /// The refresh token that a client presents. Clients of Django may have theirs in another form.
+    pub(crate) fn refresh_token(&self, context: &RequestContext, presented: Text) -> RefreshToken {
+        #[cfg(feature = "passwords")]
+        if let Some(doors) = &self.simplejwt
+            && let Some(own) = doors.from_client(context, &presented)
+        {
+            return own;
+        }
+        let (_, mut presented) = (context, presented);
+        RefreshToken::new(std::mem::take(&mut *presented))
     }
 
     /// The account use cases.

@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod digest;
+mod django_form;
 mod generate;
 mod jwk;
 mod key;
@@ -17,6 +18,7 @@ mod verify;
 
 pub use self::algorithm::{Algorithm, AlgorithmError};
 pub use self::digest::TokenDigest;
+pub use self::django_form::DjangoForm;
 pub use self::generate::{KeyGenerationError, generate_key};
 pub use self::jwk::{KeySet, PublicKey, PublicKeySet};
 pub use self::key::{KeyError, SigningKey, VerifyingKey};

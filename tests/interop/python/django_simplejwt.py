@@ -200,7 +200,7 @@ def old_refresh_tokens_become_sessions_and_a_retry_returns_the_same_token():
     assert first[0] == again[0] == 200, (first, again)
     assert first[1]["refresh"] == again[1]["refresh"]
     assert server.claims(first[1]["access"])["sub"] == str(ANN.id)
-    assert server.claims(first[1]["refresh"])["gen"] == 2
+    assert server.claims(first[1]["refresh"])["jti"].split(".")[3] == "2"
     second = ours("refresh/", {"refresh": first[1]["refresh"]})
     assert second[0] == 200, second
     # Outside the rules of a retry by now: the token of Django is two generations behind.
@@ -208,6 +208,27 @@ def old_refresh_tokens_become_sessions_and_a_retry_returns_the_same_token():
     assert reused[0] == 401 and reused[1]["detail"] == "Token is blacklisted", reused
     ended = ours("refresh/", {"refresh": second[1]["refresh"]})
     assert ended == reused, ended
+
+
+@check
+def django_accepts_the_refresh_tokens_of_the_doors_and_puts_no_part_of_them_into_access_tokens():
+    for user in (ANN, ANN_SCRYPT):
+        tokens = ours("", {"username": user.username, "password": PASSWORD})[1]
+        parts = server.claims(tokens["refresh"])["jti"].split(".")
+        assert theirs("verify/", {"token": tokens["refresh"]})[0] == 200
+        status, body, _ = theirs("refresh/", {"refresh": tokens["refresh"]})
+        assert status == 200, body
+        claims = server.claims(body["access"])
+        assert claims["user_id"] == str(user.id) and set(claims) == {
+            *("token_type", "exp", "iat", "jti", "user_id")
+        }, claims
+        assert not any(part in json.dumps(claims) for part in parts[1:3] + parts[4:])
+        # Django has rotated it, and the result begins a session of its own here.
+        assert ours("refresh/", {"refresh": body["refresh"]})[0] == 200
+        assert theirs("refresh/", {"refresh": tokens["refresh"]})[0] == 401
+    # Without the signature of Django it is invalid at both.
+    tokens = ours("", {"username": "Ann_S", "password": PASSWORD})[1]
+    same("refresh/", {"refresh": server.modified(tokens["refresh"])})
 
 
 @check

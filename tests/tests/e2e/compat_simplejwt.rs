@@ -139,6 +139,42 @@ fn without_rotation_the_old_token_stays_and_no_new_one_is_returned() {
 }
 
 #[test]
+fn refresh_tokens_of_the_doors_are_signed_with_the_key_of_django_and_accepted_everywhere_here() {
+    let server = setup(Store::SQLITE).start();
+    let client = server.client();
+    let person = client.new_person();
+    let body = json!({ "username": person.email, "password": person.password });
+    let new = || granted(&client, "", &body)["refresh"].as_str().unwrap().to_owned();
+    let token = new();
+    let read = Jws::read(&token);
+    assert_eq!((&read.header["alg"], &read.header["typ"]), (&json!("HS256"), &json!("JWT")));
+    assert_eq!(read.claims["token_type"], "refresh");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, KEY.as_bytes());
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    assert!(hmac::verify(&key, message.as_bytes(), &signature).is_ok(), "Django accepts it");
+    // With another signature, or as an old token of its own user, it begins no session.
+    let other = URL_SAFE_NO_PAD.encode([7; 32]);
+    let forged = door(&client, "refresh/", &json!({ "refresh": format!("{message}.{other}") }));
+    refused(&forged, "Token is invalid");
+    let renamed = old_token(&read.claims["user_id"].as_str().unwrap(), "aquaware.x", &json!({}));
+    refused(&door(&client, "refresh/", &json!({ "refresh": renamed })), "Token is invalid");
+    // A client moves to the other endpoints with the token that it has.
+    let moved = client.refresh(&token, None).expect(200);
+    assert_eq!(Jws::read(&moved.text_of("refresh_token")).header["typ"], "rt+jwt");
+    client.log_out(&new()).is(204);
+    let left = new();
+    let form = [("token", left.as_str()), ("client_id", "simplejwt")];
+    client.post("/oauth2/revoke").form(&form).send().is(200);
+    refused(&door(&client, "refresh/", &json!({ "refresh": left })), "Token is blacklisted");
+    let closed = setup(Store::SQLITE).set("compat.simplejwt.reversible", "false").start();
+    let person = closed.client().new_person();
+    let body = json!({ "username": person.email, "password": person.password });
+    let token = granted(&closed.client(), "", &body)["refresh"].as_str().unwrap().to_owned();
+    assert_eq!(Jws::read(&token).header["typ"], "rt+jwt");
+}
+
+#[test]
 fn old_tokens_of_disabled_users_and_before_a_change_of_password_are_rejected() {
     let setup = setup(Store::SQLITE);
     let server = setup.clone().start();

@@ -33,16 +33,18 @@ const fn go(name: &'static str, script: &'static str, algorithm: &'static str) -
 }
 
 /// All scripts. Those that verify tokens do so for every algorithm with public keys.
-pub(super) const SUITES: [Suite; 39] = [
+pub(super) const SUITES: [Suite; 41] = [
     python("PyJWT, EdDSA", "pyjwt_keys.py", "EdDSA"),
     python("PyJWT, ES256", "pyjwt_keys.py", "ES256"),
     python("PyJWT, RS256", "pyjwt_keys.py", "RS256"),
     python("Authlib", "authlib_sessions.py", "EdDSA"),
     python("requests-oauthlib", "requests_oauthlib_sessions.py", "EdDSA"),
     python("Django and simplejwt", "django_simplejwt.py", "EdDSA"),
+    python("Django, there and back", "django_switch.py", "EdDSA"),
     python("Django service, EdDSA", "django_service.py", "EdDSA"),
     python("Django service, ES256", "django_service.py", "ES256"),
     python("Django service, RS256", "django_service.py", "RS256"),
+    python("aiosmtpd", "mail_server.py", "EdDSA"),
     node("jose, EdDSA", "jose_keys.mjs", "EdDSA"),
     node("jose, Ed25519", "jose_keys.mjs", "Ed25519"),
     node("jose, ES256", "jose_keys.mjs", "ES256"),

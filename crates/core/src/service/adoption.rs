@@ -2,7 +2,8 @@
 //!
 //! The id of the session follows from the token's `jti`, and the token counts as its first generation. So
 //! each token is used once, a retry of it is like any other, and all rules are those of
-//! [`succession`](crate::succession).
+//! [`succession`](crate::succession). The way back to Django is the [form](crate::jwt::DjangoForm) of new
+//! tokens, which Django accepts too.
 
 use aws_lc_rs::digest;
 
@@ -11,10 +12,11 @@ use super::sessions::{NewSession, Sessions};
 use super::{Granted, RequestContext, ServiceError};
 use crate::claims::RefreshClaims;
 use crate::id::{Audience, ClientId, Generation, SessionId, Subject};
-use crate::jwt::{SimpleJwtCheck, SimpleJwtClaims, SimpleJwtError, Verified};
+use crate::jwt::{DjangoForm, SimpleJwtCheck, SimpleJwtClaims, SimpleJwtError, Verified};
 use crate::origin::Origin;
 use crate::policy::{ClientProfile, Grant, Rotation};
 use crate::retry::{Mark, RetryKey};
+use crate::secret::RefreshToken;
 use crate::session::Session;
 use crate::store::StoreError;
 use crate::succession::{Attempt, Presented, Proof};
@@ -24,8 +26,10 @@ use crate::time::{Leeway, Timestamp, expired};
 #[derive(Debug)]
 pub struct SimpleJwt {
     client: ClientId,
+    user_id_claim: String,
     check: Option<SimpleJwtCheck>,
     until: Timestamp,
+    is_reversible: bool,
 }
 
 /// A refresh token of djangorestframework-simplejwt with a valid signature, as the first generation of a
@@ -42,22 +46,51 @@ impl OldRefresh {
 }
 
 impl SimpleJwt {
-    /// Sessions of `client`, with new tokens only.
+    /// Sessions of `client`, with new tokens only. Django looks for the id of a user in the claim
+    /// `user_id_claim`.
     #[must_use]
-    pub const fn new(client: ClientId) -> Self {
-        Self { client, check: None, until: Timestamp::from_millis(0) }
+    pub fn new(client: ClientId, user_id_claim: &str) -> Self {
+        let (check, until) = (None, Timestamp::from_millis(0));
+        let user_id_claim = user_id_claim.to_owned();
+        Self { client, user_id_claim, check, until, is_reversible: false }
     }
 
-    /// Takes tokens that `check` accepts, until `until`.
+    /// Takes tokens that are signed with `key`, until `until`. If `is_reversible`, new refresh tokens
+    /// have until then a form that Django accepts too.
     #[must_use]
-    pub fn with_old_tokens(self, check: SimpleJwtCheck, until: Timestamp) -> Self {
-        Self { check: Some(check), until, ..self }
+    pub fn with_old_tokens(self, key: &[u8], until: Timestamp, is_reversible: bool) -> Self {
+        let check = Some(SimpleJwtCheck::new(key, &self.user_id_claim));
+        Self { check, until, is_reversible, ..self }
     }
 
     /// The client of the sessions.
     #[must_use]
     pub const fn client(&self) -> &ClientId {
         &self.client
+    }
+
+    fn form<'a>(&'a self, context: &'a RequestContext) -> DjangoForm<'a> {
+        let (issuer, client) = (context.issuer(), &self.client);
+        DjangoForm { issuer, client, user_id_claim: &self.user_id_claim }
+    }
+
+    /// A new refresh token as clients of Django get it: in a form that Django accepts too, while the
+    /// way back is open.
+    #[must_use]
+    pub fn to_client(&self, context: &RequestContext, token: &RefreshToken) -> RefreshToken {
+        let is_open = self.is_reversible && context.now < self.until;
+        let key = self.check.as_ref().filter(|_| is_open);
+        let wrapped = key.and_then(|key| self.form(context).wrap(token, key));
+        wrapped.unwrap_or_else(|| token.clone())
+    }
+
+    /// The refresh token of this system that a client of Django presents in the form of
+    /// [`to_client`](Self::to_client); `None` for any other token. It is still to be checked. The
+    /// signature of Django is checked as long as its key is known.
+    #[must_use]
+    pub fn from_client(&self, context: &RequestContext, token: &str) -> Option<RefreshToken> {
+        let is_signed = |key: &SimpleJwtCheck| key.is_signed(token);
+        self.form(context).unwrap(token).filter(|_| self.check.as_ref().is_none_or(is_signed))
     }
 
     /// Checks an old token of any type.

@@ -10,7 +10,7 @@ use aquaware_core::claims::Scope;
 use aquaware_core::id::Generation;
 use aquaware_core::jwt::{SimpleJwtError, TokenError};
 use aquaware_core::policy::{ClientProfile, Grant};
-use aquaware_core::secret::Password;
+use aquaware_core::secret::{Password, RefreshToken};
 use aquaware_core::service::{
     AuthError, Granted, LogIn, LoginError, OldRefresh, Presenter, RefreshError, RefreshRequest,
     RequestContext, SimpleJwt, session_of,
@@ -115,7 +115,7 @@ impl<'a> Door<'a> {
         };
         match login::log_in(self.state, &self.context, login).await {
             Ok(granted) => Ok(json!({
-                "refresh": granted.refresh.as_ref().map(|it| it.token.expose()),
+                "refresh": self.new_token(&granted).as_ref().map(RefreshToken::expose),
                 "access": granted.access.expose(),
             })),
             Err(LoginRejection::Login(LoginError::InvalidCredentials)) => {
@@ -129,20 +129,27 @@ impl<'a> Door<'a> {
     /// `POST /api/token/refresh/`.
     async fn refresh(&self, payload: web::Payload) -> Answer {
         let token = self.token(payload, "refresh").await?;
-        let granted = match self.state.sessions.check_refresh(&self.context, &token) {
+        let token = token.expose();
+        let granted = match self.state.sessions.check_refresh(&self.context, token) {
             Ok(token) if token.claims().client_id == *self.settings.client() => {
                 let counted = self.state.count_refresh(&token, self.context.now);
                 counted.map_err(|problem| self.problem(&problem))?;
                 self.renew(&token).await
             }
-            _ => self.renew_old(&self.old(&token)?).await,
+            _ => self.renew_old(&self.old(token)?).await,
         };
         let granted = granted.map_err(|error| self.refresh_error(error))?;
         let access = granted.access.expose();
-        Ok(match &granted.refresh {
-            Some(refresh) => json!({ "access": access, "refresh": refresh.token.expose() }),
+        Ok(match self.new_token(&granted) {
+            Some(refresh) => json!({ "access": access, "refresh": refresh.expose() }),
             None => json!({ "access": access }),
         })
+    }
+
+    /// The new refresh token in the form for clients of Django.
+    fn new_token(&self, granted: &Granted) -> Option<RefreshToken> {
+        let refresh = granted.refresh.as_ref()?;
+        Some(self.settings.to_client(&self.context, &refresh.token))
     }
 
     async fn renew(
@@ -184,23 +191,23 @@ impl<'a> Door<'a> {
     /// `POST /api/token/verify/`: any token that is valid and not superseded.
     async fn verify(&self, payload: web::Payload) -> Answer {
         let token = self.token(payload, "token").await?;
-        let context = &self.context;
+        let (context, token) = (&self.context, token.expose());
         let sessions = &self.state.sessions;
         let blacklisted = || DrfError::non_field(BLACKLISTED);
-        let current = if let Ok(refresh) = sessions.check_refresh(context, &token) {
+        let current = if let Ok(refresh) = sessions.check_refresh(context, token) {
             let claims = refresh.claims();
             if claims.exp <= context.now {
                 return Err(of_token(&SimpleJwtError::Expired));
             }
             sessions.is_current(context, &claims.sid, claims.generation).await
-        } else if self.is_access(&token)? {
-            return match sessions.authenticate(context, &token).await {
+        } else if self.is_access(token)? {
+            return match sessions.authenticate(context, token).await {
                 Ok(_) => Ok(json!({})),
                 Err(AuthError::Store(error)) => Err(self.problem(&error.into())),
                 Err(AuthError::SessionOver | AuthError::Token(_)) => Err(blacklisted()),
             };
         } else {
-            let claims = self.settings.check(context, &token).map_err(|error| of_token(&error))?;
+            let claims = self.settings.check(context, token).map_err(|error| of_token(&error))?;
             let session = session_of(&claims);
             let current = sessions.is_current(context, &session, Generation::FIRST).await;
             current.map(|current| current.or(Some(true)))
@@ -214,18 +221,18 @@ impl<'a> Door<'a> {
     /// `POST /api/token/blacklist/`: a logout.
     async fn blacklist(&self, payload: web::Payload) -> Answer {
         let token = self.token(payload, "refresh").await?;
-        let (context, sessions) = (&self.context, &self.state.sessions);
-        let was_current = match sessions.check_refresh(context, &token) {
+        let (context, sessions, token) = (&self.context, &self.state.sessions, token.expose());
+        let was_current = match sessions.check_refresh(context, token) {
             Ok(refresh) if refresh.claims().client_id == *self.settings.client() => {
                 let claims = refresh.claims();
                 let current = sessions.is_current(context, &claims.sid, claims.generation).await;
                 let current = current.map_err(|error| self.problem(&error.into()))?;
-                let ended = sessions.log_out(context, &token).await;
+                let ended = sessions.log_out(context, token).await;
                 ended.map_err(|error| self.problem(&error.into()))?;
                 current == Some(true)
             }
             _ => {
-                let token = self.old(&token)?;
+                let token = self.old(token)?;
                 let accounts = self.state.accounts().map_err(|problem| self.problem(&problem))?;
                 let retired = accounts.service.retire(context, self.profile()?, &token).await;
                 retired.map_err(|error| self.refresh_error(error))?
@@ -234,12 +241,13 @@ impl<'a> Door<'a> {
         if was_current { Ok(json!({})) } else { Err(DrfError::token(BLACKLISTED)) }
     }
 
-    async fn token(&self, payload: web::Payload, name: &str) -> Result<Text, DrfError> {
+    /// The token in a body. A refresh token in the form that Django accepts too comes out of it.
+    async fn token(&self, payload: web::Payload, name: &str) -> Result<RefreshToken, DrfError> {
         let mut fields = self.fields(payload).await?;
         let mut required = Required::new(&mut fields);
         let token = required.text(name);
         required.finish()?;
-        Ok(token)
+        Ok(self.state.refresh_token(&self.context, token))
     }
 
     /// Reads a refresh token of Django, within the limit of its session.

@@ -42,9 +42,10 @@ pub(super) async fn introspect(
     let mut form = OauthForm::read(&request, payload).await?;
     let asker = authorize(&request, &mut form, &state, &context).await?;
     let token = form.take("token").ok_or_else(|| OauthError::missing("token"))?;
+    let token = state.refresh_token(&context, token);
     let found = match asker {
-        Asker::Client => state.sessions.introspect(&context, &token).await,
-        Asker::Bearer => state.sessions.introspect_access(&context, &token).await,
+        Asker::Client => state.sessions.introspect(&context, token.expose()).await,
+        Asker::Bearer => state.sessions.introspect_access(&context, token.expose()).await,
     };
     let found = found.map_err(Problem::from)?;
     let response = found.as_ref().map_or_else(Introspection::default, Introspection::of);

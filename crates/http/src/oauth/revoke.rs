@@ -34,12 +34,13 @@ pub(super) async fn revoke(
     let context = state.context();
     let mut form = OauthForm::read(&request, payload).await?;
     let token = form.take("token").ok_or_else(|| OauthError::missing("token"))?;
+    let token = state.refresh_token(&context, token);
     let credentials = client::credentials(&request, &mut form)?;
     if let Some(credentials) = &credentials {
         state.authenticate(&context, &request, credentials).await?;
     }
     let client = credentials.as_ref().map(|credentials| &credentials.id);
-    match state.sessions.revoke(&context, &token, client).await {
+    match state.sessions.revoke(&context, token.expose(), client).await {
         Ok(()) => {
             Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).finish())
         }

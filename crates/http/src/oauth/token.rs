@@ -71,9 +71,10 @@ impl TokenRequest<'_> {
         })?;
         let token = self.form.take("refresh_token");
         let token = token.ok_or_else(|| OauthError::missing("refresh_token"))?;
+        let token = self.state.refresh_token(&self.context, token);
         let scope = self.scope()?;
         self.authenticate().await?;
-        let token = &self.state.sessions.check_refresh(&self.context, &token)?;
+        let token = &self.state.sessions.check_refresh(&self.context, token.expose())?;
         // A token of another client must not use up the limit of that client's session.
         if token.claims().client_id == self.credentials.id {
             if token.profile().is_some_and(|it| it.transport() == Transport::Cookie) {

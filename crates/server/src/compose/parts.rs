@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquaware_core::id::ClientId;
-use aquaware_core::jwt::{Algorithm, SimpleJwtCheck};
+use aquaware_core::jwt::Algorithm;
 use aquaware_core::keys::{KeyRecord, KeyRing, missing};
 use aquaware_core::password::HashCost;
 use aquaware_core::random::{Random, SystemRandom};
@@ -176,12 +176,11 @@ pub(crate) fn client(webhook: &Webhook) -> Result<WebhookClient, WebhookError> {
 fn simplejwt(settings: &config::SimpleJwt) -> SimpleJwt {
     #[allow(clippy::expect_used, reason = "letters are a valid client id")]
     let client = ClientId::new(SIMPLEJWT_CLIENT).expect("a valid client id");
-    let doors = SimpleJwt::new(client);
+    let doors = SimpleJwt::new(client, &settings.user_id_claim);
     match &settings.old_tokens {
         None => doors,
         Some((key, until)) => {
-            let check = SimpleJwtCheck::new(key.expose().as_bytes(), &settings.user_id_claim);
-            doors.with_old_tokens(check, *until)
+            doors.with_old_tokens(key.expose().as_bytes(), *until, settings.is_reversible)
         }
     }
 }

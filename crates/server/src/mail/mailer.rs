@@ -11,7 +11,7 @@ use aquaware_core::service::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Body, Mailbox, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Code;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
@@ -27,6 +27,9 @@ use crate::outbox::Attempt;
 /// outbox lasts longer.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How a certificate begins in PEM.
+const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 /// A mail server, from its URL.
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -35,6 +38,8 @@ pub(crate) struct Server {
     /// `smtps`: TLS from the first byte.
     is_wrapped: bool,
     credentials: Option<Credentials>,
+    /// The authority of its certificate; those that the system trusts without one.
+    authority: Option<Certificate>,
 }
 
 /// Mail cannot be sent.
@@ -70,7 +75,17 @@ impl Server {
             port: url.port(),
             is_wrapped,
             credentials,
+            authority: None,
         })
+    }
+
+    /// The same, with a certificate of an authority in `pem` alone, and so with TLS in any case. `None` if
+    /// there is no such certificate.
+    pub(crate) fn with_authority(self, pem: &[u8]) -> Option<Self> {
+        let is_empty = !pem.windows(PEM_BEGIN.len()).any(|part| part == PEM_BEGIN);
+        let authority = Certificate::from_pem(pem).ok().filter(|_| !is_empty)?;
+        let server = Self { authority: Some(authority), ..self };
+        server.parameters().is_ok().then_some(server)
     }
 
     /// Whether mail stays on this machine until the server has it.
@@ -79,18 +94,30 @@ impl Server {
         self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// STARTTLS is used wherever the server offers it, and required for a password that would
-    /// otherwise be readable on the network.
+    /// STARTTLS is used wherever the server offers it, and required with an authority, and for a password
+    /// that would otherwise be readable on the network.
     fn tls(&self) -> Result<Tls, MailerError> {
-        if self.is_local() && !self.is_wrapped {
+        let needs_tls = self.authority.is_some();
+        if self.is_local() && !self.is_wrapped && !needs_tls {
             return Ok(Tls::None);
         }
-        let parameters = TlsParameters::new(self.host.clone()).map_err(MailerError::Tls)?;
-        Ok(match (self.is_wrapped, &self.credentials) {
-            (true, _) => Tls::Wrapper(parameters),
-            (false, Some(_)) => Tls::Required(parameters),
-            (false, None) => Tls::Opportunistic(parameters),
+        let parameters = self.parameters()?;
+        Ok(match &self.credentials {
+            _ if self.is_wrapped => Tls::Wrapper(parameters),
+            None if !needs_tls => Tls::Opportunistic(parameters),
+            _ => Tls::Required(parameters),
         })
+    }
+
+    fn parameters(&self) -> Result<TlsParameters, MailerError> {
+        let parameters = TlsParameters::builder(self.host.clone());
+        let parameters = match &self.authority {
+            None => parameters,
+            Some(authority) => parameters
+                .certificate_store(CertificateStore::None)
+                .add_root_certificate(authority.clone()),
+        };
+        parameters.build().map_err(MailerError::Tls)
     }
 }
 
@@ -239,6 +266,21 @@ mod tests {
         assert!(matches!(tls("smtp://mail.example.com"), Tls::Opportunistic(_)));
         assert!(matches!(tls("smtps://mail.example.com"), Tls::Wrapper(_)));
         assert!(matches!(tls("smtp://127.0.0.1:25"), Tls::None));
+    }
+
+    #[test]
+    fn an_authority_requires_tls_even_on_this_machine() {
+        let local = || Server::of_url("smtp://127.0.0.1:25").unwrap();
+        let authority = rcgen::generate_simple_self_signed(["ca.example".to_owned()]).unwrap();
+        let server = local().with_authority(authority.cert.pem().as_bytes()).unwrap();
+        assert!(matches!(server.tls().unwrap(), Tls::Required(_)));
+        for pem in [
+            &b""[..],
+            b"no certificate",
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            assert!(local().with_authority(pem).is_none());
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+pub(super) use self::simplejwt::user_id;
 pub use self::simplejwt::{SimpleJwtCheck, SimpleJwtClaims, SimpleJwtError};
 use super::key::{VerifyingKey, engine_algorithm};
 use super::profile::Profile;
@@ -265,10 +266,10 @@ fn by_key_id<'k>(
 /// The header members that are used. Others, such as `jku`, `jwk` and `x5u`, are ignored
 /// (RFC 8725 §3.10).
 #[derive(Debug, Deserialize)]
-struct Header {
-    alg: String,
+pub(super) struct Header {
+    pub(super) alg: String,
     typ: Option<String>,
-    kid: Option<String>,
+    pub(super) kid: Option<String>,
     /// Whether the member is present, even as `null`.
     #[serde(default, deserialize_with = "is_present")]
     crit: bool,
@@ -278,9 +279,9 @@ fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
-struct Parts<'a> {
-    header: Header,
-    payload: Vec<u8>,
+pub(super) struct Parts<'a> {
+    pub(super) header: Header,
+    pub(super) payload: Vec<u8>,
     signature: Vec<u8>,
     message: &'a [u8],
 }
@@ -326,7 +327,7 @@ const REFRESH: Envelope = Envelope { typ: TokenType::Refresh.typ(), max_bytes: M
 const MESSAGE: Envelope = Envelope { typ: MESSAGE_TYP, max_bytes: MAX_TOKEN_BYTES };
 const STATUS_LIST: Envelope = Envelope { typ: STATUS_LIST_TYP, max_bytes: MAX_STATUS_LIST_BYTES };
 
-fn parts(token: &str, max_bytes: usize) -> Result<Parts<'_>, TokenError> {
+pub(super) fn parts(token: &str, max_bytes: usize) -> Result<Parts<'_>, TokenError> {
     if token.len() > max_bytes {
         return Err(TokenError::TooLong);
     }

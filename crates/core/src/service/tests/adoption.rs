@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::login::{AccountSetup, password};
 use super::*;
-use crate::jwt::{SimpleJwtCheck, SimpleJwtError};
+use crate::jwt::{DjangoForm, SimpleJwtCheck, SimpleJwtError};
 use crate::session::Device;
 use crate::store::AccountStore as _;
 
@@ -32,9 +32,8 @@ impl Doors {
         let memory = &setup.service.memory;
         assert!(block_on(memory.set_password(&setup.ann.id, &imported)).unwrap());
         let until = setup.service.context().now.plus(span);
-        let check = SimpleJwtCheck::new(KEY, "user_id");
         let client = setup.service.profile().id().clone();
-        let doors = SimpleJwt::new(client).with_old_tokens(check, until);
+        let doors = SimpleJwt::new(client, "user_id").with_old_tokens(KEY, until, true);
         Self { setup, doors }
     }
 
@@ -169,10 +168,38 @@ fn old_tokens_are_taken_until_the_configured_instant_and_with_their_key_only() {
     let context = doors.setup.service.context();
     let error = doors.doors.read(&context, &token).unwrap_err();
     assert_eq!(error, SimpleJwtError::Expired);
-    let closed = SimpleJwt::new(doors.doors.client().clone());
+    let closed = SimpleJwt::new(doors.doors.client().clone(), "user_id");
     assert_eq!(closed.read(&context, &token).unwrap_err(), SimpleJwtError::Invalid);
     let nobody = doors.token_with("x", json!({ "user_id": null }));
     assert_eq!(doors.doors.read(&context, &nobody).unwrap_err(), SimpleJwtError::Expired);
+}
+
+#[test]
+fn new_tokens_are_valid_at_django_while_the_way_back_is_open() {
+    let doors = Doors::until(DAY);
+    let context = doors.setup.service.context();
+    let granted = doors.refresh(&doors.token("one")).unwrap();
+    let own = granted.refresh.unwrap().token;
+    let outside = doors.doors.to_client(&context, &own);
+    assert_ne!(outside.expose(), own.expose());
+    assert!(SimpleJwtCheck::new(KEY, "user_id").is_signed(outside.expose()));
+    let inside = doors.doors.from_client(&context, outside.expose()).unwrap();
+    assert_eq!(inside.expose(), own.expose());
+    assert!(doors.doors.from_client(&context, own.expose()).is_none(), "it is in its own form");
+    // It never begins a session, and with another signature it is not one of this form.
+    assert!(matches!(doors.doors.read(&context, outside.expose()), Err(SimpleJwtError::Invalid)));
+    let (issuer, client) = (context.issuer(), doors.doors.client());
+    let form = DjangoForm { issuer, client, user_id_claim: "user_id" };
+    let forged = form.wrap(&own, &SimpleJwtCheck::new(b"another key", "user_id")).unwrap();
+    assert!(doors.doors.from_client(&context, forged.expose()).is_none());
+    // After the last day, new tokens have their own form, and those of the other are still known.
+    doors.setup.service.advance(DAY);
+    let context = doors.setup.service.context();
+    assert_eq!(doors.doors.to_client(&context, &own).expose(), own.expose());
+    assert!(doors.doors.from_client(&context, outside.expose()).is_some());
+    let without_key = SimpleJwt::new(doors.doors.client().clone(), "user_id");
+    assert_eq!(without_key.to_client(&context, &own).expose(), own.expose());
+    assert!(without_key.from_client(&context, outside.expose()).is_some());
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) struct SimpleJwt {
     pub(crate) old_tokens: Option<(SecretText, Timestamp)>,
     /// The claim with the id of the user.
     pub(crate) user_id_claim: String,
+    /// Whether Django accepts new refresh tokens too.
+    pub(crate) is_reversible: bool,
 }
 
 const ENABLED: Key = Key::plain("compat.simplejwt.enabled");
@@ -34,6 +36,7 @@ pub(super) fn simplejwt(
     let until = reader.read("compat.simplejwt.until", parse::end_of_day);
     let user_id_claim = reader.read("compat.simplejwt.user_id_claim", parse::user_id_claim);
     let rotate = reader.read("compat.simplejwt.rotate", parse::boolean);
+    let reversible = reader.read("compat.simplejwt.reversible", parse::boolean);
     let (key, until, user_id_claim) = (key?, until?, user_id_claim?);
     if key.is_some() && until.is_none() {
         let what = "requires compat.simplejwt.until, the day until which old tokens are taken";
@@ -45,7 +48,8 @@ pub(super) fn simplejwt(
     }
     let rotation = if rotate? { Rotation::Always } else { Rotation::Never };
     add_client(reader, clients?, rotation, &user_id_claim)?;
-    Some(Some(SimpleJwt { old_tokens: key.zip(until), user_id_claim }))
+    let (old_tokens, is_reversible) = (key.zip(until), reversible?);
+    Some(Some(SimpleJwt { old_tokens, user_id_claim, is_reversible }))
 }
 
 /// The client of `[clients.simplejwt]`, or one with the defaults, with the rotation of the doors.

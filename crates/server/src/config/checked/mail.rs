@@ -25,6 +25,7 @@ pub(super) fn mail(reader: &mut Reader<'_>, base: &Path) -> Option<Option<Mail>>
     let app_name = reader.read("mail.app_name", parse::line);
     let link_base = reader.read("mail.link_base", parse::link_base);
     let directory = reader.read("mail.templates", parse::line);
+    let authority = reader.read("mail.tls_ca", parse::line);
     let (app_name, link_base, directory) = (app_name?, link_base?, directory?);
     let directory: Option<PathBuf> = (!directory.is_empty()).then(|| base.join(directory));
     let templates = match Templates::open(&app_name, &link_base, directory.as_deref()) {
@@ -35,7 +36,15 @@ pub(super) fn mail(reader: &mut Reader<'_>, base: &Path) -> Option<Option<Mail>>
             return None;
         }
     };
-    match (server?, from?) {
+    let server = match (server?, authority?) {
+        (server, path) if path.is_empty() => server,
+        (Some(server), path) => Some(with_authority(reader, server, &base.join(path))?),
+        (None, _) => {
+            reader.conflict(&Key::plain("mail.tls_ca"), "requires mail.url");
+            return None;
+        }
+    };
+    match (server, from?) {
         (Some(server), Some(from)) => Some(Some(Mail { server, from, templates })),
         (None, None) => Some(None),
         (Some(_), None) => {
@@ -47,6 +56,19 @@ pub(super) fn mail(reader: &mut Reader<'_>, base: &Path) -> Option<Option<Mail>>
             None
         }
     }
+}
+
+fn with_authority(reader: &mut Reader<'_>, server: Server, path: &Path) -> Option<Server> {
+    let pem = std::fs::read(path);
+    let what = match &pem {
+        Ok(_) => format!("no certificate of an authority found in {}", path.display()),
+        Err(error) => format!("cannot read {}: {error}", path.display()),
+    };
+    let server = server.with_authority(&pem.unwrap_or_default());
+    if server.is_none() {
+        reader.conflict(&Key::plain("mail.tls_ca"), what);
+    }
+    server
 }
 
 /// Without a way to send messages, no account could verify its address.

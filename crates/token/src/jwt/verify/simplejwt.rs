@@ -1,13 +1,17 @@
 //! Tokens of djangorestframework-simplejwt, signed with HS256: what its users hold when they move here.
 //!
-//! They have no issuer, no audience and no key id, so the key is theirs alone and never signs anything.
+//! They have no issuer, no audience and no key id. Their key signs nothing here, except the
+//! [form](super::super::DjangoForm) of refresh tokens that Django accepts too.
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::super::django_form::is_of_this_system;
 use super::{Parts, Verified, parts};
 use crate::json::ClaimReader;
 use crate::jwt::MAX_TOKEN_BYTES;
@@ -98,6 +102,10 @@ impl SimpleJwtCheck {
             return Err(SimpleJwtError::Expired);
         }
         let jti: Option<String> = claims.optional("jti").map_err(|_| INVALID)?;
+        // A token of this system in the form of Django is checked as one of this system.
+        if jti.as_deref().is_some_and(is_of_this_system) {
+            return Err(INVALID);
+        }
         let token_type = claims.optional("token_type").map_err(|_| INVALID)?;
         Ok(Verified(SimpleJwtClaims {
             token_type,
@@ -106,6 +114,23 @@ impl SimpleJwtCheck {
             issued_at: issued_at.unwrap_or(Timestamp::from_millis(0)),
             expires_at,
         }))
+    }
+
+    /// Whether `token` is signed with this key, whatever its claims.
+    #[must_use]
+    pub fn is_signed(&self, token: &str) -> bool {
+        parts(token, MAX_TOKEN_BYTES).is_ok_and(|Parts { header, signature, message, .. }| {
+            header.alg == "HS256" && hmac::verify(&self.key, message, &signature).is_ok()
+        })
+    }
+
+    /// Signs `claims` as Django does.
+    pub(in crate::jwt) fn sign(&self, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let header = part(&json!({ "alg": "HS256", "typ": "JWT" }));
+        let message = format!("{header}.{}", part(claims));
+        let tag = hmac::sign(&self.key, message.as_bytes());
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
     /// Like [`SimpleJwtCheck::check`], for refresh tokens only.
@@ -126,7 +151,7 @@ impl SimpleJwtCheck {
     }
 }
 
-fn user_id(claim: Option<Value>) -> Option<String> {
+pub(in crate::jwt) fn user_id(claim: Option<Value>) -> Option<String> {
     match claim? {
         Value::String(text) => Some(text),
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
@@ -144,9 +169,6 @@ impl fmt::Debug for SimpleJwtCheck {
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde_json::json;
 
     use super::*;
 
