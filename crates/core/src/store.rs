@@ -6,6 +6,8 @@
 //! [`judge`](crate::succession::judge) alone.
 
 #[cfg(feature = "accounts")]
+mod account_change;
+#[cfg(feature = "accounts")]
 mod accounts;
 mod counters;
 mod error;
@@ -17,7 +19,9 @@ mod sessions;
 mod stored;
 
 #[cfg(feature = "accounts")]
-pub use self::accounts::{AccountStore, Current, EmailChange, NameChange, NewEmail};
+pub use self::account_change::{AccountChange, Current, EmailChange, NameChange, NewEmail};
+#[cfg(feature = "accounts")]
+pub use self::accounts::AccountStore;
 pub use self::counters::Counters;
 pub use self::error::{Cause, StoreError};
 pub use self::facts::{Setting, StoreFacts};

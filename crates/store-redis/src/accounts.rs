@@ -8,9 +8,9 @@
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
-use aquaware_core::secret::PasswordHash;
-use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
+use aquaware_core::store::{
+    AccountChange, AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError,
+};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _};
@@ -71,62 +71,44 @@ impl AccountStore for RedisStore {
         Ok(account.filter(|account| account.id == *id))
     }
 
-    async fn replace_password(
-        &self,
-        id: &Subject,
-        current: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<bool, StoreError> {
-        let (expected, new) = (Some(current.expose()), Some(new.expose()));
-        self.change(id, &[("password", expected)], &[("password", new)]).await
-    }
-
-    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        self.change(id, &[], &[("password", Some(new.expose()))]).await
-    }
-
-    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        let at = at.map(|at| at.millis().to_string());
-        self.change(id, &[], &[("disabled", at.as_deref())]).await
-    }
-
-    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        let claims = claims_text(claims);
-        self.change(id, &[], &[("claims", claims.as_deref())]).await
-    }
-
-    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
-        let names = [("first_name", &change.first_name), ("last_name", &change.last_name)];
-        let named = names.into_iter().filter_map(|(field, name)| Some((field, name.as_ref()?)));
-        let changes: Vec<Field<'_>> = named.map(|(field, name)| (field, name.as_deref())).collect();
-        self.change(id, &[], &changes).await
-    }
-
-    async fn verify_email(
-        &self,
-        id: &Subject,
-        login: &Login,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let at = at.millis().to_string();
-        let expected = [("login", Some(login.as_str())), ("verified", None)];
-        self.change(id, &expected, &[("verified", Some(&at))]).await
-    }
-
-    async fn reset_password(
-        &self,
-        id: &Subject,
-        current: Current<'_>,
-        new: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let at = at.millis().to_string();
-        let expected = [
-            ("login", Some(current.login.as_str())),
-            ("password", Some(current.password.expose())),
-        ];
-        let changes = [("password", Some(new.expose())), ("verified", Some(&*at))];
-        self.change(id, &expected, &changes).await
+    async fn change(&self, id: &Subject, change: AccountChange<'_>) -> Result<bool, StoreError> {
+        let millis = |at: Timestamp| at.millis().to_string();
+        match change {
+            AccountChange::ReplacePassword { current, new } => {
+                let expected = [("password", Some(current.expose()))];
+                self.change_fields(id, &expected, &[("password", Some(new.expose()))]).await
+            }
+            AccountChange::SetPassword(new) => {
+                self.change_fields(id, &[], &[("password", Some(new.expose()))]).await
+            }
+            AccountChange::SetDisabled(at) => {
+                self.change_fields(id, &[], &[("disabled", at.map(millis).as_deref())]).await
+            }
+            AccountChange::SetClaims(claims) => {
+                self.change_fields(id, &[], &[("claims", claims_text(claims).as_deref())]).await
+            }
+            AccountChange::SetNames(NameChange { first_name, last_name }) => {
+                let names = [("first_name", first_name), ("last_name", last_name)];
+                let named =
+                    names.into_iter().filter_map(|(field, name)| Some((field, name.as_ref()?)));
+                let changes: Vec<Field<'_>> =
+                    named.map(|(field, name)| (field, name.as_deref())).collect();
+                self.change_fields(id, &[], &changes).await
+            }
+            AccountChange::VerifyEmail { login, at } => {
+                let expected = [("login", Some(login.as_str())), ("verified", None)];
+                self.change_fields(id, &expected, &[("verified", Some(&millis(at)))]).await
+            }
+            AccountChange::ResetPassword { current, new, at } => {
+                let at = millis(at);
+                let expected = [
+                    ("login", Some(current.login.as_str())),
+                    ("password", Some(current.password.expose())),
+                ];
+                let changes = [("password", Some(new.expose())), ("verified", Some(&*at))];
+                self.change_fields(id, &expected, &changes).await
+            }
+        }
     }
 
     async fn change_email(
@@ -252,7 +234,7 @@ impl RedisStore {
     }
 
     /// Changes fields if those in `expected` have these values.
-    async fn change(
+    async fn change_fields(
         &self,
         id: &Subject,
         expected: &[Field<'_>],

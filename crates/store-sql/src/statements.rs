@@ -8,8 +8,8 @@ mod outbox;
 
 use aquaware_core::id::{Generation, SessionId};
 use aquaware_core::secret::PasswordHash;
-use aquaware_core::session::{Ended, ExtraClaims};
-use aquaware_core::store::{Advance, Current, NameChange, NewEmail, Touch};
+use aquaware_core::session::Ended;
+use aquaware_core::store::{AccountChange, Advance, Current, NameChange, NewEmail, Touch};
 use aquaware_core::time::Timestamp;
 use diesel::dsl::{AsExprOf, auto_type, case_when, delete, insert_into, update};
 use diesel::prelude::*;
@@ -27,7 +27,7 @@ use crate::schema::{__diesel_schema_migrations, accounts, sessions};
 /// diesel caches a prepared statement if its type says that the text never changes. Its own updates
 /// and upserts say that it might, because a change set may leave columns out, and would be parsed
 /// again at every login and refresh. The statements in this module have no part that depends on a
-/// value, so their type is enough to tell them apart. Lists (`eq_any`) and [`AccountChange`] do
+/// value, so their type is enough to tell them apart. Lists (`eq_any`) and [`AccountColumns`] do
 /// depend on values and must not be wrapped.
 pub(crate) struct Prepared<Q>(pub(crate) Q);
 
@@ -320,7 +320,7 @@ pub(crate) fn account_by_id(id: String) -> _ {
 /// What to change in an account; `None` leaves a column as it is.
 #[derive(AsChangeset, Clone, Default)]
 #[diesel(table_name = accounts)]
-pub(crate) struct AccountChange {
+pub(crate) struct AccountColumns {
     password: Option<String>,
     disabled_at: Option<Option<i64>>,
     claims: Option<Option<String>>,
@@ -347,34 +347,8 @@ impl From<Current<'_>> for AccountCondition {
     }
 }
 
-impl AccountChange {
-    pub(crate) fn password(new: &PasswordHash) -> Self {
-        Self { password: Some(new.expose().to_owned()), ..Self::default() }
-    }
-
-    pub(crate) fn disabled(at: Option<Timestamp>) -> Self {
-        Self { disabled_at: Some(at.map(Timestamp::millis)), ..Self::default() }
-    }
-
-    pub(crate) fn claims(claims: &ExtraClaims) -> Self {
-        Self { claims: Some(claims_text(claims)), ..Self::default() }
-    }
-
-    /// Must not be called for an empty change, for which there is no statement.
-    pub(crate) fn names(NameChange { first_name, last_name }: &NameChange) -> Self {
-        let (first_name, last_name) = (first_name.clone(), last_name.clone());
-        Self { first_name, last_name, ..Self::default() }
-    }
-
-    pub(crate) fn verified(at: Timestamp) -> Self {
-        Self { email_verified_at: Some(at.millis()), ..Self::default() }
-    }
-
-    pub(crate) fn reset(new: &PasswordHash, at: Timestamp) -> Self {
-        Self { email_verified_at: Some(at.millis()), ..Self::password(new) }
-    }
-
-    pub(crate) fn email(NewEmail { email, login, at }: &NewEmail) -> Self {
+impl From<&NewEmail> for AccountColumns {
+    fn from(NewEmail { email, login, at }: &NewEmail) -> Self {
         Self {
             email: Some(email.clone()),
             login: Some(login.as_str().to_owned()),
@@ -385,14 +359,47 @@ impl AccountChange {
     }
 }
 
+/// A change in the terms of SQL. Without columns there is nothing to change, and no statement.
+pub(crate) fn condition_and_columns(
+    change: AccountChange<'_>,
+) -> (AccountCondition, Option<AccountColumns>) {
+    let text = |hash: &PasswordHash| hash.expose().to_owned();
+    let mut columns = AccountColumns::default();
+    let mut condition = AccountCondition::None;
+    match change {
+        AccountChange::ReplacePassword { current, new } => {
+            condition = AccountCondition::Password(text(current));
+            columns.password = Some(text(new));
+        }
+        AccountChange::SetPassword(new) => columns.password = Some(text(new)),
+        AccountChange::SetDisabled(at) => columns.disabled_at = Some(at.map(Timestamp::millis)),
+        AccountChange::SetClaims(claims) => columns.claims = Some(claims_text(claims)),
+        AccountChange::SetNames(change) if change.is_empty() => return (condition, None),
+        AccountChange::SetNames(NameChange { first_name, last_name }) => {
+            columns.first_name.clone_from(first_name);
+            columns.last_name.clone_from(last_name);
+        }
+        AccountChange::VerifyEmail { login, at } => {
+            condition = AccountCondition::Unverified { login: login.as_str().to_owned() };
+            columns.email_verified_at = Some(at.millis());
+        }
+        AccountChange::ResetPassword { current, new, at } => {
+            condition = current.into();
+            columns.password = Some(text(new));
+            columns.email_verified_at = Some(at.millis());
+        }
+    }
+    (condition, Some(columns))
+}
+
 #[auto_type]
-pub(crate) fn update_account(id: String, change: AccountChange) -> _ {
+pub(crate) fn update_account(id: String, change: AccountColumns) -> _ {
     update(accounts::table.filter(accounts::id.eq(id))).set(change)
 }
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[auto_type]
-pub(crate) fn replace_password(id: String, current: String, change: AccountChange) -> _ {
+pub(crate) fn replace_password(id: String, current: String, change: AccountColumns) -> _ {
     update(accounts::table.filter(accounts::id.eq(id)).filter(accounts::password.eq(current)))
         .set(change)
 }
@@ -400,7 +407,7 @@ pub(crate) fn replace_password(id: String, current: String, change: AccountChang
 /// Changes an account that has this login and is not verified.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[auto_type]
-pub(crate) fn update_unverified(id: String, login: String, change: AccountChange) -> _ {
+pub(crate) fn update_unverified(id: String, login: String, change: AccountColumns) -> _ {
     update(
         accounts::table
             .filter(accounts::id.eq(id))
@@ -417,7 +424,7 @@ pub(crate) fn update_current(
     id: String,
     login: String,
     password: String,
-    change: AccountChange,
+    change: AccountColumns,
 ) -> _ {
     update(
         accounts::table

@@ -28,7 +28,7 @@ use crate::id::Subject;
 use crate::password::PasswordHasher;
 use crate::random::Random;
 use crate::session::{EndReason, ExtraClaims};
-use crate::store::{AccountStore, Outbox, StoreError};
+use crate::store::{AccountChange, AccountStore, Outbox, StoreError};
 
 /// The use cases of accounts, over an account store, a password hasher and [`Sessions`].
 #[derive(Debug)]
@@ -134,7 +134,8 @@ impl Accounts {
         context: &RequestContext,
         id: &Subject,
     ) -> Result<Option<EndedSessions>, StoreError> {
-        let exists = context.budget.wait(self.store.set_disabled(id, Some(context.now))).await?;
+        let disable = AccountChange::SetDisabled(Some(context.now));
+        let exists = context.budget.wait(self.store.change(id, disable)).await?;
         let ended = self.sessions.end_all(context, id, None, EndReason::AccountDisabled).await?;
         Ok(exists.then_some(ended))
     }
@@ -145,7 +146,7 @@ impl Accounts {
     /// # Errors
     /// [`StoreError`].
     pub async fn enable(&self, id: &Subject) -> Result<bool, StoreError> {
-        self.store.set_disabled(id, None).await
+        self.store.change(id, AccountChange::SetDisabled(None)).await
     }
 
     /// Deletes an account and ends its sessions as [`Sessions::end_all`] does. Returns `None` if
@@ -169,7 +170,7 @@ impl Accounts {
     /// # Errors
     /// [`StoreError`]; retrying is safe.
     pub async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        let exists = self.store.set_claims(id, claims).await?;
+        let exists = self.store.change(id, AccountChange::SetClaims(claims)).await?;
         self.sessions.set_claims(id, claims).await?;
         Ok(exists)
     }

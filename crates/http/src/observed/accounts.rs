@@ -2,10 +2,9 @@
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
-use aquaware_core::secret::PasswordHash;
-use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
-use aquaware_core::time::Timestamp;
+use aquaware_core::store::{
+    AccountChange, AccountStore, Current, EmailChange, NewEmail, StoreError,
+};
 use async_trait::async_trait;
 
 use super::Observed;
@@ -35,69 +34,13 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
         self.measure("by_id", self.store.by_id(id)).await
     }
 
-    /// Without an event: a login replaces a hash by one of another cost.
-    async fn replace_password(
-        &self,
-        id: &Subject,
-        current: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<bool, StoreError> {
-        let step = self.store.replace_password(id, current, new);
-        self.measure("replace_password", step).await
-    }
-
-    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        let exists = self.measure("set_password", self.store.set_password(id, new)).await?;
-        if exists {
-            self.changed(EventKind::PasswordChanged, id).await;
+    async fn change(&self, id: &Subject, change: AccountChange<'_>) -> Result<bool, StoreError> {
+        let (operation, events) = operation(&change);
+        let changed = self.measure(operation, self.store.change(id, change)).await?;
+        for kind in events.iter().filter(|_| changed) {
+            self.changed(*kind, id).await;
         }
-        Ok(exists)
-    }
-
-    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        let exists = self.measure("set_disabled", self.store.set_disabled(id, at)).await?;
-        if exists && at.is_some() {
-            self.changed(EventKind::AccountDisabled, id).await;
-        }
-        Ok(exists)
-    }
-
-    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        self.measure("set_claims", self.store.set_claims(id, claims)).await
-    }
-
-    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
-        self.measure("set_names", self.store.set_names(id, change)).await
-    }
-
-    async fn verify_email(
-        &self,
-        id: &Subject,
-        login: &Login,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let step = self.store.verify_email(id, login, at);
-        let verified = self.measure("verify_email", step).await?;
-        if verified {
-            self.changed(EventKind::EmailVerified, id).await;
-        }
-        Ok(verified)
-    }
-
-    async fn reset_password(
-        &self,
-        id: &Subject,
-        current: Current<'_>,
-        new: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let step = self.store.reset_password(id, current, new, at);
-        let done = self.measure("reset_password", step).await?;
-        if done {
-            self.changed(EventKind::PasswordChanged, id).await;
-            self.changed(EventKind::EmailVerified, id).await;
-        }
-        Ok(done)
+        Ok(changed)
     }
 
     async fn change_email(
@@ -128,5 +71,22 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.measure("ping", self.store.ping()).await
+    }
+}
+
+/// The name of a change in the metrics, and the events that it causes.
+const fn operation(change: &AccountChange<'_>) -> (&'static str, &'static [EventKind]) {
+    match change {
+        // A login replaces a hash by one of another cost.
+        AccountChange::ReplacePassword { .. } => ("replace_password", &[]),
+        AccountChange::SetPassword(_) => ("set_password", &[EventKind::PasswordChanged]),
+        AccountChange::SetDisabled(Some(_)) => ("set_disabled", &[EventKind::AccountDisabled]),
+        AccountChange::SetDisabled(None) => ("set_disabled", &[]),
+        AccountChange::SetClaims(_) => ("set_claims", &[]),
+        AccountChange::SetNames(_) => ("set_names", &[]),
+        AccountChange::VerifyEmail { .. } => ("verify_email", &[EventKind::EmailVerified]),
+        AccountChange::ResetPassword { .. } => {
+            ("reset_password", &[EventKind::PasswordChanged, EventKind::EmailVerified])
+        }
     }
 }

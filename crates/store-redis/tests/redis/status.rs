@@ -32,7 +32,7 @@ async fn store() -> (RedisStore, String) {
 async fn through(proxy: &Proxy, prefix: &str) -> RedisStore {
     load_scripts().await;
     let mut options = options(&SINGLE.url_at(proxy.address()), prefix);
-    options.timeout = Duration::from_millis(700);
+    options.timeout = Duration::from_secs(3);
     let store = RedisStore::connect(options).await.unwrap();
     SessionStore::ping(&store).await.unwrap();
     store

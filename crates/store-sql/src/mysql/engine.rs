@@ -12,7 +12,7 @@ use crate::error::SqlError;
 use crate::row::{AccountRow, EntryRow, SessionRow};
 use crate::schema::{accounts, sessions};
 use crate::server::{Access, Engine, Pool, SqlConnection as _, StatementError};
-use crate::statements::{self, AccountChange, AccountCondition, Prepared};
+use crate::statements::{self, AccountColumns, AccountCondition, Prepared};
 use crate::update::{Change, SessionUpdate};
 
 /// Rows read by one scan for status indices.
@@ -121,7 +121,7 @@ impl Engine for MysqlConnection {
         &mut self,
         id: &str,
         condition: &AccountCondition,
-        change: &AccountChange,
+        change: &AccountColumns,
     ) -> Result<bool, StatementError> {
         self.begin().await?;
         let done = lock_and_update(self, id, condition, change).await;
@@ -152,7 +152,7 @@ async fn lock_and_update(
     connection: &mut MysqlConnection,
     id: &str,
     condition: &AccountCondition,
-    change: &AccountChange,
+    change: &AccountColumns,
 ) -> Result<bool, StatementError> {
     let columns = (accounts::password, accounts::login, accounts::email_verified_at);
     let lock = accounts::table.find(id.to_owned()).select(columns).for_update();

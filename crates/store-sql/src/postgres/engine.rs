@@ -13,7 +13,7 @@ use crate::batches::in_batches;
 use crate::row::{AccountRow, EntryRow, SessionRow};
 use crate::schema::sessions::all_columns;
 use crate::server::{Access, Engine, Pool, SqlConnection as _, StatementError};
-use crate::statements::{self, AccountChange, AccountCondition, Prepared};
+use crate::statements::{self, AccountColumns, AccountCondition, Prepared};
 use crate::update::{Change, SessionUpdate};
 
 /// Status indices removed by one statement.
@@ -99,7 +99,7 @@ impl Engine for PostgresConnection {
         &mut self,
         id: &str,
         condition: &AccountCondition,
-        change: &AccountChange,
+        change: &AccountColumns,
     ) -> Result<bool, StatementError> {
         let (id, change) = (id.to_owned(), change.clone());
         let rows = match condition.clone() {

@@ -2,10 +2,9 @@
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
-use aquaware_core::secret::PasswordHash;
-use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
-use aquaware_core::time::Timestamp;
+use aquaware_core::store::{
+    AccountChange, AccountStore, Current, EmailChange, NewEmail, StoreError,
+};
 use async_trait::async_trait;
 use diesel_async::methods::{ExecuteDsl, LoadQuery};
 
@@ -14,7 +13,7 @@ use super::error::{Access, StatementError};
 use super::store::{ACCOUNT_CHANGES, ServerStore};
 use crate::error::SqlError;
 use crate::row::AccountRow;
-use crate::statements::{self, AccountChange, AccountCondition};
+use crate::statements::{self, AccountColumns, AccountCondition, condition_and_columns};
 
 #[async_trait]
 impl<C: Engine> AccountStore for ServerStore<C>
@@ -51,53 +50,17 @@ where
         .await
     }
 
-    async fn replace_password(
-        &self,
-        id: &Subject,
-        current: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<bool, StoreError> {
-        let current = AccountCondition::Password(current.expose().to_owned());
-        self.update_account(id, current, AccountChange::password(new)).await
-    }
-
-    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        self.update_account(id, AccountCondition::None, AccountChange::password(new)).await
-    }
-
-    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        self.update_account(id, AccountCondition::None, AccountChange::disabled(at)).await
-    }
-
-    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        self.update_account(id, AccountCondition::None, AccountChange::claims(claims)).await
-    }
-
-    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
-        if change.is_empty() {
+    async fn change(&self, id: &Subject, change: AccountChange<'_>) -> Result<bool, StoreError> {
+        let (condition, Some(columns)) = condition_and_columns(change) else {
             return Ok(self.by_id(id).await?.is_some());
-        }
-        self.update_account(id, AccountCondition::None, AccountChange::names(change)).await
-    }
-
-    async fn verify_email(
-        &self,
-        id: &Subject,
-        login: &Login,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let unverified = AccountCondition::Unverified { login: login.as_str().to_owned() };
-        self.update_account(id, unverified, AccountChange::verified(at)).await
-    }
-
-    async fn reset_password(
-        &self,
-        id: &Subject,
-        current: Current<'_>,
-        new: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.update_account(id, current.into(), AccountChange::reset(new, at)).await
+        };
+        self.write(
+            (id.as_str().to_owned(), condition, columns),
+            |connection, (id, condition, columns)| {
+                Box::pin(connection.update_account(id, condition, columns))
+            },
+        )
+        .await
     }
 
     async fn change_email(
@@ -107,7 +70,7 @@ where
         new: &NewEmail,
     ) -> Result<EmailChange, StoreError> {
         let input =
-            (id.as_str().to_owned(), AccountCondition::from(current), AccountChange::email(new));
+            (id.as_str().to_owned(), AccountCondition::from(current), AccountColumns::from(new));
         self.write(input, |connection, (id, condition, change)| {
             Box::pin(async move {
                 match connection.update_account(id, condition, change).await {
@@ -147,22 +110,6 @@ where
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.probe(&ACCOUNT_CHANGES).await
-    }
-}
-
-#[allow(private_bounds, reason = "the engines are sealed, as in the store")]
-impl<C: Engine> ServerStore<C> {
-    async fn update_account(
-        &self,
-        id: &Subject,
-        condition: AccountCondition,
-        change: AccountChange,
-    ) -> Result<bool, StoreError> {
-        let input = (id.as_str().to_owned(), condition, change);
-        self.write(input, |connection, (id, condition, change)| {
-            Box::pin(connection.update_account(id, condition, change))
-        })
-        .await
     }
 }
 

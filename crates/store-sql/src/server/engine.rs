@@ -9,7 +9,7 @@ use super::connection::SqlConnection;
 use super::error::StatementError;
 use super::pool::Pool;
 use crate::row::{AccountRow, EntryRow, SessionRow};
-use crate::statements::{AccountChange, AccountCondition};
+use crate::statements::{AccountColumns, AccountCondition};
 use crate::update::SessionUpdate;
 
 /// The operations in which the engines differ.
@@ -71,6 +71,6 @@ pub(crate) trait Engine: SqlConnection {
         &mut self,
         id: &str,
         condition: &AccountCondition,
-        change: &AccountChange,
+        change: &AccountColumns,
     ) -> impl Future<Output = Result<bool, StatementError>> + Send;
 }

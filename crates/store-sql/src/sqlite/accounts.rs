@@ -3,10 +3,9 @@
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
-use aquaware_core::secret::PasswordHash;
-use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
-use aquaware_core::time::Timestamp;
+use aquaware_core::store::{
+    AccountChange, AccountStore, Current, EmailChange, NewEmail, StoreError,
+};
 use async_trait::async_trait;
 use diesel::prelude::*;
 
@@ -14,7 +13,7 @@ use super::SqliteStore;
 use super::error::{sql_error, store_result};
 use crate::error::SqlError;
 use crate::row::AccountRow;
-use crate::statements::{self, AccountChange, AccountCondition};
+use crate::statements::{self, AccountColumns, AccountCondition, condition_and_columns};
 
 #[async_trait]
 impl AccountStore for SqliteStore {
@@ -45,53 +44,12 @@ impl AccountStore for SqliteStore {
         .await
     }
 
-    async fn replace_password(
-        &self,
-        id: &Subject,
-        current: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<bool, StoreError> {
-        let current = AccountCondition::Password(current.expose().to_owned());
-        self.update_account(id, current, AccountChange::password(new)).await
-    }
-
-    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        self.update_account(id, AccountCondition::None, AccountChange::password(new)).await
-    }
-
-    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        self.update_account(id, AccountCondition::None, AccountChange::disabled(at)).await
-    }
-
-    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        self.update_account(id, AccountCondition::None, AccountChange::claims(claims)).await
-    }
-
-    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
-        if change.is_empty() {
+    async fn change(&self, id: &Subject, change: AccountChange<'_>) -> Result<bool, StoreError> {
+        let (condition, Some(columns)) = condition_and_columns(change) else {
             return Ok(self.by_id(id).await?.is_some());
-        }
-        self.update_account(id, AccountCondition::None, AccountChange::names(change)).await
-    }
-
-    async fn verify_email(
-        &self,
-        id: &Subject,
-        login: &Login,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let unverified = AccountCondition::Unverified { login: login.as_str().to_owned() };
-        self.update_account(id, unverified, AccountChange::verified(at)).await
-    }
-
-    async fn reset_password(
-        &self,
-        id: &Subject,
-        current: Current<'_>,
-        new: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.update_account(id, current.into(), AccountChange::reset(new, at)).await
+        };
+        let id = id.as_str().to_owned();
+        self.write(move |connection| changed(update(connection, &id, &condition, &columns))).await
     }
 
     async fn change_email(
@@ -101,8 +59,8 @@ impl AccountStore for SqliteStore {
         new: &NewEmail,
     ) -> Result<EmailChange, StoreError> {
         let (id, condition) = (id.as_str().to_owned(), AccountCondition::from(current));
-        let change = AccountChange::email(new);
-        self.write(move |connection| match update(connection, &id, &condition, &change) {
+        let columns = AccountColumns::from(new);
+        self.write(move |connection| match update(connection, &id, &condition, &columns) {
             Ok(0) => Ok(EmailChange::Refused),
             Ok(_) => Ok(EmailChange::Changed),
             // SQLite undoes the statement, not the transaction.
@@ -136,36 +94,24 @@ impl AccountStore for SqliteStore {
     }
 }
 
-impl SqliteStore {
-    async fn update_account(
-        &self,
-        id: &Subject,
-        condition: AccountCondition,
-        change: AccountChange,
-    ) -> Result<bool, StoreError> {
-        let id = id.as_str().to_owned();
-        self.write(move |connection| changed(update(connection, &id, &condition, &change))).await
-    }
-}
-
 /// Changes an account if the condition holds; returns the number of accounts changed.
 fn update(
     connection: &mut SqliteConnection,
     id: &str,
     condition: &AccountCondition,
-    change: &AccountChange,
+    columns: &AccountColumns,
 ) -> QueryResult<usize> {
-    let (id, change) = (id.to_owned(), change.clone());
+    let (id, columns) = (id.to_owned(), columns.clone());
     match condition.clone() {
-        AccountCondition::None => statements::update_account(id, change).execute(connection),
+        AccountCondition::None => statements::update_account(id, columns).execute(connection),
         AccountCondition::Password(current) => {
-            statements::replace_password(id, current, change).execute(connection)
+            statements::replace_password(id, current, columns).execute(connection)
         }
         AccountCondition::Unverified { login } => {
-            statements::update_unverified(id, login, change).execute(connection)
+            statements::update_unverified(id, login, columns).execute(connection)
         }
         AccountCondition::Current { login, password } => {
-            statements::update_current(id, login, password, change).execute(connection)
+            statements::update_current(id, login, password, columns).execute(connection)
         }
     }
 }

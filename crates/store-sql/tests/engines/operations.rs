@@ -5,7 +5,7 @@ use std::time::Duration;
 use aquaware_core::account::Login;
 use aquaware_core::session::{Device, EndReason, Ended, Session};
 use aquaware_core::status::StatusIndex;
-use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError, Touch};
+use aquaware_core::store::{AccountChange, AccountStore, Outcome, SessionStore, StoreError, Touch};
 use aquaware_servers::{Fault, Proxy};
 use aquaware_store_sql::SqlError;
 
@@ -58,11 +58,21 @@ fn a_use_recorded_twice_is_recorded_once<E: Engine>() {
         store.create(&account("ann")).await.unwrap();
         for _ in 0..2 {
             let ann = &account("ann").id;
-            assert!(store.set_disabled(ann, Some(at(1))).await.unwrap());
-            assert!(AccountStore::set_claims(&store, ann, &session(1).claims).await.unwrap());
-            assert!(store.set_password(ann, &account("ann").password).await.unwrap());
+            assert!(store.change(ann, AccountChange::SetDisabled(Some(at(1)))).await.unwrap());
+            assert!(store.change(ann, AccountChange::SetClaims(&session(1).claims)).await.unwrap());
+            assert!(
+                store
+                    .change(ann, AccountChange::SetPassword(&account("ann").password))
+                    .await
+                    .unwrap()
+            );
             let same = account("ann").password;
-            assert!(store.replace_password(ann, &same, &same).await.unwrap());
+            assert!(
+                store
+                    .change(ann, AccountChange::ReplacePassword { current: &same, new: &same })
+                    .await
+                    .unwrap()
+            );
         }
     });
 }
@@ -112,9 +122,22 @@ fn outcomes_do_not_depend_on_how_rows_are_counted() {
             assert!(store.create(&account(&name)).await.unwrap());
             assert!(!store.create(&account(&name)).await.unwrap());
             let ann = account(&name);
-            assert!(store.set_disabled(&ann.id, None).await.unwrap());
-            assert!(store.replace_password(&ann.id, &ann.password, &ann.password).await.unwrap());
-            assert!(!store.set_disabled(&subject("unknown"), None).await.unwrap());
+            assert!(store.change(&ann.id, AccountChange::SetDisabled(None)).await.unwrap());
+            assert!(
+                store
+                    .change(
+                        &ann.id,
+                        AccountChange::ReplacePassword {
+                            current: &ann.password,
+                            new: &ann.password
+                        }
+                    )
+                    .await
+                    .unwrap()
+            );
+            assert!(
+                !store.change(&subject("unknown"), AccountChange::SetDisabled(None)).await.unwrap()
+            );
         });
     }
 }

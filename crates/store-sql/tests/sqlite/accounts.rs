@@ -1,7 +1,7 @@
 //! The account port.
 
 use aquaware_core::account::{Account, Login};
-use aquaware_core::store::AccountStore;
+use aquaware_core::store::{AccountChange, AccountStore};
 
 use crate::fixtures::{TempStore, account, at, claims, hash, run, subject};
 
@@ -55,10 +55,28 @@ fn a_rehash_never_undoes_a_change_of_password() {
         store.create(&ann).await.unwrap();
         store.create(&account("bob")).await.unwrap();
         let (one, two, three) = (hash("$argon2id$one"), hash("$two"), hash("$three"));
-        assert!(store.replace_password(&ann.id, &one, &two).await.unwrap());
-        assert!(!store.replace_password(&ann.id, &one, &three).await.unwrap());
+        assert!(
+            store
+                .change(&ann.id, AccountChange::ReplacePassword { current: &one, new: &two })
+                .await
+                .unwrap()
+        );
+        assert!(
+            !store
+                .change(&ann.id, AccountChange::ReplacePassword { current: &one, new: &three })
+                .await
+                .unwrap()
+        );
         assert_eq!(store.by_id(&ann.id).await.unwrap().unwrap().password, two);
-        assert!(!store.replace_password(&subject("unknown"), &one, &two).await.unwrap());
+        assert!(
+            !store
+                .change(
+                    &subject("unknown"),
+                    AccountChange::ReplacePassword { current: &one, new: &two }
+                )
+                .await
+                .unwrap()
+        );
         let bob = store.by_id(&account("bob").id).await.unwrap();
         assert_eq!(bob.unwrap().password, one, "only the account of ann changed");
     });
@@ -73,9 +91,9 @@ fn changes_affect_one_account_and_report_a_missing_one() {
         store.create(&ann).await.unwrap();
         store.create(&bob).await.unwrap();
         let roles = claims(&serde_json::json!({"roles": ["admin"]}));
-        assert!(store.set_password(&ann.id, &hash("$new")).await.unwrap());
-        assert!(store.set_disabled(&ann.id, Some(at(5))).await.unwrap());
-        assert!(store.set_claims(&ann.id, &roles).await.unwrap());
+        assert!(store.change(&ann.id, AccountChange::SetPassword(&hash("$new"))).await.unwrap());
+        assert!(store.change(&ann.id, AccountChange::SetDisabled(Some(at(5)))).await.unwrap());
+        assert!(store.change(&ann.id, AccountChange::SetClaims(&roles)).await.unwrap());
         let changed = Account {
             password: hash("$new"),
             disabled_at: Some(at(5)),
@@ -83,15 +101,15 @@ fn changes_affect_one_account_and_report_a_missing_one() {
             ..ann.clone()
         };
         assert_eq!(store.by_id(&ann.id).await.unwrap().as_ref(), Some(&changed));
-        assert!(store.set_disabled(&ann.id, None).await.unwrap());
+        assert!(store.change(&ann.id, AccountChange::SetDisabled(None)).await.unwrap());
         let enabled = Account { disabled_at: None, ..changed };
         assert_eq!(store.by_id(&ann.id).await.unwrap(), Some(enabled));
         assert_eq!(store.by_id(&bob.id).await.unwrap(), Some(bob));
 
         let unknown = subject("unknown");
-        assert!(!store.set_password(&unknown, &hash("$new")).await.unwrap());
-        assert!(!store.set_disabled(&unknown, None).await.unwrap());
-        assert!(!store.set_claims(&unknown, &roles).await.unwrap());
+        assert!(!store.change(&unknown, AccountChange::SetPassword(&hash("$new"))).await.unwrap());
+        assert!(!store.change(&unknown, AccountChange::SetDisabled(None)).await.unwrap());
+        assert!(!store.change(&unknown, AccountChange::SetClaims(&roles)).await.unwrap());
         assert!(!store.delete(&unknown).await.unwrap());
     });
 }

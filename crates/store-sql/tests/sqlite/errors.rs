@@ -6,7 +6,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::time::Duration;
 
 use aquaware_core::session::{EndReason, Session};
-use aquaware_core::store::{AccountStore, Outcome, SessionStore, StoreError, Touch};
+use aquaware_core::store::{AccountChange, AccountStore, Outcome, SessionStore, StoreError, Touch};
 use aquaware_store_sql::{SqlError, SqliteStore};
 use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection as _;
@@ -121,7 +121,12 @@ fn a_corrupt_account_is_reported_by_every_operation() {
         assert_corrupt(store.by_login(&account("bob").login).await, "id-of-bob");
         assert_corrupt(AccountStore::list(&store, None, 10).await, "id-of-bob");
         assert!(store.by_id(&account("ann").id).await.unwrap().is_some());
-        assert!(store.set_password(&account("bob").id, &hash("$new")).await.unwrap());
+        assert!(
+            store
+                .change(&account("bob").id, AccountChange::SetPassword(&hash("$new")))
+                .await
+                .unwrap()
+        );
     });
 }
 

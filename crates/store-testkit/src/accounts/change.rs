@@ -2,7 +2,7 @@
 
 use aquaware_core::account::Account;
 use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, EmailChange, NameChange, NewEmail};
+use aquaware_core::store::{AccountChange, AccountStore, EmailChange, NameChange, NewEmail};
 use serde_json::json;
 
 use crate::compare::{account_is_stored, create, same_accounts};
@@ -24,17 +24,37 @@ pub(super) async fn replace_password_requires_the_current_hash(
     let store = fixture.store();
     let old = create(store, Account { password: password_hash("aBc"), ..full_account(1) }).await?;
     for other in ["abc", "aBc ", "aBcd", "aB", "", "ABC"] {
-        let answer =
-            store.replace_password(&old.id, &password_hash(other), &password_hash("new")).await?;
+        let answer = store
+            .change(
+                &old.id,
+                AccountChange::ReplacePassword {
+                    current: &password_hash(other),
+                    new: &password_hash("new"),
+                },
+            )
+            .await?;
         refused("replacing another password", answer)?;
         account_is_stored(store, &old).await?;
     }
-    let answer = store.replace_password(&old.id, &old.password, &password_hash("new")).await?;
+    let answer = store
+        .change(
+            &old.id,
+            AccountChange::ReplacePassword { current: &old.password, new: &password_hash("new") },
+        )
+        .await?;
     changed("replacing the current password", answer)?;
     let new = Account { password: password_hash("new"), ..old.clone() };
     account_is_stored(store, &new).await?;
     // A late rehash must not restore the old password.
-    let answer = store.replace_password(&old.id, &old.password, &password_hash("rehash")).await?;
+    let answer = store
+        .change(
+            &old.id,
+            AccountChange::ReplacePassword {
+                current: &old.password,
+                new: &password_hash("rehash"),
+            },
+        )
+        .await?;
     refused("replacing a former password", answer)?;
     account_is_stored(store, &new).await
 }
@@ -43,7 +63,10 @@ pub(super) async fn set_password_replaces_any_hash(fixture: AccountFixture) -> C
     let store = fixture.store();
     let account = create(store, full_account(1)).await?;
     for password in [password_hash("one"), password_hash("two")] {
-        changed("setting a password", store.set_password(&account.id, &password).await?)?;
+        changed(
+            "setting a password",
+            store.change(&account.id, AccountChange::SetPassword(&password)).await?,
+        )?;
         account_is_stored(store, &Account { password, ..account.clone() }).await?;
     }
     Ok(())
@@ -55,7 +78,10 @@ pub(super) async fn an_account_can_be_disabled_and_enabled(fixture: AccountFixtu
     for disabled_at in
         [Some(later(1)), Some(later(2)), Some(sample::FIRST_INSTANT), None, Some(later(1))]
     {
-        changed("disabling", store.set_disabled(&account.id, disabled_at).await?)?;
+        changed(
+            "disabling",
+            store.change(&account.id, AccountChange::SetDisabled(disabled_at)).await?,
+        )?;
         account_is_stored(store, &Account { disabled_at, ..account.clone() }).await?;
     }
     Ok(())
@@ -66,7 +92,10 @@ pub(super) async fn set_claims_replaces_all_claims(fixture: AccountFixture) -> C
     let account = create(store, full_account(1)).await?;
     for claims in [json!({"other": 1}), json!({"tank": {"litres": 60}}), json!({})] {
         let claims = sample::claims(claims);
-        changed("setting claims", store.set_claims(&account.id, &claims).await?)?;
+        changed(
+            "setting claims",
+            store.change(&account.id, AccountChange::SetClaims(&claims)).await?,
+        )?;
         account_is_stored(store, &Account { claims, ..account.clone() }).await?;
     }
     Ok(())
@@ -79,16 +108,27 @@ pub(super) async fn a_change_to_the_same_value_succeeds(fixture: AccountFixture)
         let account = create(store, account).await?;
         let Account { id, password, disabled_at, claims, .. } = &account;
         for _ in 0..2 {
-            changed("the same password", store.set_password(id, password).await?)?;
-            let answer = store.replace_password(id, password, password).await?;
+            changed(
+                "the same password",
+                store.change(id, AccountChange::SetPassword(password)).await?,
+            )?;
+            let answer = store
+                .change(id, AccountChange::ReplacePassword { current: password, new: password })
+                .await?;
             changed("replacing a password by the same", answer)?;
-            changed("the same instant", store.set_disabled(id, *disabled_at).await?)?;
-            changed("the same claims", store.set_claims(id, claims).await?)?;
+            changed(
+                "the same instant",
+                store.change(id, AccountChange::SetDisabled(*disabled_at)).await?,
+            )?;
+            changed("the same claims", store.change(id, AccountChange::SetClaims(claims)).await?)?;
             let (first_name, last_name) =
                 (Some(account.first_name.clone()), Some(account.last_name.clone()));
             let names = NameChange { first_name, last_name };
-            changed("the same names", store.set_names(id, &names).await?)?;
-            changed("no names", store.set_names(id, &NameChange::default()).await?)?;
+            changed("the same names", store.change(id, AccountChange::SetNames(&names)).await?)?;
+            changed(
+                "no names",
+                store.change(id, AccountChange::SetNames(&NameChange::default())).await?,
+            )?;
         }
         account_is_stored(store, &account).await?;
     }
@@ -115,30 +155,44 @@ async fn one_change(store: &dyn AccountStore, mut account: Account, which: u64) 
     let answer = match which {
         0 => {
             account.password = password_hash("new");
-            store.replace_password(&id, &password, &account.password).await?
+            store
+                .change(
+                    &id,
+                    AccountChange::ReplacePassword { current: &password, new: &account.password },
+                )
+                .await?
         }
         1 => {
             account.password = password_hash("newer");
-            store.set_password(&id, &account.password).await?
+            store.change(&id, AccountChange::SetPassword(&account.password)).await?
         }
         2 => {
             account.disabled_at = None;
-            store.set_disabled(&id, None).await?
+            store.change(&id, AccountChange::SetDisabled(None)).await?
         }
         3 => {
             account.claims = ExtraClaims::new();
-            store.set_claims(&id, &account.claims).await?
+            store.change(&id, AccountChange::SetClaims(&account.claims)).await?
         }
         4 => {
             let change = NameChange { first_name: Some(None), last_name: None };
             change.apply(&mut account);
-            store.set_names(&id, &change).await?
+            store.change(&id, AccountChange::SetNames(&change)).await?
         }
         5 => {
             account.email_verified_at = Some(later(50));
             account.password = password_hash("reset");
             let before = Account { password, ..account.clone() };
-            store.reset_password(&id, (&before).into(), &account.password, later(50)).await?
+            store
+                .change(
+                    &id,
+                    AccountChange::ResetPassword {
+                        current: (&before).into(),
+                        new: &account.password,
+                        at: later(50),
+                    },
+                )
+                .await?
         }
         6 => {
             let (email, login) = ("New@example.com".to_owned(), sample::login("new@example.com"));
@@ -158,11 +212,16 @@ pub(super) async fn a_change_never_creates_an_account(fixture: AccountFixture) -
     let store = fixture.store();
     let known = create(store, full_account(2)).await?;
     let Account { id, password, claims, .. } = &account(1);
-    refused("a password", store.set_password(id, password).await?)?;
-    refused("a replacement", store.replace_password(id, &known.password, password).await?)?;
-    refused("disabling", store.set_disabled(id, Some(later(1))).await?)?;
-    refused("enabling", store.set_disabled(id, None).await?)?;
-    refused("claims", store.set_claims(id, claims).await?)?;
+    refused("a password", store.change(id, AccountChange::SetPassword(password)).await?)?;
+    refused(
+        "a replacement",
+        store
+            .change(id, AccountChange::ReplacePassword { current: &known.password, new: password })
+            .await?,
+    )?;
+    refused("disabling", store.change(id, AccountChange::SetDisabled(Some(later(1)))).await?)?;
+    refused("enabling", store.change(id, AccountChange::SetDisabled(None)).await?)?;
+    refused("claims", store.change(id, AccountChange::SetClaims(claims)).await?)?;
     refused("deleting", store.delete(id).await?)?;
     same("the unknown account", &None, &store.by_id(id).await?)?;
     same_accounts("the list", &[known], &store.list(None, 10).await?)

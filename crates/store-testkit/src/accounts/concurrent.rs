@@ -3,7 +3,7 @@
 use std::slice::from_ref;
 
 use aquaware_core::account::Account;
-use aquaware_core::store::{EmailChange, NewEmail};
+use aquaware_core::store::{AccountChange, EmailChange, NewEmail};
 use serde_json::json;
 
 use crate::compare::{account_is_stored, create, same_accounts};
@@ -76,7 +76,12 @@ pub(super) async fn concurrent_password_replacements_succeed_once(
         let done = run_concurrently(fixture.all_handles().await, |position, store| {
             let (id, old) = (base.id.clone(), base.password.clone());
             let new = password_hash(&format!("{round}-{position}"));
-            async move { Ok(store.replace_password(&id, &old, &new).await?.then_some(new)) }
+            async move {
+                Ok(store
+                    .change(&id, AccountChange::ReplacePassword { current: &old, new: &new })
+                    .await?
+                    .then_some(new))
+            }
         })
         .await?;
         let mut done: Vec<_> = done.into_iter().flatten().collect();
@@ -121,9 +126,16 @@ pub(super) async fn concurrent_account_changes_never_undo_each_other(
                         0 => {
                             let (old, new) = (password, password_hash(&lap.to_string()));
                             password = new.clone();
-                            store.replace_password(&id, &old, &new).await?
+                            store
+                                .change(
+                                    &id,
+                                    AccountChange::ReplacePassword { current: &old, new: &new },
+                                )
+                                .await?
                         }
-                        1 => store.set_disabled(&id, Some(later(lap))).await?,
+                        1 => {
+                            store.change(&id, AccountChange::SetDisabled(Some(later(lap)))).await?
+                        }
                         // The password changes all the time, so some of them are refused.
                         2 => {
                             moving.password = match store.by_id(&id).await? {
@@ -137,7 +149,14 @@ pub(super) async fn concurrent_account_changes_never_undo_each_other(
                             }
                             true
                         }
-                        _ => store.set_claims(&id, &sample::claims(json!({"lap": lap}))).await?,
+                        _ => {
+                            store
+                                .change(
+                                    &id,
+                                    AccountChange::SetClaims(&sample::claims(json!({"lap": lap}))),
+                                )
+                                .await?
+                        }
                     };
                     ensure(done, || format!("change {lap} of kind {position} returned false"))?;
                     tokio::task::yield_now().await;

@@ -4,7 +4,7 @@
 use std::slice::from_ref;
 
 use aquaware_core::account::Account;
-use aquaware_core::store::{Current, EmailChange, NameChange, NewEmail};
+use aquaware_core::store::{AccountChange, Current, EmailChange, NameChange, NewEmail};
 
 use crate::compare::{account_is_stored, create, same_accounts};
 use crate::concurrent::run_concurrently;
@@ -23,11 +23,16 @@ pub(super) async fn set_names_changes_only_the_named_ones(fixture: AccountFixtur
         NameChange { first_name: name("G."), last_name: Some(None) },
         NameChange::default(),
     ] {
-        same("set_names", &true, &store.set_names(&account.id, &change).await?)?;
+        same(
+            "set_names",
+            &true,
+            &store.change(&account.id, AccountChange::SetNames(&change)).await?,
+        )?;
         change.apply(&mut account);
         account_is_stored(store, &account).await?;
     }
-    let unknown = store.set_names(&subject("unknown"), &NameChange::default()).await?;
+    let unknown =
+        store.change(&subject("unknown"), AccountChange::SetNames(&NameChange::default())).await?;
     same("set_names of an unknown account", &false, &unknown)
 }
 
@@ -37,14 +42,20 @@ pub(super) async fn verify_email_requires_the_login_and_happens_once(
     let store = fixture.store();
     let other = create(store, account(2)).await?;
     let account = create(store, account(1)).await?;
-    let answer = store.verify_email(&account.id, &other.login, later(1)).await?;
+    let answer = store
+        .change(&account.id, AccountChange::VerifyEmail { login: &other.login, at: later(1) })
+        .await?;
     same("verify_email with the login of another account", &false, &answer)?;
     account_is_stored(store, &account).await?;
-    let answer = store.verify_email(&account.id, &account.login, later(1)).await?;
+    let answer = store
+        .change(&account.id, AccountChange::VerifyEmail { login: &account.login, at: later(1) })
+        .await?;
     same("verify_email", &true, &answer)?;
     let verified = Account { email_verified_at: Some(later(1)), ..account };
     account_is_stored(store, &verified).await?;
-    let again = store.verify_email(&verified.id, &verified.login, later(2)).await?;
+    let again = store
+        .change(&verified.id, AccountChange::VerifyEmail { login: &verified.login, at: later(2) })
+        .await?;
     same("verify_email of a verified account", &false, &again)?;
     account_is_stored(store, &verified).await?;
     account_is_stored(store, &other).await
@@ -60,16 +71,25 @@ pub(super) async fn reset_password_requires_the_current_login_and_hash(
     let new = password_hash("new");
     for wrong in [Current { login: &login, ..current }, Current { password: &password, ..current }]
     {
-        let answer = store.reset_password(&account.id, wrong, &new, later(1)).await?;
+        let answer = store
+            .change(
+                &account.id,
+                AccountChange::ResetPassword { current: wrong, new: &new, at: later(1) },
+            )
+            .await?;
         same("reset_password with another login or password", &false, &answer)?;
         account_is_stored(store, &account).await?;
     }
-    let answer = store.reset_password(&account.id, current, &new, later(1)).await?;
+    let answer = store
+        .change(&account.id, AccountChange::ResetPassword { current, new: &new, at: later(1) })
+        .await?;
     same("reset_password", &true, &answer)?;
     let reset =
         Account { password: new.clone(), email_verified_at: Some(later(1)), ..account.clone() };
     account_is_stored(store, &reset).await?;
-    let answer = store.reset_password(&account.id, current, &password, later(2)).await?;
+    let answer = store
+        .change(&account.id, AccountChange::ResetPassword { current, new: &password, at: later(2) })
+        .await?;
     same("reset_password with the former password", &false, &answer)?;
     account_is_stored(store, &reset).await
 }
@@ -151,7 +171,11 @@ pub(super) async fn a_former_login_is_free_and_can_be_taken_back(
     account_is_stored(store, &again).await?;
     let answer = store.change_email(&one.id, (&again).into(), &new_email(1)).await?;
     same("change_email to a login that is taken again", &EmailChange::Taken, &answer)?;
-    same("set_password", &true, &store.set_password(&twin.id, &password_hash("new")).await?)?;
+    same(
+        "set_password",
+        &true,
+        &store.change(&twin.id, AccountChange::SetPassword(&password_hash("new"))).await?,
+    )?;
     let twin = Account { password: password_hash("new"), ..twin };
     account_is_stored(store, &twin).await?;
     same_accounts("the list", &[twin.clone(), again.clone()], &store.list(None, 10).await?)?;

@@ -4,7 +4,7 @@
 use aquaware_core::account::Account;
 use aquaware_core::claims::MAX_EXTRA_BYTES;
 use aquaware_core::secret::PasswordHash;
-use aquaware_core::store::AccountStore;
+use aquaware_core::store::{AccountChange, AccountStore};
 use aquaware_core::time::Timestamp;
 use serde_json::json;
 
@@ -96,7 +96,9 @@ pub(super) async fn account_claims_of_every_json_type_are_read_back(
     let claims = sample::claims_of_every_type();
     round_trips(store, Account { claims: claims.clone(), ..account(1) }).await?;
     let other = create(store, full_account(2)).await?;
-    ensure(store.set_claims(&other.id, &claims).await?, || "set_claims returned false".to_owned())?;
+    ensure(store.change(&other.id, AccountChange::SetClaims(&claims)).await?, || {
+        "set_claims returned false".to_owned()
+    })?;
     account_is_stored(store, &Account { claims, ..other }).await
 }
 
@@ -178,7 +180,7 @@ pub(super) async fn similar_account_ids_are_different(fixture: AccountFixture) -
     for number in 0..accounts.len() {
         let Some(account) = accounts.get_mut(number) else { continue };
         account.claims = sample::claims(json!({"number": number}));
-        let changed = store.set_claims(&account.id, &account.claims).await?;
+        let changed = store.change(&account.id, AccountChange::SetClaims(&account.claims)).await?;
         ensure(changed, || "set_claims returned false".to_owned())?;
         for account in &accounts {
             account_is_stored(store, account).await?;

@@ -2,7 +2,7 @@
 
 use aquaware_core::account::Account;
 use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{EmailChange, NewEmail};
+use aquaware_core::store::{AccountChange, EmailChange, NewEmail};
 
 use crate::compare::{account_is_stored, create, is_corrupt, same_accounts};
 use crate::error::{CheckResult, same};
@@ -17,9 +17,9 @@ pub(super) async fn acknowledged_account_changes_survive_reopening(
     for account in expected.iter().chain([&account(5)]) {
         create(store, account.clone()).await?;
     }
-    store.set_password(&account(2).id, &password_hash("new")).await?;
-    store.set_disabled(&account(3).id, Some(later(9))).await?;
-    store.set_claims(&account(4).id, &ExtraClaims::new()).await?;
+    store.change(&account(2).id, AccountChange::SetPassword(&password_hash("new"))).await?;
+    store.change(&account(3).id, AccountChange::SetDisabled(Some(later(9)))).await?;
+    store.change(&account(4).id, AccountChange::SetClaims(&ExtraClaims::new())).await?;
     let (moving, new) = (full_account(4), moved());
     let moving = Account { claims: ExtraClaims::new(), ..moving };
     let change = store.change_email(&moving.id, (&moving).into(), &new).await?;

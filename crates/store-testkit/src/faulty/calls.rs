@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-/// A method of a port. `ping`, `list` and `set_claims` exist on both ports, so their calls name the
-/// port.
+use aquaware_core::store::AccountChange;
+
+/// A method of a port, or a change of an account. `ping`, `list` and the setting of claims exist on
+/// both ports, so their calls name the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "each is the method of that name")]
 #[non_exhaustive]
@@ -40,6 +42,20 @@ pub enum Call {
     RetryAt,
     Remove,
     Count,
+}
+
+impl From<&AccountChange<'_>> for Call {
+    fn from(change: &AccountChange<'_>) -> Self {
+        match change {
+            AccountChange::ReplacePassword { .. } => Self::ReplacePassword,
+            AccountChange::SetPassword(_) => Self::SetPassword,
+            AccountChange::SetDisabled(_) => Self::SetDisabled,
+            AccountChange::SetClaims(_) => Self::SetAccountClaims,
+            AccountChange::SetNames(_) => Self::SetNames,
+            AccountChange::VerifyEmail { .. } => Self::VerifyEmail,
+            AccountChange::ResetPassword { .. } => Self::ResetPassword,
+        }
+    }
 }
 
 /// How often each call was made.

@@ -9,10 +9,9 @@
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
-use aquaware_core::secret::PasswordHash;
-use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
-use aquaware_core::time::Timestamp;
+use aquaware_core::store::{
+    AccountChange, AccountStore, Current, EmailChange, NewEmail, StoreError,
+};
 use async_trait::async_trait;
 
 use super::record::{decode_account, encode_account};
@@ -136,7 +135,7 @@ impl<E: Engine> KeyValueStore<E> {
     }
 
     /// One atomic step on the account with this id, if `holds`. Works like the step of a session.
-    async fn change(
+    async fn change_account(
         &self,
         id: &Subject,
         holds: impl Fn(&Account) -> bool + Send + Sync,
@@ -187,56 +186,8 @@ impl<E: Engine> AccountStore for KeyValueStore<E> {
         Ok(self.account_of(id).await?.map(|found| found.account))
     }
 
-    async fn replace_password(
-        &self,
-        id: &Subject,
-        current: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<bool, StoreError> {
-        let is_current = |account: &Account| account.password == *current;
-        self.change(id, is_current, |account| account.password = new.clone()).await
-    }
-
-    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        self.change(id, |_| true, |account| account.password = new.clone()).await
-    }
-
-    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        self.change(id, |_| true, |account| account.disabled_at = at).await
-    }
-
-    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        self.change(id, |_| true, |account| account.claims.clone_from(claims)).await
-    }
-
-    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
-        self.change(id, |_| true, |account| change.apply(account)).await
-    }
-
-    async fn verify_email(
-        &self,
-        id: &Subject,
-        login: &Login,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let holds =
-            |account: &Account| account.login == *login && account.email_verified_at.is_none();
-        self.change(id, holds, |account| account.email_verified_at = Some(at)).await
-    }
-
-    async fn reset_password(
-        &self,
-        id: &Subject,
-        current: Current<'_>,
-        new: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let holds = |account: &Account| current.is_of(account);
-        self.change(id, holds, |account| {
-            account.password = new.clone();
-            account.email_verified_at = Some(at);
-        })
-        .await
+    async fn change(&self, id: &Subject, change: AccountChange<'_>) -> Result<bool, StoreError> {
+        self.change_account(id, |it| change.holds(it), |it| change.apply(it)).await
     }
 
     async fn change_email(
@@ -252,7 +203,7 @@ impl<E: Engine> AccountStore for KeyValueStore<E> {
         if !self.reserve(&new.login, id).await? {
             return Ok(EmailChange::Taken);
         }
-        let changed = self.change(id, holds, |account| new.apply(account)).await?;
+        let changed = self.change_account(id, holds, |account| new.apply(account)).await?;
         let former = &found.account;
         if changed && !self.confirm(&new.login, id).await? {
             self.restore(id, &new.login, former).await?;

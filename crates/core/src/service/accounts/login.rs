@@ -10,7 +10,7 @@ use crate::policy::{ClientProfile, Grant};
 use crate::secret::Password;
 use crate::service::{Granted, NewSession, RequestContext, ServiceError};
 use crate::session::{Device, EndReason};
-use crate::store::StoreError;
+use crate::store::{AccountChange, StoreError};
 
 /// A request to log in.
 #[derive(Clone, Debug)]
@@ -121,13 +121,11 @@ impl Accounts {
         let check = self.hasher.check(password, stored).await?;
         let valid = |account: &Account| check.matches && account.disabled_at.is_none();
         let mut account = found.filter(valid).ok_or(LoginError::InvalidCredentials)?;
-        if let Some(new) = check.rehashed
-            && context
-                .budget
-                .wait(self.store.replace_password(&account.id, &account.password, &new))
-                .await?
-        {
-            account.password = new;
+        if let Some(new) = check.rehashed {
+            let rehash = AccountChange::ReplacePassword { current: &account.password, new: &new };
+            if context.budget.wait(self.store.change(&account.id, rehash)).await? {
+                account.password = new;
+            }
         }
         Ok(account)
     }

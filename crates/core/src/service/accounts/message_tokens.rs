@@ -16,7 +16,7 @@ use crate::password::{Overloaded, Weakness};
 use crate::secret::Password;
 use crate::service::{EndedSessions, PasswordError, RequestContext};
 use crate::session::EndReason;
-use crate::store::{EmailChange, NewEmail, StoreError};
+use crate::store::{AccountChange, EmailChange, NewEmail, StoreError};
 
 /// What a token of this kind for this account is bound to.
 pub(super) fn binding(kind: MessageKind, account: &Account) -> MessageBinding {
@@ -102,7 +102,9 @@ impl Accounts {
             Err(PasswordError::Store(error)) => return Err(error.into()),
             Err(PasswordError::Wrong) => return Err(ResetError::Token),
         };
-        let step = self.store.reset_password(&account.id, (&account).into(), &new, context.now);
+        let (current, at) = ((&account).into(), context.now);
+        let reset = AccountChange::ResetPassword { current, new: &new, at };
+        let step = self.store.change(&account.id, reset);
         match context.budget.wait(step).await {
             Ok(true) => {}
             Ok(false) => return Err(ResetError::Token),
@@ -137,7 +139,8 @@ impl Accounts {
         if let Some(email) = claims.email {
             return self.change_email(context, &account, email).await;
         }
-        let step = self.store.verify_email(&account.id, &account.login, context.now);
+        let verify = AccountChange::VerifyEmail { login: &account.login, at: context.now };
+        let step = self.store.change(&account.id, verify);
         match context.budget.wait(step).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(VerifyError::Token),

@@ -5,7 +5,7 @@ use crate::account::Account;
 use crate::secret::Password;
 use crate::service::{Caller, EndedSessions, PasswordError, RequestContext};
 use crate::session::EndReason;
-use crate::store::{NameChange, StoreError};
+use crate::store::{AccountChange, NameChange, StoreError};
 use crate::text::{MAX_TEXT_BYTES, tidy};
 
 impl Accounts {
@@ -25,7 +25,7 @@ impl Accounts {
         let change = NameChange { first_name: tidied(first_name), last_name: tidied(last_name) };
         let Some(mut account) = self.of_caller(context, caller).await? else { return Ok(None) };
         if !change.is_empty() {
-            let step = self.store.set_names(&account.id, &change);
+            let step = self.store.change(&account.id, AccountChange::SetNames(&change));
             if !context.budget.wait(step).await? {
                 return Ok(None);
             }

@@ -9,7 +9,7 @@ use crate::password::{EstablishError, Overloaded, Weakness};
 use crate::secret::{Password, PasswordHash};
 use crate::service::{Caller, EndedSessions, RequestContext};
 use crate::session::{EndReason, ExtraClaims};
-use crate::store::StoreError;
+use crate::store::{AccountChange, StoreError};
 use crate::text::{MAX_TEXT_BYTES, tidy};
 
 /// A request for a new account.
@@ -135,7 +135,8 @@ impl Accounts {
     ) -> Result<EndedSessions, PasswordError> {
         let account = self.confirm(context, caller, &change.current).await?;
         let new = self.new_password(context, &account, &change.new).await?;
-        let replace = self.store.replace_password(&account.id, &account.password, &new);
+        let change = AccountChange::ReplacePassword { current: &account.password, new: &new };
+        let replace = self.store.change(&account.id, change);
         match context.budget.wait(replace).await {
             Ok(true) => {}
             Ok(false) => return Err(PasswordError::Wrong),
@@ -193,7 +194,8 @@ impl Accounts {
         password: &Password,
     ) -> Result<EndedSessions, PasswordError> {
         let new = self.new_password(context, account, password).await?;
-        if !context.budget.wait(self.store.set_password(&account.id, &new)).await? {
+        let set = AccountChange::SetPassword(&new);
+        if !context.budget.wait(self.store.change(&account.id, set)).await? {
             return Err(PasswordError::Wrong);
         }
         let reason = EndReason::PasswordChanged;

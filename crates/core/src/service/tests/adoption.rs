@@ -9,7 +9,7 @@ use super::login::{AccountSetup, password};
 use super::*;
 use crate::jwt::{DjangoForm, SimpleJwtCheck, SimpleJwtError};
 use crate::session::Device;
-use crate::store::AccountStore as _;
+use crate::store::{AccountChange, AccountStore as _};
 
 const KEY: &[u8] = b"a signing key of Django, long enough";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -30,7 +30,8 @@ impl Doors {
         // An imported password was not set here.
         let imported = crate::password::unusable();
         let memory = &setup.service.memory;
-        assert!(block_on(memory.set_password(&setup.ann.id, &imported)).unwrap());
+        let change = AccountChange::SetPassword(&imported);
+        assert!(block_on(memory.change(&setup.ann.id, change)).unwrap());
         let until = setup.service.context().now.plus(span);
         let client = setup.service.profile().id().clone();
         let doors = SimpleJwt::new(client, "user_id").with_old_tokens(KEY, until, true);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::login::{AccountSetup, EMAIL, PASSWORD};
 use super::*;
 use crate::session::ExtraClaims;
-use crate::store::AccountStore;
+use crate::store::{AccountChange, AccountStore as _};
 
 fn roles(role: &str) -> ExtraClaims {
     json!({ "roles": [role] }).as_object().unwrap().clone()
@@ -50,7 +50,7 @@ fn claims_removed_during_a_login_are_absent_from_the_next_access_token() {
     assert!(block_on(setup.accounts.set_claims(&setup.ann.id, &roles("admin"))).unwrap());
     let id = setup.ann.id.clone();
     setup.service.store.before("insert", move |store| {
-        assert!(block_on(AccountStore::set_claims(store, &id, &roles("user"))).unwrap());
+        assert!(block_on(store.change(&id, AccountChange::SetClaims(&roles("user")))).unwrap());
         block_on(SessionStore::set_claims(store, &id, &roles("user"))).unwrap();
     });
     let granted = setup.log_in(EMAIL, PASSWORD).unwrap();

@@ -14,7 +14,7 @@ use crate::password::{Check, EstablishError, HashCost, Overloaded, PasswordHashe
 use crate::policy::Grant;
 use crate::secret::{Password, PasswordHash};
 use crate::session::Device;
-use crate::store::AccountStore;
+use crate::store::{AccountChange, AccountStore};
 use crate::testing::InlineHasher;
 use crate::time::Timestamp;
 
@@ -244,11 +244,14 @@ fn an_account_disabled_during_a_login_has_no_live_session() {
     type Act = fn(&MemoryStore, &Account, PasswordHash, Ended);
     let shuts: [Act; 3] = [
         |store, ann, _, ended| {
-            assert!(block_on(store.set_disabled(&ann.id, Some(ended.at))).unwrap());
+            assert!(
+                block_on(store.change(&ann.id, AccountChange::SetDisabled(Some(ended.at))))
+                    .unwrap()
+            );
             assert!(block_on(store.end_all(&ann.id, None, ended, 10)).unwrap().is_empty());
         },
         |store, ann, new, ended| {
-            assert!(block_on(store.set_password(&ann.id, &new)).unwrap());
+            assert!(block_on(store.change(&ann.id, AccountChange::SetPassword(&new))).unwrap());
             assert!(block_on(store.end_all(&ann.id, None, ended, 10)).unwrap().is_empty());
         },
         |store, ann, _, ended| {
@@ -297,7 +300,7 @@ fn renewing_a_hash_never_undoes_a_change_of_password() {
     let (id, new) = (setup.ann.id.clone(), setup.hash_of("nine green turtles"));
     setup.during_check({
         let new = new.clone();
-        move |store| assert!(block_on(store.set_password(&id, &new)).unwrap())
+        move |store| assert!(block_on(store.change(&id, AccountChange::SetPassword(&new))).unwrap())
     });
     assert!(matches!(setup.log_in(EMAIL, PASSWORD), Err(LoginError::InvalidCredentials)));
     assert_eq!(setup.stored().password, new);
@@ -313,7 +316,9 @@ fn two_logins_that_renew_the_hash_at_once_both_succeed() {
     let (id, others) = (setup.ann.id.clone(), setup.hash_of(PASSWORD));
     setup.during_check({
         let others = others.clone();
-        move |store| assert!(block_on(store.set_password(&id, &others)).unwrap())
+        move |store| {
+            assert!(block_on(store.change(&id, AccountChange::SetPassword(&others))).unwrap())
+        }
     });
     assert!(setup.log_in(EMAIL, PASSWORD).is_ok());
     assert_eq!(setup.stored().password, others);

@@ -8,29 +8,11 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::account::{Account, Login};
 use crate::id::Subject;
-use crate::secret::PasswordHash;
-use crate::session::ExtraClaims;
-use crate::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
-use crate::time::Timestamp;
+use crate::store::{AccountChange, AccountStore, Current, EmailChange, NewEmail, StoreError};
 
 impl MemoryStore {
     fn accounts(&self) -> MutexGuard<'_, BTreeMap<String, Account>> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change_account(
-        &self,
-        id: &Subject,
-        holds: impl FnOnce(&Account) -> bool,
-        change: impl FnOnce(&mut Account),
-    ) -> bool {
-        match self.accounts().values_mut().find(|account| account.id == *id) {
-            Some(account) if holds(account) => {
-                change(account);
-                true
-            }
-            _ => false,
-        }
     }
 }
 
@@ -54,63 +36,14 @@ impl AccountStore for MemoryStore {
         Ok(self.accounts().values().find(|account| account.id == *id).cloned())
     }
 
-    async fn replace_password(
-        &self,
-        id: &Subject,
-        current: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<bool, StoreError> {
-        Ok(self.change_account(
-            id,
-            |account| account.password == *current,
-            |account| account.password = new.clone(),
-        ))
-    }
-
-    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        Ok(self.change_account(id, |_| true, |account| account.password = new.clone()))
-    }
-
-    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        Ok(self.change_account(id, |_| true, |account| account.disabled_at = at))
-    }
-
-    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        Ok(self.change_account(id, |_| true, |account| account.claims = claims.clone()))
-    }
-
-    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
-        Ok(self.change_account(id, |_| true, |account| change.apply(account)))
-    }
-
-    async fn verify_email(
-        &self,
-        id: &Subject,
-        login: &Login,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        Ok(self.change_account(
-            id,
-            |account| account.login == *login && account.email_verified_at.is_none(),
-            |account| account.email_verified_at = Some(at),
-        ))
-    }
-
-    async fn reset_password(
-        &self,
-        id: &Subject,
-        current: Current<'_>,
-        new: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        Ok(self.change_account(
-            id,
-            |account| current.is_of(account),
-            |account| {
-                account.password = new.clone();
-                account.email_verified_at = Some(at);
-            },
-        ))
+    async fn change(&self, id: &Subject, change: AccountChange<'_>) -> Result<bool, StoreError> {
+        let mut accounts = self.accounts();
+        let account = accounts.values_mut().find(|account| account.id == *id);
+        let Some(account) = account.filter(|account| change.holds(account)) else {
+            return Ok(false);
+        };
+        change.apply(account);
+        Ok(true)
     }
 
     async fn change_email(

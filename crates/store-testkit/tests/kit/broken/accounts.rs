@@ -46,38 +46,8 @@ mod without_a_flaw {
     aquaware_store_testkit::account_conformance!(Bad(Flaw::None));
 }
 
-macro_rules! flaws_are_detected {
-    ($($flaw:ident: $($check:ident)*;)*) => {
-        $(
-            #[test]
-            #[allow(non_snake_case, reason = "named after the flaw")]
-            fn $flaw() {
-                for name in [$(stringify!($check)),*] {
-                    assert!(ACCOUNT_CHECKS.iter().any(|check| check.name() == name), "{name}");
-                    let result = run_account_check(name, || Bad(Flaw::$flaw));
-                    let message = result.expect_err(name).to_string();
-                    assert!(message.len() <= 4_100, "{name} prints more than a screen: {message}");
-                }
-            }
-        )*
-
-        #[test]
-        fn every_flaw_has_a_check_that_detects_it() {
-            // The discriminant of the last flaw is their number.
-            assert_eq!([$(Flaw::$flaw),*].len(), Flaw::CorruptIsNotFound as usize);
-        }
-
-        #[test]
-        fn every_check_detects_a_flaw() {
-            let checks = [$($(stringify!($check),)*)*];
-            for check in ACCOUNT_CHECKS {
-                assert!(checks.contains(&check.name()), "{check:?}");
-            }
-        }
-    };
-}
-
 flaws_are_detected! {
+    checks: ACCOUNT_CHECKS, run: run_account_check, last: CorruptIsNotFound;
     PingFails: the_account_store_answers_a_ping;
     NamesAreLost: an_account_is_read_back_unchanged
         generated_sequences_of_accounts_match_the_reference;

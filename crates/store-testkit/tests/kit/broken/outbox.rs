@@ -46,38 +46,8 @@ mod without_a_flaw {
     aquaware_store_testkit::outbox_conformance!(Bad(Flaw::None));
 }
 
-macro_rules! flaws_are_detected {
-    ($($flaw:ident: $($check:ident)*;)*) => {
-        $(
-            #[test]
-            #[allow(non_snake_case, reason = "named after the flaw")]
-            fn $flaw() {
-                for name in [$(stringify!($check)),*] {
-                    assert!(OUTBOX_CHECKS.iter().any(|check| check.name() == name), "{name}");
-                    let result = run_outbox_check(name, || Bad(Flaw::$flaw));
-                    let message = result.expect_err(name).to_string();
-                    assert!(message.len() <= 4_100, "{name} prints more than a screen: {message}");
-                }
-            }
-        )*
-
-        #[test]
-        fn every_flaw_has_a_check_that_detects_it() {
-            // The discriminant of the last flaw is their number.
-            assert_eq!([$(Flaw::$flaw),*].len(), Flaw::OldEntriesAreDropped as usize);
-        }
-
-        #[test]
-        fn every_check_detects_a_flaw() {
-            let checks = [$($(stringify!($check),)*)*];
-            for check in OUTBOX_CHECKS {
-                assert!(checks.contains(&check.name()), "{check:?}");
-            }
-        }
-    };
-}
-
 flaws_are_detected! {
+    checks: OUTBOX_CHECKS, run: run_outbox_check, last: OldEntriesAreDropped;
     PayloadsAreCut: an_entry_is_claimed_unchanged;
     ClaimIgnoresTheInstant: an_entry_is_not_claimed_before_it_is_due;
     LeasesNeverEnd: a_claimed_entry_is_claimed_again_when_its_lease_ends;

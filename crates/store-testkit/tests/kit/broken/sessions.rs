@@ -56,38 +56,8 @@ mod without_a_flaw {
     aquaware_store_testkit::session_conformance!(Bad(Flaw::None));
 }
 
-macro_rules! flaws_are_detected {
-    ($($flaw:ident: $($check:ident)*;)*) => {
-        $(
-            #[test]
-            #[allow(non_snake_case, reason = "named after the flaw")]
-            fn $flaw() {
-                for name in [$(stringify!($check)),*] {
-                    assert!(SESSION_CHECKS.iter().any(|check| check.name() == name), "{name}");
-                    let result = run_session_check(name, || Bad(Flaw::$flaw));
-                    let message = result.expect_err(name).to_string();
-                    assert!(message.len() <= 4_100, "{name} prints more than a screen: {message}");
-                }
-            }
-        )*
-
-        #[test]
-        fn every_flaw_has_a_check_that_detects_it() {
-            // The discriminant of the last flaw is their number.
-            assert_eq!([$(Flaw::$flaw),*].len(), Flaw::CorruptIsNotFound as usize);
-        }
-
-        #[test]
-        fn every_check_detects_a_flaw() {
-            let checks = [$($(stringify!($check),)*)*];
-            for check in SESSION_CHECKS {
-                assert!(checks.contains(&check.name()), "{check:?}");
-            }
-        }
-    };
-}
-
 flaws_are_detected! {
+    checks: SESSION_CHECKS, run: run_session_check, last: CorruptIsNotFound;
     PingFails: the_store_answers_a_ping;
     DeviceDropsTheAddress: every_optional_field_is_read_back;
     OnlyTwoReasons: every_end_reason_is_read_back the_first_end_reason_is_kept

@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use aquaware_core::account::{Account, Login};
 use aquaware_core::id::Subject;
-use aquaware_core::secret::PasswordHash;
-use aquaware_core::session::ExtraClaims;
-use aquaware_core::store::{AccountStore, Current, EmailChange, NameChange, NewEmail, StoreError};
-use aquaware_core::time::Timestamp;
+use aquaware_core::store::{
+    AccountChange, AccountStore, Current, EmailChange, NewEmail, StoreError,
+};
 use async_trait::async_trait;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,14 +119,56 @@ impl Flawed {
         account
     }
 
-    fn change(&self, id: &Subject, change: impl FnOnce(&mut Account)) -> bool {
-        let mut records = self.records();
-        let Some(account) = records.iter_mut().find(|account| self.named(account, id)) else {
-            return self.has(Flaw::UnknownIsCreated);
-        };
-        let before = account.clone();
-        change(account);
-        !self.has(Flaw::CountsChangedRows) || before != *account
+    /// Whether the store makes the change on `account`.
+    fn allows(&self, change: &AccountChange<'_>, account: &Account) -> bool {
+        let mut account = account.clone();
+        match *change {
+            AccountChange::ReplacePassword { .. } if self.has(Flaw::ReplacesAnyPassword) => {
+                return true;
+            }
+            AccountChange::VerifyEmail { .. } if self.has(Flaw::VerifiesTwice) => {
+                account.email_verified_at = None;
+            }
+            AccountChange::VerifyEmail { login, .. } if self.has(Flaw::VerifiesAnyLogin) => {
+                account.login = login.clone();
+            }
+            AccountChange::ResetPassword { current, .. }
+                if self.has(Flaw::ResetIgnoresTheLogin) =>
+            {
+                account.login = current.login.clone();
+            }
+            _ => {}
+        }
+        change.holds(&account)
+    }
+
+    /// Makes the change on `account`, which was `before` when the store began.
+    fn apply(&self, change: &AccountChange<'_>, account: &mut Account, before: Account) {
+        let former = account.clone();
+        match (self.flaw, change) {
+            (Flaw::ClaimsWriteBack, AccountChange::SetClaims(_)) => *account = before,
+            (Flaw::ClaimsAreMerged, AccountChange::SetClaims(claims)) => {
+                account.claims.extend((*claims).clone());
+                return;
+            }
+            _ => {}
+        }
+        change.apply(account);
+        match (self.flaw, change) {
+            (Flaw::PasswordIsSetOnce, AccountChange::SetPassword(_)) => *account = former,
+            (Flaw::DisabledOnce, AccountChange::SetDisabled(Some(_))) => {
+                account.disabled_at = former.disabled_at.or(account.disabled_at);
+            }
+            (Flaw::NamesAreReplacedTogether, AccountChange::SetNames(change))
+                if change.last_name.is_none() =>
+            {
+                account.last_name = None;
+            }
+            (Flaw::ResetDoesNotVerify, AccountChange::ResetPassword { .. }) => {
+                account.email_verified_at = former.email_verified_at;
+            }
+            _ => {}
+        }
     }
 
     fn found(&self, holds: impl Fn(&Account) -> bool) -> Result<Option<Account>, StoreError> {
@@ -152,7 +193,7 @@ impl AccountStore for Flawed {
     async fn create(&self, account: &Account) -> Result<bool, StoreError> {
         if self.has(Flaw::CreateIsNotAtomic) {
             let taken = self.taken(&self.records(), account);
-            look_away().await;
+            crate::broken::look_away().await;
             if !taken {
                 self.records().push(account.clone());
             }
@@ -174,116 +215,38 @@ impl AccountStore for Flawed {
         self.found(|account| self.named(account, id))
     }
 
-    async fn replace_password(
-        &self,
-        id: &Subject,
-        current: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<bool, StoreError> {
-        let held = |account: &Account| {
-            self.named(account, id)
-                && (account.password == *current || self.has(Flaw::ReplacesAnyPassword))
+    async fn change(&self, id: &Subject, change: AccountChange<'_>) -> Result<bool, StoreError> {
+        let named = |account: &Account| self.named(account, id);
+        let Some(before) = self.records().iter().find(|account| named(account)).cloned() else {
+            return Ok(self.has(Flaw::UnknownIsCreated));
         };
-        if self.has(Flaw::ReplaceIsNotAtomic) {
-            let held = self.records().iter().any(held);
-            look_away().await;
-            return Ok(held && self.change(id, |account| account.password = new.clone()));
+        let mut allowed = self.allows(&change, &before);
+        if matches!(
+            (self.flaw, change),
+            (Flaw::ReplaceIsNotAtomic, AccountChange::ReplacePassword { .. })
+                | (Flaw::ClaimsWriteBack, AccountChange::SetClaims(_))
+        ) {
+            crate::broken::look_away().await;
         }
         let mut records = self.records();
-        let Some(account) = records.iter_mut().find(|account| held(account)) else {
-            return Ok(false);
-        };
-        account.password = new.clone();
-        Ok(true)
-    }
-
-    async fn set_password(&self, id: &Subject, new: &PasswordHash) -> Result<bool, StoreError> {
-        let old = self.records().iter().find(|account| account.id == *id).cloned();
-        if let (Flaw::PasswordAffectsOthers, Some(old)) = (self.flaw, &old) {
-            let mut records = self.records();
-            for account in records.iter_mut().filter(|other| other.password == old.password) {
-                account.password = new.clone();
+        if let (Flaw::PasswordAffectsOthers, AccountChange::SetPassword(new)) = (self.flaw, change)
+        {
+            for other in records.iter_mut().filter(|other| other.password == before.password) {
+                other.password = new.clone();
             }
         }
-        Ok(self.change(id, |account| {
-            if !self.has(Flaw::PasswordIsSetOnce) {
-                account.password = new.clone();
-            }
-        }))
-    }
-
-    async fn set_disabled(&self, id: &Subject, at: Option<Timestamp>) -> Result<bool, StoreError> {
-        let once = self.has(Flaw::DisabledOnce);
-        Ok(self.change(id, |account| {
-            let former = account.disabled_at.filter(|_| once && at.is_some());
-            account.disabled_at = former.or(at);
-        }))
-    }
-
-    async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        let before = self.records().iter().find(|account| account.id == *id).cloned();
-        if self.has(Flaw::ClaimsWriteBack) {
-            look_away().await;
-        }
-        Ok(self.change(id, |account| match (self.flaw, before) {
-            (Flaw::ClaimsWriteBack, Some(before)) => {
-                *account = Account { claims: claims.clone(), ..before };
-            }
-            (Flaw::ClaimsAreMerged, _) => account.claims.extend(claims.clone()),
-            _ => account.claims.clone_from(claims),
-        }))
-    }
-
-    async fn set_names(&self, id: &Subject, change: &NameChange) -> Result<bool, StoreError> {
-        let together = self.has(Flaw::NamesAreReplacedTogether);
-        Ok(self.change(id, |account| {
-            change.apply(account);
-            if together && change.last_name.is_none() {
-                account.last_name = None;
-            }
-        }))
-    }
-
-    async fn verify_email(
-        &self,
-        id: &Subject,
-        login: &Login,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let held = |account: &Account| {
-            self.named(account, id)
-                && (account.login == *login || self.has(Flaw::VerifiesAnyLogin))
-                && (account.email_verified_at.is_none() || self.has(Flaw::VerifiesTwice))
-        };
-        let mut records = self.records();
-        let Some(account) = records.iter_mut().find(|account| held(account)) else {
+        let Some(account) = records.iter_mut().find(|account| named(account)) else {
             return Ok(false);
         };
-        account.email_verified_at = Some(at);
-        Ok(true)
-    }
-
-    async fn reset_password(
-        &self,
-        id: &Subject,
-        current: Current<'_>,
-        new: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let held = |account: &Account| {
-            self.named(account, id)
-                && account.password == *current.password
-                && (account.login == *current.login || self.has(Flaw::ResetIgnoresTheLogin))
-        };
-        let mut records = self.records();
-        let Some(account) = records.iter_mut().find(|account| held(account)) else {
-            return Ok(false);
-        };
-        account.password = new.clone();
-        if !self.has(Flaw::ResetDoesNotVerify) {
-            account.email_verified_at = Some(at);
+        if !self.has(Flaw::ReplaceIsNotAtomic) {
+            allowed = self.allows(&change, account);
         }
-        Ok(true)
+        if !allowed {
+            return Ok(false);
+        }
+        let former = account.clone();
+        self.apply(&change, account, before);
+        Ok(!self.has(Flaw::CountsChangedRows) || former != *account)
     }
 
     async fn change_email(
@@ -303,7 +266,7 @@ impl AccountStore for Flawed {
         let before = self.records().iter().find(|account| held(account)).cloned();
         let was_taken = taken(&self.records());
         if matches!(self.flaw, Flaw::ChangeOfEmailIsNotAtomic | Flaw::EmailWritesBack) {
-            look_away().await;
+            crate::broken::look_away().await;
         }
         let mut records = self.records();
         if match self.flaw {
@@ -331,7 +294,10 @@ impl AccountStore for Flawed {
 
     async fn delete(&self, id: &Subject) -> Result<bool, StoreError> {
         if self.has(Flaw::DeleteMarks) {
-            return Ok(self.change(id, |account| account.disabled_at = Some(account.created_at)));
+            let mut records = self.records();
+            let account = records.iter_mut().find(|account| self.named(account, id));
+            let marked = account.map(|account| account.disabled_at = Some(account.created_at));
+            return Ok(marked.is_some());
         }
         let mut records = self.records();
         let before = records.len();
@@ -365,12 +331,5 @@ impl AccountStore for Flawed {
             Flaw::PingFails => Err(StoreError::Unreachable("no answer".into())),
             _ => Ok(()),
         }
-    }
-}
-
-/// Long enough for another task to interleave.
-async fn look_away() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
     }
 }

@@ -87,7 +87,7 @@ impl Flawed {
         if session.generation != step.from || session.ended.is_some() {
             return Ok(Outcome::Refused(session));
         }
-        look_away().await;
+        crate::broken::look_away().await;
         self.change(&mut session, step);
         self.records().insert(*id, session.clone());
         Ok(Outcome::Applied(session))
@@ -166,13 +166,13 @@ impl SessionStore for Flawed {
     async fn insert(&self, session: &Session) -> Result<bool, StoreError> {
         if self.has(Flaw::InsertIsNotAtomic) {
             let known = self.records().contains_key(&session.id);
-            look_away().await;
+            crate::broken::look_away().await;
             self.records().insert(session.id, session.clone());
             return Ok(!known);
         }
         let taken = self.has_status_of(session);
         if self.has(Flaw::StatusClaimIsNotAtomic) {
-            look_away().await;
+            crate::broken::look_away().await;
         }
         let mut records = self.records();
         let taken = match self.flaw {
@@ -386,7 +386,7 @@ impl SessionStore for Flawed {
         let dead = self.has(Flaw::ClaimsAffectEndedSessions);
         let before = self.records().clone();
         if self.has(Flaw::ClaimsWriteBack) {
-            look_away().await;
+            crate::broken::look_away().await;
         }
         let mut records = self.records();
         let before = if self.has(Flaw::ClaimsWriteBack) { before } else { records.clone() };
@@ -419,7 +419,7 @@ impl SessionStore for Flawed {
         };
         if self.has(Flaw::PurgeIsNotAtomic) {
             let seen = look();
-            look_away().await;
+            crate::broken::look_away().await;
             self.records().retain(|id, _| !seen.iter().any(|session| session.id == *id));
             return Ok(seen.len() as u64);
         }
@@ -472,12 +472,5 @@ fn somebodys(id: SessionId) -> Session {
         used_from: None,
         ended: None,
         status: None,
-    }
-}
-
-/// Long enough for another task to interleave.
-async fn look_away() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
     }
 }
