@@ -65,111 +65,111 @@ enum class State : uint8_t {
 // Extracts members of a JSON object from a stream of bytes, without storing anything else.
 class Scanner {
  public:
-  char code[24];
   uint32_t expires;
   bool hasAccess, hasRefresh, sameRefresh, complete, broken;
 
   Scanner(char* access, char* refresh)
       : expires(0), hasAccess(false), hasRefresh(false), sameRefresh(true), complete(false),
-        broken(false), access_(access), refresh_(refresh), out_(nullptr), max_(0), at_(0),
+        broken(false), access_(access), refresh_(refresh), out_(nullptr), last_(nullptr),
         depth_(0), member_(0), inText_(false), escaped_(false), isName_(false) {
     code[0] = 0;
   }
 
   void feed(char c) {
-    if (complete || broken) return;
     if (inText_) return text(c);
+    if (depth_ == 0 && c != '{') {
+      if (static_cast<uint8_t>(c) > ' ') broken = true;
+      return;
+    }
     switch (c) {
+      case '"':
+        return begin();
       case '{':
       case '[':
-        isName_ = c == '{' && depth_ == 0;
-        broken = depth_ == 0 && c == '[';
         if (++depth_ == 0) broken = true;
         break;
       case '}':
       case ']':
-        if (depth_ == 0) broken = true;
-        else if (--depth_ == 0) complete = true;
-        break;
-      case '"':
-        begin();
+        if (--depth_ == 0) complete = true;
         break;
       case ':':
-        isName_ = false;
-        break;
       case ',':
-        isName_ = depth_ == 1;
         break;
       default:
-        if (c <= ' ') return;
-        if (depth_ == 0) broken = true;
-        if (depth_ != 1 || member_ != 'e') return;
-        if (c >= '0' && c <= '9' && expires < 100000000) {
-          expires = expires * 10 + static_cast<uint32_t>(c - '0');
-        } else {
-          member_ = 0;
-        }
+        if (depth_ == 1 && member_ == 'e' && c > ' ' && !append(expires, c)) member_ = 0;
+        return;
     }
+    isName_ = depth_ == 1 && c != ':';
+  }
+
+  // Appends the character to the number, if it is a digit.
+  static bool append(uint32_t& number, char c) {
+    const uint8_t digit = static_cast<uint8_t>(c - '0');
+    if (digit > 9) return false;
+    if (number < 100000000) number = number * 10 + digit;
+    return true;
   }
 
  private:
   char* access_;
   char* refresh_;
-  char* out_;
-  uint16_t max_, at_;
+  char* out_;   // where the text is written, or null
+  char* last_;  // where its end must be at the latest
   uint8_t depth_;
-  char member_, name_[14];
+  char member_;  // the first letter of the member's name, if it is a wanted one
   bool inText_, escaped_, isName_;
+  char name_[14];
 
+ public:
+  char code[24];
+
+ private:
   void begin() {
     inText_ = true;
-    at_ = 0;
     out_ = nullptr;
-    if (depth_ == 0) broken = true;
     if (depth_ != 1) return;
-    if (isName_) target(name_, sizeof name_);
-    else if (member_ == 'a') target(access_, AQUAWARE_ACCESS_MAX);
-    else if (member_ == 'r') target(refresh_, AQUAWARE_REFRESH_MAX);
-    else if (member_ == 'c') target(code, sizeof code);
+    if (isName_) write(name_, sizeof name_);
+    else if (member_ == 'a') write(access_, AQUAWARE_ACCESS_MAX);
+    else if (member_ == 'r') write(refresh_, AQUAWARE_REFRESH_MAX);
+    else if (member_ == 'c') write(code, sizeof code);
   }
 
-  void target(char* out, uint16_t max) {
+  void write(char* out, uint16_t max) {
     out_ = out;
-    max_ = max;
+    last_ = out + max - 1;
   }
 
   void text(char c) {
     if (escaped_) {
       escaped_ = false;
-    } else if (c == '\\') {
-      escaped_ = true;
     } else if (c == '"') {
-      return end();
+      inText_ = false;
+      if (out_) put(0);
+      if (isName_) member_ = out_ ? member() : 0;
+      else if (out_) end();
+    } else {
+      escaped_ = c == '\\';
+      if (out_) put(c);
     }
-    if (!out_) return;
-    // No name, token or code that is wanted contains an escape or is longer than its place.
-    if (at_ + 1 >= max_ || c == '\\') {
-      if (out_ == access_ || out_ == refresh_) broken = true;
-      out_[0] = 0;
+  }
+
+  // No name, token or code that is wanted contains an escape or is longer than its place.
+  void put(char c) {
+    if (escaped_ || (c && out_ == last_)) {
+      if (!isName_) code[0] = 0;
+      if (!isName_ && member_ != 'c') broken = true;
       out_ = nullptr;
       return;
     }
-    if (out_ == refresh_ && refresh_[at_] != c) sameRefresh = false;
-    out_[at_++] = c;
+    if (!isName_ && member_ == 'r' && *out_ != c) sameRefresh = false;
+    *out_++ = c;
   }
 
   void end() {
-    inText_ = false;
-    if (out_) {
-      if (out_ == refresh_ && refresh_[at_] != 0) sameRefresh = false;
-      out_[at_] = 0;
-      hasAccess |= out_ == access_ && at_ > 0;
-      hasRefresh |= out_ == refresh_ && at_ > 0;
-    }
-    if (depth_ == 1 && isName_) member_ = out_ ? member() : 0;
+    if (member_ == 'a') hasAccess = out_ - access_ > 1;
+    if (member_ == 'r') hasRefresh = out_ - refresh_ > 1;
   }
 
-  // The first letter of a wanted name, or 0.
   char member() {
     static const char NAMES[4][14] = {"access_token", "refresh_token", "expires_in", "code"};
     for (uint8_t i = 0; i < 4; ++i) {
@@ -194,7 +194,8 @@ class Client {
   // `host` is the name for the header Host, `path` the path of the issuer, if it has one.
   Client(Transport& transport, Board& board, const char* host, const char* path = "")
       : transport_(transport), board_(board), host_(host), path_(path), requested_(0), lasts_(0),
-        pause_(0), paused_(0), waits_(false), fine_(true), slot_(0), sequence_(0) {
+        pause_(0), paused_(0), sum_(0), span_(0), length_(0), at_(0), fine_(true), sends_(false),
+        slot_(0), sequence_(0) {
     access_[0] = refresh_[0] = 0;
   }
 
@@ -203,10 +204,9 @@ class Client {
 
   // Opens a session. Failures are not retried.
   State login(uint32_t now, const char* email, const char* password, const char* client) {
-    Body body = {{"{\"email\":\"", email, "\",\"password\":\"", password, "\",\"client_id\":\"",
-                  client, "\"}"}};
+    const char* const values[] = {email, password, client};
     Answer answer(access_, refresh_);
-    exchange("/auth/login", body, false, answer);
+    exchange("/auth/login", "{\"email\":\"$\",\"password\":\"$\",\"client_id\":\"$\"}", values, answer);
     if (!answer.granted() || !answer.json.hasRefresh) {
       access_[0] = 0;
       return answer.retry() ? State::Unavailable : State::Rejected;
@@ -230,7 +230,7 @@ class Client {
       state_ = State::LoggedIn;
       return access_;
     }
-    if (waits_ && now - paused_ < pause_) {
+    if (span_ && now - paused_ < pause_) {
       state_ = State::Unavailable;
       return nullptr;
     }
@@ -249,19 +249,14 @@ class Client {
     const bool there = recall();
     const bool gone = forget();
     if (!there) return State::LoggedOut;
-    Body body = {{"{\"refresh_token\":\"", refresh_, "\"}", "", "", "", ""}};
     Answer answer(access_, refresh_);
-    exchange("/auth/logout", body, false, answer);
+    present("/auth/logout", answer);
     refresh_[0] = 0;
     if (!gone) return State::StorageFailed;
     return answer.status == 204 ? State::LoggedOut : State::Unavailable;
   }
 
  private:
-  struct Body {
-    const char* parts[7];  // those at odd places are escaped
-  };
-
   struct Answer {
     uint16_t status;
     uint32_t after;
@@ -278,10 +273,12 @@ class Client {
   const char* host_;
   const char* path_;
   uint32_t requested_, lasts_, pause_, paused_;
-  bool waits_, fine_;
+  uint32_t sum_;          // the checksum of what was read or written
+  uint16_t span_;         // the longest pause before the next attempt; 0 if none failed
+  uint16_t length_, at_;  // of the body; in the record that is written
+  bool fine_, sends_;     // whether all writes succeeded; whether they are made or counted
   uint8_t slot_, sequence_;
   State state_ = State::LoggedOut;
-  uint8_t failures_ = 0;
   char access_[AQUAWARE_ACCESS_MAX];
   // The record as it is stored: the refresh token, filled up with zeros, and the key of its only
   // use.
@@ -291,9 +288,8 @@ class Client {
   State renew(uint32_t now) {
     access_[0] = 0;
     if (!recall()) return State::LoggedOut;
-    Body body = {{"{\"refresh_token\":\"", refresh_, "\"}", "", "", "", ""}};
     Answer answer(access_, refresh_);
-    exchange("/auth/refresh", body, true, answer);
+    present("/auth/refresh", answer);
     // An answer with the token that was sent answers an earlier request.
     if (answer.granted() && !(answer.json.hasRefresh && answer.json.sameRefresh))
       return keep(answer, now);
@@ -302,13 +298,10 @@ class Client {
                                                                      : State::Rejected;
     if (ended != State::Rejected) return forget() ? ended : State::StorageFailed;
     if (!answer.retry()) return State::Rejected;
-    const uint32_t doubled = static_cast<uint32_t>(AQUAWARE_BACKOFF) << (failures_ < 6 ? failures_ : 6);
-    if (failures_ < 255) ++failures_;
-    const uint32_t span = doubled < 60000 ? doubled : 60000;
-    pause_ = span / 2 + (span * board_.random() >> 9);
+    span_ = span_ == 0 ? AQUAWARE_BACKOFF : span_ < 30000 ? span_ * 2 : 60000;
+    pause_ = span_ / 2 + span_ / 256 * (board_.random() / 2);
     if (pause_ < answer.after) pause_ = answer.after;
     paused_ = now;
-    waits_ = true;
     return State::Unavailable;
   }
 
@@ -318,8 +311,7 @@ class Client {
       access_[0] = 0;
       return State::StorageFailed;
     }
-    waits_ = false;
-    failures_ = 0;
+    span_ = 0;
     requested_ = now;
     lasts_ = (answer.json.expires < 4000000 ? answer.json.expires : 4000000) * 900;
     return state_ = State::LoggedIn;
@@ -336,63 +328,56 @@ class Client {
 
   // --- HTTP. Version 1.0: no answer is chunked, and each has its own connection.
 
-  void put(const char* text, size_t count) { fine_ = fine_ && transport_.write(text, count); }
-
-  void put(const char* text) { put(text, strlen(text)); }
-
-  void putNumber(size_t number) {
-    char digits[8];
-    uint8_t at = sizeof digits;
-    do {
-      digits[--at] = static_cast<char>('0' + number % 10);
-      number /= 10;
-    } while (number && at);
-    put(digits + at, sizeof digits - at);
+  // Writes a text with a value in the place of each '$', or counts its bytes. Without values, the
+  // text is escaped as JSON has it.
+  void put(const char* text, const char* const* values) {
+    while (*text) {
+      const char* const start = text;
+      while (values ? *text && *text != '$' : isPlain(*text)) ++text;
+      put(start, static_cast<uint16_t>(text - start));
+      if (!*text) return;
+      const char c = *text++;
+      const char code[6] = {'\\', 'u', '0', '0', digit(c >> 4), digit(c & 15)};
+      if (values) put(*values++, nullptr);
+      else put(code, sizeof code);
+    }
   }
 
-  // Writes a JSON text without its quotes, or counts its bytes.
-  size_t escape(const char* text, bool write) {
-    size_t count = 0;
-    for (; *text; ++text) {
-      const uint8_t c = static_cast<uint8_t>(*text);
-      const bool plain = c >= ' ' && c != '"' && c != '\\';
-      char code[6] = {'\\', 'u', '0', '0', digit(c >> 4), digit(c & 15)};
-      count += plain ? 1 : 6;
-      if (write) put(plain ? text : code, plain ? 1 : 6);
-    }
-    return count;
+  void put(const char* bytes, uint16_t count) {
+    if (!sends_) length_ = static_cast<uint16_t>(length_ + count);
+    else if (count) fine_ = fine_ && transport_.write(bytes, count);
   }
 
-  static char digit(uint8_t value) { return static_cast<char>(value + (value < 10 ? '0' : 'W')); }
-
-  bool send(const char* path, const Body& body, bool withKey) {
-    fine_ = true;
-    size_t length = 0;
-    for (uint8_t i = 0; i < 7; ++i)
-      length += i % 2 ? escape(body.parts[i], false) : strlen(body.parts[i]);
-    put("POST ");
-    put(path_);
-    put(path);
-    put(" HTTP/1.0\r\nHost: ");
-    put(host_);
-    put("\r\nContent-Type: application/json\r\n");
-    if (withKey) {
-      put("Idempotency-Key: ");
-      put(key_);
-      put("\r\n");
-    }
-    put("Content-Length: ");
-    putNumber(length);
-    put("\r\n\r\n");
-    for (uint8_t i = 0; i < 7; ++i) {
-      if (i % 2) escape(body.parts[i], true);
-      else put(body.parts[i]);
-    }
-    return fine_;
+  static bool isPlain(char c) {
+    return static_cast<uint8_t>(c) >= ' ' && c != '"' && c != '\\';
   }
 
-  void exchange(const char* path, const Body& body, bool withKey, Answer& answer) {
-    if (transport_.open() && send(path, body, withKey)) receive(answer);
+  static char digit(int value) { return static_cast<char>(value + (value < 10 ? '0' : 'W')); }
+
+  void present(const char* path, Answer& answer) {
+    const char* const values[] = {refresh_};
+    exchange(path, "{\"refresh_token\":\"$\"}", values, answer);
+  }
+
+  // Sends a request and receives its answer. The key accompanies the refresh token.
+  void exchange(const char* path, const char* body, const char* const* values, Answer& answer) {
+    length_ = 0;
+    sends_ = false;
+    put(body, values);
+    char length[6];
+    char* number = length + sizeof length;
+    *--number = 0;
+    do *--number = static_cast<char>('0' + length_ % 10);
+    while (length_ /= 10);
+    const char* const head[] = {path_, path, host_, number, key_};
+    fine_ = sends_ = true;
+    if (transport_.open()) {
+      put("POST $$ HTTP/1.0\r\nHost: $\r\nContent-Type: application/json\r\nContent-Length: $", head);
+      if (values[0] == refresh_) put("\r\nIdempotency-Key: $", head + 4);
+      put("\r\n\r\n", head);
+      put(body, values);
+      if (fine_) receive(answer);
+    }
     transport_.close();
   }
 
@@ -449,19 +434,17 @@ class Client {
     return board_.load(static_cast<uint16_t>(slot * SLOT + at));
   }
 
+  // The checksum of a record with its checksum is 0.
   bool isValid(uint8_t slot) {
-    uint32_t sum = ~0ul & 0xFFFFFFFFul;
-    for (uint16_t i = 0; i < SLOT - 4; ++i) sum = checked(sum, loaded(slot, i));
-    for (uint16_t i = SLOT - 4; i < SLOT; ++i, sum >>= 8)
-      if (loaded(slot, i) != (sum & 0xFF)) return false;
-    return loaded(slot, 1) != 0;
+    sum_ = 0xFFFFFFFF;
+    for (uint16_t i = 0; i < SLOT; ++i) check(loaded(slot, i));
+    return sum_ == 0 && loaded(slot, 1) != 0;
   }
 
-  // CRC-32, one byte.
-  static uint32_t checked(uint32_t sum, uint8_t byte) {
-    sum ^= byte;
-    for (uint8_t bit = 0; bit < 8; ++bit) sum = sum & 1 ? sum >> 1 ^ 0xEDB88320ul : sum >> 1;
-    return sum & 0xFFFFFFFFul;
+  // Adds a byte to the checksum, a CRC-32.
+  void check(uint8_t byte) {
+    sum_ ^= byte;
+    for (uint8_t bit = 0; bit < 8; ++bit) sum_ = sum_ & 1 ? sum_ >> 1 ^ 0xEDB88320 : sum_ >> 1;
   }
 
   // Finds the newer of the valid records.
@@ -485,24 +468,23 @@ class Client {
   bool save() {
     const size_t length = strlen(refresh_);
     memset(refresh_ + length, 0, AQUAWARE_REFRESH_MAX - length);
-    // 120 random bits, as letters and the signs that follow them.
-    for (uint8_t i = 0; i < KEY; ++i) key_[i] = static_cast<char>('A' + (board_.random() & 31));
+    // 120 random bits, as digits, letters and the signs between them.
+    for (uint8_t i = 0; i < KEY; ++i) key_[i] = static_cast<char>('0' + (board_.random() & 31));
     key_[KEY] = 0;
     locate();
     slot_ ^= 1;
     sequence_ = static_cast<uint8_t>(sequence_ + 1);
-    uint16_t at = 0;
-    uint32_t sum = ~0ul & 0xFFFFFFFFul;
-    put(at, sum, sequence_);
-    for (uint16_t i = 0; i < RECORD; ++i) put(at, sum, static_cast<uint8_t>(refresh_[i]));
-    for (uint32_t rest = sum, i = 0; i < 4; ++i, rest >>= 8)
-      put(at, sum, static_cast<uint8_t>(rest & 0xFF));
+    at_ = 0;
+    sum_ = 0xFFFFFFFF;
+    write(sequence_);
+    for (uint16_t i = 0; i < RECORD; ++i) write(static_cast<uint8_t>(refresh_[i]));
+    for (uint8_t i = 0; i < 4; ++i) write(static_cast<uint8_t>(sum_));
     return board_.commit() && isValid(slot_);
   }
 
-  void put(uint16_t& at, uint32_t& sum, uint8_t byte) {
-    board_.store(static_cast<uint16_t>(slot_ * SLOT + at++), byte);
-    sum = checked(sum, byte);
+  void write(uint8_t byte) {
+    board_.store(static_cast<uint16_t>(slot_ * SLOT + at_++), byte);
+    check(byte);
   }
 
   // Makes both slots invalid and their secrets unreadable.

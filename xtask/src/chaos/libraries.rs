@@ -57,6 +57,26 @@ pub(super) const LIBRARIES: [Library; 4] = [
     },
 ];
 
+/// Public libraries of others, with our default retry window and without one. The client library of
+/// a storm's sessions is the last word of the driver.
+pub(super) const RIVALS: [Library; 4] = [
+    rival("oidc-client-ts, 30 s", &["node", "made:rivals/driver.mjs", "oidc-client-ts", "web"]),
+    rival("oidc-client-ts, 0 s", &["node", "made:rivals/driver.mjs", "oidc-client-ts", "strict"]),
+    rival(
+        "axios-auth-refresh, 30 s",
+        &["node", "made:rivals/driver.mjs", "axios-auth-refresh", "web"],
+    ),
+    rival(
+        "axios-auth-refresh, 0 s",
+        &["node", "made:rivals/driver.mjs", "axios-auth-refresh", "strict"],
+    ),
+];
+
+const fn rival(name: &'static str, driver: &'static [&'static str]) -> Library {
+    let tests: &[&str] = &["sh", "install.sh"];
+    Library { name, directory: "tests/rivals", tests, driver }
+}
+
 /// Where tests build programs and install libraries.
 pub(super) fn directory() -> PathBuf {
     cargo::root().join("target").join("chaos")
@@ -83,13 +103,13 @@ impl Library {
     }
 
     fn command<'a>(&self, mut line: impl Iterator<Item = &'a &'a str>, program: &Path) -> Command {
-        let first = line.next().unwrap_or(&"false");
-        let mut command = match (first.strip_prefix(BUILT), first.strip_prefix(MADE)) {
-            (Some(name), _) => Command::new(program.with_file_name(name)),
-            (None, Some(name)) => Command::new(directory().join(name)),
-            (None, None) => Command::new(first),
+        let path = |word: &&str| match (word.strip_prefix(BUILT), word.strip_prefix(MADE)) {
+            (Some(name), _) => program.with_file_name(name),
+            (None, Some(name)) => directory().join(name),
+            (None, None) => PathBuf::from(word),
         };
-        command.args(line).current_dir(cargo::root().join(self.directory));
+        let mut command = Command::new(line.next().map_or_else(|| "false".into(), path));
+        command.args(line.map(path)).current_dir(cargo::root().join(self.directory));
         command
     }
 }
@@ -100,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_file_that_is_run_exists() {
-        for library in LIBRARIES {
+        for library in LIBRARIES.into_iter().chain(RIVALS) {
             let directory = cargo::root().join(library.directory);
             let words = library.tests.iter().chain(library.driver);
             for file in words.filter(|word| word.contains('.') && !word.starts_with(MADE)) {

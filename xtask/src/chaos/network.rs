@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::chaos::order::Order;
 use crate::error::TaskError;
 
 /// How long the proxy waits for either side.
@@ -88,12 +89,13 @@ impl Network {
         let address = listener.local_addr().map_err(failed())?;
         let requests = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&requests);
+        let order = Arc::new(Order::default());
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let count = Arc::clone(&count);
+                let (count, order) = (Arc::clone(&count), Arc::clone(&order));
                 thread::spawn(move || {
                     // An error is one more fault.
-                    let _ = carry(&client, server, || {
+                    let _ = carry(&client, server, &order, || {
                         Fate::of(mixed(seed.wrapping_add(count.fetch_add(1, Ordering::Relaxed))))
                     });
                 });
@@ -121,12 +123,18 @@ const fn mixed(number: u64) -> u64 {
 }
 
 /// Serves a connection of a client until one side or a fault ends it.
-fn carry(mut client: &TcpStream, server: SocketAddr, next: impl Fn() -> Fate) -> io::Result<()> {
+fn carry(
+    mut client: &TcpStream,
+    server: SocketAddr,
+    order: &Order,
+    next: impl Fn() -> Fate,
+) -> io::Result<()> {
     client.set_read_timeout(Some(TIMEOUT))?;
     client.set_nodelay(true)?;
     let mut reader = BufReader::new(client.try_clone()?);
     while let Some(request) = message(&mut reader)? {
         let fate = next();
+        let running = order.enter(&request);
         let answer = match fate {
             Fate::RequestLost | Fate::Proxy { asked: false, .. } => Vec::new(),
             Fate::RequestTwice => {
@@ -135,6 +143,7 @@ fn carry(mut client: &TcpStream, server: SocketAddr, next: impl Fn() -> Fate) ->
             }
             _ => ask(server, &request)?,
         };
+        drop(running);
         match fate {
             Fate::RequestLost | Fate::AnswerLost => return Ok(()),
             Fate::Truncated(percent) => {
@@ -250,7 +259,7 @@ mod tests {
         let (accepted, _) = listener.accept().unwrap();
         client.write_all(b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\nfish").unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
-        carry(&accepted, echo(), || fate).unwrap();
+        carry(&accepted, echo(), &Order::default(), || fate).unwrap();
         drop(accepted);
         let mut text = String::new();
         client.read_to_string(&mut text).unwrap();

@@ -10,15 +10,15 @@
 //! | --- | --- |
 //! | `N.session` | the storage of the library |
 //! | `N.count` | one byte for each refresh |
-//! | `N.logout` | the session ended although its token was not stolen, and why |
+//! | `N.logout` | a line for each end of the session although its token was not stolen: why |
 //! | `N.fork` | the stored token was not the live one in the end |
 //! | `N.thief` | a thief is at work: in every tenth session, after its refreshes |
 //! | `N.caught`, `N.escaped` | whether thief and owner were both logged out |
 //! | `N.done` | the session is complete |
 //!
 //! Every tenth session, from the fifth on, is of the client `device`, without rotation; the others
-//! are of the client `strict`. During the refreshes the driver also lets its storage fail and lose the last write, shares the session
-//! between five clients, and shifts the clock by a day.
+//! are of the client `strict`. During the refreshes the driver also lets its storage fail and lose
+//! the last write, shares the session between five clients, and shifts the clock by a day.
 
 use std::fmt;
 use std::fs;
@@ -78,11 +78,17 @@ struct Findings {
     escaped: u64,
 }
 
-/// Runs a storm and checks what it left.
+/// Runs a storm and checks what it left. The logouts of a rival are only counted, and its sessions
+/// have no thieves.
 ///
 /// # Errors
 /// The driver failed or hung, a session ended or branched, or a thief was not found.
-pub(super) fn run(library: &Library, program: &Path, extent: Extent) -> Result<(), TaskError> {
+pub(super) fn run(
+    library: &Library,
+    program: &Path,
+    extent: Extent,
+    is_rival: bool,
+) -> Result<(), TaskError> {
     let directory = TempDir::new().map_err(TaskError::io("cannot create a directory"))?;
     let data = directory.path().join("server");
     fs::create_dir(&data).map_err(TaskError::io("cannot create a directory"))?;
@@ -109,7 +115,7 @@ pub(super) fn run(library: &Library, program: &Path, extent: Extent) -> Result<(
     let findings = Findings::read(&notes)?;
     let took = start.elapsed().as_secs_f64();
     println!("{}: {findings}; {} requests, {took:.0} s", library.name, network.requests());
-    findings.check(sessions, each)
+    findings.check(sessions, each, is_rival)
 }
 
 /// Runs the driver to its end, killing it and the server in between.
@@ -164,9 +170,9 @@ impl Findings {
                 Some("done") => found.done += 1,
                 Some("count") => found.refreshes += length,
                 Some("logout") => {
-                    found.logouts += 1;
-                    let reason = fs::read_to_string(entry.path()).unwrap_or_default();
-                    eprintln!("{name}: {}", reason.trim());
+                    let reasons = fs::read_to_string(entry.path()).unwrap_or_default();
+                    found.logouts += reasons.lines().count().max(1) as u64;
+                    eprintln!("{name}: {}", reasons.lines().collect::<Vec<_>>().join(", "));
                 }
                 Some("fork") => found.forks += 1,
                 Some("caught") => found.caught += 1,
@@ -177,11 +183,12 @@ impl Findings {
         Ok(found)
     }
 
-    fn check(self, sessions: u64, each: u64) -> Result<(), TaskError> {
+    fn check(self, sessions: u64, each: u64, is_rival: bool) -> Result<(), TaskError> {
         let expected = Self {
             done: sessions,
             refreshes: self.refreshes.max(sessions * each),
-            caught: sessions.div_ceil(10),
+            logouts: if is_rival { self.logouts } else { 0 },
+            caught: if is_rival { 0 } else { sessions.div_ceil(10) },
             ..Self::default()
         };
         if self == expected {
@@ -227,13 +234,14 @@ mod tests {
         let found = Findings::read(directory.path()).unwrap();
         let expected = Findings { done: 2, refreshes: 7, caught: 1, ..Findings::default() };
         assert_eq!(found, expected);
-        assert!(found.check(2, 3).is_ok());
+        assert!(found.check(2, 3, false).is_ok());
         for (sessions, each) in [(3, 3), (2, 4), (12, 1)] {
-            assert!(found.check(sessions, each).is_err());
+            assert!(found.check(sessions, each, false).is_err());
         }
         for name in ["1.logout", "1.fork", "1.escaped"] {
             write(name, "");
-            assert!(Findings::read(directory.path()).unwrap().check(2, 3).is_err(), "{name}");
+            let found = Findings::read(directory.path()).unwrap();
+            assert!(found.check(2, 3, false).is_err(), "{name}");
             fs::remove_file(directory.path().join(name)).unwrap();
         }
     }

@@ -1,39 +1,22 @@
-//! The programs that the libraries' tests need, installed from the distribution's packages if they
-//! are missing.
+//! The programs that the libraries' tests need.
 
-use crate::cargo;
-use crate::error::TaskError;
-use crate::packages::{Missing, Permission, install, unavailable};
+use crate::tool::Tool;
 
-/// Programs, the command line that succeeds if they are there, and their packages.
-const TOOLS: [(&str, &[&str], &str); 4] = [
-    ("g++", &["g++", "--version"], "g++"),
-    ("size", &["size", "--version"], "binutils"),
-    ("python3's venv", &["python3", "-c", "import venv, ensurepip"], "python3-venv"),
-    (
-        "node",
-        &["node", "-e", "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)"],
-        "nodejs",
-    ),
+pub(super) const TOOLS: [Tool; 4] = [
+    Tool { name: "g++", probe: &["g++", "--version"], package: "g++" },
+    Tool { name: "size", probe: &["size", "--version"], package: "binutils" },
+    Tool {
+        name: "python3's venv",
+        probe: &["python3", "-c", "import venv, ensurepip"],
+        package: "python3-venv",
+    },
+    Tool {
+        name: "node 18 or later",
+        probe: &["node", "-e", "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)"],
+        package: "nodejs",
+    },
 ];
 
-/// Installs the tools that are missing.
-///
-/// # Errors
-/// Tools are missing, and they may not be installed or the packages do not contain them.
-pub(super) fn ensure(permission: Permission) -> Result<(), TaskError> {
-    let found = missing();
-    if found.is_empty() {
-        return Ok(());
-    }
-    install(&found, permission)?;
-    match missing() {
-        left if left.is_empty() => Ok(()),
-        left => Err(unavailable(&left, "the installed packages do not contain them")),
-    }
-}
-
-fn missing() -> Vec<Missing> {
-    let absent = TOOLS.iter().filter(|(_, probe, _)| !cargo::is_there(probe));
-    absent.map(|&(name, _, package)| Missing { name, package }).collect()
-}
+/// Installs the libraries of others.
+pub(super) const NPM: [Tool; 1] =
+    [Tool { name: "npm", probe: &["npm", "--version"], package: "npm" }];
