@@ -157,7 +157,7 @@ fn refresh_tokens_of_the_doors_are_signed_with_the_key_of_django_and_accepted_ev
     let other = URL_SAFE_NO_PAD.encode([7; 32]);
     let forged = door(&client, "refresh/", &json!({ "refresh": format!("{message}.{other}") }));
     refused(&forged, "Token is invalid");
-    let renamed = old_token(&read.claims["user_id"].as_str().unwrap(), "aquaware.x", &json!({}));
+    let renamed = old_token(read.claims["user_id"].as_str().unwrap(), "aquaware.x", &json!({}));
     refused(&door(&client, "refresh/", &json!({ "refresh": renamed })), "Token is invalid");
     // A client moves to the other endpoints with the token that it has.
     let moved = client.refresh(&token, None).expect(200);

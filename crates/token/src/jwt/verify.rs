@@ -14,7 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-pub(super) use self::simplejwt::user_id;
+pub(super) use self::simplejwt::{OWN_JTI, user_id};
 pub use self::simplejwt::{SimpleJwtCheck, SimpleJwtClaims, SimpleJwtError};
 use super::key::{VerifyingKey, engine_algorithm};
 use super::profile::Profile;
