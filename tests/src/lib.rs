@@ -23,6 +23,7 @@ mod call;
 mod client;
 mod clock;
 mod conventions;
+mod database;
 mod description;
 mod jws;
 mod mail_server;
@@ -42,6 +43,7 @@ mod time;
 
 pub use call::Call;
 pub use client::{Client, Tokens};
+pub use database::Database;
 pub use description::reference;
 pub use jws::{Jws, base64url, from_base64url, unsigned};
 pub use mail_server::{Mail, MailServer};

@@ -12,7 +12,7 @@ use aquaware_servers::Kind;
 use crate::error::TaskError;
 use crate::packages::Permission;
 use crate::report::Report;
-use crate::tool::{CLOCKS, PROXIES};
+use crate::tool::{BACKUPS, CLOCKS, PROXIES};
 use crate::{cargo, program, stores, tool};
 
 /// The variable through which the end-to-end tests find the program.
@@ -28,6 +28,7 @@ pub(crate) fn run(permission: Permission) -> Result<(), TaskError> {
     report.step("stores", || stores::ensure(&Kind::ALL, permission));
     report.step("proxies", || tool::ensure(&PROXIES, permission));
     report.step("wrong clocks", || tool::ensure(&CLOCKS, permission));
+    report.step("backups", || tool::ensure(&BACKUPS, permission));
     match report.step("build", || program::build(&["--bins", "--tests"])) {
         Some(program) => {
             let targets = ["--lib", "--bins", "--tests", "--examples"];

@@ -19,6 +19,10 @@ pub(crate) const PROXIES: [Tool; 3] = [
     Tool { name: "haproxy", probe: &["haproxy", "-v"], package: "haproxy" },
 ];
 
+/// What backs up an SQLite database. The tools of the other databases come with their servers.
+pub(crate) const BACKUPS: [Tool; 1] =
+    [Tool { name: "sqlite3", probe: &["sqlite3", "--version"], package: "sqlite3" }];
+
 /// The library that gives a tested program a wrong clock.
 pub(crate) const CLOCKS: [Tool; 1] =
     [Tool { name: "faketime", probe: &["faketime", "--version"], package: "faketime" }];

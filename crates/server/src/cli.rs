@@ -14,6 +14,7 @@ mod health;
 mod input;
 mod keys;
 mod output;
+mod progress;
 mod sessions;
 mod span;
 mod store;

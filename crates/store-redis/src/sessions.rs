@@ -6,13 +6,15 @@ use aquaware_core::session::{Ended, ExtraClaims, Session};
 use aquaware_core::store::{Advance, Outcome, Revoked, SessionStore, StoreError, Touch};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt as _};
 use redis::Value;
 use tokio::time::Instant;
 
-use crate::error::{RedisStoreError, before_step};
-use crate::record::{session_fields, session_of};
+use crate::error::{RedisStoreError, before_step, partly_applied};
+use crate::record::{claims_text, session_fields, session_of};
 use crate::scripts;
 use crate::store::{RedisStore, unexpected};
+use crate::subject::CONCURRENT_STEPS;
 
 #[async_trait]
 impl SessionStore for RedisStore {
@@ -143,8 +145,20 @@ impl SessionStore for RedisStore {
         self.list_sessions(subject, after, at_most, self.deadline()).await
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        self.set_claims_of_sessions(subject, claims, self.deadline()).await
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError> {
+        let (claims, deadline) = (claims_text(claims).unwrap_or_default(), self.deadline());
+        let arguments: &[&[u8]] = &[claims.as_bytes()];
+        let mut changes = stream::iter(ids.to_vec())
+            .map(|id| async move {
+                let key = self.keys.session(&id);
+                self.run(&scripts::SET_CLAIMS, &key, arguments, deadline).await
+            })
+            .buffer_unordered(CONCURRENT_STEPS);
+        let mut failed = None;
+        while let Some(change) = changes.next().await {
+            failed = change.err().or(failed);
+        }
+        failed.map_or(Ok(()), |error| Err(partly_applied(error)))
     }
 
     /// Does nothing: keys expire automatically, not before [`Session::forget_at`].

@@ -18,7 +18,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use aquaware_core::id::{ClientId, SessionId, Subject};
-use aquaware_core::session::{Ended, ExtraClaims, Session};
+use aquaware_core::session::{Ended, Session};
 use aquaware_core::store::{Outcome, StoreError};
 use aquaware_core::time::Timestamp;
 use futures_util::stream::{self, StreamExt as _};
@@ -26,12 +26,12 @@ use redis::Value;
 use tokio::time::Instant;
 
 use crate::error::{before_step, partly_applied};
-use crate::record::{bytes, claims_text};
+use crate::record::bytes;
 use crate::scripts;
 use crate::store::{RedisStore, unexpected};
 
-/// Number of sessions of a subject that are processed concurrently.
-const CONCURRENT_STEPS: usize = 128;
+/// Number of sessions that are processed concurrently.
+pub(crate) const CONCURRENT_STEPS: usize = 128;
 /// Maximum number of entries that are read and removed together.
 const END_BATCH: usize = 500;
 /// How often `end_all` reads the index again to find sessions inserted in between. The port allows it
@@ -362,30 +362,6 @@ impl RedisStore {
             }
         };
         EndedBatch { sessions, dropped, failed }
-    }
-
-    pub(crate) async fn set_claims_of_sessions(
-        &self,
-        subject: &Subject,
-        claims: &ExtraClaims,
-        deadline: Instant,
-    ) -> Result<(), StoreError> {
-        let claims = claims_text(claims).unwrap_or_default();
-        let arguments: &[&[u8]] = &[subject.as_str().as_bytes(), claims.as_bytes()];
-        let (mut scan, mut failed) = (Scan::default(), None);
-        while let Some(texts) = self.scan(&mut scan, subject, deadline).await? {
-            let entries: Vec<_> = texts.iter().filter_map(|text| Entry::parse(text)).collect();
-            let mut changes = stream::iter(entries)
-                .map(|entry| async move {
-                    let key = self.keys.session(&entry.id);
-                    self.run(&scripts::SET_CLAIMS, &key, arguments, deadline).await
-                })
-                .buffer_unordered(CONCURRENT_STEPS);
-            while let Some(change) = changes.next().await {
-                failed = change.err().or(failed);
-            }
-        }
-        failed.map_or(Ok(()), |error| Err(partly_applied(error)))
     }
 
     /// The next window of the texts of all the subject's entries; `None` after the last. Finds each entry that is

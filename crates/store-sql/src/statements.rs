@@ -233,11 +233,17 @@ pub(crate) fn list_position(after: Option<(Timestamp, SessionId)>) -> (i64, Vec<
 }
 
 #[auto_type]
-pub(crate) fn set_session_claims(subject: String, claims: Option<String>) -> _ {
-    update(
-        sessions::table.filter(sessions::subject.eq(subject)).filter(sessions::ended_at.is_null()),
-    )
-    .set(sessions::claims.eq(claims))
+pub(crate) fn set_session_claims(ids: Vec<Vec<u8>>, claims: Option<String>) -> _ {
+    update(sessions::table.filter(sessions::id.eq_any(ids)).filter(sessions::ended_at.is_null()))
+        .set(sessions::claims.eq(claims))
+}
+
+/// Ids as their column keeps them, in one order: two statements that lock the same rows must not
+/// wait for each other.
+pub(crate) fn id_bytes(ids: &[SessionId]) -> Vec<Vec<u8>> {
+    let mut bytes: Vec<Vec<u8>> = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
+    bytes.sort_unstable();
+    bytes
 }
 
 /// Whether a session expired before `before` and, if it has a status index, also ended before it:

@@ -101,7 +101,7 @@ macro_rules! __each_session_check {
             a_list_contains_only_live_sessions
             a_list_is_in_pages_newest_first
             a_long_list_is_complete
-            set_claims_changes_only_live_sessions_of_the_subject
+            set_claims_changes_only_the_given_live_sessions
             similar_subjects_are_different
             client_ids_are_case_sensitive
 

@@ -177,13 +177,16 @@ impl SessionStore for SqlxStore {
         Ok(sessions)
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<()> {
-        let update = query(
-            "UPDATE sessions SET record = json_patch(record, ?)
-             WHERE subject = ? AND ended_at IS NULL",
-        );
-        let update = update.bind(Json(json!({ "claims": claims_text(claims) })));
-        self.execute(update.bind(subject.as_str())).await.map(drop)
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<()> {
+        let patch = json!({ "claims": claims_text(claims) });
+        for id in ids {
+            let update = query(
+                "UPDATE sessions SET record = json_patch(record, ?)
+                 WHERE id = ? AND ended_at IS NULL",
+            );
+            self.execute(update.bind(Json(&patch)).bind(id.to_string())).await?;
+        }
+        Ok(())
     }
 
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64> {

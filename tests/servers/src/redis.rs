@@ -188,6 +188,12 @@ impl Redis {
         self.service.resume()
     }
 
+    /// Changes a setting from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        let arguments = [format!("--{name}").into(), value.into()];
+        self.service.launch_mut().arguments.extend(arguments);
+    }
+
     /// Whether it was started and not stopped since. A paused server counts as running.
     #[must_use]
     pub const fn is_running(&self) -> bool {

@@ -57,3 +57,39 @@ fn unknown_sessions_are_reported() {
     let error: Value = serde_json::from_str(&told.stderr).unwrap();
     assert_eq!((told.outcome, &error["ok"]), (Outcome::Exit(1), &Value::Bool(false)));
 }
+
+#[test]
+fn the_sessions_of_an_account_and_all_sessions_are_revoked() {
+    let setup = Setup::new().migrated();
+    let server = setup.clone().start();
+    let client = server.client();
+    let (ann, first) = client.new_session();
+    let second = client.log_in_as(&ann, "device");
+    let (bob, other) = client.new_session();
+    let revoke = |arguments: &[&str]| setup.run(&[&["sessions", "revoke"], arguments].concat());
+
+    let told = revoke(&["--account", &ann.email]);
+    told.is(0);
+    assert!(told.stdout.contains("ended 2 sessions of"), "{}", told.stdout);
+    for tokens in [&first, &second] {
+        client.refresh(tokens.refresh(), None).is_problem(401, "session_revoked");
+    }
+    client.me(&other.access).is(200);
+    assert_eq!(revoke(&["--account", &ann.email, "--json"]).json()["revoked"], 0);
+
+    let again = client.log_in(&ann);
+    revoke(&["--all"]).is_rejected(2, "--yes");
+    client.me(&again.access).is(200);
+    let json = revoke(&["--all", "--yes", "--json"]).json();
+    assert_eq!((&json["accounts"], &json["revoked"]), (&2.into(), &2.into()), "{json}");
+    for tokens in [&again, &other] {
+        client.refresh(tokens.refresh(), None).is_problem(401, "session_revoked");
+        client.me(&tokens.access).is_invalid_token();
+    }
+    client.me(&client.log_in(&bob).access).is(200);
+
+    revoke(&["--account", "nobody@example.com"]).is_rejected(1, "nobody@example.com");
+    for wrong in [&[][..], &["--all", "--account", &ann.email], &[&again.session, "--all"]] {
+        revoke(wrong).is(2);
+    }
+}

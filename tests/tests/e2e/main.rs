@@ -13,6 +13,7 @@
 
 mod account_changes;
 mod accounts;
+mod backups;
 mod bad_bodies;
 mod bad_tokens;
 mod bearer;

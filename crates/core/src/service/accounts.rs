@@ -170,9 +170,18 @@ impl Accounts {
     /// # Errors
     /// [`StoreError`]; retrying is safe.
     pub async fn set_claims(&self, id: &Subject, claims: &ExtraClaims) -> Result<bool, StoreError> {
-        let exists = self.store.change(id, AccountChange::SetClaims(claims)).await?;
-        self.sessions.set_claims(id, claims).await?;
-        Ok(exists)
+        if !self.store.change(id, AccountChange::SetClaims(claims)).await? {
+            return Ok(false);
+        }
+        let mut claims = claims.clone();
+        loop {
+            self.sessions.set_claims(id, &claims).await?;
+            // Of two changes at the same time, the one that ends last may have begun first.
+            match self.store.by_id(id).await? {
+                Some(account) if account.claims != claims => claims = account.claims,
+                _ => return Ok(true),
+            }
+        }
     }
 
     /// Checks that the store responds.

@@ -141,11 +141,11 @@ impl SessionStore for MemoryStore {
         Ok(theirs)
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError> {
         let mut sessions = self.sessions();
-        for session in sessions.values_mut() {
-            if session.subject == *subject && session.ended.is_none() {
-                session.claims = claims.clone();
+        for id in ids {
+            if let Some(session) = sessions.get_mut(id).filter(|session| session.ended.is_none()) {
+                session.claims.clone_from(claims);
             }
         }
         Ok(())

@@ -159,8 +159,9 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         at_most: u32,
     ) -> Result<Vec<Session>, StoreError>;
 
-    /// Replaces the extra claims of every session of `subject` that has not ended.
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError>;
+    /// Replaces the extra claims of those of these sessions that have not ended, each of them
+    /// atomically. Ids without a session are ignored. After a failure, some may have been replaced.
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError>;
 
     /// Deletes up to `at_most` records whose `expires_at` or `ends_at` is before `expired_before`, and
     /// returns how many. Records that have a status index and ended at or after that instant are kept,

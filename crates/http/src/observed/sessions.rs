@@ -81,8 +81,8 @@ impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
         self.measure("list", self.store.list(subject, after, at_most)).await
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        self.measure("set_claims", self.store.set_claims(subject, claims)).await
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError> {
+        self.measure("set_claims", self.store.set_claims(ids, claims)).await
     }
 
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {

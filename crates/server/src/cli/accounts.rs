@@ -15,9 +15,10 @@ use self::view::{as_json, details, list_text};
 use super::arguments::{AccountsCommand, PasswordSource};
 use super::context::{Context, failed, with_stores};
 use super::error::CommandError;
+use super::progress::Progress;
 
 /// The number of accounts that one query returns.
-const PAGE_SIZE: u32 = 500;
+pub(super) const PAGE_SIZE: u32 = 500;
 
 /// Runs the command.
 pub(super) fn run(
@@ -98,6 +99,7 @@ fn list(
         let mut after = known.map(|account| account.login).or(start);
         let mut left = limit.unwrap_or(u32::MAX);
         let mut accounts: Vec<Account> = Vec::new();
+        let progress = Progress::spinner("reading the accounts");
         while left > 0 {
             let page =
                 stores.accounts.list(after.as_ref(), left.min(PAGE_SIZE)).await.map_err(failed)?;
@@ -105,6 +107,7 @@ fn list(
             after = Some(last.login.clone());
             left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
             accounts.extend(page);
+            progress.set_message(format!("read {} accounts", accounts.len()));
         }
         Ok(accounts)
     })?;
@@ -137,6 +140,7 @@ fn set_password(
         // Before the prompt: the operator should not type a password for a missing account.
         let account = find(&stores.accounts, name).await?;
         let password = input.new_password(from)?;
+        let _progress = Progress::spinner("changing the password and ending the sessions");
         let reset = stores.accounts.reset_password(&request, &account, &password).await;
         let _ = reset.map_err(|error| match error {
             PasswordError::Weak(reasons) => weak(&reasons),
@@ -154,6 +158,7 @@ fn delete(name: &str, yes: bool, context: &mut Context<'_, '_>) -> Result<(), Co
         let account = find(&stores.accounts, name).await?;
         let what = format!("this deletes the account {} and cannot be undone", account.email);
         context.confirm(&what, yes)?;
+        let _progress = Progress::spinner("deleting the account and ending its sessions");
         let _ = stores.accounts.delete(&request, &account.id).await.map_err(failed)?;
         Ok(account)
     })?;
@@ -171,6 +176,7 @@ fn change<E: std::error::Error>(
     let config = context.config_with_stores()?;
     let account = with_stores(&config, async |stores, request| {
         let account = find(&stores.accounts, name).await?;
+        let _progress = Progress::spinner("changing the account and its sessions");
         if !operation(&stores.accounts, &account.id, &request).await.map_err(failed)? {
             return Err(unknown(name));
         }

@@ -15,6 +15,7 @@ use self::view::{Warnings, as_json, list_text, type_name};
 use super::arguments::{KeyType, KeysCommand};
 use super::context::{Context, failed};
 use super::error::CommandError;
+use super::progress::Progress;
 use crate::compose::snapshot;
 use crate::config::Config;
 
@@ -47,6 +48,7 @@ fn rotate(key_type: Option<KeyType>, context: &mut Context<'_, '_>) -> Result<()
     let (mut warnings, mut rotated) = (Warnings::default(), Vec::new());
     for key_type in both.into_iter().filter(|it| key_type.is_none_or(|only| only == *it)) {
         let token_type = TokenType::from(key_type);
+        let _progress = Progress::spinner(GENERATING);
         let change = keys.rotate(token_type, config.keys.algorithm, now).map_err(failed)?;
         warnings.check(&change, token_type, keys.records(), now);
         rotated.push((token_type, change));
@@ -80,7 +82,9 @@ fn generate(token_type: TokenType, context: &mut Context<'_, '_>) -> Result<(), 
     let config = context.config()?;
     let mut keys = lock(&config)?;
     let now = SystemClock.now();
+    let progress = Progress::spinner(GENERATING);
     let made = keys.generate(token_type, config.keys.algorithm, now).map_err(failed)?;
+    drop(progress);
     let (listed, table) = describe(&config, &keys.into_records(), now)?;
     let text = format!(
         "generated {}, an {} key for {} tokens; it signs after a later rotation\n\n{table}\n{FOLLOWS}",
@@ -91,6 +95,8 @@ fn generate(token_type: TokenType, context: &mut Context<'_, '_>) -> Result<(), 
     context.print(&json!({ "made": made.kid.as_str(), "keys": listed }), &text)
 }
 
+/// What takes a while, for RSA.
+const GENERATING: &str = "generating a key";
 /// What happens to running servers.
 const FOLLOWS: &str = "running servers follow within a minute, or immediately on SIGHUP";
 

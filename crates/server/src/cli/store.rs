@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::arguments::StoreCommand;
 use super::context::Context;
 use super::error::CommandError;
+use super::progress::Progress;
 use crate::compose::{self, Facts, StoreReport};
 use crate::config::load;
 use aquaware_core::time::SystemClock;
@@ -23,8 +24,14 @@ pub(super) fn run(
 ) -> Result<(), CommandError> {
     let config = load(context.request)?.config;
     let stores = match command {
-        StoreCommand::Migrate => compose::migrate_stores(&config),
-        StoreCommand::Check => compose::check_stores(&config),
+        StoreCommand::Migrate => {
+            let _progress = Progress::spinner("migrating the stores");
+            compose::migrate_stores(&config)
+        }
+        StoreCommand::Check => {
+            let _progress = Progress::spinner("checking the stores and their accounts");
+            compose::check_stores(&config)
+        }
     };
     let stores =
         stores.map_err(|error| CommandError::Failed(aquaware_core::error_chain(&error)))?;

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::arguments::WebhookCommand;
 use super::context::{Context, failed};
 use super::error::CommandError;
+use super::progress::Progress;
 use crate::compose::webhook_client;
 use crate::webhook::Message;
 
@@ -35,7 +36,9 @@ fn test(context: &mut Context<'_, '_>) -> Result<(), CommandError> {
     let id = EntryId::new(now, &SystemRandom).to_string();
     let message = Message::new(TEST_TYPE, now, "{}");
     let started = Instant::now();
+    let progress = Progress::spinner("waiting for the receiver");
     let sent = actix_web::rt::System::new().block_on(client.send(&id, &message));
+    drop(progress);
     let status = sent.map_err(failed)?;
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     context.print(

@@ -247,11 +247,11 @@ where
         .await
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        let input = (subject.as_str().to_owned(), claims_text(claims));
-        self.write(input, |connection, (subject, claims)| {
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError> {
+        let input = (statements::id_bytes(ids), claims_text(claims));
+        self.write(input, |connection, (ids, claims)| {
             Box::pin(async move {
-                let change = statements::set_session_claims(subject.clone(), claims.clone());
+                let change = statements::set_session_claims(ids.clone(), claims.clone());
                 connection.execute(change).await.map(|_| ())
             })
         })

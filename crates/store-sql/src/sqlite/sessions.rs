@@ -108,10 +108,10 @@ impl SessionStore for SqliteStore {
         .await
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        let (subject, claims) = (subject.as_str().to_owned(), claims_text(claims));
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError> {
+        let (ids, claims) = (statements::id_bytes(ids), claims_text(claims));
         self.write(move |connection| {
-            let change = statements::set_session_claims(subject.clone(), claims.clone());
+            let change = statements::set_session_claims(ids.clone(), claims.clone());
             store_result(change.execute(connection)).map(|_| ())
         })
         .await

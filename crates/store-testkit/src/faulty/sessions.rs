@@ -61,8 +61,8 @@ impl<S: SessionStore + ?Sized> SessionStore for FaultyStore<S> {
         self.inject(Call::ListSessions, self.inner.list(subject, after, at_most)).await
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        self.inject(Call::SetSessionClaims, self.inner.set_claims(subject, claims)).await
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError> {
+        self.inject(Call::SetSessionClaims, self.inner.set_claims(ids, claims)).await
     }
 
     async fn purge(&self, expired_before: Timestamp, at_most: u32) -> Result<u64, StoreError> {

@@ -175,10 +175,10 @@ impl<E: Engine> SessionStore for KeyValueStore<E> {
         Ok(sessions)
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        for session in self.live_sessions_of(subject).await? {
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError> {
+        for id in ids {
             let replace = |found: &mut Session| found.claims.clone_from(claims);
-            let _ = self.step(&session.id, |_| true, replace).await?;
+            let _ = self.step(id, |_| true, replace).await?;
         }
         Ok(())
     }

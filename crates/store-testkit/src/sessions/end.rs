@@ -90,7 +90,7 @@ async fn try_everything_else(
     is_refused(store, "an end", again, ended_session).await?;
     let all = end_all(store, &live.subject, None, ended(EndReason::LogoutAll)).await?;
     same_sessions("the sessions that end_all returns", &[], &all)?;
-    store.set_claims(&live.subject, &sample::claims_of_every_type()).await?;
+    store.set_claims(&[live.id], &sample::claims_of_every_type()).await?;
     store.ping().await?;
     Ok(())
 }

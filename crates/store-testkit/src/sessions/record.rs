@@ -113,7 +113,7 @@ pub(super) async fn claims_of_every_json_type_are_read_back(
     round_trips(store, Session { claims: claims.clone(), ..minimal(1) }).await?;
     // Claims must also survive being replaced, and an advance after that.
     let session = insert(store, full(2)).await?;
-    store.set_claims(&session.subject, &claims).await?;
+    store.set_claims(&[session.id], &claims).await?;
     let session = Session { claims, ..session };
     is_stored(store, &session).await?;
     let step = sample::step(&session, 1);

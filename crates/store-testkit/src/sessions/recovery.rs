@@ -25,7 +25,7 @@ async fn one_step_of_each_kind(store: &dyn SessionStore) -> Result<Vec<Session>,
     end_all(store, &everywhere.subject, None, ended(EndReason::LogoutAll)).await?;
     let change = insert(store, owned_by(full(5), "carol")).await?;
     let claims = sample::claims(json!({"roles": []}));
-    store.set_claims(&change.subject, &claims).await?;
+    store.set_claims(&[change.id], &claims).await?;
     Ok(vec![
         advanced(&advance, &by_one),
         sample::touched(&touch, &used),

@@ -244,8 +244,9 @@ async fn make(step: &Step, reference: &MemoryStore, store: &dyn SessionStore) ->
         }
         Step::SetClaims { subject, claims: number } => {
             let (subject, claims) = (subject_of(subject), claims(number));
-            model.set_claims(&subject, &claims).await?;
-            Ok(store.set_claims(&subject, &claims).await?)
+            let ids: Vec<_> = list_all(model, &subject).await?.iter().map(|it| it.id).collect();
+            model.set_claims(&ids, &claims).await?;
+            Ok(store.set_claims(&ids, &claims).await?)
         }
         Step::Revoked { since } => {
             let expected = model.revoked(later(since)).await?;

@@ -1,4 +1,4 @@
-//! `list` and `set_claims`: operations on all sessions of a subject.
+//! `list` and `set_claims`: operations on many sessions.
 
 use std::slice::from_ref;
 
@@ -78,8 +78,13 @@ pub(super) async fn a_long_list_is_complete(fixture: SessionFixture) -> CheckRes
     }
     let ann = sample::subject("ann");
     same_sessions("the list", &sessions, &list_all(store, &ann).await?)?;
+    let ids: Vec<_> = sessions.iter().map(|session| session.id).collect();
     let claims = sample::claims(json!({"roles": []}));
-    store.set_claims(&ann, &claims).await?;
+    store.set_claims(&ids, &claims).await?;
+    for session in &mut sessions {
+        session.claims.clone_from(&claims);
+    }
+    same_sessions("the list with new claims", &sessions, &list_all(store, &ann).await?)?;
     let end = ended(EndReason::AccountDisabled);
     for session in &mut sessions {
         session.end(end);
@@ -92,30 +97,32 @@ pub(super) async fn a_long_list_is_complete(fixture: SessionFixture) -> CheckRes
     same_sessions("the list afterwards", &[], &list_all(store, &ann).await?)
 }
 
-pub(super) async fn set_claims_changes_only_live_sessions_of_the_subject(
+pub(super) async fn set_claims_changes_only_the_given_live_sessions(
     fixture: SessionFixture,
 ) -> CheckResult {
     let store = fixture.store();
-    let live = [insert(store, minimal(1)).await?, insert(store, full(2)).await?];
+    let live = [
+        insert(store, minimal(1)).await?,
+        insert(store, full(2)).await?,
+        insert(store, owned_by(full(4), "bob")).await?,
+    ];
     let ended_session = Session { ended: Some(ended(EndReason::Logout)), ..full(3) };
     let ended_session = insert(store, ended_session).await?;
-    let of_bob = insert(store, owned_by(full(4), "bob")).await?;
+    let other = insert(store, full(5)).await?;
+    let unknown = sample::session_id(99);
+    let ids = [live[0].id, unknown, ended_session.id, live[1].id, live[2].id, live[0].id];
     let claims = sample::claims(json!({"roles": ["guest"]}));
     // The second call changes nothing, the third removes all claims.
     for claims in [claims.clone(), claims, ExtraClaims::new()] {
-        store.set_claims(&ended_session.subject, &claims).await?;
+        store.set_claims(&ids, &claims).await?;
+        store.set_claims(&[], &sample::claims_of_every_type()).await?;
         for session in &live {
             is_stored(store, &Session { claims: claims.clone(), ..session.clone() }).await?;
         }
         is_stored(store, &ended_session).await?;
-        is_stored(store, &of_bob).await?;
+        is_stored(store, &other).await?;
     }
-    store.set_claims(&sample::subject("carol"), &ExtraClaims::new()).await?;
-    same_sessions(
-        "the list of an unknown subject",
-        &[],
-        &list_all(store, &sample::subject("carol")).await?,
-    )
+    same("a session of an unknown id", &None, &store.find(&unknown).await?)
 }
 
 /// Subjects that a collation, a pattern or a layout of keys may confuse.
@@ -163,7 +170,8 @@ pub(super) async fn similar_subjects_are_different(fixture: SessionFixture) -> C
         let list = list_all(store, &session.subject).await?;
         same_sessions("a list", from_ref(session), &list)?;
         session.claims = sample::claims(json!({"number": number}));
-        store.set_claims(&session.subject, &session.claims).await?;
+        let ids: Vec<_> = list.iter().map(|session| session.id).collect();
+        store.set_claims(&ids, &session.claims).await?;
         if number % 2 == 0 {
             let end = ended(EndReason::LogoutAll);
             session.end(end);

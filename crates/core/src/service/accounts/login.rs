@@ -103,8 +103,8 @@ impl Accounts {
             return Err(LoginError::InvalidCredentials);
         };
         if current.claims != account.claims {
-            let change = self.sessions.set_claims(&current.id, &current.claims);
-            context.budget.wait(change).await?;
+            let id = &granted.session.id;
+            self.sessions.set_claims_of(context, id, &current.claims).await?;
         }
         Ok(granted)
     }

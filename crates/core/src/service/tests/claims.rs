@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::login::{AccountSetup, EMAIL, PASSWORD};
 use super::*;
+use crate::id::SessionId;
 use crate::session::ExtraClaims;
 use crate::store::{AccountChange, AccountStore as _};
 
@@ -51,9 +52,40 @@ fn claims_removed_during_a_login_are_absent_from_the_next_access_token() {
     let id = setup.ann.id.clone();
     setup.service.store.before("insert", move |store| {
         assert!(block_on(store.change(&id, AccountChange::SetClaims(&roles("user")))).unwrap());
-        block_on(SessionStore::set_claims(store, &id, &roles("user"))).unwrap();
     });
     let granted = setup.log_in(EMAIL, PASSWORD).unwrap();
+    let (renewed, _) = setup.service.refresh(&token_of(&granted), None).unwrap();
+    assert_eq!(roles_of(&renewed), Some(json!(["user"])));
+}
+
+#[test]
+fn claims_of_many_sessions_are_replaced_in_batches() {
+    let setup = AccountSetup::new();
+    let session = setup.log_in(EMAIL, PASSWORD).unwrap().session;
+    for number in 1..1203_u128 {
+        let id = SessionId::from_bytes(number.to_be_bytes());
+        let copy = Session { id, status: None, ..session.clone() };
+        assert!(block_on(setup.service.memory.insert(&copy)).unwrap());
+    }
+    setup.service.store.calls();
+    assert!(block_on(setup.accounts.set_claims(&setup.ann.id, &roles("admin"))).unwrap());
+    // 64, 128, 256, 512 and the other 243; the last list is empty.
+    let expected = [["list", "set_claims"]; 5].concat();
+    assert_eq!(setup.service.store.calls(), [&expected[..], &["list"]].concat());
+    assert!(setup.service.copy().iter().all(|session| session.claims == roles("admin")));
+}
+
+#[test]
+fn of_two_changes_at_the_same_time_all_sessions_follow_the_one_that_the_account_has() {
+    let setup = AccountSetup::new();
+    let granted = setup.log_in(EMAIL, PASSWORD).unwrap();
+    let id = setup.ann.id.clone();
+    // Another replica replaces the claims of the account and of the session, and this one's
+    // statement comes later.
+    setup.service.store.before("set_claims", move |store| {
+        assert!(block_on(store.change(&id, AccountChange::SetClaims(&roles("user")))).unwrap());
+    });
+    assert!(block_on(setup.accounts.set_claims(&setup.ann.id, &roles("admin"))).unwrap());
     let (renewed, _) = setup.service.refresh(&token_of(&granted), None).unwrap();
     assert_eq!(roles_of(&renewed), Some(json!(["user"])));
 }

@@ -187,10 +187,10 @@ impl SessionStore for FaultyStore {
         })
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
-        let (subject, claims) = (subject.clone(), claims.clone());
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError> {
+        let (ids, claims) = (ids.to_vec(), claims.clone());
         self.call("set_claims", move |store| {
-            block_on(SessionStore::set_claims(store, &subject, &claims))
+            block_on(SessionStore::set_claims(store, &ids, &claims))
         })
     }
 

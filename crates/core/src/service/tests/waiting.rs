@@ -86,7 +86,7 @@ impl SessionStore for Silent {
     ) -> Result<Vec<Session>, StoreError> {
         self.answer().await
     }
-    async fn set_claims(&self, _: &Subject, _: &ExtraClaims) -> Result<(), StoreError> {
+    async fn set_claims(&self, _: &[SessionId], _: &ExtraClaims) -> Result<(), StoreError> {
         self.answer().await
     }
     async fn purge(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {

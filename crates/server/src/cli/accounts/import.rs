@@ -3,9 +3,9 @@
 //! Each account is stored by one conditional step, and existing accounts are left as they are. So an
 //! interrupted import continues when the command is run again, and running it twice changes nothing.
 
+mod counted;
 mod duplicates;
 mod fields;
-mod progress;
 mod rows;
 
 use std::fs::File;
@@ -20,12 +20,13 @@ use aquaware_core::store::StoreError;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value as Json, json};
 
+use self::counted::Count;
 use self::duplicates::Duplicates;
-use self::progress::Progress;
 use self::rows::{Row, Rows};
 use crate::cli::arguments::ImportFormat;
 use crate::cli::context::{Context, with_stores};
 use crate::cli::error::CommandError;
+use crate::cli::progress::Progress;
 
 /// The number of lines that are read before their accounts are stored.
 const LINES_AT_ONCE: usize = 512;
@@ -45,8 +46,8 @@ pub(super) struct Options {
 /// Runs the command.
 pub(super) fn run(options: &Options, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
     let config = context.config_with_stores()?;
-    let (progress, mut summary) =
-        (Progress::default(), Summary { dry_run: options.dry_run, ..Summary::default() });
+    let mut summary = Summary { dry_run: options.dry_run, ..Summary::default() };
+    let (progress, read) = (Progress::bar(), Count::default());
     let file = match options.file.to_str() {
         Some("-") => None,
         _ => Some(open(options, context)?),
@@ -56,13 +57,17 @@ pub(super) fn run(options: &Options, context: &mut Context<'_, '_>) -> Result<()
         let stream: Box<dyn Read + '_> = match file {
             None => Box::new(context.input.stream()),
             Some(file) => {
-                progress.show(file.metadata().map_or(0, |found| found.len()));
-                Box::new(progress.counted(file))
+                progress.show_bar(file.metadata().map_or(0, |found| found.len()));
+                Box::new(read.of(file))
             }
         };
-        importer.run(Rows::new(stream, options.format())?, &mut summary, &progress).await
+        let show = |summary: &Summary| {
+            progress.set_position(read.bytes());
+            progress.set_message(summary.progress());
+        };
+        importer.run(Rows::new(stream, options.format())?, &mut summary, show).await
     });
-    progress.finish();
+    drop(progress);
     if let Err(error @ (CommandError::Usage(_) | CommandError::Configuration(_))) = outcome {
         return Err(error);
     }
@@ -114,6 +119,12 @@ impl Summary {
         })
     }
 
+    /// The accounts that are stored, and the lines that were rejected.
+    fn progress(&self) -> String {
+        let accounts = self.created + self.existing;
+        format!("{accounts} accounts, {} lines rejected", self.rejected.len())
+    }
+
     fn text(&self) -> String {
         let imported = if self.dry_run { "to import" } else { "imported" };
         let Self { created, existing, rejected, .. } = self;
@@ -132,7 +143,7 @@ impl Importer<'_> {
         &self,
         mut rows: Rows<impl Read>,
         summary: &mut Summary,
-        progress: &Progress,
+        show: impl Fn(&Summary),
     ) -> Result<(), CommandError> {
         let mut duplicates = Duplicates::default();
         loop {
@@ -149,7 +160,7 @@ impl Importer<'_> {
                 }
             }
             self.store(&accounts, summary).await?;
-            progress.update(summary.created + summary.existing, summary.rejected.len());
+            show(summary);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The arguments of `aquaware sessions`.
 
 use aquaware_core::id::SessionId;
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 
 /// The commands for sessions.
 #[derive(Debug, Subcommand)]
@@ -13,13 +13,27 @@ pub(in crate::cli) enum SessionsCommand {
         account: String,
     },
 
-    /// End a session
+    /// End a session, the sessions of an account, or all sessions
     ///
-    /// The server rejects the session's tokens immediately. Other services accept its access tokens
-    /// until they expire or, if they read status lists, for some seconds.
+    /// The server rejects the tokens of ended sessions immediately. Other services accept their access
+    /// tokens until they expire or, if they read status lists, for some seconds.
+    ///
+    /// With --all, every user logs in again. It finds the sessions of the accounts in the store; to
+    /// end those of accounts that were deleted too, remove the refresh keys with
+    /// `aquaware keys rotate --drop`.
+    #[command(group = ArgGroup::new("which").required(true).args(["id", "account", "all"]))]
     Revoke {
         /// The session's id, as `aquaware sessions list` prints it
         #[arg(allow_hyphen_values = true)]
-        id: SessionId,
+        id: Option<SessionId>,
+        /// End every session of this account, given by e-mail address, id or user name
+        #[arg(long, value_name = "ACCOUNT")]
+        account: Option<String>,
+        /// End every session of every account
+        #[arg(long)]
+        all: bool,
+        /// Do not ask for confirmation of --all
+        #[arg(long)]
+        yes: bool,
     },
 }

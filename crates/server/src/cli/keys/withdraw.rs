@@ -7,9 +7,10 @@ use aquaware_core::time::{Clock as _, SystemClock};
 use serde_json::json;
 
 use super::view::{Warnings, type_name};
-use super::{describe, lock};
+use super::{GENERATING, describe, lock};
 use crate::cli::context::{Context, failed};
 use crate::cli::error::CommandError;
+use crate::cli::progress::Progress;
 use crate::compose::snapshot;
 
 /// Withdraws `kid`, after confirmation of the consequences.
@@ -32,10 +33,12 @@ pub(super) fn run(
     context.confirm(&format!("this removes the key {kid} permanently: {cost}"), yes)?;
     let mut keys = lock(&config)?;
     let now = SystemClock.now();
+    let progress = Progress::spinner(GENERATING);
     let withdrawal = keys
         .withdraw(kid, config.keys.algorithm, now)
         .map_err(failed)?
         .ok_or_else(|| unknown(kid))?;
+    drop(progress);
     let mut warnings = Warnings::default();
     if let Some(change) = &withdrawal.change {
         let known: Vec<_> = before.iter().chain(keys.records()).cloned().collect();

@@ -121,7 +121,7 @@ flaws_are_detected! {
         generated_sequences_match_the_reference;
     ListStopsAtAHundred: a_long_list_is_complete;
     RowPerRefresh: ten_thousand_generations_stay_one_record generated_sequences_match_the_reference;
-    ClaimsAffectEndedSessions: set_claims_changes_only_live_sessions_of_the_subject
+    ClaimsAffectEndedSessions: set_claims_changes_only_the_given_live_sessions
         an_ended_session_stays_ended generated_sequences_match_the_reference;
     ClaimsWriteBack: concurrent_steps_never_undo_each_other;
     SubjectsIgnoreCase: similar_subjects_are_different

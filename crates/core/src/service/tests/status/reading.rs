@@ -284,7 +284,7 @@ impl SessionStore for Revocations {
     }
     async fn set_claims(
         &self,
-        _: &Subject,
+        _: &[crate::id::SessionId],
         _: &crate::session::ExtraClaims,
     ) -> Result<(), StoreError> {
         unreachable!()

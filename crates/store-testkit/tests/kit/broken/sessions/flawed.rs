@@ -382,7 +382,7 @@ impl SessionStore for Flawed {
         Ok(list)
     }
 
-    async fn set_claims(&self, subject: &Subject, claims: &ExtraClaims) -> Result<(), StoreError> {
+    async fn set_claims(&self, ids: &[SessionId], claims: &ExtraClaims) -> Result<(), StoreError> {
         let dead = self.has(Flaw::ClaimsAffectEndedSessions);
         let before = self.records().clone();
         if self.has(Flaw::ClaimsWriteBack) {
@@ -391,7 +391,7 @@ impl SessionStore for Flawed {
         let mut records = self.records();
         let before = if self.has(Flaw::ClaimsWriteBack) { before } else { records.clone() };
         for (id, session) in before {
-            if self.theirs(&session, subject) && (dead || session.ended.is_none()) {
+            if ids.contains(&id) && (dead || session.ended.is_none()) {
                 records.insert(id, Session { claims: claims.clone(), ..session });
             }
         }
