@@ -6,7 +6,6 @@
 mod libraries;
 mod network;
 mod order;
-mod server;
 mod storm;
 mod tools;
 

@@ -16,16 +16,20 @@ mod error;
 mod interop;
 mod layers;
 mod lint;
+mod load;
+mod measure;
 mod package;
 mod packages;
 mod program;
 mod report;
 mod semver;
+mod server;
 mod stores;
 mod test;
 mod tidy;
 mod tool;
 mod tree;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -78,6 +82,14 @@ enum Task {
         #[arg(long)]
         no_install: bool,
     },
+    /// Measure a release build, for the figures in the documents.
+    #[command(subcommand)]
+    Measure(measure::Measurement),
+    /// Upgrade from an earlier revision and back, while clients refresh.
+    ///
+    /// Two replicas on PostgreSQL, MariaDB and Redis are replaced one after the other, and one server
+    /// on SQLite. No client may be logged out. The first run builds the whole earlier program.
+    Upgrade(upgrade::Options),
     /// Start throwaway servers of every kind of store, until Ctrl-C.
     ///
     /// They listen on free loopback ports, and their data is removed when they stop. Missing
@@ -108,6 +120,8 @@ impl Task {
             Self::Interop(options) => interop::run(&options),
             Self::Chaos(options) => chaos::run(&options),
             Self::Deploy { no_install } => deploy::run(Permission::unless(no_install)),
+            Self::Measure(measurement) => measure::run(&measurement),
+            Self::Upgrade(options) => upgrade::run(&options),
             Self::Stores(options) => stores::run(&options),
             Self::Lint => lint::run(),
             Self::Layers => layers::run(),

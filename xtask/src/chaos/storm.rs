@@ -32,8 +32,8 @@ use tempfile::TempDir;
 use crate::cargo;
 use crate::chaos::libraries::Library;
 use crate::chaos::network::Network;
-use crate::chaos::server::Server;
 use crate::error::TaskError;
+use crate::server::Server;
 
 /// How often the driver is killed.
 const KILLS: u32 = 6;
@@ -92,7 +92,7 @@ pub(super) fn run(
     let directory = TempDir::new().map_err(TaskError::io("cannot create a directory"))?;
     let data = directory.path().join("server");
     fs::create_dir(&data).map_err(TaskError::io("cannot create a directory"))?;
-    let mut server = Server::start(program, &data)?;
+    let mut server = Server::start(program, &data, &[])?;
     let network = Network::before(server.address(), extent.seed)?;
     let (sessions, each) = extent.sessions();
     let notes = directory.path().join("sessions");

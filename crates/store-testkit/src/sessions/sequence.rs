@@ -76,7 +76,7 @@ enum Step {
         subject: &'static str,
     },
     SetClaims {
-        subject: &'static str,
+        ids: Vec<u64>,
         claims: u64,
     },
     Revoked {
@@ -129,8 +129,8 @@ fn steps(purges: bool) -> impl Strategy<Value = Step> {
         keep,
         at,
     });
-    let set_claims =
-        (subject(), 0..4_u64).prop_map(|(subject, claims)| Step::SetClaims { subject, claims });
+    let set_claims = (prop::collection::vec(id(), 0..9), 0..4_u64)
+        .prop_map(|(ids, claims)| Step::SetClaims { ids, claims });
     // `prop_oneof!` has no variant with an optional weight for this many choices.
     let set_claims = prop_oneof![set_claims, end_least_used];
     let purge =
@@ -242,9 +242,9 @@ async fn make(step: &Step, reference: &MemoryStore, store: &dyn SessionStore) ->
             same(&what, &ids(&expected), &ids(&found))?;
             same_sessions(&what, &expected, &found)
         }
-        Step::SetClaims { subject, claims: number } => {
-            let (subject, claims) = (subject_of(subject), claims(number));
-            let ids: Vec<_> = list_all(model, &subject).await?.iter().map(|it| it.id).collect();
+        Step::SetClaims { ref ids, claims: number } => {
+            let claims = claims(number);
+            let ids: Vec<SessionId> = ids.iter().copied().map(sample::session_id).collect();
             model.set_claims(&ids, &claims).await?;
             Ok(store.set_claims(&ids, &claims).await?)
         }

@@ -1,4 +1,4 @@
-//! The server of a storm: it is killed and started again on the same ports, with its data.
+//! A server that is killed or stopped, and started again on the same ports, with its data.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aquaware_servers::Port;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::error::TaskError;
 
@@ -15,43 +17,89 @@ const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running server. It is killed when dropped.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     program: PathBuf,
     directory: PathBuf,
+    /// Environment variables.
+    settings: Vec<(String, String)>,
     public: Port,
     management: Port,
     child: Child,
 }
 
 impl Server {
-    /// Starts the program in this directory, and waits until it is ready.
+    /// Starts the program in this directory, and waits until it is ready. The settings, such as
+    /// `("store.sessions", "memory:")`, override those of a storm.
     ///
     /// # Errors
     /// It does not start.
-    pub(super) fn start(program: &Path, directory: &Path) -> Result<Self, TaskError> {
+    pub(crate) fn start(
+        program: &Path,
+        directory: &Path,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, TaskError> {
         let claim = || Port::claim().map_err(|error| TaskError::Message(format!("{error:?}")));
         let (public, management) = (claim()?, claim()?);
         let text = configuration(public.address(), management.address());
         fs::write(directory.join("aquaware.toml"), text)
             .map_err(TaskError::io("cannot write a configuration"))?;
-        let child = spawn(program, directory)?;
+        let variable = |(key, value): &(&str, &str)| {
+            let name = format!("AQUAWARE_{}", key.to_ascii_uppercase().replace('.', "__"));
+            (name, (*value).to_owned())
+        };
+        let mut settings: Vec<_> = settings.iter().map(variable).collect();
+        for (key, address) in [("PUBLIC", public.address()), ("MANAGEMENT", management.address())] {
+            settings.push((format!("AQUAWARE_LISTEN__{key}"), address.to_string()));
+        }
+        let child = spawn(program, directory, &settings)?;
         let (program, directory) = (program.to_owned(), directory.to_owned());
-        let mut server = Self { program, directory, public, management, child };
+        let mut server = Self { program, directory, settings, public, management, child };
         server.wait_until_ready()?;
         Ok(server)
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.public.address()
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Stops it with SIGTERM, which must succeed, and starts this program in its place.
+    ///
+    /// # Errors
+    /// It fails to stop, or the program does not start.
+    pub(crate) fn replace(&mut self, program: &Path) -> Result<(), TaskError> {
+        self.stop()?;
+        program.clone_into(&mut self.program);
+        self.child = spawn(&self.program, &self.directory, &self.settings)?;
+        self.wait_until_ready()
+    }
+
+    /// Stops it with SIGTERM.
+    ///
+    /// # Errors
+    /// Its exit status is not 0.
+    pub(crate) fn stop(&mut self) -> Result<(), TaskError> {
+        let id = i32::try_from(self.child.id()).unwrap_or_default();
+        let failed = || TaskError::io("cannot stop the server");
+        kill(Pid::from_raw(id), Signal::SIGTERM).map_err(|error| failed()(error.into()))?;
+        let status = self.child.wait().map_err(failed())?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(TaskError::Message(format!("the server did not stop in order: {status}")))
     }
 
     /// Kills it as a power cut would, and starts it again.
     ///
     /// # Errors
     /// It does not start.
-    pub(super) fn restart(&mut self) -> Result<(), TaskError> {
+    pub(crate) fn restart(&mut self) -> Result<(), TaskError> {
         self.kill();
-        self.child = spawn(&self.program, &self.directory)?;
+        self.child = spawn(&self.program, &self.directory, &self.settings)?;
         self.wait_until_ready()
     }
 
@@ -80,7 +128,11 @@ impl Drop for Server {
     }
 }
 
-fn spawn(program: &Path, directory: &Path) -> Result<Child, TaskError> {
+fn spawn(
+    program: &Path,
+    directory: &Path,
+    settings: &[(String, String)],
+) -> Result<Child, TaskError> {
     let log = File::options().create(true).append(true).open(directory.join("log"));
     let log = log.map_err(TaskError::io("cannot write a log"))?;
     let mut command = Command::new(program);
@@ -89,6 +141,7 @@ fn spawn(program: &Path, directory: &Path) -> Result<Child, TaskError> {
             command.env_remove(name);
         }
     }
+    command.envs(settings.iter().cloned());
     command.current_dir(directory).stdin(Stdio::null()).stdout(log).stderr(Stdio::null());
     command.spawn().map_err(TaskError::io("cannot start the program"))
 }
