@@ -84,16 +84,19 @@ impl Connection {
         }
     }
 
+    /// The body of a login to the account of this number.
+    pub(crate) fn credentials(number: u64) -> Value {
+        json!({ "email": format!("keeper.{number}@example.com"), "password": PASSWORD })
+    }
+
     /// Creates the account of this number.
     pub(crate) fn sign_up(&mut self, number: u64) -> Result<(), TaskError> {
-        let body = json!({ "email": email(number), "password": PASSWORD });
-        self.succeed("/auth/signup", &body).map(drop)
+        self.succeed("/auth/signup", &Self::credentials(number)).map(drop)
     }
 
     /// Opens a session of the account of this number.
     pub(crate) fn log_in(&mut self, number: u64) -> Result<Tokens, TaskError> {
-        let body = json!({ "email": email(number), "password": PASSWORD });
-        Tokens::of(&self.succeed("/auth/login", &body)?)
+        Tokens::of(&self.succeed("/auth/login", &Self::credentials(number))?)
     }
 
     pub(crate) fn refresh(&mut self, tokens: &mut Tokens) -> Result<(), TaskError> {
@@ -101,10 +104,6 @@ impl Connection {
         *tokens = Tokens::of(&self.succeed("/auth/refresh", &body)?)?;
         Ok(())
     }
-}
-
-fn email(number: u64) -> String {
-    format!("keeper.{number}@example.com")
 }
 
 /// The tokens of a session.

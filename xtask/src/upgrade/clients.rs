@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::TaskError;
 use crate::load::{Connection, Tokens};
@@ -116,6 +116,9 @@ impl Client {
             if turn.is_multiple_of(5) {
                 self.move_on();
             }
+            if turn.is_multiple_of(20) {
+                self.log_in_again(shared)?;
+            }
         }
         Ok(())
     }
@@ -123,20 +126,40 @@ impl Client {
     /// Refreshes with one key until a response arrives.
     fn refresh(&mut self, turn: u64, shared: &Shared) -> Result<(), TaskError> {
         let key = format!("upgrade-{}-{turn}-0123456789", self.number);
+        let body = json!({ "refresh_token": self.tokens.refresh });
+        let refreshed = self.insist(shared, |connection| {
+            connection.post("/auth/refresh", &[("Idempotency-Key", &key)], &body)
+        })?;
+        self.tokens = Tokens::of(&refreshed)?;
+        Ok(())
+    }
+
+    /// A session that this release opens must be one that the other can refresh.
+    fn log_in_again(&mut self, shared: &Shared) -> Result<(), TaskError> {
+        let body = Connection::credentials(self.number);
+        let opened =
+            self.insist(shared, |connection| connection.post("/auth/login", &[], &body))?;
+        self.tokens = Tokens::of(&opened)?;
+        Ok(())
+    }
+
+    /// Repeats a request until a response arrives, which must be a success.
+    fn insist(
+        &mut self,
+        shared: &Shared,
+        request: impl Fn(&mut Connection) -> Result<(u16, Value), TaskError>,
+    ) -> Result<Value, TaskError> {
         let end = Instant::now() + PATIENCE;
         loop {
-            match self.attempt(&key, shared) {
-                Ok((200, body)) => {
-                    self.tokens = Tokens::of(&body)?;
-                    return Ok(());
-                }
+            match self.connection(shared).and_then(&request) {
+                Ok((200, body)) => return Ok(body),
                 Ok((503, _)) | Err(TaskError::Io { .. }) if Instant::now() < end => {
                     shared.retries.fetch_add(1, Ordering::Relaxed);
                     self.move_on();
                     thread::sleep(RETRY_PAUSE);
                 }
                 Ok((status, body)) => {
-                    let message = format!("a client was logged out: {status} {body}");
+                    let message = format!("a client was rejected: {status} {body}");
                     return Err(TaskError::Message(message));
                 }
                 Err(error) => return Err(error),
@@ -144,17 +167,11 @@ impl Client {
         }
     }
 
-    fn attempt(
-        &mut self,
-        key: &str,
-        shared: &Shared,
-    ) -> Result<(u16, serde_json::Value), TaskError> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(Connection::open(shared.replica(self.replica)?)?),
-        };
-        let body = json!({ "refresh_token": self.tokens.refresh });
-        connection.post("/auth/refresh", &[("Idempotency-Key", key)], &body)
+    fn connection(&mut self, shared: &Shared) -> Result<&mut Connection, TaskError> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none => Ok(none.insert(Connection::open(shared.replica(self.replica)?)?)),
+        }
     }
 
     fn move_on(&mut self) {

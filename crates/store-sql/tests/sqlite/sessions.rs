@@ -237,7 +237,7 @@ fn claims_are_set_on_sessions_that_have_not_ended() {
         }
         for new in [serde_json::json!({}), serde_json::json!({"roles": ["admin"]})] {
             let new = claims(&new);
-            SessionStore::set_claims(&store, &subject("ann"), &new).await.unwrap();
+            SessionStore::set_claims(&store, &[id(1), id(2)], &new).await.unwrap();
             assert_eq!(store.find(&id(1)).await.unwrap().unwrap().claims, new);
         }
         assert_eq!(store.find(&id(2)).await.unwrap(), Some(over));
