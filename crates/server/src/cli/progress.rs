@@ -154,11 +154,11 @@ mod tests {
         let screen = Screen::default();
         let progress = Progress::spinner_at(screen.target(), Duration::ZERO, "ending sessions");
         while !screen.text().contains("ending sessions") {
-            thread::sleep(Duration::from_millis(5));
+            thread::yield_now();
         }
         progress.set_message("ended 7 sessions".to_owned());
         while !screen.text().contains("ended 7 sessions") {
-            thread::sleep(Duration::from_millis(5));
+            thread::yield_now();
         }
         drop(progress);
         assert!(screen.text().ends_with("<clear>"), "{:?}", screen.text());
