@@ -136,6 +136,20 @@ impl<'s, E: Engine> TestDatabase<'s, E> {
     }
 }
 
+/// A query that sleeps, and the rows that show [`TestDatabase::wait_for`] that it does.
+pub(crate) fn sleep_of<E: Engine>(seconds: u8) -> (String, String) {
+    if E::NAME == "PostgreSQL" {
+        let asleep = format!("wait_event = 'PgSleep' AND query LIKE '%({seconds})%'");
+        (format!("SELECT pg_sleep({seconds})"), format!("pg_stat_activity WHERE {asleep}"))
+    } else {
+        let asleep = format!("db = DATABASE() AND info LIKE '%({seconds})'");
+        (
+            format!("SELECT SLEEP({seconds})"),
+            format!("information_schema.processlist WHERE {asleep}"),
+        )
+    }
+}
+
 /// Runs `future` in a runtime of its own, on another thread.
 pub(crate) fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
     thread::scope(|scope| {

@@ -9,7 +9,7 @@ use aquaware_core::store::{AccountChange, AccountStore, Outcome, SessionStore, S
 use aquaware_servers::{Fault, Proxy};
 use aquaware_store_sql::SqlError;
 
-use crate::engine::{Engine, Maria, OpenWith, Postgresql, TestDatabase};
+use crate::engine::{Engine, Maria, OpenWith, Postgresql, TestDatabase, sleep_of};
 use crate::fixtures::{
     account, applied, at, cause, full_text, generation, id, run, session, step, subject,
 };
@@ -249,7 +249,7 @@ fn a_dropped_caller_leaves_no_open_transaction<E: Engine>() {
 fn a_locked_row_fails_its_own_operation_temporarily_and_no_other<E: Engine>() {
     let database = TestDatabase::<E>::new();
     // MariaDB's own timeouts have whole seconds.
-    let timeout = Duration::from_millis(1_600);
+    let timeout = Duration::from_millis(2_600);
     let store = database.open_with(OpenWith { timeout, ..OpenWith::default() });
     run(async {
         for number in 1..=2 {
@@ -257,12 +257,12 @@ fn a_locked_row_fails_its_own_operation_temporarily_and_no_other<E: Engine>() {
         }
         let url = database.url();
         let held = E::bytes(id(1).as_bytes());
+        let (sleep, asleep) = sleep_of::<E>(10);
         let holder = std::thread::spawn(move || {
-            let sleep = if E::NAME == "PostgreSQL" { "pg_sleep(3)" } else { "SLEEP(3)" };
             let lock = format!("SELECT id FROM sessions WHERE id = {held} FOR UPDATE");
-            E::ask(&url, &format!("BEGIN; {lock}; SELECT {sleep}; COMMIT"));
+            E::ask(&url, &format!("BEGIN; {lock}; {sleep}; COMMIT"));
         });
-        std::thread::park_timeout(Duration::from_millis(500));
+        database.wait_for(&asleep);
         let error = store.advance(&id(1), &step(1, 2_000)).await.unwrap_err();
         assert!(error.is_transient() && !error.is_unknown(), "{error:?}");
         assert!(
