@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aquaware_store_testkit::CheckError;
 
-/// Tests that each flaw is detected by its checks, and that every check detects a flaw. Uses `Bad` and
+/// Tests that each flaw is detected by its checks, and that every check detects a flaw. Uses
 /// `Flaw` of the caller; the discriminant of `last` is the number of flaws.
 macro_rules! flaws_are_detected {
     (
@@ -17,7 +17,7 @@ macro_rules! flaws_are_detected {
             fn $flaw() {
                 for name in [$(stringify!($check)),*] {
                     assert!($checks.iter().any(|check| check.name() == name), "{name}");
-                    $crate::broken::detects(name, || $run(name, || Bad(Flaw::$flaw)));
+                    $crate::broken::detects(name, || $run(name, Flaw::$flaw));
                 }
             }
         )*

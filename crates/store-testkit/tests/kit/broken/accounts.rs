@@ -47,7 +47,7 @@ mod without_a_flaw {
 }
 
 flaws_are_detected! {
-    checks: ACCOUNT_CHECKS, run: run_account_check, last: CorruptIsNotFound;
+    checks: ACCOUNT_CHECKS, run: |name, flaw| run_account_check(name, || Bad(flaw)), last: CorruptIsNotFound;
     PingFails: the_account_store_answers_a_ping;
     NamesAreLost: an_account_is_read_back_unchanged
         generated_sequences_of_accounts_match_the_reference;

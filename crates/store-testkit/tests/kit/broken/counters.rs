@@ -152,32 +152,8 @@ mod without_a_flaw {
     aquaware_store_testkit::counter_conformance!(Bad::with(Flaw::None));
 }
 
-macro_rules! flaws_are_detected {
-    ($($flaw:ident: $($check:ident)*;)*) => {
-        $(
-            #[test]
-            #[allow(non_snake_case, reason = "named after the flaw")]
-            fn $flaw() {
-                for name in [$(stringify!($check)),*] {
-                    assert!(COUNTER_CHECKS.iter().any(|check| check.name() == name), "{name}");
-                    let result = run_counter_check(name, || Bad::with(Flaw::$flaw));
-                    let message = result.expect_err(name).to_string();
-                    assert!(message.len() <= 4_100, "{name} prints more than a screen: {message}");
-                }
-            }
-        )*
-
-        #[test]
-        fn every_check_detects_a_flaw() {
-            let checks = [$($(stringify!($check),)*)*];
-            for check in COUNTER_CHECKS {
-                assert!(checks.contains(&check.name()), "{check:?}");
-            }
-        }
-    };
-}
-
 flaws_are_detected! {
+    checks: COUNTER_CHECKS, run: |name, flaw| run_counter_check(name, || Bad::with(flaw)), last: ClocksOfCallersCount;
     BudgetsNeverRefill: a_budget_allows_a_burst_and_refills_continuously;
     RejectedRequestsCount: a_rejected_request_changes_nothing;
     KeysAreIgnored: budgets_of_different_keys_are_separate windows_of_different_keys_are_separate;

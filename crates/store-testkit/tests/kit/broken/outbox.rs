@@ -47,7 +47,7 @@ mod without_a_flaw {
 }
 
 flaws_are_detected! {
-    checks: OUTBOX_CHECKS, run: run_outbox_check, last: OldEntriesAreDropped;
+    checks: OUTBOX_CHECKS, run: |name, flaw| run_outbox_check(name, || Bad(flaw)), last: OldEntriesAreDropped;
     PayloadsAreCut: an_entry_is_claimed_unchanged;
     ClaimIgnoresTheInstant: an_entry_is_not_claimed_before_it_is_due;
     LeasesNeverEnd: a_claimed_entry_is_claimed_again_when_its_lease_ends;

@@ -57,7 +57,7 @@ mod without_a_flaw {
 }
 
 flaws_are_detected! {
-    checks: SESSION_CHECKS, run: run_session_check, last: CorruptIsNotFound;
+    checks: SESSION_CHECKS, run: |name, flaw| run_session_check(name, || Bad(flaw)), last: CorruptIsNotFound;
     PingFails: the_store_answers_a_ping;
     DeviceDropsTheAddress: every_optional_field_is_read_back;
     OnlyTwoReasons: every_end_reason_is_read_back the_first_end_reason_is_kept
