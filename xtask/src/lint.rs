@@ -15,6 +15,7 @@ pub(crate) fn run() -> Result<(), TaskError> {
     report.step("layers", layers::run);
     report.step("tidy", tidy::run);
     report.step("clippy", clippy);
+    report.step("features", features);
     report.step("doc", doc);
     report.step("deny", deny::run);
     report.step("packages", package::run);
@@ -28,6 +29,16 @@ fn fmt() -> Result<(), TaskError> {
 fn clippy() -> Result<(), TaskError> {
     let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     run_program(&mut cargo(&arguments))
+}
+
+/// The program builds without each of its optional parts, and without all of them.
+fn features() -> Result<(), TaskError> {
+    for features in ["", "demo", "otlp"] {
+        let set = ["--no-default-features", "--features", features];
+        let program = ["clippy", "--package", "aquaware", "--bins"];
+        run_program(&mut cargo(&[&program[..], &set, &["--", "-D", "warnings"]].concat()))?;
+    }
+    Ok(())
 }
 
 /// Public items only: with private ones included, rustdoc would let public text link to them.

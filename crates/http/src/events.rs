@@ -25,7 +25,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 pub use self::kind::{EventKind, UnknownEventError};
-use crate::metrics::{DeliveryOutcome, Metrics};
+use crate::metrics::{Channel, DeliveryOutcome, Metrics};
 
 /// The `tracing` target of events. The server logs events whatever its log level is.
 pub const EVENT_TARGET: &str = "aquaware::event";
@@ -231,7 +231,7 @@ impl Events {
 impl Webhook {
     async fn append(self, entry: OutboxEntry) {
         if let Err(error) = self.outbox.append(&entry).await {
-            self.metrics.webhook_delivery(DeliveryOutcome::NotStored);
+            self.metrics.delivery(Channel::Webhook, DeliveryOutcome::NotStored);
             tracing::warn!(
                 cause = error_chain(&error),
                 kind = entry.kind,

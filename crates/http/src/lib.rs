@@ -60,7 +60,7 @@ pub use self::events::{EVENT_TARGET, Event, EventKind, Events, UnknownEventError
 #[cfg(feature = "passwords")]
 pub use self::hashing::{HashingPool, PoolSize};
 pub use self::limits::{Limits, Rate};
-pub use self::metrics::{DeliveryOutcome, Metrics};
+pub use self::metrics::{Channel, DeliveryOutcome, Metrics};
 pub use self::middleware::{RequestTrace, RequestTracer, UnroutedResponse, management_middleware};
 pub use self::origin::Origin;
 pub use self::problem::{FieldError, Problem};

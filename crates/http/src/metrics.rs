@@ -21,10 +21,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-pub use self::labels::DeliveryOutcome;
+pub use self::labels::{Channel, DeliveryOutcome};
 use self::labels::{
-    KeyLabels, OutcomeLabels, ReasonLabels, RefreshLabels, RequestLabels, RouteLabels,
-    StoreCallLabels, StoreLabels, phase_name, type_name,
+    DeliveryLabels, KeyLabels, OutcomeLabels, ReasonLabels, RefreshLabels, RequestLabels,
+    RouteLabels, StoreCallLabels, StoreLabels, phase_name, type_name,
 };
 pub(crate) use self::labels::{LoginOutcome, RefreshVerdict};
 use self::process::ProcessMetrics;
@@ -43,7 +43,7 @@ pub struct Metrics {
     logins: Family<OutcomeLabels, Counter>,
     refreshes: Family<RefreshLabels, Counter>,
     sessions_ended: Family<ReasonLabels, Counter>,
-    webhook_deliveries: Family<OutcomeLabels, Counter>,
+    deliveries: Family<DeliveryLabels, Counter>,
     store_operations: Family<StoreCallLabels, Counter>,
     store_durations: Family<StoreLabels, Histogram>,
     scrape: Mutex<Scrape>,
@@ -98,7 +98,7 @@ impl Metrics {
         let (requests, logins, refreshes) =
             (Family::default(), Family::default(), Family::default());
         let (sessions_ended, store_operations) = (Family::default(), Family::default());
-        let webhook_deliveries = Family::default();
+        let deliveries = Family::default();
         let request_durations = Family::<_, Histogram>::new_with_constructor(durations);
         let store_durations = Family::<_, Histogram>::new_with_constructor(durations);
         registry.register(
@@ -119,9 +119,9 @@ impl Metrics {
             sessions_ended.clone(),
         );
         registry.register(
-            "aquaware_webhook_deliveries",
-            "Deliveries of webhook messages by this process",
-            webhook_deliveries.clone(),
+            "aquaware_deliveries",
+            "Deliveries of mail and webhook messages by this process",
+            deliveries.clone(),
         );
         registry.register(
             "aquaware_store_operations",
@@ -140,7 +140,7 @@ impl Metrics {
             logins,
             refreshes,
             sessions_ended,
-            webhook_deliveries,
+            deliveries,
             store_operations,
             store_durations,
             scrape,
@@ -157,9 +157,10 @@ impl Metrics {
         for verdict in RefreshVerdict::ALL {
             let _ = self.refreshes.get_or_create(&RefreshLabels { verdict: verdict.as_str() });
         }
-        for outcome in DeliveryOutcome::ALL {
-            let labels = OutcomeLabels { outcome: outcome.as_str() };
-            let _ = self.webhook_deliveries.get_or_create(&labels);
+        for channel in Channel::ALL {
+            for outcome in DeliveryOutcome::ALL {
+                let _ = self.deliveries.get_or_create(&DeliveryLabels::new(channel, outcome));
+            }
         }
         for reason in EndReason::ALL {
             let _ = self.sessions_ended.get_or_create(&ReasonLabels { reason: reason.as_str() });
@@ -191,16 +192,14 @@ impl Metrics {
         self.scrape().outboxes.push(Box::new(read));
     }
 
-    /// Counts a delivery of a webhook message.
-    pub fn webhook_delivery(&self, outcome: DeliveryOutcome) {
-        let labels = OutcomeLabels { outcome: outcome.as_str() };
-        self.webhook_deliveries.get_or_create(&labels).inc();
+    /// Counts a delivery of a message.
+    pub fn delivery(&self, channel: Channel, outcome: DeliveryOutcome) {
+        self.deliveries.get_or_create(&DeliveryLabels::new(channel, outcome)).inc();
     }
 
     #[cfg(test)]
-    pub(crate) fn deliveries(&self, outcome: DeliveryOutcome) -> u64 {
-        let labels = OutcomeLabels { outcome: outcome.as_str() };
-        self.webhook_deliveries.get_or_create(&labels).get()
+    pub(crate) fn deliveries(&self, channel: Channel, outcome: DeliveryOutcome) -> u64 {
+        self.deliveries.get_or_create(&DeliveryLabels::new(channel, outcome)).get()
     }
 
     pub(crate) fn request(

@@ -8,6 +8,7 @@ mod arguments;
 mod clients;
 mod config;
 mod context;
+mod doctor;
 mod error;
 mod guard;
 mod health;
@@ -16,6 +17,7 @@ mod keys;
 mod output;
 mod progress;
 mod sessions;
+mod severity;
 mod span;
 mod store;
 mod table;
@@ -81,6 +83,7 @@ fn dispatch(command: Command, mut context: Context<'_, '_>) -> Result<(), Comman
         Command::Webhook { command } => webhook::run(command, &mut context),
         Command::Config { command } => config::run(command, request, json, context.output),
         Command::Guard { arguments } => guard::run(&arguments, json),
+        Command::Doctor => doctor::run(&mut context),
         Command::Health => health::run(request, context.output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

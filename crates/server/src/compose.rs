@@ -18,4 +18,4 @@ pub(crate) use self::parts::{
     UseCases, client as webhook_client, snapshot, use_cases_for_commands,
 };
 pub(crate) use self::running::serve;
-pub(crate) use self::stores::{Facts, StoreReport, check_stores, migrate_stores};
+pub(crate) use self::stores::{Facts, StoreReport, check_stores, migrate_stores, probe_stores};

@@ -8,6 +8,7 @@ use aquaware_core::message::MessageTopic;
 use aquaware_core::outbox::OutboxEntry;
 use aquaware_core::service::{Accounts, Message, Sessions};
 use aquaware_core::time::{Clock as _, SystemClock};
+use aquaware_http::Channel;
 use async_trait::async_trait;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -73,12 +74,22 @@ pub(crate) struct Delivery {
     pub(crate) webhook: Option<WebhookDelivery>,
 }
 
+impl Delivery {
+    /// The mailer, if the entry is a message to a user.
+    fn mailer(&self, entry: &OutboxEntry) -> Option<&Mailer> {
+        self.mailer.as_ref().filter(|_| MessageTopic::of_kind(&entry.kind).is_some())
+    }
+}
+
 #[async_trait]
 impl Deliver for Delivery {
+    fn channel(&self, entry: &OutboxEntry) -> Channel {
+        self.mailer(entry).map_or(Channel::Webhook, |_| Channel::Mail)
+    }
+
     async fn deliver(&self, entry: &OutboxEntry) -> Attempt {
-        let is_message = MessageTopic::of_kind(&entry.kind).is_some();
-        match (&self.mailer, &self.webhook) {
-            (Some(mailer), _) if is_message => match self.messages.of(entry).await {
+        match (self.mailer(entry), &self.webhook) {
+            (Some(mailer), _) => match self.messages.of(entry).await {
                 Ok(Some(message)) => mailer.send(&message).await,
                 Ok(None) => Attempt::Discarded,
                 Err(cause) => Attempt::Failed(cause),

@@ -1,6 +1,7 @@
 //! The log on standard output, as JSON or as text for people, and traces.
 //!
-//! Only the server logs; commands use standard output for their result. A JSON line is one flat
+//! Only the server logs. Commands use standard output for their result, and write the events that they
+//! cause to standard error. A JSON line is one flat
 //! object with the fields of the event and of its spans (`request_id`), so log tools need not look
 //! into arrays.
 
@@ -57,6 +58,24 @@ pub(crate) fn install(log: &Log, json: bool) -> Result<LogQueue, TelemetryError>
     log_panics();
     tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::AlreadyStarted)?;
     Ok(queue)
+}
+
+/// Runs a command, and writes the events that it causes to standard error, unless that is a terminal,
+/// where people read and a spinner is drawn. A standard error that cannot be written does not fail the
+/// command.
+pub(crate) fn with_events<T>(log: &Log, command: impl FnOnce() -> T) -> T {
+    let output = io::stderr();
+    if output.is_terminal() {
+        return command();
+    }
+    let format = LineFormat::of(log.format, false, false);
+    let events = Log { level: "off".to_owned(), ..log.clone() };
+    let file = output.as_fd().try_clone_to_owned().map(File::from);
+    let Ok(queue) = file.and_then(LogQueue::start) else { return command() };
+    let Ok(subscriber) = subscriber(&events, format, queue.clone()) else { return command() };
+    let result = tracing::subscriber::with_default(subscriber, command);
+    queue.flush();
+    result
 }
 
 /// The format of lines, with `auto` resolved.

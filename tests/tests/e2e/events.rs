@@ -127,3 +127,24 @@ fn a_repeat_from_elsewhere_is_an_event_without_addresses() {
         assert!(!log.contains(tokens.refresh()) && !log.contains("198.51.100.9"), "{log}");
     }
 }
+
+#[test]
+fn commands_write_their_events_to_standard_error() {
+    let setup = Setup::new().migrated().set("log.level", "off");
+    let server = setup.clone().start();
+    let (person, tokens) = server.client().new_session();
+    let (account, session) = ids(&tokens.access);
+    let revoked = setup.run(&["sessions", "revoke", tokens.session.as_str(), "--json"]);
+    assert_eq!(revoked.json()["was_live"], true);
+    let ended = json!({ "event": "session_ended", "session_id": session, "reason": "revoked" });
+    has(&events(&revoked.stderr), &ended);
+    let disabled = setup.run(&["accounts", "disable", &person.email]);
+    disabled.is(0);
+    let expected = json!({ "event": "account_disabled", "account_id": account });
+    has(&events(&disabled.stderr), &expected);
+    let deleted = setup.run(&["accounts", "delete", &person.email, "--yes"]);
+    deleted.is(0);
+    has(&events(&deleted.stderr), &json!({ "event": "account_deleted", "account_id": account }));
+    assert!(!format!("{deleted:?}{disabled:?}").contains("password"), "{deleted:?}");
+    assert!(events(&server.stop().log()).iter().all(|event| event["event"] != "account_deleted"));
+}

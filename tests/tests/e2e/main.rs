@@ -20,6 +20,7 @@ mod bearer;
 mod bodies;
 mod clocks;
 mod commands_accounts;
+mod commands_doctor;
 mod commands_import;
 mod commands_keys;
 mod commands_sessions;

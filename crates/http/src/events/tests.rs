@@ -100,7 +100,7 @@ async fn an_event_that_cannot_be_stored_is_counted() {
     let kinds = EventKind::ALL.iter().copied().collect();
     let events = Events::for_webhook(Arc::new(Full), kinds, Arc::clone(&metrics), PATIENCE);
     events.emit(Event::of_account(EventKind::AccountCreated, &subject("a-1"))).await;
-    assert_eq!(metrics.deliveries(DeliveryOutcome::NotStored), 1);
+    assert_eq!(metrics.deliveries(Channel::Webhook, DeliveryOutcome::NotStored), 1);
 }
 
 #[actix_web::test]

@@ -26,6 +26,18 @@ pub(super) struct OutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DeliveryLabels {
+    pub(super) channel: &'static str,
+    pub(super) outcome: &'static str,
+}
+
+impl DeliveryLabels {
+    pub(super) const fn new(channel: Channel, outcome: DeliveryOutcome) -> Self {
+        Self { channel: channel.as_str(), outcome: outcome.as_str() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RefreshLabels {
     pub(super) verdict: &'static str,
 }
@@ -112,7 +124,27 @@ impl LoginOutcome {
     }
 }
 
-/// The outcome of a webhook delivery.
+/// How a message leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// By mail to a user.
+    Mail,
+    /// To the receiver of the webhook.
+    Webhook,
+}
+
+impl Channel {
+    pub(super) const ALL: [Self; 2] = [Self::Mail, Self::Webhook];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// The outcome of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryOutcome {
     /// The receiver confirmed it.

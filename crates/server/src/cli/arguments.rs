@@ -162,6 +162,15 @@ pub(super) enum Command {
         arguments: Box<GuardArguments>,
     },
 
+    /// Check everything that a server needs, and print what to do, the most urgent first
+    ///
+    /// Checks the configuration, the stores (with a write that leaves nothing behind), their clocks,
+    /// the keys, the addresses of the listeners or the server that runs there, the limit on file
+    /// descriptors, and whether the mail server, the webhook and the trace collector accept
+    /// connections. Changes nothing, and takes half a minute at most. The exit status is 0 if nothing
+    /// is urgent, and 1 otherwise. Run it as the user and in the environment of the server.
+    Doctor,
+
     /// Ask the running server whether it is ready
     ///
     /// Requests /health/ready at `listen.management`, for the health checks of containers. The

@@ -9,6 +9,7 @@ use super::input::Input;
 use super::output::Output;
 use crate::compose::{UseCases, use_cases_for_commands};
 use crate::config::{Config, Request, StoreUrl, load};
+use crate::telemetry::with_events;
 use aquaware_core::error_chain;
 use aquaware_core::time::SystemClock;
 
@@ -70,8 +71,16 @@ pub(super) fn memory_store(config: &Config) -> Option<&'static str> {
     stores.into_iter().find(|(_, url)| matches!(url, StoreUrl::Memory)).map(|(setting, _)| setting)
 }
 
-/// Opens the stores of `config` and runs `work` with them.
+/// Opens the stores of `config` and runs `work` with them. Events are written to standard error.
 pub(super) fn with_stores<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(UseCases, RequestContext) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    with_events(&config.log, || with_stores_silently(config, work))
+}
+
+/// As [`with_stores`], without the events.
+pub(super) fn with_stores_silently<T>(
     config: &Config,
     work: impl AsyncFnOnce(UseCases, RequestContext) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {

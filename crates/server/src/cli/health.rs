@@ -24,17 +24,16 @@ pub(super) fn run(request: &Request, output: &mut Output<'_>) -> Result<(), Comm
         let what = "listen.management has port 0, so the port of the server is unknown";
         return Err(CommandError::Usage(what.to_owned()));
     }
-    let response = ask(address)
+    let (status, body) = ask(address, "/health/ready")
         .map_err(|error| CommandError::Failed(format!("no answer from {address}: {error}")))?;
-    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
-    if head.split(' ').nth(1) == Some("200") {
+    if status == 200 {
         return Ok(output.line("ready")?);
     }
     Err(CommandError::Failed(format!("the server at {address} is not ready: {body}")))
 }
 
 /// The address at which this machine reaches a listener on `bound`.
-fn reachable(bound: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -43,14 +42,18 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bound.port())
 }
 
-fn ask(address: SocketAddr) -> io::Result<String> {
+/// The status and the body of a GET over plain HTTP. The status of something that is not HTTP is 0.
+pub(super) fn ask(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut response = String::new();
-    stream.take(MAX_RESPONSE).read_to_string(&mut response)?;
-    Ok(response)
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut response = Vec::new();
+    stream.take(MAX_RESPONSE).read_to_end(&mut response)?;
+    let response = String::from_utf8_lossy(&response);
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
+    let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+    Ok((status.unwrap_or(0), body.to_owned()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use aquaware_key_directory::LockedKeys;
 use serde_json::{Value as Json, json};
 
 pub(super) use self::view::phase_name;
-use self::view::{Warnings, as_json, list_text, type_name};
+pub(super) use self::view::type_name;
+use self::view::{Warnings, as_json, list_text};
 use super::arguments::{KeyType, KeysCommand};
 use super::context::{Context, failed};
 use super::error::CommandError;

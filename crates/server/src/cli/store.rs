@@ -10,6 +10,7 @@ use super::arguments::StoreCommand;
 use super::context::Context;
 use super::error::CommandError;
 use super::progress::Progress;
+use super::severity::Severity;
 use crate::compose::{self, Facts, StoreReport};
 use crate::config::load;
 use aquaware_core::time::SystemClock;
@@ -50,33 +51,15 @@ pub(super) fn run(
     Ok(())
 }
 
-/// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Severity {
-    Ok,
-    Warning,
-    Error,
-}
-
-impl Severity {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
-
 /// The findings about one store.
 #[derive(Debug)]
-struct Report {
-    settings: Vec<&'static str>,
-    findings: Vec<(Severity, String)>,
+pub(super) struct Report {
+    pub(super) settings: Vec<&'static str>,
+    pub(super) findings: Vec<(Severity, String)>,
 }
 
 impl Report {
-    fn of(store: StoreReport, now: Timestamp) -> Self {
+    pub(super) fn of(store: StoreReport, now: Timestamp) -> Self {
         let mut findings = match store.outcome {
             Ok(None) => {
                 vec![(

@@ -143,7 +143,22 @@ pub(crate) struct Facts {
 /// # Errors
 /// When the runtime cannot be started.
 pub(crate) fn check_stores(config: &Config) -> Result<Vec<StoreReport>, StartError> {
-    check(&Stores { migrate: false, ..config.store.clone() })
+    check(&Stores { migrate: false, ..config.store.clone() }, Accounts::Compared)
+}
+
+/// As [`check_stores`], without reading every account, so that it takes a bounded time.
+///
+/// # Errors
+/// As [`check_stores`].
+pub(crate) fn probe_stores(config: &Config) -> Result<Vec<StoreReport>, StartError> {
+    check(&Stores { migrate: false, ..config.store.clone() }, Accounts::Unread)
+}
+
+/// Whether all accounts are read to find those that share a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accounts {
+    Compared,
+    Unread,
 }
 
 /// Migrates the stores and checks them. Creates the file of an SQLite store, but no directory: a
@@ -152,28 +167,34 @@ pub(crate) fn check_stores(config: &Config) -> Result<Vec<StoreReport>, StartErr
 /// # Errors
 /// When the runtime cannot be started.
 pub(crate) fn migrate_stores(config: &Config) -> Result<Vec<StoreReport>, StartError> {
-    check(&Stores { migrate: true, ..config.store.clone() })
+    check(&Stores { migrate: true, ..config.store.clone() }, Accounts::Compared)
 }
 
-fn check(stores: &Stores) -> Result<Vec<StoreReport>, StartError> {
+fn check(stores: &Stores, accounts: Accounts) -> Result<Vec<StoreReport>, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::System)?;
     Ok(runtime.block_on(async {
         let both = vec!["store.sessions", "store.accounts"];
         if stores.sessions == stores.accounts {
-            return vec![check_one(both, &stores.sessions, stores).await];
+            return vec![check_one(both, &stores.sessions, stores, accounts).await];
         }
         vec![
-            check_one(vec!["store.sessions"], &stores.sessions, stores).await,
-            check_one(vec!["store.accounts"], &stores.accounts, stores).await,
+            check_one(vec!["store.sessions"], &stores.sessions, stores, accounts).await,
+            check_one(vec!["store.accounts"], &stores.accounts, stores, accounts).await,
         ]
     }))
 }
 
-async fn check_one(settings: Vec<&'static str>, url: &StoreUrl, stores: &Stores) -> StoreReport {
+async fn check_one(
+    settings: Vec<&'static str>,
+    url: &StoreUrl,
+    stores: &Stores,
+    accounts: Accounts,
+) -> StoreReport {
     let outcome = facts(url, stores).await;
     let usable = matches!(&outcome, Ok(Some(found)) if found.facts.migrated);
-    let collisions = match usable && settings.contains(&"store.accounts") {
+    let compares = accounts == Accounts::Compared && settings.contains(&"store.accounts");
+    let collisions = match usable && compares {
         true => collisions(url, stores).await,
         false => Ok(Vec::new()),
     };

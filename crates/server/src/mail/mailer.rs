@@ -88,6 +88,16 @@ impl Server {
         server.parameters().is_ok().then_some(server)
     }
 
+    /// The host, and the port that is configured or usual.
+    pub(crate) fn address(&self) -> (&str, u16) {
+        let usual = match (self.is_wrapped, self.is_local()) {
+            (true, _) => 465,
+            (false, true) => 25,
+            (false, false) => 587,
+        };
+        (&self.host, self.port.unwrap_or(usual))
+    }
+
     /// Whether mail stays on this machine until the server has it.
     fn is_local(&self) -> bool {
         let address = self.host.parse::<std::net::IpAddr>();
@@ -151,12 +161,8 @@ impl Mailer {
         templates: Templates,
     ) -> Result<Self, MailerError> {
         let tls = server.tls()?;
-        let port = server.port.unwrap_or(match tls {
-            Tls::Wrapper(_) => 465,
-            _ if server.is_local() => 25,
-            _ => 587,
-        });
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host)
+        let (host, port) = server.address();
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
             .port(port)
             .tls(tls)
             .timeout(Some(TIMEOUT))

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aquaware_core::outbox::OutboxEntry;
+use aquaware_http::Channel;
 use async_trait::async_trait;
 
 /// How the entries of the outbox leave.
@@ -10,6 +11,9 @@ use async_trait::async_trait;
 pub(crate) trait Deliver: Send + Sync + fmt::Debug {
     /// Tries once to deliver an entry, in a bounded time that is shorter than a claim.
     async fn deliver(&self, entry: &OutboxEntry) -> Attempt;
+
+    /// How the entry leaves, for the metrics.
+    fn channel(&self, entry: &OutboxEntry) -> Channel;
 }
 
 /// What became of one attempt.

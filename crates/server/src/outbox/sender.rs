@@ -134,8 +134,12 @@ impl Delivery {
         }
     }
 
+    fn count(&self, entry: &OutboxEntry, outcome: DeliveryOutcome) {
+        self.metrics.delivery(self.deliver.channel(entry), outcome);
+    }
+
     async fn delivered(&self, entry: &OutboxEntry) -> Result<bool, StoreError> {
-        self.metrics.webhook_delivery(DeliveryOutcome::Delivered);
+        self.count(entry, DeliveryOutcome::Delivered);
         if self.failing.swap(false, Ordering::Relaxed) {
             tracing::info!("deliveries succeed again");
         }
@@ -152,11 +156,11 @@ impl Delivery {
         }
         match next_attempt(entry, SystemClock.now()) {
             Some(at) => {
-                self.metrics.webhook_delivery(DeliveryOutcome::Failed);
+                self.count(entry, DeliveryOutcome::Failed);
                 self.outbox.retry_at(entry, at, attempts).await
             }
             None => {
-                self.metrics.webhook_delivery(DeliveryOutcome::Dropped);
+                self.count(entry, DeliveryOutcome::Dropped);
                 tracing::warn!(entry = %id, kind, queue, attempts, cause, "a message was given up");
                 self.outbox.remove(entry).await
             }
@@ -170,6 +174,7 @@ mod tests {
 
     use aquaware_core::random::SystemRandom;
     use aquaware_core::store::MemoryStore;
+    use aquaware_http::Channel;
     use async_trait::async_trait;
 
     use super::*;
@@ -180,6 +185,10 @@ mod tests {
 
     #[async_trait]
     impl Deliver for Receiver {
+        fn channel(&self, _: &OutboxEntry) -> Channel {
+            Channel::Webhook
+        }
+
         async fn deliver(&self, entry: &OutboxEntry) -> Attempt {
             match entry.queue.as_str() {
                 "bad" => return Attempt::Failed("no".to_owned()),

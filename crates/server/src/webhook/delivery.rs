@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aquaware_core::error_chain;
 use aquaware_core::outbox::OutboxEntry;
+use aquaware_http::Channel;
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
@@ -37,6 +38,10 @@ impl WebhookDelivery {
 
 #[async_trait]
 impl Deliver for WebhookDelivery {
+    fn channel(&self, _: &OutboxEntry) -> Channel {
+        Channel::Webhook
+    }
+
     async fn deliver(&self, entry: &OutboxEntry) -> Attempt {
         let data = match self.render.render(entry).await {
             Ok(Some(data)) => data,

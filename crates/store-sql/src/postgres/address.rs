@@ -1,7 +1,6 @@
 //! The URL of a PostgreSQL database, in libpq's form.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -25,7 +24,8 @@ pub(crate) struct PostgresConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HostAddress {
     Tcp(String, u16),
-    Socket(PathBuf),
+    #[cfg(unix)]
+    Socket(std::path::PathBuf),
 }
 
 impl PostgresConfig {
@@ -75,6 +75,7 @@ impl fmt::Display for HostAddress {
         match self {
             Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            #[cfg(unix)]
             Self::Socket(path) => path.display().fmt(f),
         }
     }
@@ -116,6 +117,7 @@ fn hosts(config: &Config) -> Result<Vec<HostAddress>, OpenError> {
                 let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
                 HostAddress::Tcp(bare.unwrap_or(host).to_owned(), port(number))
             }
+            #[cfg(unix)]
             Host::Unix(directory) => {
                 HostAddress::Socket(directory.join(format!(".s.PGSQL.{}", port(number))))
             }

@@ -6,7 +6,6 @@
 
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
 
 use socket2::{SockRef, Socket};
 
@@ -27,7 +26,10 @@ pub(super) enum SocketState {
 
 impl Probe {
     /// A probe of `socket`.
-    pub(super) fn new(socket: &impl AsFd) -> io::Result<Self> {
+    pub(super) fn new<'s, S>(socket: &'s S) -> io::Result<Self>
+    where
+        SockRef<'s>: From<&'s S>,
+    {
         SockRef::from(socket).try_clone().map(Self)
     }
 

@@ -16,7 +16,7 @@ use rustls::{
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -53,8 +53,10 @@ pub(super) async fn open_transport(
     timeout: Duration,
 ) -> Result<Transport, SqlError> {
     match host {
+        #[cfg(unix)]
         HostAddress::Socket(path) => {
-            let socket = UnixStream::connect(path).await.map_err(|error| io_error(&error))?;
+            let socket =
+                tokio::net::UnixStream::connect(path).await.map_err(|error| io_error(&error))?;
             let probe = Probe::new(&socket).map_err(|error| io_error(&error))?;
             Ok(Transport { stream: Box::new(PlainStream(socket)), probe, encrypted: false })
         }

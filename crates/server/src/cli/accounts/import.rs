@@ -24,7 +24,7 @@ use self::counted::Count;
 use self::duplicates::Duplicates;
 use self::rows::{Row, Rows};
 use crate::cli::arguments::ImportFormat;
-use crate::cli::context::{Context, with_stores};
+use crate::cli::context::{Context, with_stores_silently};
 use crate::cli::error::CommandError;
 use crate::cli::progress::Progress;
 
@@ -52,7 +52,7 @@ pub(super) fn run(options: &Options, context: &mut Context<'_, '_>) -> Result<()
         Some("-") => None,
         _ => Some(open(options, context)?),
     };
-    let outcome = with_stores(&config, async |stores, request| {
+    let outcome = with_stores_silently(&config, async |stores, request| {
         let importer = Importer { accounts: &stores.accounts, request, dry_run: options.dry_run };
         let stream: Box<dyn Read + '_> = match file {
             None => Box::new(context.input.stream()),

@@ -14,7 +14,7 @@ use crate::cli::span::{length, relative};
 use crate::cli::table::Table;
 
 /// The name of a token type.
-pub(super) const fn type_name(token_type: TokenType) -> &'static str {
+pub(in crate::cli) const fn type_name(token_type: TokenType) -> &'static str {
     match token_type {
         TokenType::Access => "access",
         TokenType::Refresh => "refresh",
