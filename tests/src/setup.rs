@@ -1,6 +1,7 @@
 //! The setup of a server: a directory, a store, and settings as environment variables.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,7 +16,7 @@ use crate::program::{self, Finished, Outcome};
 use crate::receiver::{Receiver, WEBHOOK_SECRET};
 use crate::store::Store;
 use crate::terminal;
-use crate::time::pause;
+use crate::time::wait_for;
 
 /// The default issuer. Its 30 characters are part of the expected lengths of tokens.
 pub const ISSUER: &str = "https://login.aquarium.example";
@@ -142,14 +143,29 @@ impl Setup {
         program::run(command, input.as_bytes())
     }
 
-    /// Runs the program and kills it after `time`, if it has not ended by then.
-    pub fn run_killed(&self, arguments: &[&str], time: Duration) {
+    /// Runs the program with a standard input that does not end, and kills it once `is_time`.
+    ///
+    /// # Panics
+    /// If that takes a minute, or if the program ends before.
+    pub fn run_killed_when(
+        &self,
+        arguments: &[&str],
+        input: &str,
+        mut is_time: impl FnMut() -> bool,
+    ) {
         let mut command = self.command();
         let _ = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("the program can be started");
-        pause(time);
-        let _ = child.kill();
-        let _ = child.wait().expect("a child can be awaited");
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("the program can be started");
+        let mut stdin = child.stdin.take().expect("it was requested");
+        std::thread::scope(|scope| {
+            // A part of it may be unread when the program ends.
+            let writer = scope.spawn(move || stdin.write_all(input.as_bytes()).map(|()| stdin));
+            wait_for("the time to kill", Duration::from_secs(60), || is_time().then_some(()));
+            assert!(child.try_wait().expect("a child can be asked").is_none(), "it has ended");
+            let _ = child.kill();
+            let _ = child.wait().expect("a child can be awaited");
+            drop(writer.join());
+        });
     }
 
     /// Runs the program at a terminal, typing an answer to each of these questions, and returns the

@@ -8,7 +8,9 @@ more. No client may have to log in again, with and without rotation.
 import datetime
 import http.server
 import json
+import os
 import pathlib
+import re
 import tempfile
 import threading
 
@@ -28,9 +30,19 @@ _directory = pathlib.Path(tempfile.mkdtemp())
 
 PUBLIC, DJANGO = free_port(), free_port()
 ISSUER = f"http://127.0.0.1:{PUBLIC}"
+PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "migrating-from-simplejwt.md"
+
+
+def sample(language, part):
+    """The one sample of the page in this language that contains `part`."""
+    found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    (only,) = [text for text in found if part in text]
+    return only
+
 
 settings.configure(
-    SECRET_KEY="unused by tokens " * 4,
+    # Without a SIGNING_KEY, it signs the tokens.
+    SECRET_KEY=KEY,
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
     USE_TZ=True,
@@ -57,11 +69,10 @@ settings.configure(
         "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     },
     SIMPLE_JWT={
-        "SIGNING_KEY": KEY,
         "ROTATE_REFRESH_TOKENS": True,
         "BLACKLIST_AFTER_ROTATION": True,
         "REFRESH_TOKEN_LIFETIME": datetime.timedelta(days=14),
-        # The line of docs/migrating-from-simplejwt.md that makes a service accept the tokens of both.
+        # The line of the page, with the name of this module.
         "AUTH_TOKEN_CLASSES": (
             "rest_framework_simplejwt.tokens.AccessToken",
             f"{__name__}.AquawareToken",
@@ -80,9 +91,7 @@ from rest_framework.permissions import IsAuthenticated  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 from rest_framework_simplejwt import views  # noqa: E402
-from rest_framework_simplejwt.backends import TokenBackend  # noqa: E402
 from rest_framework_simplejwt.settings import api_settings  # noqa: E402
-from rest_framework_simplejwt.tokens import AccessToken  # noqa: E402
 
 
 class Cheap(PBKDF2PasswordHasher):
@@ -91,12 +100,8 @@ class Cheap(PBKDF2PasswordHasher):
     iterations = 10
 
 
-class AquawareToken(AccessToken):
-    """An access token of the server, as docs/migrating-from-simplejwt.md has it."""
-
-    _token_backend = TokenBackend(
-        "EdDSA", jwk_url=f"{ISSUER}/.well-known/jwks.json", issuer=ISSUER, audience=ISSUER
-    )
+# The class `AquawareToken`.
+exec(sample("python", "class AquawareToken").replace("https://auth.example.com", ISSUER))  # noqa: S102
 
 
 class Whoami(APIView):
@@ -133,26 +138,23 @@ def _serve_django():
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-def _export():
-    """The export of docs/migrating-from-simplejwt.md."""
-    lines = [
-        json.dumps(
-            {
-                "id": user.pk,
-                "login": user.username,
-                "email": user.email,
-                "password_hash": user.password,
-                "disabled": not user.is_active,
-                "created_at": user.date_joined.isoformat(),
-            }
-        )
-        for user in User.objects.order_by("pk").iterator()
-    ]
-    return "\n".join(lines) + "\n"
+def _exported():
+    """The users, as the page exports them."""
+    os.chdir(_directory)
+    exec(sample("python", "users.jsonl"))  # noqa: S102
+    return (_directory / "users.jsonl").read_text()
 
 
 def server_with_doors(rotate):
-    """The server under test with `[compat.simplejwt]`."""
+    """The server under test with the settings of the page."""
+    doors = sample("toml", "[compat.simplejwt]")
+    for ours, theirs in (
+        ("/run/secrets/django-signing-key", "django.key"),
+        ("2027-01-31", "2099-12-31"),
+        ("rotate = true", f"rotate = {str(rotate).lower()}"),
+    ):
+        assert ours in doors, ours
+        doors = doors.replace(ours, theirs)
     settings = f"""
 # The same keys in every run: PyJWT looks for new ones at most twice a minute.
 [keys]
@@ -160,14 +162,10 @@ directory = "{_directory}/keys"
 [limits]
 login_per_address = "unlimited"
 refresh_per_session = "unlimited"
-[compat.simplejwt]
-enabled = true
-signing_key = "file:django.key"
-until = "2099-12-31"
-rotate = {"true" if rotate else "false"}
+{doors}
 """
     commands = [("store", "migrate"), ("accounts", "import", "users.jsonl")]
-    files = {"django.key": KEY, "users.jsonl": _export()}
+    files = {"django.key": KEY, "users.jsonl": _exported()}
     return OwnServer(settings, files, commands, PUBLIC)
 
 

@@ -1,9 +1,12 @@
 //! No usable secret appears in a log, an event, a metric, a webhook message, an error or the store.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
 
 use aquaware_tests::{
-    Client, ISSUER, Jws, Person, Receiver, Setup, Tokens, WEBHOOK_SECRET, retry_key,
+    Client, ISSUER, Jws, MailServer, Person, Receiver, Setup, Tokens, WEBHOOK_SECRET, retry_key,
+    wait_for,
 };
 use serde_json::json;
 
@@ -164,15 +167,10 @@ fn every_line_of_a_json_log_is_json() {
     }
 }
 
-#[test]
-fn nothing_in_the_store_can_be_replayed() {
-    let server = Setup::new()
-        .set("clients.web.retry_window", "0s")
-        .set("clients.browser.refresh_transport", "cookie")
-        .start();
-    let secrets = use_everything(&server.client());
+/// Asserts that no file in the data directory contains a secret.
+fn are_not_in_the_store(secrets: &Secrets, directory: &Path) {
     let mut looked_at = 0;
-    for entry in std::fs::read_dir(server.file("")).unwrap() {
+    for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
             let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
@@ -181,4 +179,131 @@ fn nothing_in_the_store_can_be_replayed() {
         }
     }
     assert!(looked_at > 0);
+}
+
+#[test]
+fn nothing_in_the_store_can_be_replayed() {
+    let server = Setup::new()
+        .set("clients.web.retry_window", "0s")
+        .set("clients.browser.refresh_transport", "cookie")
+        .start();
+    let secrets = use_everything(&server.client());
+    are_not_in_the_store(&secrets, &server.file(""));
+}
+
+const SMTP_PASSWORD: &str = "smtp-horse-4711";
+const DJANGO_KEY: &str = "the signing key of a Django that is left behind";
+/// `\0mailer\0smtp-horse-4711`, as AUTH PLAIN sends it.
+const SMTP_LOGIN: &str = "AG1haWxlcgBzbXRwLWhvcnNlLTQ3MTE=";
+
+/// Messages by mail, with a template in a file, and the doors of simplejwt.
+fn with_messages_and_doors(mail: &str) -> Setup {
+    let template = "Subject: {{app_name}}\n\nHello {{first_name}}, use this:\n{{token}}\n";
+    let address = mail.strip_prefix("smtp://").unwrap();
+    Setup::new()
+        .with_file("password_reset.txt", template)
+        .set("mail.url", &format!("smtp://mailer:{SMTP_PASSWORD}@{address}"))
+        .set("mail.from", "no-reply@fish.example")
+        .set("mail.templates", ".")
+        .set("compat.simplejwt.enabled", "true")
+        .set("compat.simplejwt.signing_key", DJANGO_KEY)
+        .set("compat.simplejwt.until", "2099-12-31")
+        .set("log.format", "json")
+        .set("log.level", "trace")
+}
+
+/// Passwords of the configuration.
+fn configured() -> Secrets {
+    let mut secrets = Secrets::default();
+    for secret in [SMTP_PASSWORD, SMTP_LOGIN, DJANGO_KEY] {
+        secrets.keep(secret);
+    }
+    secrets
+}
+
+/// Uses the doors, with tokens in the form of Django.
+fn use_the_doors(client: &Client, person: &Person, secrets: &mut Secrets) {
+    let body = json!({ "username": person.email, "password": person.password });
+    let granted = client.post("/api/token/").json(&body).send().expect(200);
+    let refresh = granted.text_of("refresh");
+    secrets.token(&granted.text_of("access"));
+    secrets.token(&refresh);
+    // The signature of the token inside.
+    let jti = Jws::read(&refresh).claims["jti"].as_str().unwrap().to_owned();
+    secrets.keep(jti.rsplit('.').next().unwrap());
+    for (path, name) in [("refresh/", "refresh"), ("verify/", "token"), ("blacklist/", "refresh")] {
+        let body = json!({ name: refresh });
+        let _ = client.post(&format!("/api/token/{path}")).json(&body).send();
+        let body = json!({ name: format!("{refresh}x") });
+        client.post(&format!("/api/token/{path}")).json(&body).send().is(401);
+    }
+}
+
+#[test]
+fn no_secret_of_messages_and_doors_is_in_the_log_the_metrics_or_the_store() {
+    let mail = MailServer::start();
+    let server = with_messages_and_doors(&mail.url()).start();
+    let client = server.client();
+    let mut secrets = configured();
+    let (person, tokens) = client.new_session();
+    secrets.person(&person);
+    secrets.tokens(&tokens);
+    let post = |path: &str, body: &serde_json::Value| {
+        client.post(path).bearer(&tokens.access).json(body).send()
+    };
+    post("/auth/password/reset-request", &json!({ "email": person.email })).is(202);
+    let new = Person::new();
+    let change = json!({ "new_email": new.email, "current_password": person.password });
+    post("/auth/email", &change).is(202);
+    let (verification, changed) = (mail.last(&person.email, 1), mail.last(&new.email, 1));
+    let reset = mail.mails(&person.email, 3).into_iter().find(|it| it.text.contains("Hello "));
+    let reset = reset.expect("the template is used").token();
+    let [verification, changed] = [verification, changed].map(|mail| mail.token());
+    for token in [&reset, &verification, &changed] {
+        secrets.token(token);
+        let broken = json!({ "token": format!("{token}x"), "new_password": "nine green turtles" });
+        post("/auth/password/reset", &broken).is_problem(400, "invalid_message_token");
+        post("/auth/email/verify", &json!({ "token": format!("{token}x") })).is(400);
+    }
+    secrets.keep("nine green turtles");
+    post("/auth/email/verify", &json!({ "token": verification })).is(204);
+    let password = secrets.keep(&new.password);
+    post("/auth/password/reset", &json!({ "token": reset, "new_password": password })).is(204);
+    post("/auth/email/verify", &json!({ "token": changed })).is(400);
+    let person = Person { email: person.email, ..new };
+    use_the_doors(&client, &person, &mut secrets);
+    let metrics = Client::of(server.management()).get("/metrics").send().expect(200);
+    secrets.are_not_in("the metrics", metrics.text());
+    are_not_in_the_store(&secrets, &server.file(""));
+    let log = server.stop().log();
+    assert!(log.contains("/api/token") && log.contains("/auth/password/reset"), "{log}");
+    secrets.are_not_in("the log", &log);
+}
+
+#[test]
+fn entries_that_wait_in_the_outbox_contain_no_token_and_the_log_no_address() {
+    // Nothing listens there.
+    let server = with_messages_and_doors("smtp://127.0.0.1:9").start();
+    let client = server.client();
+    let mut secrets = configured();
+    let (person, tokens) = client.new_session();
+    secrets.person(&person);
+    secrets.tokens(&tokens);
+    let body = json!({ "email": person.email });
+    client.post("/auth/password/reset-request").json(&body).send().is(202);
+    let change = json!({ "new_email": Person::new().email, "current_password": person.password });
+    client.post("/auth/email").bearer(&tokens.access).json(&change).send().is(202);
+    wait_for("a failed delivery", Duration::from_secs(30), || {
+        server.log().contains("a delivery failed").then_some(())
+    });
+    // What any token of this issuer begins with: no token at all is stored.
+    secrets.keep("eyJhbGciOi");
+    are_not_in_the_store(&secrets, &server.file(""));
+    let read = |name: &str| std::fs::read(server.file(name)).unwrap_or_default();
+    let stored = [read("aquaware.db"), read("aquaware.db-wal")].concat();
+    let stored = String::from_utf8_lossy(&stored).into_owned();
+    assert!(stored.contains("password_reset_requested"), "an entry waits");
+    let log = server.stop().log();
+    secrets.keep(&person.email);
+    secrets.are_not_in("the log", &log);
 }
