@@ -14,6 +14,10 @@ if [ "$(uname -m)" = x86_64 ] && [ "$bytes" -gt 3712 ]; then
     exit 1
 fi
 
+# The sketch of the README.
+sed -n '/^```cpp/,/^```/ { /^```/d; /^#include/d; p }' README.md >"$CHAOS_BUILD/sketch.cpp"
+g++ $board -include test/sketch.h -fsyntax-only "$CHAOS_BUILD/sketch.cpp"
+
 g++ $strict -g -fsanitize=address,undefined -fno-sanitize-recover test/rules.cpp \
     -o "$CHAOS_BUILD/arduino-rules"
 "$CHAOS_BUILD/arduino-rules"

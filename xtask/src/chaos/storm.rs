@@ -110,7 +110,9 @@ pub(super) fn run(
         .stdin(Stdio::null());
     cargo::announce(&driver);
     let start = Instant::now();
-    let limit = Duration::from_secs(60 + extent.refreshes / MIN_RATE);
+    // A rival spends most of its time on logins.
+    let patience = if is_rival { 4 } else { 1 };
+    let limit = Duration::from_secs(60 + patience * extent.refreshes / MIN_RATE);
     weather(&mut driver, &mut server, limit)?;
     let findings = Findings::read(&notes)?;
     let took = start.elapsed().as_secs_f64();
