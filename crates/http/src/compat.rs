@@ -4,4 +4,6 @@
 mod drf;
 mod simplejwt;
 
+#[cfg(feature = "documents")]
+pub(crate) use self::simplejwt::Operations;
 pub(crate) use self::simplejwt::routes;

@@ -25,15 +25,23 @@ pub(crate) use self::requests::{
     Confirmation, EmailChange, Introspect, LogIn, LogOut, NameChange, PasswordChange,
     PasswordReset, Refresh, ResetRequest, Revoke, SignUp, TokenRequest, Verification,
 };
+#[cfg(feature = "passwords")]
+pub(crate) use self::requests::{SimpleJwtLogIn, SimpleJwtRefresh, SimpleJwtVerify};
 pub(crate) use self::responses::{Introspection, KeySet, TokenResponse};
+#[cfg(feature = "passwords")]
+pub(crate) use self::responses::{SimpleJwtError, SimpleJwtTokens};
 use crate::error_code::ErrorCode;
 use crate::oauth_error::OauthErrorCode;
 
 /// The tags of operations, in the order of the document, with their descriptions.
-pub(crate) const TAGS: [(&str, &str); 5] = [
+pub(crate) const TAGS: [(&str, &str); 6] = [
     (ACCOUNTS, "The caller's account."),
     (SESSIONS, "Log in, refresh, log out, and the sessions of the caller's account."),
     (OAUTH, "OAuth 2.0 for clients that speak it (RFC 6749, RFC 7009, RFC 7662)."),
+    (
+        SIMPLEJWT,
+        "For clients of djangorestframework-simplejwt, with its bodies, status codes and error texts.",
+    ),
     (DISCOVERY, "Public documents, which any origin may read: keys, metadata and status lists."),
     (DOCUMENTS, "This description."),
 ];
@@ -41,6 +49,7 @@ pub(crate) const TAGS: [(&str, &str); 5] = [
 pub(crate) const ACCOUNTS: &str = "Accounts";
 pub(crate) const SESSIONS: &str = "Sessions";
 pub(crate) const OAUTH: &str = "OAuth 2.0";
+pub(crate) const SIMPLEJWT: &str = "simplejwt";
 pub(crate) const DISCOVERY: &str = "Discovery";
 pub(crate) const DOCUMENTS: &str = "Documents";
 

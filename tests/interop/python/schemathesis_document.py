@@ -33,6 +33,10 @@ DEPENDS_ON_STATE = [
     "reset",
     "verify",
     "change",
+    "simplejwt_obtain",
+    "simplejwt_refresh",
+    "simplejwt_verify",
+    "simplejwt_blacklist",
 ]
 
 CONFIGURATION = "".join(

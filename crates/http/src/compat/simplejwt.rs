@@ -23,7 +23,15 @@ use crate::body::{Fields, Text};
 use crate::login::{self, LoginRejection};
 use crate::problem::Problem;
 use crate::route::endpoint;
+#[cfg(feature = "documents")]
+use crate::schema;
 use crate::state::{State, retry_key};
+
+/// The operations of the doors.
+#[cfg(feature = "documents")]
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(obtain, refresh, verify, blacklist), components(schemas(schema::SimpleJwtError)))]
+pub(crate) struct Operations;
 
 const BLACKLISTED: &str = "Token is blacklisted";
 const INVALID: &str = "Token is invalid";
@@ -293,6 +301,13 @@ fn respond(answer: Answer) -> HttpResponse {
     }
 }
 
+/// `POST /api/token/`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/api/token", operation_id = "simplejwt_obtain", tag = schema::SIMPLEJWT, summary = "Open a session",
+    description = "`username` or `email`, as USERNAME_FIELD of the Django project has it.",
+    request_body = schema::SimpleJwtLogIn,
+    responses((status = 200, description = "The tokens of the new session.", body = schema::SimpleJwtTokens)),
+))]
 async fn obtain(
     request: HttpRequest,
     payload: web::Payload,
@@ -301,6 +316,13 @@ async fn obtain(
     Ok(respond(Door::open(&request, &state)?.obtain(payload).await))
 }
 
+/// `POST /api/token/refresh/`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/api/token/refresh", operation_id = "simplejwt_refresh", tag = schema::SIMPLEJWT, summary = "Renew the access token",
+    description = "Takes refresh tokens of this server and, until the configured day, of Django.",
+    request_body = schema::SimpleJwtRefresh,
+    responses((status = 200, description = "The new tokens.", body = schema::SimpleJwtTokens)),
+))]
 async fn refresh(
     request: HttpRequest,
     payload: web::Payload,
@@ -309,6 +331,13 @@ async fn refresh(
     Ok(respond(Door::open(&request, &state)?.refresh(payload).await))
 }
 
+/// `POST /api/token/verify/`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/api/token/verify", operation_id = "simplejwt_verify", tag = schema::SIMPLEJWT, summary = "Check a token",
+    description = "A token of any type that is valid and not superseded.",
+    request_body = schema::SimpleJwtVerify,
+    responses((status = 200, description = "The token is valid.", body = Object)),
+))]
 async fn verify(
     request: HttpRequest,
     payload: web::Payload,
@@ -317,6 +346,13 @@ async fn verify(
     Ok(respond(Door::open(&request, &state)?.verify(payload).await))
 }
 
+/// `POST /api/token/blacklist/`.
+#[cfg_attr(feature = "documents", utoipa::path(
+    post, path = "/api/token/blacklist", operation_id = "simplejwt_blacklist", tag = schema::SIMPLEJWT, summary = "End the session",
+    description = "The session of the refresh token ends.",
+    request_body = schema::SimpleJwtRefresh,
+    responses((status = 200, description = "The session has ended.", body = Object)),
+))]
 async fn blacklist(
     request: HttpRequest,
     payload: web::Payload,

@@ -12,6 +12,9 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data";
 
+/// What the paths of the endpoints of simplejwt begin with.
+const DOORS: &str = "/api/token";
+
 /// Responses of every operation, which are described once.
 const EVERYWHERE: [(&str, ErrorCode); 3] = [
     ("RequestTimeout", ErrorCode::RequestTimeout),
@@ -84,6 +87,7 @@ impl Operation<'_> {
 
     /// Bodies of `/auth/*` may be forms, too. No body is an empty one.
     fn complete_body(&mut self, schemas: &mut Value) {
+        let is_strict = !self.is_door();
         let Some(body) = self.members.get_mut("requestBody") else { return };
         let is_form = body.pointer(&pointer(&["content", FORM])).is_some();
         let media = if is_form { FORM } else { JSON };
@@ -98,7 +102,7 @@ impl Operation<'_> {
         }
         let form_name = format!("{name}Form");
         insert(schemas, &form_name, form_of(&schema));
-        if let Some(strict) = schemas.get_mut(&name) {
+        if let Some(strict) = schemas.get_mut(&name).filter(|_| is_strict) {
             insert(strict, "additionalProperties", false.into());
         }
         let form = json!({ "schema": { "$ref": format!("#/components/schemas/{form_name}") } });
@@ -112,7 +116,9 @@ impl Operation<'_> {
         let mut taken = |name| self.members.remove(name).unwrap_or_default();
         let mut problems = errors::problems(&taken("x-errors"));
         let oauth = errors::oauth(&taken("x-oauth-errors"));
-        if self.members.contains_key("requestBody") {
+        if self.is_door() {
+            self.add_errors_of_simplejwt();
+        } else if self.members.contains_key("requestBody") {
             problems.extend([ErrorCode::PayloadTooLarge, ErrorCode::UnsupportedMediaType]);
         }
         if self.requires_access_token() {
@@ -134,6 +140,21 @@ impl Operation<'_> {
         for (name, code) in EVERYWHERE {
             let shared = json!({ "$ref": format!("#/components/responses/{name}") });
             self.add_response(code.status(), shared);
+        }
+    }
+
+    /// Whether this is one of the endpoints of simplejwt, which have errors of their own.
+    fn is_door(&self) -> bool {
+        self.path.starts_with(DOORS)
+    }
+
+    fn add_errors_of_simplejwt(&mut self) {
+        for status in [400, 401, 403, 413, 415, 429, 503] {
+            let Ok(status) = StatusCode::from_u16(status) else { continue };
+            let about = status.canonical_reason().unwrap_or_default();
+            let schema = json!({ "$ref": "#/components/schemas/SimpleJwtError" });
+            let content = json!({ JSON: { "schema": schema } });
+            self.add_response(status, json!({ "description": about, "content": content }));
         }
     }
 

@@ -41,6 +41,10 @@ pub(super) fn of(facts: &Facts) -> Value {
     if facts.messages {
         openapi.merge(auth::MessageOperations::openapi());
     }
+    #[cfg(feature = "passwords")]
+    if facts.simplejwt {
+        openapi.merge(crate::compat::Operations::openapi());
+    }
     if facts.signup {
         openapi.merge(auth::SignUpOperation::openapi());
     }

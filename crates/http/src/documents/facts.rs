@@ -14,6 +14,8 @@ pub(crate) struct Facts {
     pub(super) accounts: bool,
     /// Whether messages can be sent to users.
     pub(super) messages: bool,
+    /// Whether the endpoints of simplejwt exist.
+    pub(super) simplejwt: bool,
     /// Whether `/auth/signup` creates accounts.
     pub(super) signup: bool,
     /// The grants that some client may use at the token endpoint.
@@ -34,10 +36,15 @@ impl Facts {
         let accounts = state.accounts.as_ref();
         let mut grants = grants(policy);
         grants.retain(|grant| *grant != "password" || accounts.is_some());
+        #[cfg(feature = "passwords")]
+        let simplejwt = accounts.is_some() && state.simplejwt.is_some();
+        #[cfg(not(feature = "passwords"))]
+        let simplejwt = false;
         Self {
             issuer: context.issuer().as_str().trim_end_matches('/').to_owned(),
             accounts: accounts.is_some(),
             messages: accounts.is_some_and(|accounts| accounts.service.sends_messages()),
+            simplejwt,
             signup: accounts.is_some_and(|accounts| accounts.signup_open),
             grants,
             secrets: some(ClientProfile::is_confidential),

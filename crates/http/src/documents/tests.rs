@@ -10,6 +10,8 @@ use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, call_service, init_service};
 use aquaware_core::policy::{Grant, ProfileSettings, Transport};
 use aquaware_core::secret::PasswordHash;
+#[cfg(feature = "passwords")]
+use aquaware_core::service::SimpleJwt;
 use aquaware_core::service::{Accounts, Sessions};
 use aquaware_core::store::MemoryStore;
 use aquaware_core::testing::{InlineHasher, ManualClock, SeededRandom, fixture};
@@ -25,6 +27,7 @@ fn all() -> Facts {
         issuer: "https://login.example".to_owned(),
         accounts: true,
         messages: true,
+        simplejwt: cfg!(feature = "passwords"),
         signup: true,
         grants: vec!["refresh_token", "client_credentials", "password"],
         secrets: true,
@@ -48,6 +51,8 @@ fn aquaware(
     let builder = Aquaware::builder(sessions)
         .clock(Arc::new(ManualClock::new(fixture::NOW)))
         .password_hasher(hasher);
+    #[cfg(feature = "passwords")]
+    let builder = builder.simplejwt(SimpleJwt::new(fixture::client("web"), "user_id"));
     let builder = match with_accounts {
         Some(open) => builder.accounts(accounts).signup_open(open),
         None => builder,
@@ -170,6 +175,10 @@ fn what_is_switched_off_is_not_described() {
     assert_eq!(
         missing(|it| (it.accounts, it.signup) = (false, false)),
         ["/auth/login", "/auth/me", "/auth/password", "/auth/signup"]
+    );
+    assert_eq!(
+        missing(|it| it.simplejwt = false),
+        ["/api/token", "/api/token/blacklist", "/api/token/refresh", "/api/token/verify"]
     );
     assert_eq!(missing(|it| it.public_keys = false), ["/status-lists", "/status-lists/{id}"]);
     assert_eq!(missing(|it| it.grants.clear()), ["/oauth2/token"]);

@@ -193,3 +193,31 @@ pub(crate) struct Introspect {
     #[schema(format = "password")]
     client_secret: Option<String>,
 }
+
+/// Credentials for the endpoints of simplejwt; `username` or `email` is required.
+#[derive(ToSchema)]
+#[schema(example = json!({ "username": "ann", "password": "correct horse battery staple" }))]
+pub(crate) struct SimpleJwtLogIn {
+    /// The user name or the address.
+    #[schema(min_length = 1, example = "ann")]
+    username: Option<String>,
+    /// Used without `username`.
+    #[schema(min_length = 1, example = "ann@example.com")]
+    email: Option<String>,
+    #[schema(format = "password", min_length = 1, example = "correct horse battery staple")]
+    password: String,
+}
+
+/// A refresh token of this server or of Django.
+#[derive(ToSchema)]
+pub(crate) struct SimpleJwtRefresh {
+    #[schema(format = "password", min_length = 1)]
+    refresh: String,
+}
+
+/// A token of any type.
+#[derive(ToSchema)]
+pub(crate) struct SimpleJwtVerify {
+    #[schema(format = "password", min_length = 1)]
+    token: String,
+}

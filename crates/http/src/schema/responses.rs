@@ -100,3 +100,18 @@ pub(crate) struct Key {
     #[schema(nullable = false)]
     e: Option<String>,
 }
+
+/// The tokens of simplejwt.
+#[derive(ToSchema)]
+pub(crate) struct SimpleJwtTokens {
+    #[schema(format = "password")]
+    access: String,
+    /// Absent at a refresh without rotation.
+    #[schema(format = "password", nullable = false)]
+    refresh: Option<String>,
+}
+
+/// `detail`, and `code` for tokens; or texts for each field of the request.
+#[derive(ToSchema)]
+#[schema(value_type = Object, example = json!({ "detail": "Token is invalid", "code": "token_not_valid" }))]
+pub(crate) struct SimpleJwtError(serde_json::Value);

@@ -1,6 +1,7 @@
 //! A request for a reset makes the same calls for every address: its duration tells nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aquaware_core::account::Account;
 use aquaware_core::password::{Check, EstablishError, Overloaded, PasswordHasher};
@@ -12,14 +13,15 @@ use aquaware_core::time::Timestamp;
 use aquaware_store_testkit::{Call, FaultyStore, sample};
 use async_trait::async_trait;
 
-/// A hasher that no request may use.
-#[derive(Debug)]
-struct NoHasher;
+/// A hasher that counts what it is asked.
+#[derive(Debug, Default)]
+struct CountingHasher(AtomicUsize);
 
 #[async_trait]
-impl PasswordHasher for NoHasher {
+impl PasswordHasher for CountingHasher {
     async fn check(&self, _: &Password, _: Option<&PasswordHash>) -> Result<Check, Overloaded> {
-        panic!("a password is checked");
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(Overloaded)
     }
 
     async fn establish(
@@ -28,7 +30,8 @@ impl PasswordHasher for NoHasher {
         _: &[String],
         _: Timestamp,
     ) -> Result<PasswordHash, EstablishError> {
-        panic!("a password is hashed");
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(Overloaded.into())
     }
 }
 
@@ -36,8 +39,8 @@ impl PasswordHasher for NoHasher {
 async fn a_reset_request_makes_one_call_and_hashes_nothing_whether_or_not_there_is_an_account() {
     let store = Arc::new(FaultyStore::new(MemoryStore::new()));
     let sessions = Arc::new(fixture::sessions(store.clone(), fixture::policy()));
-    let random = Arc::new(SeededRandom::new(1));
-    let accounts = Accounts::new(store.clone(), Arc::new(NoHasher), random, Arc::clone(&sessions))
+    let (random, hasher) = (Arc::new(SeededRandom::new(1)), Arc::new(CountingHasher::default()));
+    let accounts = Accounts::new(store.clone(), hasher.clone(), random, Arc::clone(&sessions))
         .with_outbox(store.clone());
     let known = sample::account(1);
     assert!(store.create(&known).await.unwrap());
@@ -50,4 +53,5 @@ async fn a_reset_request_makes_one_call_and_hashes_nothing_whether_or_not_there_
         let calls = store.calls();
         assert_eq!((calls.count(Call::Append), calls.total()), (1, 1), "{email}");
     }
+    assert_eq!(hasher.0.load(Ordering::Relaxed), 0);
 }
