@@ -16,6 +16,7 @@ mod accounts;
 mod adoption;
 mod budget;
 mod builder;
+mod claims;
 mod clients;
 mod context;
 mod error;

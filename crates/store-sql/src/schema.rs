@@ -108,3 +108,28 @@ diesel::table! {
         version -> Text,
     }
 }
+
+/// Whether programs that do not know this migration work with the tables after it: its number, the
+/// last six digits of the version, is 500000 or higher. An earlier program must be able to start while
+/// replicas are upgraded, and after them. It rejects every other migration that it does not know.
+pub(crate) fn is_additive(version: &str) -> bool {
+    let number = version.len().checked_sub(6).and_then(|start| version.get(start..));
+    number.and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number >= 500_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_additive;
+
+    #[test]
+    fn a_migration_is_additive_if_its_number_says_so() {
+        for additive in ["20270101500000", "20270101999999", "20270101500001"] {
+            assert!(is_additive(additive), "{additive}");
+        }
+        for other in
+            ["20261130000002", "20270101499999", "99990101000000", "3", "", "2027010150000x"]
+        {
+            assert!(!is_additive(other), "{other}");
+        }
+    }
+}

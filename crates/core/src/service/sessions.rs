@@ -99,10 +99,7 @@ pub struct EndedSessions {
 pub(super) const END_BATCH: u32 = 500;
 /// The number that the first operation of a request ends; each of the next ends twice as many. Even a
 /// slow store ends a batch of this size in time, so that every request makes progress.
-const FIRST_BATCH: u32 = 64;
-/// The maximum number of sessions whose claims are replaced together. Larger than [`END_BATCH`]: a
-/// page of a list costs Redis a scan of all the sessions of the account.
-const CLAIMS_BATCH: u32 = 2000;
+pub(super) const FIRST_BATCH: u32 = 64;
 
 fn is_full(batch: &[Session], at_most: u32) -> bool {
     u32::try_from(batch.len()).is_ok_and(|count| count >= at_most)
@@ -440,41 +437,6 @@ impl Sessions {
                 .try_collect::<()>()
                 .await?;
         }
-    }
-
-    /// Replaces the extra claims of the live sessions of `subject`, in batches. Access tokens carry
-    /// them from the next refresh on.
-    ///
-    /// # Errors
-    /// [`StoreError`]; some sessions may have the new claims, and repeating the call is safe.
-    pub async fn set_claims(
-        &self,
-        subject: &Subject,
-        claims: &ExtraClaims,
-    ) -> Result<(), StoreError> {
-        let (mut after, mut rows) = (None, FIRST_BATCH);
-        loop {
-            let page = self.store.list(subject, after, rows).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some((last.created_at, last.id));
-            let ids: Vec<SessionId> = page.iter().map(|session| session.id).collect();
-            self.store.set_claims(&ids, claims).await?;
-            rows = rows.saturating_mul(2).min(CLAIMS_BATCH);
-        }
-    }
-
-    /// Replaces the extra claims of one session.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    #[cfg(feature = "accounts")]
-    pub(super) async fn set_claims_of(
-        &self,
-        context: &RequestContext,
-        id: &SessionId,
-        claims: &ExtraClaims,
-    ) -> Result<(), StoreError> {
-        context.budget.wait(self.store.set_claims(std::slice::from_ref(id), claims)).await
     }
 
     /// Deletes up to `at_most` records that no token can need any more. Returns how many.

@@ -9,19 +9,19 @@
 
 mod context;
 mod environment;
+mod error;
 mod export;
 mod otlp;
 
-use std::io;
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::http::header::HeaderMap;
 use aquaware_core::random::{Random as _, SystemRandom};
 use aquaware_http::{RequestTrace, RequestTracer};
-use thiserror::Error;
 
 use self::context::Parent;
+use self::error::TracesError;
 use self::export::{Exporter, Queue};
 use self::otlp::Span;
 
@@ -30,17 +30,6 @@ const PATH: &str = "/v1/traces";
 
 /// The spans of this process that wait. There is one exporter in a process, as there is one log.
 static QUEUE: LazyLock<Arc<Queue>> = LazyLock::new(Arc::default);
-
-/// Why traces cannot be exported.
-#[derive(Debug, Error)]
-pub(crate) enum TracesError {
-    #[error("the HTTP client for traces could not be set up")]
-    Client(#[source] reqwest::Error),
-    #[error("the environment variable {0} is invalid")]
-    Variable(&'static str),
-    #[error("failed to start the thread that exports traces")]
-    Thread(#[source] io::Error),
-}
 
 /// The exporter of this process.
 #[derive(Debug)]

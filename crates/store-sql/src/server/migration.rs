@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::engine::Engine;
 use super::error::{Access, StatementError};
 use crate::error::{ServerError, SqlError};
+use crate::schema::is_additive;
 use crate::statements;
 
 /// Maximum duration of a migration, including the wait for another replica's.
@@ -149,7 +150,8 @@ where
 fn compare(known: &[Migration], applied: &[String]) -> MigrationStatus {
     let known: BTreeSet<&'static str> = known.iter().map(|migration| migration.version).collect();
     let applied: BTreeSet<&str> = applied.iter().map(String::as_str).collect();
-    if let Some(unknown) = applied.iter().find(|version| !known.contains(**version)) {
+    let mut unknown = applied.iter().filter(|version| !known.contains(**version));
+    if let Some(unknown) = unknown.find(|version| !is_additive(version)) {
         return MigrationStatus::Ahead((*unknown).to_owned());
     }
     let missing: Vec<_> = known.into_iter().filter(|version| !applied.contains(version)).collect();
@@ -172,5 +174,9 @@ mod tests {
         assert_eq!(of(&["2", "1"]), MigrationStatus::Current);
         assert_eq!(of(&["1", "2", "3"]), MigrationStatus::Ahead("3".to_owned()));
         assert_eq!(of(&["3"]), MigrationStatus::Ahead("3".to_owned()));
+        let additive = "20270101500000";
+        assert_eq!(of(&["1", "2", additive]), MigrationStatus::Current);
+        assert_eq!(of(&["1", additive]), MigrationStatus::Behind(vec!["2"]));
+        assert_eq!(of(&["1", "2", "3", additive]), MigrationStatus::Ahead("3".to_owned()));
     }
 }

@@ -11,6 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 use super::error::{message_error, sql_error};
 use super::file::DatabaseFile;
 use crate::error::{OpenError, SqlError};
+use crate::schema::is_additive;
 use crate::statements;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -55,10 +56,11 @@ fn status(connection: &mut SqliteConnection) -> Result<MigrationStatus, BoxError
         known.insert(migration.name().version().to_string());
     }
     let applied = applied(connection)?;
-    if let Some(unknown) = applied.difference(&known).next() {
+    if let Some(unknown) = applied.difference(&known).find(|version| !is_additive(version)) {
         return Ok(MigrationStatus::Ahead(unknown.clone()));
     }
-    Ok(if applied == known { MigrationStatus::Current } else { MigrationStatus::Behind })
+    let is_current = applied.is_superset(&known);
+    Ok(if is_current { MigrationStatus::Current } else { MigrationStatus::Behind })
 }
 
 /// The migrations the file has been through. The harness has such a function too, but it creates the

@@ -20,6 +20,7 @@ on_each_engine!(
     a_database_of_the_previous_release_is_migrated,
     a_waiting_migration_does_not_block_other_queries,
     tables_of_a_newer_version_are_rejected,
+    additive_migrations_of_a_newer_version_are_accepted,
     an_empty_database_can_be_opened_concurrently,
     a_store_opened_in_one_runtime_works_in_others,
     a_store_reports_its_facts,
@@ -231,6 +232,16 @@ fn tables_of_a_newer_version_are_rejected<E: Engine>() {
             ServerError::NewerSchema { version: "99990101000000".to_owned() }
         );
     }
+}
+
+fn additive_migrations_of_a_newer_version_are_accepted<E: Engine>() {
+    let database = TestDatabase::<E>::new();
+    drop(database.open());
+    database.ask("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101500000')");
+    let store = database.open();
+    run(async {
+        assert!(SessionStore::ping(&store).await.is_ok());
+    });
 }
 
 fn an_empty_database_can_be_opened_concurrently<E: Engine>() {

@@ -117,6 +117,14 @@ fn a_file_of_a_newer_version_is_rejected() {
 }
 
 #[test]
+fn additive_migrations_of_a_newer_version_are_accepted() {
+    let temp = TempStore::new();
+    drop(temp.open());
+    temp.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101500000')");
+    drop(temp.open());
+}
+
+#[test]
 fn without_migrations_an_old_file_is_rejected_and_unchanged() {
     let temp = TempStore::new();
     let options = with_migrate(&temp, false);

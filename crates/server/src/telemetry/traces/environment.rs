@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::TracesError;
+use super::error::TracesError;
 
 const HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"];
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";

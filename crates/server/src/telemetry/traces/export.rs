@@ -13,8 +13,9 @@ use reqwest::redirect::Policy;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
+use super::environment;
+use super::error::TracesError;
 use super::otlp::{Span, encode};
-use super::{TracesError, environment};
 
 /// A batch is sent when so many spans wait, or so much time has passed.
 const BATCH: usize = 512;
