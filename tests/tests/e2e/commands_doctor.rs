@@ -1,6 +1,6 @@
 //! `aquaware doctor`: what an operator has to do, the most urgent first.
 
-use aquaware_tests::{Finished, Setup, free_address};
+use aquaware_tests::{Finished, Setup};
 use serde_json::Value;
 
 fn findings(finished: &Finished) -> Vec<Value> {
@@ -29,12 +29,11 @@ fn doctor(setup: &Setup) -> Finished {
 
 #[test]
 fn a_running_server_has_nothing_urgent_and_the_secrets_are_not_shown() {
-    let receiver = free_address();
-    let url = format!("http://{receiver}/secret-path");
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let setup = Setup::new()
         .set("issuer", "https://login.aquarium.example/shop")
-        .set("webhook.url", &url)
+        // No program listens on this port.
+        .set("webhook.url", "http://127.0.0.1:1/secret-path")
         .set("webhook.secret", secret);
     let server = setup.clone().start();
     let setup = setup
@@ -43,7 +42,7 @@ fn a_running_server_has_nothing_urgent_and_the_secrets_are_not_shown() {
     let found = findings(&doctor(&setup));
     assert_eq!(severity(&found, "store.sessions", "writable"), "ok");
     assert_eq!(severity(&found, "keys.directory", "signs access tokens with EdDSA"), "ok");
-    assert_eq!(severity(&found, "keys.directory", "the next rotation is due in 89 days"), "ok");
+    assert_eq!(severity(&found, "keys.directory", "the next rotation is due in"), "ok");
     assert_eq!(severity(&found, "listen.public", "a server answers"), "ok");
     assert_eq!(severity(&found, "listen.management", "a server is ready"), "ok");
     // Nothing listens there, and that is the only thing to do.
