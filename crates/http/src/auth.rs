@@ -1,6 +1,7 @@
 //! `/auth/*`: the first-party API.
 
 mod account;
+mod called;
 mod confirmed;
 mod credentials;
 mod ending;

@@ -4,12 +4,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use aquaware_core::session::EndReason;
 use aquaware_core::store::NameChange;
 
+use super::called::called;
 use super::confirmed::confirmed;
 use super::credentials::{MAX_NAME_LENGTH, password};
 use super::ending::{Own, end_rest};
 use super::response::{self, Me};
-use crate::bearer;
-use crate::body::Fields;
 use crate::problem::Problem;
 #[cfg(feature = "documents")]
 use crate::schema::{self, errors};
@@ -29,9 +28,7 @@ pub(super) async fn rename(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let context = state.context();
-    let mut fields = Fields::read(&request, payload).await?;
-    let caller = state.caller(&request, fields.has(bearer::FIELD), &context).await?;
+    let (context, mut fields, caller) = called(&request, payload, &state).await?;
     let mut name = |field| fields.has(field).then(|| fields.line(field, MAX_NAME_LENGTH));
     let change = NameChange { first_name: name("first_name"), last_name: name("last_name") };
     fields.finish()?;
@@ -58,9 +55,7 @@ pub(super) async fn delete(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let context = state.context();
-    let mut fields = Fields::read(&request, payload).await?;
-    let caller = state.caller(&request, fields.has(bearer::FIELD), &context).await?;
+    let (context, mut fields, caller) = called(&request, payload, &state).await?;
     let password = password(fields.required("current_password"));
     fields.finish()?;
     let delete = state.accounts()?.service.delete_own(&context, &caller, &password);

@@ -9,10 +9,10 @@ use aquaware_core::secret::Password;
 use aquaware_core::service::{LogIn, PasswordChange, PasswordError, SignUp};
 use aquaware_core::session::EndReason;
 
+use super::called::called;
 use super::confirmed::settle;
 use super::ending::{Own, end_rest};
 use super::response;
-use crate::bearer;
 use crate::body::{Fields, Text};
 use crate::error_code::ErrorCode;
 use crate::events::{Event, EventKind};
@@ -126,9 +126,7 @@ pub(super) async fn change_password(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let context = state.context();
-    let mut fields = Fields::read(&request, payload).await?;
-    let caller = state.caller(&request, fields.has(bearer::FIELD), &context).await?;
+    let (context, mut fields, caller) = called(&request, payload, &state).await?;
     let change = PasswordChange {
         current: password(fields.required("current_password")),
         new: password(fields.required("new_password")),

@@ -8,11 +8,11 @@ use aquaware_core::account::{Account, Login};
 use aquaware_core::service::EmailChangeRequest;
 use aquaware_core::session::EndReason;
 
+use super::called::called;
 use super::confirmed::confirmed;
 use super::credentials::password;
 use super::ending::{Own, end_rest};
 use super::response;
-use crate::bearer;
 use crate::body::Fields;
 use crate::events::{Event, EventKind};
 use crate::problem::Problem;
@@ -98,9 +98,7 @@ pub(super) async fn request_verification(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let context = state.context();
-    let fields = Fields::read(&request, payload).await?;
-    let caller = state.caller(&request, fields.has(bearer::FIELD), &context).await?;
+    let (context, fields, caller) = called(&request, payload, &state).await?;
     fields.finish()?;
     let service = &state.accounts()?.service;
     let account = service.of_caller(&context, &caller).await?;
@@ -147,9 +145,7 @@ pub(super) async fn change(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let context = state.context();
-    let mut fields = Fields::read(&request, payload).await?;
-    let caller = state.caller(&request, fields.has(bearer::FIELD), &context).await?;
+    let (context, mut fields, caller) = called(&request, payload, &state).await?;
     let change = EmailChangeRequest {
         email: fields.email("new_email"),
         password: password(fields.required("current_password")),

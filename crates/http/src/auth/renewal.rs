@@ -8,6 +8,7 @@ use aquaware_core::secret::RefreshToken;
 use aquaware_core::service::{AuthError, Presenter, RefreshRequest, RequestContext};
 use aquaware_core::session::{EndReason, Session};
 
+use super::called::called;
 use super::ending::{Own, end_rest};
 use super::response;
 use crate::bearer;
@@ -173,9 +174,7 @@ pub(super) async fn log_out_all(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let context = state.context();
-    let fields = Fields::read(&request, payload).await?;
-    let caller = state.caller(&request, fields.has(bearer::FIELD), &context).await?;
+    let (context, fields, caller) = called(&request, payload, &state).await?;
     fields.finish()?;
     let Session { subject, id: own, .. } = &caller.session;
     let all = EndReason::LogoutAll;
