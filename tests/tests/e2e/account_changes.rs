@@ -97,7 +97,7 @@ fn a_deletion_clears_the_cookie_and_leaves_no_personal_data() {
     assert!(cookie.contains("aquaware-refresh=;") && cookie.contains("Max-Age=0"), "{cookie}");
     let id = client.me(&tokens.access);
     id.is_invalid_token();
-    let shown = server.log();
+    let shown = server.stop().log();
     assert!(shown.contains("account_deleted"), "{shown}");
     assert!(!shown.to_lowercase().contains(&person.email.to_lowercase()), "{shown}");
 }
