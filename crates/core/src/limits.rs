@@ -50,7 +50,7 @@ impl Rate {
 /// A hundred years. An instant that far in the future is still exact in a script of Redis.
 const MAX_PERIOD_MICROS: i64 = 100 * 366 * 86_400 * 1_000_000;
 
-/// What is limited. Each limit has counts of its own, so that none can use up another.
+/// What is limited. Each limit is counted separately, so none can use up another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LimitName {
     /// Logins from one address.

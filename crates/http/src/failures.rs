@@ -163,7 +163,7 @@ impl Failures {
     }
 }
 
-/// A failure that stays counted is no reason to fail a request that did what it should.
+/// Logs an error and goes on: the request has succeeded, and the failure stays counted.
 fn log_failure<T>(result: Result<T, StoreError>) {
     if let Err(error) = result {
         let cause = error_chain(&error);

@@ -7,7 +7,7 @@ use aquaware_core::store::{Counters, StoreError};
 use aquaware_core::time::Timestamp;
 use async_trait::async_trait;
 
-/// Counters whose store is away.
+/// Counters in a store that does not answer.
 #[derive(Debug)]
 pub(crate) struct Unreachable;
 

@@ -7,8 +7,9 @@ use crate::id::{SessionId, Subject};
 use crate::session::ExtraClaims;
 use crate::store::StoreError;
 
-/// The maximum number of sessions whose claims are replaced together. Larger than [`END_BATCH`](super::sessions::END_BATCH): a
-/// page of a list costs Redis a scan of all the sessions of the account.
+/// How many sessions get new claims in one step. Larger than
+/// [`END_BATCH`](super::sessions::END_BATCH): for each page of a list, Redis scans all sessions of
+/// the account.
 const CLAIMS_BATCH: u32 = 2000;
 
 impl Sessions {

@@ -8,8 +8,8 @@ use crate::body::Fields;
 use crate::problem::Problem;
 use crate::state::State;
 
-/// The snapshot for the request, its body, and the caller whose access token is in the header or in a
-/// form.
+/// The snapshot for the request, its body, and the caller, named by the access token in the header or
+/// in a form.
 ///
 /// # Errors
 /// The 4xx of a body that cannot be read, and the 401 without a valid token.

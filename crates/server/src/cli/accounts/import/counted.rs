@@ -19,7 +19,7 @@ impl Count {
     }
 }
 
-/// A stream whose bytes are counted.
+/// A stream that counts the bytes read from it.
 pub(super) struct Counted<R> {
     stream: R,
     count: Count,
