@@ -212,7 +212,11 @@ impl Cluster {
         Ok(())
     }
 
-    fn wait_until_settled(&self) -> Result<(), ServersError> {
+    /// Waits until every slot has a master, every other node follows one, and all agree.
+    ///
+    /// # Errors
+    /// The timeout expires.
+    pub fn wait_until_settled(&self) -> Result<(), ServersError> {
         self.wait_until("the Cluster to settle", |all| {
             let follows = |node: &Redis| {
                 node.info("replication", "master_link_status").is_some_and(|status| status == "up")
