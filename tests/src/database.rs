@@ -4,12 +4,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use aquaware_servers::{Mariadb, MariadbOptions, Postgres, PostgresOptions, Redis, RedisOptions};
 use tempfile::TempDir;
 
 use crate::setup::Setup;
 use crate::store::Store;
+use crate::time::wait_for;
 
 /// The name of a database and its user on a server that a test started.
 const NAME: &str = "aquaware";
@@ -134,6 +136,13 @@ fn restore_redis(server: &mut Redis, backup: &Path) {
     server.set("appendonly", "no");
     server.restart().expect("Redis starts");
     let _ = server.command(&["CONFIG", "SET", "appendonly", "yes"]).expect("Redis obeys");
+    // Until the first AOF is complete, Redis refuses to stop.
+    wait_for("the first AOF", Duration::from_secs(60), || {
+        let reply = server.command(&["INFO", "persistence"]).ok()?;
+        let lines: Vec<&str> = reply.text()?.lines().collect();
+        let done = ["aof_enabled:1", "aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"];
+        done.iter().all(|line| lines.contains(line)).then_some(())
+    });
 }
 
 fn mariadb_tool(name: &str, server: &Mariadb) -> Command {

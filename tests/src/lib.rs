@@ -58,4 +58,4 @@ pub use server::{Server, Stopped};
 pub use setup::{ISSUER, Setup, free_address};
 pub use status::{StatusEntry, StatusListToken};
 pub use store::Store;
-pub use time::{pause, until, wait_for};
+pub use time::{has_begun, pause, until, wait_for};

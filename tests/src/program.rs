@@ -87,14 +87,17 @@ pub(crate) fn path() -> PathBuf {
     program
 }
 
-/// Runs `command` with this standard input until it exits, which must happen within 30 seconds.
+/// Longer than any command takes on a busy machine.
+const ENDS_WITHIN: Duration = Duration::from_secs(120);
+
+/// Runs `command` with this standard input until it exits, which must happen within two minutes.
 pub(crate) fn run(mut command: Command, input: &[u8]) -> Finished {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program can be started");
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
     // It may exit without reading it.
     let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
-    let outcome = wait(&mut child, Duration::from_secs(30));
+    let outcome = wait(&mut child, ENDS_WITHIN);
     let text = |reader: JoinHandle<String>| reader.join().expect("what it wrote can be read");
     Finished { outcome, stdout: text(stdout), stderr: text(stderr) }
 }

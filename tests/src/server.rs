@@ -8,24 +8,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use aquaware_servers::Port;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::client::Client;
 use crate::program::{self, Outcome};
-use crate::setup::{Setup, free_address};
+use crate::setup::{Setup, claim_port};
 use crate::time::wait_for;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// The contract allows requests in flight 30 seconds.
 const STOPS_WITHIN: Duration = Duration::from_secs(35);
 
+/// The ports of the public listener and the management listener. They stay claimed between two starts.
+type Ports = Arc<[Port; 2]>;
+
 /// A server for one test. It is killed when dropped.
 #[derive(Debug)]
 pub struct Server {
     setup: Setup,
-    public: SocketAddr,
-    management: SocketAddr,
+    ports: Ports,
     child: Child,
     readers: Vec<JoinHandle<()>>,
     log: Log,
@@ -39,8 +42,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 #[derive(Debug)]
 pub struct Stopped {
     setup: Setup,
-    public: SocketAddr,
-    management: SocketAddr,
+    ports: Ports,
     log: Log,
 }
 
@@ -54,10 +56,7 @@ impl Setup {
     /// Starts the server on free ports, and waits until it responds, ready or not.
     #[must_use]
     pub fn start_unready(self) -> Server {
-        let (public, management) = (free_address(), free_address());
-        let setup = self.listening(public, management);
-        let stopped = Stopped { setup, public, management, log: Log::default() };
-        let mut server = stopped.spawn(Stdio::piped(), Stdio::piped());
+        let mut server = Stopped::on_new_ports(self).spawn(Stdio::piped(), Stdio::piped());
         server.wait_for_status("/health/live");
         server
     }
@@ -74,30 +73,27 @@ impl Setup {
     /// As [`Self::start`], with these streams as standard output and standard error.
     #[must_use]
     pub fn start_with_output(self, stdout: Stdio, stderr: Stdio) -> Server {
-        let (public, management) = (free_address(), free_address());
-        let setup = self.listening(public, management);
-        let stopped = Stopped { setup, public, management, log: Log::default() };
-        stopped.start_with_output(stdout, stderr)
+        Stopped::on_new_ports(self).start_with_output(stdout, stderr)
     }
 }
 
 impl Server {
     /// The address of the public listener.
     #[must_use]
-    pub const fn public(&self) -> SocketAddr {
-        self.public
+    pub fn public(&self) -> SocketAddr {
+        self.ports[0].address()
     }
 
     /// The address of the management listener.
     #[must_use]
-    pub const fn management(&self) -> SocketAddr {
-        self.management
+    pub fn management(&self) -> SocketAddr {
+        self.ports[1].address()
     }
 
     /// A client of the public listener.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::of(self.public)
+        Client::of(self.public())
     }
 
     /// A file in the data directory.
@@ -112,19 +108,22 @@ impl Server {
         self.log.text()
     }
 
-    /// The processor time that the process has used so far, in all its threads.
+    /// The processor time that the process has used so far, in all its threads, those that have ended
+    /// included.
     ///
     /// # Panics
     /// Panics if the operating system does not report it.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
-        let nanoseconds = |task: std::fs::DirEntry| {
-            let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-            text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0)
-        };
-        let tasks = tasks.expect("a running process has tasks").flatten();
-        Duration::from_nanos(tasks.map(nanoseconds).sum())
+        /// The kernel reports it in units of 10 ms to every program (`USER_HZ`).
+        const TICK: Duration = Duration::from_millis(10);
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.expect("a running process has a state");
+        // The name in brackets may contain blanks. The fields 14 and 15 are utime and stime.
+        let (_, after_name) = stat.rsplit_once(')').expect("a name in brackets");
+        let fields = after_name.split_whitespace().skip(11).take(2);
+        let ticks: u32 = fields.map(|field| field.parse::<u32>().expect("a number")).sum();
+        TICK * ticks
     }
 
     /// How many file descriptors the process has open.
@@ -185,16 +184,11 @@ impl Server {
     }
 
     fn stopped(&self) -> Stopped {
-        Stopped {
-            setup: self.setup.clone(),
-            public: self.public,
-            management: self.management,
-            log: self.log.clone(),
-        }
+        Stopped { setup: self.setup.clone(), ports: Arc::clone(&self.ports), log: self.log.clone() }
     }
 
     fn is_ok(&self, path: &str) -> bool {
-        let response = Client::of(self.management).get(path).try_send();
+        let response = Client::of(self.management()).get(path).try_send();
         response.is_ok_and(|response| response.status == 200)
     }
 
@@ -229,6 +223,12 @@ impl Drop for Server {
 }
 
 impl Stopped {
+    fn on_new_ports(setup: Setup) -> Self {
+        let ports = [claim_port(), claim_port()];
+        let setup = setup.listening(ports[0].address(), ports[1].address());
+        Self { setup, ports: Arc::new(ports), log: Log::default() }
+    }
+
     /// Restarts it on the same ports.
     #[must_use]
     pub fn start(self) -> Server {
@@ -242,7 +242,7 @@ impl Stopped {
     }
 
     fn spawn(self, stdout: Stdio, stderr: Stdio) -> Server {
-        let Self { setup, public, management, log } = self;
+        let Self { setup, ports, log } = self;
         let mut command = setup.command();
         let _ = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let mut child = command.spawn().expect("the program can be started");
@@ -251,7 +251,7 @@ impl Stopped {
             child.stderr.take().map(|stream| log.follow(stream)),
         ];
         let readers = readers.into_iter().flatten().collect();
-        Server { setup, public, management, child, readers, log }
+        Server { setup, ports, child, readers, log }
     }
 
     /// Its settings, for a start with different ones.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aquaware_servers::Port;
 use tempfile::TempDir;
 
 use crate::clock;
@@ -225,23 +225,18 @@ fn variable(key: &str) -> String {
     format!("AQUAWARE_{}", key.to_ascii_uppercase().replace('.', "__"))
 }
 
-/// A free loopback address.
-///
-/// It is below the range of outgoing connections, and each is used once per process, so that no
-/// other test takes it before the server starts.
+/// A free loopback address, which no other test and no database server takes as long as this process
+/// runs.
 #[must_use]
 pub fn free_address() -> SocketAddr {
-    const FIRST: u16 = 10_000;
-    const COUNT: u16 = 20_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % u32::from(COUNT)).expect("it is below COUNT");
-    for _ in 0..COUNT {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
-        let port = FIRST + (start.wrapping_mul(7) % COUNT + step) % COUNT;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
-    panic!("no port of the loopback is free");
+    static CLAIMED: Mutex<Vec<Port>> = Mutex::new(Vec::new());
+    let port = claim_port();
+    let address = port.address();
+    CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).push(port);
+    address
+}
+
+/// A port that only its owner listens at.
+pub(crate) fn claim_port() -> Port {
+    Port::claim().expect("a port of the loopback is free")
 }

@@ -6,15 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::program::{Outcome, wait};
-use crate::time::{pause, wait_for};
+use crate::time::wait_for;
 
-/// Runs `command` at a terminal and types each answer when its question appears, in this order.
+/// How long the program may take for one step.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs `command` at a terminal and types each answer when its question appears, in this order. The
+/// answer to a question for a password is typed once the terminal does not show it.
 pub(crate) fn run(command: &Command, answers: &[(&str, &str)]) -> (Outcome, String) {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
     let mut script = Command::new("script");
     let _ = script
-        .args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"])
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!("tty; exec {}", words.join(" ")))
+        .arg("/dev/null")
         .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
@@ -37,21 +43,32 @@ pub(crate) fn run(command: &Command, answers: &[(&str, &str)]) -> (Outcome, Stri
         }
     });
     let mut stdin = child.stdin.take().expect("it is a pipe");
-    let mut past = 0;
+    let text = || String::from_utf8_lossy(&lock(&seen)).into_owned();
+    // The first line is that of `tty`.
+    let (device, start) = wait_for("the terminal", PATIENCE, || {
+        text().split_once('\n').map(|(line, _)| (line.trim_end().to_owned(), line.len() + 1))
+    });
+    let mut past = start;
     for (question, answer) in answers {
-        past = wait_for(question, Duration::from_secs(20), || {
-            let text = String::from_utf8_lossy(&lock(&seen)).into_owned();
-            text.get(past..)?.find(question).map(|place| past + place + question.len())
+        past = wait_for(question, PATIENCE, || {
+            text().get(past..)?.find(question).map(|place| past + place + question.len())
         });
-        // The program may not have switched off the echo yet.
-        pause(Duration::from_millis(200));
+        if question.contains("password") {
+            wait_for("a terminal without echo", PATIENCE, || (!echoes(&device)).then_some(()));
+        }
         stdin.write_all(format!("{answer}\n").as_bytes()).expect("it listens");
     }
-    let outcome = wait(&mut child, Duration::from_secs(30));
+    let outcome = wait(&mut child, PATIENCE);
     drop(stdin);
     reader.join().expect("what it shows can be read");
-    let text = String::from_utf8_lossy(&lock(&seen)).into_owned();
-    (outcome, text)
+    (outcome, text()[start..].to_owned())
+}
+
+/// Whether the terminal shows what is typed.
+fn echoes(device: &str) -> bool {
+    let settings = Command::new("stty").args(["-a", "-F", device]).output();
+    let settings = settings.expect("coreutils has stty");
+    !String::from_utf8_lossy(&settings.stdout).split_whitespace().any(|word| word == "-echo")
 }
 
 fn lock(seen: &Mutex<Vec<u8>>) -> std::sync::MutexGuard<'_, Vec<u8>> {

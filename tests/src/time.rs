@@ -20,6 +20,12 @@ pub fn until(second: u64) {
     }
 }
 
+/// Whether `second`, a NumericDate, has begun: a request that was answered before was decided before.
+#[must_use]
+pub fn has_begun(second: u64) -> bool {
+    since_1970() >= Duration::from_secs(second)
+}
+
 #[allow(clippy::disallowed_methods, reason = "the program under test has no other clock")]
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970")

@@ -44,7 +44,7 @@ fn while_the_clock_is_before_the_creation_of_its_keys_a_server_signs_nothing_and
     let ready = Client::of(behind.management()).get("/health/ready").send();
     ready.is(503);
     assert!(ready.text().contains("clock"), "{}", ready.describe());
-    wait_for("the log to name the clock", Duration::from_secs(10), || {
+    wait_for("the log to name the clock", Duration::from_secs(30), || {
         behind.log().contains("clock").then_some(())
     });
     let _ = behind.stop();

@@ -1,6 +1,8 @@
 //! `aquaware sessions`: listing and ending sessions while a server is running.
 
-use aquaware_tests::{Outcome, Setup};
+use std::time::Duration;
+
+use aquaware_tests::{Outcome, Setup, pause};
 use serde_json::Value;
 
 #[test]
@@ -9,6 +11,8 @@ fn sessions_are_listed_newest_first() {
     let server = setup.clone().start();
     let client = server.client();
     let (person, first) = client.new_session();
+    // Sessions of one millisecond are in the order of their ids.
+    pause(Duration::from_millis(2));
     let second = client.log_in(&person);
     let _ = client.new_session();
     let list = ["sessions", "list", "--account", person.email.as_str()];

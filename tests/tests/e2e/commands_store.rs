@@ -67,7 +67,7 @@ fn a_database_that_is_moved_while_in_use_is_noticed() {
     std::fs::rename(&file, &moved).unwrap();
     ready().is(503);
     client.try_log_in(&person.email, &person.password).is_problem(503, "store_unavailable");
-    wait_for("the log to name the file", Duration::from_secs(10), || {
+    wait_for("the log to name the file", Duration::from_secs(30), || {
         server.log().contains("aquaware.db was moved, replaced or deleted").then_some(())
     });
     std::fs::rename(&moved, &file).unwrap();
@@ -191,7 +191,7 @@ fn a_database_that_becomes_read_only_is_noticed_by_readiness() {
         ask(&postgres.url(), "SELECT pg_reload_conf()");
     };
     let ready_is = |status: u16| {
-        wait_for("readiness to follow the database", Duration::from_secs(20), || {
+        wait_for("readiness to follow the database", Duration::from_secs(30), || {
             let ready = Client::of(server.management()).get("/health/ready").send();
             (ready.status == status).then_some(())
         });

@@ -107,7 +107,9 @@ fn no_client_is_logged_out_and_no_acknowledged_refresh_is_lost() {
         stormer.settle();
         assert_eq!(stormer.current.generation(), stormer.acknowledged + 1);
         stormer.client.me(&stormer.current.access).is(200);
-        assert!(stormer.attempt(), "the live token works");
+        wait_for("the live token to work", Duration::from_secs(30), || {
+            stormer.attempt().then_some(())
+        });
         let superseded = stormer.previous.as_ref().expect("there were refreshes").refresh();
         let response = stormer.client.refresh(superseded, Some(&retry_key()));
         response.is_problem(401, "refresh_token_reused");

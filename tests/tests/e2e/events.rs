@@ -84,7 +84,7 @@ fn a_rotation_is_an_event_of_every_server_that_follows() {
     let setup = Setup::new().set("log.format", "json").set("log.level", "warn");
     let server = setup.clone().start();
     setup.run(&["keys", "rotate", "--type", "access"]).is(0);
-    wait_for("the event", Duration::from_secs(20), || {
+    wait_for("the event", Duration::from_secs(30), || {
         (!events(&server.log()).is_empty()).then_some(())
     });
     let events = events(&server.stop().log());

@@ -28,6 +28,7 @@ fn raise_descriptor_limit() {
 
 /// Opens `count` connections and does `begin` with each.
 fn open(address: SocketAddr, count: usize, begin: impl Fn(&TcpStream)) -> Vec<TcpStream> {
+    raise_descriptor_limit();
     let connect = |_| {
         let stream = TcpStream::connect(address).unwrap();
         begin(&stream);
@@ -36,23 +37,49 @@ fn open(address: SocketAddr, count: usize, begin: impl Fn(&TcpStream)) -> Vec<Tc
     (0..count).map(connect).collect()
 }
 
-/// The share of one core that the server uses during `span`.
-fn processor_share(server: &Server, span: Duration) -> f64 {
-    let (before, start) = (server.processor_time(), Instant::now());
-    std::thread::park_timeout(span);
-    let used = server.processor_time() - before;
-    used.as_secs_f64() / start.elapsed().as_secs_f64()
+/// Asserts that peers cost nothing: within `patience`, there are two seconds in which the server uses
+/// less than a twentieth of a core. Before that, it may still be busy with what it was sent.
+#[track_caller]
+fn costs_nothing(server: &Server, patience: Duration) {
+    let until = Instant::now() + patience;
+    loop {
+        let (before, start) = (server.processor_time(), Instant::now());
+        std::thread::park_timeout(Duration::from_secs(2));
+        let used = server.processor_time() - before;
+        let share = used.as_secs_f64() / start.elapsed().as_secs_f64();
+        if share < 0.05 {
+            return;
+        }
+        assert!(Instant::now() < until, "{share} of a core after {patience:?}");
+    }
 }
 
-/// An honest client refreshes on connections of its own; the slowest refresh is returned.
-fn slowest_refresh(client: &Client, refresh: &str, count: usize) -> Duration {
-    let mut token = refresh.to_owned();
+/// The times of `count` refreshes of a new session, each on a connection of its own, in ascending order.
+fn refresh_times(client: &Client, count: usize) -> Vec<Duration> {
+    let mut token = client.new_session().1.refresh().to_owned();
     let refreshes = (0..count).map(|_| {
         let start = Instant::now();
         token = client.refreshed(&token, None).refresh().to_owned();
         start.elapsed()
     });
-    refreshes.max().unwrap()
+    let mut times: Vec<Duration> = refreshes.collect();
+    times.sort();
+    times
+}
+
+/// Asserts that the median time of a refresh is at most `margin` above `quiet`. A busy machine is slow
+/// now and then, so it is measured again; a server that its peers slow down is slow every time.
+#[track_caller]
+fn is_not_slowed_down(client: &Client, quiet: Duration, margin: Duration) {
+    let mut medians = Vec::new();
+    for _ in 0..10 {
+        let median = refresh_times(client, 41)[20];
+        if median < quiet + margin {
+            return;
+        }
+        medians.push(median);
+    }
+    panic!("{quiet:?} became {medians:?}");
 }
 
 /// Whether the peer resets the connection within `patience`. Reads nothing: room in the buffers would

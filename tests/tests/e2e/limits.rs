@@ -121,10 +121,15 @@ fn a_lock_ends_after_its_duration() {
     let server = Setup::new().set("limits.failed_logins_per_account", "2/2s").start();
     let client = server.client();
     let person = client.new_person();
-    for _ in 0..2 {
-        client.try_log_in(&person.email, "quartz wrong").is_problem(401, "invalid_credentials");
-    }
-    let locked = client.try_log_in(&person.email, &person.password);
+    // On a busy machine, the lock may end before the right password arrives, which clears the count.
+    let locked = (0..20).find_map(|_| {
+        for _ in 0..2 {
+            client.try_log_in(&person.email, "quartz wrong").is_problem(401, "invalid_credentials");
+        }
+        let right = client.try_log_in(&person.email, &person.password);
+        (right.status != 200).then_some(right)
+    });
+    let locked = locked.expect("two failures lock the account");
     is_limited(&locked, "account_locked", 2);
     let wait: u64 = locked.header("retry-after").unwrap().parse().unwrap();
     aquaware_tests::pause(std::time::Duration::from_secs(wait));
@@ -210,18 +215,22 @@ fn a_flood_of_logins_is_rejected_while_other_requests_are_served() {
         .start();
     let client = server.client();
     let (person, tokens) = client.new_session();
-    let responses: Vec<Response> = std::thread::scope(|scope| {
-        let log_in = || client.try_log_in(&person.email, &person.password);
-        let flood: Vec<_> = (0..24).map(|_| scope.spawn(log_in)).collect();
-        // Requests with a token do not wait for password hashing.
-        client.me(&tokens.access).is(200);
-        flood.into_iter().map(|login| login.join().expect("an response")).collect()
-    });
-    let served = responses.iter().filter(|response| response.status == 200).count();
-    assert!((1..24).contains(&served), "{served} of 24 were served");
-    for response in responses.iter().filter(|response| response.status != 200) {
-        response.is_problem(503, "overloaded");
-    }
+    let flood = || -> usize {
+        let responses: Vec<Response> = std::thread::scope(|scope| {
+            let log_in = || client.try_log_in(&person.email, &person.password);
+            let flood: Vec<_> = (0..24).map(|_| scope.spawn(log_in)).collect();
+            // Requests with a token do not wait for password hashing.
+            client.me(&tokens.access).is(200);
+            flood.into_iter().map(|login| login.join().expect("an response")).collect()
+        });
+        let (served, rejected): (Vec<_>, Vec<_>) =
+            responses.iter().partition(|response| response.status == 200);
+        rejected.into_iter().for_each(|response| response.is_problem(503, "overloaded"));
+        served.len()
+    };
+    // On a busy machine, the logins of one flood may arrive one after the other.
+    let served = (0..20).map(|_| flood()).find(|served| *served < 24);
+    assert!(served.expect("a login is rejected") >= 1, "{served:?} of 24 were served");
     let _ = client.log_in(&person);
 }
 

@@ -38,8 +38,8 @@ pub(crate) fn start(loaded: Loaded) -> Result<Running, StartError> {
     let (started, outcome) = mpsc::channel();
     let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
         System::new().block_on(async move {
-            match listen(&loaded).await {
-                Ok(listening) => {
+            match listen(&loaded, || Ok(())).await {
+                Ok((listening, ())) => {
                     let stopper = listening.engines.public.stopper();
                     let _ = started.send(Ok((listening.public, stopper)));
                     listening.engines.ended().await;

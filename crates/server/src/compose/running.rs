@@ -10,7 +10,7 @@ use actix_web::rt::System;
 use actix_web::{App, rt, web};
 use aquaware_core::time::{Clock as _, SystemClock};
 use aquaware_http::{Metrics, management_middleware, not_found};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::StartError;
 use super::maintenance::Maintenance;
@@ -39,14 +39,10 @@ pub(crate) fn serve(
     lines_dropped: impl Fn() -> u64 + Send + 'static,
 ) -> Result<(), StartError> {
     System::new().block_on(async move {
-        let Listening { engines, public, management, maintenance, metrics } =
-            listen(&loaded).await?;
+        let (listening, signals) = listen(&loaded, Signals::watch).await?;
+        let Listening { engines, public, management, maintenance, metrics } = listening;
+        let Signals { mut terminate, mut interrupt, mut hangup } = signals;
         metrics.log_lines_dropped(lines_dropped);
-        watchdog::start().map_err(StartError::System)?;
-        let on = |kind| signal(kind).map_err(StartError::System);
-        let (mut terminate, mut interrupt) =
-            (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-        let mut hangup = on(SignalKind::hangup())?;
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(%public, %management, issuer = maintenance.issuer(), version, "serving");
         let stopper = engines.public.stopper();
@@ -65,6 +61,25 @@ pub(crate) fn serve(
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// What the process is told by signals. Until they are watched, each of them ends it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Self, StartError> {
+        watchdog::start().map_err(StartError::System)?;
+        let on = |kind| signal(kind).map_err(StartError::System);
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hangup: on(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// The engines of both listeners.
@@ -91,8 +106,12 @@ pub(super) struct Listening {
     metrics: Arc<Metrics>,
 }
 
-/// Binds both listeners and starts to serve. Must be called in an actix system.
-pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
+/// Binds both listeners and starts to serve. Calls `prepare` before the first request can be answered,
+/// and after everything that may take long. Must be called in an actix system.
+pub(super) async fn listen<T>(
+    loaded: &Loaded,
+    prepare: impl FnOnce() -> Result<T, StartError>,
+) -> Result<(Listening, T), StartError> {
     let config = &loaded.config;
     let directory = &config.data_dir;
     std::fs::create_dir_all(directory).map_err(StartError::data_directory(directory))?;
@@ -109,6 +128,7 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
     let keys = parts::key_directory(config).load(SystemClock.now())?;
     let Parts { routes, events, sender } = parts::parts(config, public, &keys).await?;
 
+    let prepared = prepare()?;
     let (sessions, metrics) = (Arc::clone(routes.sessions()), Arc::clone(routes.metrics()));
     let health = routes.clone();
     let pooled = usize::try_from(config.store.pool_size.get()).unwrap_or(usize::MAX);
@@ -168,7 +188,7 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Listening, StartError> {
         rt::spawn(sender.run());
     }
     let engines = Engines { public: engine, management: management_engine };
-    Ok(Listening { engines, public, management, maintenance, metrics })
+    Ok((Listening { engines, public, management, maintenance, metrics }, prepared))
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aquaware_tests::{Client, Setup};
 use nix::sys::socket::{setsockopt, sockopt};
 
-use super::{open, processor_share, raise_descriptor_limit};
+use super::{costs_nothing, is_not_slowed_down, open, refresh_times};
 
 /// Connections of each kind.
 const CROWD: usize = 250;
@@ -36,39 +36,19 @@ fn never_reading(mut stream: &TcpStream) {
     let _ = stream.write_all(&requests);
 }
 
-/// The median time of a refresh on a new connection.
-fn median_refresh(client: &Client, refresh: &str) -> Duration {
-    let mut token = refresh.to_owned();
-    let refreshes = (0..41).map(|_| {
-        let start = Instant::now();
-        token = client.refreshed(&token, None).refresh().to_owned();
-        start.elapsed()
-    });
-    let mut times: Vec<Duration> = refreshes.collect();
-    times.sort();
-    times[times.len() / 2]
-}
-
 #[test]
 fn two_hundred_and_fifty_hostile_connections_of_each_kind_slow_down_no_honest_client() {
-    raise_descriptor_limit();
-    let server = Setup::new().set("listen.idle_timeout", "120s").set("log.level", "off").start();
+    let server = Setup::new().set("listen.idle_timeout", "300s").set("log.level", "off").start();
     let client = Client::without_pool(server.public());
-    let (_, tokens) = client.new_session();
-    let quiet = median_refresh(&client, tokens.refresh());
+    let quiet = refresh_times(&client, 41)[20];
     let kinds = [silent, half_a_head, half_a_body, half_a_chunk, never_reading];
     let mut crowds = Vec::new();
     for kind in kinds {
         crowds.push(open(server.public(), CROWD, kind));
     }
-    // What was sent ahead is answered as far as the buffers take it.
-    let settled = Instant::now() + Duration::from_secs(20);
-    while processor_share(&server, Duration::from_secs(1)) > 0.05 && Instant::now() < settled {}
-    let share = processor_share(&server, Duration::from_secs(2));
-    assert!(share < 0.05, "{share} of a core for {} silent peers", kinds.len() * CROWD);
-    let (_, tokens) = client.new_session();
-    let crowded = median_refresh(&client, tokens.refresh());
-    assert!(crowded < quiet + Duration::from_millis(100), "{quiet:?} became {crowded:?}");
+    // What was sent ahead is answered as far as the buffers take it, which takes a busy machine a while.
+    costs_nothing(&server, Duration::from_secs(200));
+    is_not_slowed_down(&client, quiet, Duration::from_millis(100));
     Client::without_pool(server.management()).get("/health/ready").send().is(200);
     let stopped = Instant::now();
     let _ = server.stop();
@@ -78,7 +58,8 @@ fn two_hundred_and_fifty_hostile_connections_of_each_kind_slow_down_no_honest_cl
 #[test]
 fn with_its_descriptors_used_up_a_server_still_serves_and_stops() {
     let server = Setup::new().with_descriptors(128).start();
-    let streams = open(server.public(), 400, half_a_head);
+    // Some are closed to make room before they have sent anything.
+    let streams = open(server.public(), 400, |mut stream| drop(stream.write_all(HEAD.as_bytes())));
     let client = Client::without_pool(server.public());
     let (_, tokens) = client.new_session();
     let _ = client.refreshed(tokens.refresh(), None);

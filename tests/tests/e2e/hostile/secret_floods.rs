@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use aquaware_tests::Setup;
 
+use super::raise_descriptor_limit;
+
 /// Connections of the flood.
 const CONNECTIONS: usize = 320;
 /// Threads that serve them.
@@ -21,10 +23,11 @@ grants = ["client_credentials"]
 
 /// Sends guesses on many connections until `stopped`; returns how many were answered.
 fn flood(address: SocketAddr, client: &str, stopped: &AtomicBool, begun: &AtomicUsize) -> usize {
+    raise_descriptor_limit();
     let mut streams: Vec<TcpStream> = (0..CONNECTIONS / THREADS)
         .map(|_| {
             let stream = TcpStream::connect(address).unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
             stream
         })
         .collect();

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use aquaware_tests::{Client, Setup};
 
-use super::{IDLE, is_closed_within, open, processor_share};
+use super::{costs_nothing, is_closed_within, open};
+
+/// How long a handshake may take.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// The beginning of a ClientHello: a record that announces 512 bytes.
 const HALF_A_HELLO: &[u8] = &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00];
@@ -18,18 +21,17 @@ fn half_a_handshake_costs_nothing_and_is_closed_in_time() {
         .with_file("key.pem", &made.signing_key.serialize_pem())
         .set("listen.tls.certificate", "certificate.pem")
         .set("listen.tls.private_key", "key.pem")
-        .set("listen.idle_timeout", "2s")
+        .set("listen.idle_timeout", "10s")
         .start();
     let start = Instant::now();
     let mut streams = open(server.public(), 100, |mut stream| {
         stream.write_all(HALF_A_HELLO).unwrap();
     });
-    let share = processor_share(&server, IDLE / 2);
-    assert!(share < 0.05, "{share} of a core for half handshakes");
+    costs_nothing(&server, IDLE * 3 / 4);
     Client::without_pool(server.management()).get("/health/ready").send().is(200);
     for stream in &mut streams {
-        assert!(is_closed_within(stream, IDLE * 4), "half a handshake is kept");
+        assert!(is_closed_within(stream, IDLE * 3), "half a handshake is kept");
     }
-    assert!(start.elapsed() >= IDLE / 2 && start.elapsed() < Duration::from_secs(20));
+    assert!(start.elapsed() >= IDLE, "{:?}", start.elapsed());
     let _ = server.stop();
 }
