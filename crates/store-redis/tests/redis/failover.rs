@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use aquaware_core::id::SessionId;
 use aquaware_core::policy::ProfileSettings;
 use aquaware_core::random::SystemRandom;
 use aquaware_core::retry::RetryKey;
@@ -24,6 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// A client that refreshes continuously, keeps every token it received, and tries again with the same
 /// key when the service is unavailable.
 struct Client {
+    session: SessionId,
     refreshes: Arc<AtomicU64>,
     task: JoinHandle<Vec<RefreshToken>>,
 }
@@ -41,7 +43,13 @@ impl Load {
     async fn begin(url: &str) -> Self {
         let mut options = options(url, "load:");
         options.timeout = TIMEOUT;
-        let store = RedisStore::connect(options).await.unwrap();
+        let mut store = None;
+        until("a connection", async || {
+            store = RedisStore::connect(options.clone()).await.ok();
+            store.is_some()
+        })
+        .await;
+        let store = store.expect("the loop ends with one");
         let settings =
             ProfileSettings { retry_window: Duration::ZERO, ..ProfileSettings::default() };
         let snapshot = fixture::snapshot(fixture::policy_with([fixture::profile("web", settings)]));
@@ -63,8 +71,15 @@ impl Load {
     async fn client(&self, number: u32) -> Client {
         let context = self.sessions.context(fixture::NOW);
         let web = context.client(&fixture::client("web")).unwrap();
-        let login = fixture::login_of(number);
-        let granted = self.sessions.open(&context, web, login).await.unwrap();
+        let mut opened = None;
+        until("a login", async || {
+            let login = fixture::login_of(number);
+            opened = self.sessions.open(&context, web, login).await.ok();
+            opened.is_some()
+        })
+        .await;
+        let granted = opened.expect("the loop ends with one");
+        let session = granted.session.id;
         let mut tokens = vec![granted.refresh.unwrap().token];
         let refreshes = Arc::new(AtomicU64::new(0));
         let (sessions, count) = (Arc::clone(&self.sessions), Arc::clone(&refreshes));
@@ -95,7 +110,13 @@ impl Load {
             }
             tokens
         });
-        Client { refreshes, task }
+        Client { session, refreshes, task }
+    }
+
+    /// The key of a session in the store. Sessions are distributed over all masters of a Cluster at
+    /// random, so a test of a lost master chooses the master of a session.
+    fn key(&self) -> String {
+        format!("load:s:{}", self.clients[0].session)
     }
 
     /// Waits until every client has refreshed so many more times.
@@ -207,12 +228,12 @@ fn a_cluster_that_loses_a_master_logs_no_client_out_and_hides_no_theft() {
     run(async {
         let load = Load::begin(&cluster.url()).await;
         load.go_on("in the beginning", 5).await;
-        // The sessions are distributed over all masters. This is one of them.
-        let master = cluster.master_of("anything").unwrap();
+        let key = load.key();
+        let master = cluster.master_of(&key).unwrap();
         cut_off_replicas(master);
         load.go_on("writes that will be lost", 5).await;
-        cluster.kill_master_of("anything").unwrap();
-        cluster.wait_for_other_master_of("anything", master).unwrap();
+        cluster.kill_master_of(&key).unwrap();
+        cluster.wait_for_other_master_of(&key, master).unwrap();
         load.go_on("after the failover", 10).await;
         assert!(load.healed.load(Ordering::SeqCst) > 0, "writes were lost");
         assert!(load.outages.load(Ordering::SeqCst) > 0);
@@ -227,7 +248,7 @@ fn a_hanging_master_of_a_cluster_is_replaced() {
     run(async {
         let load = Load::begin(&cluster.url()).await;
         load.go_on("in the beginning", 5).await;
-        let master = cluster.master_of("anything").unwrap();
+        let master = cluster.master_of(&load.key()).unwrap();
         cluster.node_at(master).unwrap().pause().unwrap();
         load.go_on("after the failover", 5).await;
         cluster.node_at(master).unwrap().resume().unwrap();

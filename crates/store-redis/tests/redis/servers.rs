@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use aquaware_core::session::{EndReason, Session};
 use aquaware_core::store::SessionStore as _;
-use aquaware_servers::{Cluster, Redis, RedisOptions as ServerOptions, Sentinel};
+use aquaware_servers::{Cluster, Redis, RedisOptions as ServerOptions, Sentinel, SentinelOptions};
 use aquaware_store_redis::{RedisOptions, RedisStore};
 use aquaware_store_testkit::sample;
 use redis::{FromRedisValue, cmd};
@@ -19,11 +19,29 @@ use crate::records::applied;
 /// One server for all tests that do not disturb it.
 pub(crate) static SINGLE: LazyLock<Redis> =
     LazyLock::new(|| Redis::start(ServerOptions::default()).unwrap());
-/// A master behind Sentinels.
-pub(crate) static SENTINEL: LazyLock<Sentinel> = LazyLock::new(|| Sentinel::start().unwrap());
+/// A master behind Sentinels, which never replace it.
+pub(crate) static SENTINEL: LazyLock<Sentinel> = LazyLock::new(|| {
+    Sentinel::start_with(SentinelOptions { down_after: STEADY, ..SentinelOptions::default() })
+        .unwrap()
+});
 /// A Cluster.
 pub(crate) static CLUSTER: LazyLock<Mutex<Cluster>> =
-    LazyLock::new(|| Mutex::new(Cluster::start().unwrap()));
+    LazyLock::new(|| Mutex::new(steady_cluster()));
+
+/// How long a server may be silent before it is replaced, where no test wants a failover: a busy
+/// machine must not cause one.
+const STEADY: Duration = Duration::from_secs(120);
+
+/// A Cluster that never replaces a master.
+pub(crate) fn steady_cluster() -> Cluster {
+    // The nodes get to know each other sooner with the default.
+    let mut cluster = Cluster::start().unwrap();
+    let timeout = STEADY.as_millis().to_string();
+    for node in cluster.nodes() {
+        node.command(&["CONFIG", "SET", "cluster-node-timeout", &timeout]).unwrap();
+    }
+    cluster
+}
 
 /// Generous, because the tests share a machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
@@ -78,9 +96,11 @@ pub(crate) fn command<T: FromRedisValue>(address: SocketAddr, words: &[&str]) ->
 
 /// Waits until the condition holds.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + TIMEOUT;
+    // A failover on a busy machine may need several elections.
+    let patience = 3 * TIMEOUT;
+    let end = Instant::now() + patience;
     while !holds().await {
-        assert!(Instant::now() < end, "{what}: not within {TIMEOUT:?}");
+        assert!(Instant::now() < end, "{what}: not within {patience:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

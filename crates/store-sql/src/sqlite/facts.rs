@@ -77,7 +77,9 @@ mod tests {
     #[test]
     fn an_open_store_reports_durable_settings() {
         let directory = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(SqliteOptions::new(directory.path().join("a.db"))).unwrap();
+        let mut options = SqliteOptions::new(directory.path().join("a.db"));
+        options.timeout = std::time::Duration::from_secs(60);
+        let store = SqliteStore::open(options).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let facts = runtime.block_on(store.facts()).unwrap();
         assert!(facts.migrated && facts.version.starts_with("3."), "{facts:?}");

@@ -152,7 +152,8 @@ mod tests {
             };
             let late = readers.run(short, query).await.unwrap_err();
             assert!(late.is_transient() && !late.is_unknown());
-            release.send(()).unwrap();
+            // On a busy machine, the query has not begun, and does not begin any more.
+            let _ = release.send(());
         });
     }
 }

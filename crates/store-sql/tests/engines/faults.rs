@@ -26,7 +26,12 @@ on_each_engine!(
     no_caller_waits_past_the_timeout_for_a_hung_server,
 );
 
-const SHORT: Duration = Duration::from_millis(1_500);
+/// For operations that fail without waiting, or succeed on a busy machine as well.
+const LONG: Duration = Duration::from_secs(60);
+/// For operations that wait for the end of their time, and for others in the same test.
+const SHORT: Duration = Duration::from_secs(3);
+/// For clients that try again.
+const SHORTER: Duration = Duration::from_millis(1_500);
 
 /// A store behind a faulty network, and the use cases on it for a client without a retry window.
 struct World {
@@ -41,7 +46,10 @@ impl World {
         drop(database.open());
         let proxy = Proxy::to(E::address(database.server)).unwrap();
         let opening = OpenWith { pool_size, timeout, migrate: false };
-        let store = Arc::new(E::open(&database.url_at(proxy.address()), opening).unwrap());
+        let url = database.url_at(proxy.address());
+        // Its time is short for a server that has just started.
+        let opened = (0..20).find_map(|_| E::open(&url, opening).ok());
+        let store = Arc::new(opened.unwrap_or_else(|| E::open(&url, opening).unwrap()));
         let settings =
             ProfileSettings { retry_window: Duration::ZERO, ..ProfileSettings::default() };
         let policy = policy_with([profile("bare", settings)]);
@@ -92,13 +100,18 @@ fn token_of(granted: &Granted) -> String {
 const FAULTS: [Fault; 5] =
     [Fault::CutBefore, Fault::CutAfter, Fault::CutWithin(1), Fault::CutWithin(8), Fault::BlackHole];
 
+/// The timeout of a store that meets the fault.
+fn timeout_for(fault: Fault) -> Duration {
+    if fault == Fault::BlackHole { SHORT } else { LONG }
+}
+
 fn a_refresh_survives_a_cut_at_every_request<E: Engine>() {
     let database = TestDatabase::<E>::new();
-    let world = World::new(&database, 2, SHORT);
-    run(async {
-        let granted = world.open().await;
-        let (mut token, mut live) = (token_of(&granted), 1);
-        for fault in FAULTS {
+    for fault in FAULTS {
+        let world = World::new(&database, 2, timeout_for(fault));
+        run(async {
+            let granted = world.open().await;
+            let (mut token, mut live) = (token_of(&granted), 1);
             for index in 0..5 {
                 // Now every statement is prepared.
                 token = token_of(&world.refresh(&token).await.unwrap());
@@ -107,15 +120,15 @@ fn a_refresh_survives_a_cut_at_every_request<E: Engine>() {
                 let stored = world.store.find(&granted.session.id).await.unwrap().unwrap();
                 assert_eq!(stored.generation, generation(live), "{index}, {fault:?}");
             }
-        }
-        // A refresh with fewer than five requests never reaches the later indices.
-        assert!(world.proxy.faults() >= FAULTS.len(), "{}", world.proxy.faults());
-    });
+            // A refresh with fewer than five requests never reaches the later indices.
+            assert!(world.proxy.faults() > 0, "{fault:?}");
+        });
+    }
 }
 
 fn a_refresh_survives_a_cut_at_every_request_of_a_new_connection<E: Engine>() {
     let database = TestDatabase::<E>::new();
-    let world = World::new(&database, 1, SHORT);
+    let world = World::new(&database, 1, LONG);
     run(async {
         let granted = world.open().await;
         let (mut token, mut live) = (token_of(&granted), 1);
@@ -133,20 +146,21 @@ fn a_refresh_survives_a_cut_at_every_request_of_a_new_connection<E: Engine>() {
 
 fn a_lost_response_is_distinguished_from_an_operation_that_did_not_happen<E: Engine>() {
     let database = TestDatabase::<E>::new();
-    let world = World::new(&database, 1, SHORT);
-    let store = &world.store;
-    run(async {
-        store.insert(&session(1)).await.unwrap();
-        let mut from = 1;
-        for fault in FAULTS {
+    for (number, fault) in (1..).zip(FAULTS) {
+        let world = World::new(&database, 1, timeout_for(fault));
+        let store = &world.store;
+        let one = id(number);
+        run(async {
+            store.insert(&session(number)).await.unwrap();
+            let mut from = 1;
             for index in 0..5 {
-                let _ = store.advance(&id(1), &step(from, 2_000)).await.unwrap();
+                let _ = store.advance(&one, &step(from, 2_000)).await.unwrap();
                 from += 1;
                 world.proxy.next(index, Fault::Pass);
                 world.proxy.next(1, fault);
-                let outcome = store.advance(&id(1), &step(from, 2_000)).await;
+                let outcome = store.advance(&one, &step(from, 2_000)).await;
                 world.proxy.pass();
-                let stored = store.find(&id(1)).await.unwrap().unwrap().generation.number();
+                let stored = store.find(&one).await.unwrap().unwrap().generation.number();
                 match outcome {
                     Ok(Outcome::Applied(session)) => {
                         assert_eq!(session.generation.number(), from + 1);
@@ -160,8 +174,8 @@ fn a_lost_response_is_distinguished_from_an_operation_that_did_not_happen<E: Eng
                 }
                 from = stored;
             }
-        }
-    });
+        });
+    }
 }
 
 fn connections_broken_while_idle_are_replaced<E: Engine>() {
@@ -217,7 +231,7 @@ fn no_caller_waits_past_the_timeout_on_a_silent_network<E: Engine>() {
             for result in [advance, find, list, end_all] {
                 assert!(result.unwrap_err().is_transient());
             }
-            assert!(start.elapsed() < SHORT + Duration::from_secs(2), "{:?}", start.elapsed());
+            assert!(start.elapsed() < SHORT * 2, "{:?}", start.elapsed());
         }
         world.proxy.pass();
         world.proxy.cut();
@@ -261,8 +275,12 @@ async fn client(world: &World, stop: &AtomicBool, results: &Mutex<Results>) {
         }
     }
     // The last response may have been lost; every other generation had exactly one response.
-    let stored = world.store.find(&granted.session.id).await.unwrap().unwrap();
-    let stored = stored.generation.number();
+    let stored = loop {
+        match world.store.find(&granted.session.id).await {
+            Err(error) => assert!(error.is_transient(), "{error:?}"),
+            Ok(found) => break found.unwrap().generation.number(),
+        }
+    };
     assert!(stored == live || stored == live + 1, "{stored}, expected {live}");
 }
 
@@ -318,7 +336,7 @@ fn a_server_killed_under_load_loses_and_repeats_nothing<E: Engine>() {
     let name = TestDatabase::<E>::on(&server).name;
     let world = {
         let database = TestDatabase::<E> { server: &server, name };
-        World::new(&database, 4, SHORT)
+        World::new(&database, 4, SHORTER)
     };
     let results = under_load(&world, |results| {
         for _ in 0..3 {
@@ -343,13 +361,13 @@ fn no_caller_waits_past_the_timeout_for_a_hung_server<E: Engine>() {
     let name = TestDatabase::<E>::on(&server).name;
     let world = {
         let database = TestDatabase::<E> { server: &server, name };
-        World::new(&database, 4, SHORT)
+        World::new(&database, 4, SHORTER)
     };
     let results = under_load(&world, |results| {
         for _ in 0..2 {
             wait_for(results, 50);
             E::pause(&mut server);
-            std::thread::park_timeout(SHORT * 2);
+            std::thread::park_timeout(SHORTER * 2);
             E::resume(&mut server);
         }
         wait_for(results, 50);

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use aquaware_core::store::{SessionStore, StoreError};
-use aquaware_servers::{Fault, Proxy};
+use aquaware_servers::{Fault, Port, Proxy};
 use aquaware_store_sql::{OpenError, ServerError, SqlError};
 
 use crate::engine::{Engine, Maria, OpenWith, ServerConfig, TestDatabase, sleep_of};
@@ -70,13 +70,15 @@ fn an_unknown_database_is_reported<E: Engine>() {
 
 fn a_closed_port_is_distinguished_from_a_silent_server<E: Engine>() {
     let database = TestDatabase::<E>::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    // Claimed, so that it stays closed afterwards.
+    let port = Port::claim().unwrap();
+    let address = port.address();
+    let listener = TcpListener::bind(address).unwrap();
     // The operating system accepts connections, but no response is sent.
     let opening = OpenWith { timeout: Duration::from_millis(300), ..OpenWith::default() };
     let start = Instant::now();
     assert_eq!(reason(&open_error::<E>(&database.url_at(address), opening)), ServerError::Timeout);
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(20));
     drop(listener);
     let error = open_error::<E>(&database.url_at(address), OpenWith::default());
     assert!(matches!(reason(&error), ServerError::Unreachable(_)), "{error:?}");

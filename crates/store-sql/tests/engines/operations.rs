@@ -1,6 +1,6 @@
 //! Operations: what the conformance suite cannot check, because it is inside the server.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aquaware_core::account::Login;
 use aquaware_core::session::{Device, EndReason, Ended, Session};
@@ -242,14 +242,19 @@ fn a_dropped_caller_leaves_no_open_transaction<E: Engine>() {
             database.ask("UPDATE sessions SET client = 'web'");
         }
         assert!(dropped > 0, "each operation ended before its caller was dropped");
-        assert_eq!(proxy.open(), 1);
+        // The connection of the opening is closed as well, by now or a moment later.
+        let mut tries = 0..1_000;
+        while proxy.open() != 1 {
+            assert!(tries.next().is_some(), "{} connections are open", proxy.open());
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
     });
 }
 
 fn a_locked_row_fails_its_own_operation_temporarily_and_no_other<E: Engine>() {
     let database = TestDatabase::<E>::new();
-    // MariaDB's own timeouts have whole seconds.
-    let timeout = Duration::from_millis(2_600);
+    // The servers give up after three quarters of it, so two seconds before the caller.
+    let timeout = Duration::from_secs(8);
     let store = database.open_with(OpenWith { timeout, ..OpenWith::default() });
     run(async {
         for number in 1..=2 {
@@ -257,7 +262,7 @@ fn a_locked_row_fails_its_own_operation_temporarily_and_no_other<E: Engine>() {
         }
         let url = database.url();
         let held = E::bytes(id(1).as_bytes());
-        let (sleep, asleep) = sleep_of::<E>(10);
+        let (sleep, asleep) = sleep_of::<E>(12);
         let holder = std::thread::spawn(move || {
             let lock = format!("SELECT id FROM sessions WHERE id = {held} FOR UPDATE");
             E::ask(&url, &format!("BEGIN; {lock}; {sleep}; COMMIT"));
@@ -324,13 +329,18 @@ fn messages<E: Engine>(expected: [usize; 8]) {
     let opening = OpenWith { pool_size: 1, ..OpenWith::default() };
     let store = E::open(&database.url_at(proxy.address()), opening).unwrap();
     run(async {
-        for number in 0..4 {
+        let mut rounds = 0;
+        for number in 0..100 {
             let mut counts = Vec::new();
             let mut before = proxy.requests();
+            let (mut last, mut was_idle) = (Instant::now(), false);
             let mut count = || {
                 let now = proxy.requests();
                 counts.push(now - before);
                 before = now;
+                // A connection that was idle for half a second is asked whether it is alive.
+                was_idle |= last.elapsed() > Duration::from_millis(400);
+                last = Instant::now();
             };
             store.insert(&session(number)).await.unwrap();
             count();
@@ -361,10 +371,15 @@ fn messages<E: Engine>(expected: [usize; 8]) {
             count();
             store.revoked(at(0)).await.unwrap();
             count();
-            if number > 0 {
+            if number > 0 && !was_idle {
                 assert_eq!(counts, expected);
+                rounds += 1;
+            }
+            if rounds == 3 {
+                return;
             }
         }
+        panic!("the machine is too busy");
     });
 }
 

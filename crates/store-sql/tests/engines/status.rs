@@ -26,7 +26,15 @@ fn exactly_one_of_many_concurrent_inserts_gets_a_released_index<E: Engine>() {
             let inserts = (0..RACERS).map(|racer| {
                 let session = revoked(round * RACERS + racer, 7, 1_000);
                 let store = &store;
-                async move { store.insert(&session).await.unwrap() }
+                async move {
+                    // Like a client: as often as the deadlocks of this many outlast the retries.
+                    loop {
+                        match store.insert(&session).await {
+                            Err(error) if error.is_transient() && !error.is_unknown() => {}
+                            inserted => return inserted.unwrap(),
+                        }
+                    }
+                }
             });
             let kept = futures_util::future::join_all(inserts).await;
             assert_eq!(kept.iter().filter(|kept| **kept).count(), 1, "{round}: {kept:?}");
@@ -51,13 +59,13 @@ fn an_insert_rolled_back_for_a_deadlock_in_mariadb_is_retried() {
             &url,
             &format!(
                 "BEGIN; INSERT INTO sessions ({columns}) SELECT {rows} FROM seq_1_to_100; \
-                 SELECT SLEEP(2.5); SELECT id FROM sessions WHERE id = {wanted} FOR UPDATE; \
+                 SELECT SLEEP(5.5); SELECT id FROM sessions WHERE id = {wanted} FOR UPDATE; \
                  SELECT SLEEP(0.2); COMMIT"
             ),
         );
     });
     database
-        .wait_for("information_schema.processlist WHERE db = DATABASE() AND info LIKE '%(2.5)'");
+        .wait_for("information_schema.processlist WHERE db = DATABASE() AND info LIKE '%(5.5)'");
     let deadlocks = || {
         let status = database.ask("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'");
         status[0][1].parse::<u64>().unwrap()
@@ -131,11 +139,20 @@ fn many<E: Engine>(database: &TestDatabase<'_, E>, id: &str, numbers: &str) {
 #[test]
 fn postgresql_finds_revocations_by_their_index() {
     let database = TestDatabase::<Postgresql>::new();
-    let store = database.open_with(OpenWith { pool_size: 1, ..OpenWith::default() });
+    drop(database.open());
     let id = "decode(lpad(to_hex(n), 32, '0'), 'hex')";
     many(&database, id, "generate_series(1, 20000) AS numbers (n)");
     database.ask("ANALYZE sessions");
-    let before = scans(&database);
+    // The migrations read the table through, and the server may count that late.
+    let reads = [(); 3].map(|()| read_and_release(&database));
+    assert!(reads.contains(&0), "the table was read through: {reads:?}");
+}
+
+/// Reads and releases revocations; returns how often the table was read through in the meantime.
+fn read_and_release(database: &TestDatabase<'_, Postgresql>) -> u64 {
+    let opening = OpenWith { pool_size: 1, migrate: false, ..OpenWith::default() };
+    let store = database.open_with(opening);
+    let before = scans(database);
     run(async {
         // More than the five after which the server may settle on one plan for all.
         for since in (19_000..20_000).step_by(50) {
@@ -148,17 +165,16 @@ fn postgresql_finds_revocations_by_their_index() {
     });
     drop(store);
     for _ in 0..100 {
-        let now = scans(&database);
+        let now = scans(database);
         // Counts come in when a connection is done.
         if now[1] >= before[1] + 40 {
-            assert_eq!(now[0], before[0], "the table was read through");
             // About a thousand rows of revocations, and ten more at each release.
             assert!(now[2] - before[2] < 5_000, "{before:?}, {now:?}");
-            return;
+            return now[0] - before[0];
         }
         std::thread::park_timeout(Duration::from_millis(100));
     }
-    panic!("by another way: {before:?}, {:?}", scans(&database));
+    panic!("by another way: {before:?}, {:?}", scans(database));
 }
 
 /// How often the table was read through, how often the index of revocations was used, and how many

@@ -214,7 +214,7 @@ fn missing_tables_are_reported_without_any_sql() {
 fn a_held_lock_fails_writes_temporarily_and_reads_never() {
     let temp = TempStore::new();
     let mut options = temp.options();
-    options.timeout = Duration::from_secs(2);
+    options.timeout = Duration::from_secs(5);
     let store = SqliteStore::open(options).unwrap();
     run(async {
         store.insert(&session(1)).await.unwrap();

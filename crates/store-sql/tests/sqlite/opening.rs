@@ -68,6 +68,9 @@ fn a_file_that_others_can_read_is_reported() {
         fs::OpenOptions::new().write(true).create_new(true).mode(given).open(temp.path()).unwrap();
         fs::set_permissions(temp.path(), fs::Permissions::from_mode(given)).unwrap();
         let warnings = Arc::new(AtomicUsize::new(0));
+        // With a single subscriber, the first test that reaches a warning decides for all threads
+        // whether it is enabled; a second subscriber prevents that.
+        let _second = tracing::Dispatch::new(Warnings(Arc::default()));
         let store =
             tracing::subscriber::with_default(Warnings(Arc::clone(&warnings)), || temp.open());
         assert_eq!(warnings.load(Ordering::Relaxed), warned, "{given:o}");

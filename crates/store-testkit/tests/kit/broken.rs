@@ -44,7 +44,7 @@ mod sessions;
 
 /// Attempts to detect a flaw. One that shows only if two tasks meet stays hidden when a busy machine
 /// runs them one after the other.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 25;
 
 fn detects(name: &str, run: impl Fn() -> Result<(), CheckError>) {
     let found = (0..ATTEMPTS).find_map(|_| run().err());
