@@ -106,8 +106,8 @@ fn timeout_for(fault: Fault) -> Duration {
 }
 
 fn a_refresh_survives_a_cut_at_every_request<E: Engine>() {
-    let database = TestDatabase::<E>::new();
     for fault in FAULTS {
+        let database = TestDatabase::<E>::new();
         let world = World::new(&database, 2, timeout_for(fault));
         run(async {
             let granted = world.open().await;

@@ -13,7 +13,7 @@ use crate::session::ExtraClaims;
 use crate::store::{Advance, Outcome, Revoked, StoreError, Touch};
 use crate::time::Timestamp;
 
-const TIMEOUT: Duration = Duration::from_millis(50);
+const TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Completes at the next poll after the time has passed.
 #[derive(Debug)]
@@ -106,22 +106,33 @@ impl SessionStore for Silent {
 #[test]
 fn a_refresh_waits_for_a_silent_store_twice_its_timeout_at_most() {
     let token = token_of(&TestService::new(ProfileSettings::default()).open());
-    let store = Arc::new(Silent::default());
-    let timeout = StoreTimeout { operation: TIMEOUT, timer: Arc::new(PollTimer) };
-    let settings = SessionSettings { store_timeout: Some(timeout), ..SessionSettings::default() };
-    let sessions = fixture::sessions(store.clone(), fixture::policy()).with_settings(settings);
-    let context = sessions.context(ManualClock::default().now());
-    let start = Instant::now();
-    let refused = block_on(sessions.refresh(&context, &token, None));
-    let waited = start.elapsed();
-    assert!(matches!(
-        refused,
-        Err(RefreshError::Service(ServiceError::Store(StoreError::UnknownOutcome(_))))
-    ));
-    assert!(waited >= TIMEOUT && waited < TIMEOUT * 3, "{waited:?}");
-    assert_eq!(store.0.load(Ordering::Relaxed), 2, "the advance, and one read of its outcome");
-    // The same request may not wait any longer.
-    let spent = block_on(sessions.end_all(&context, &subject(), None, EndReason::LogoutAll));
-    assert!(matches!(spent, Err(StoreError::Unreachable(_))), "{spent:?}");
-    assert_eq!(store.0.load(Ordering::Relaxed), 2);
+    // A busy machine may use up the time before the second operation, or add to it.
+    let in_time = (0..50).find(|_| {
+        let store = Arc::new(Silent::default());
+        let timeout = StoreTimeout { operation: TIMEOUT, timer: Arc::new(PollTimer) };
+        let settings =
+            SessionSettings { store_timeout: Some(timeout), ..SessionSettings::default() };
+        let sessions = fixture::sessions(store.clone(), fixture::policy()).with_settings(settings);
+        let context = sessions.context(ManualClock::default().now());
+        let start = Instant::now();
+        let refused = block_on(sessions.refresh(&context, &token, None));
+        let waited = start.elapsed();
+        assert!(waited >= TIMEOUT, "{waited:?}");
+        // The advance, and one read of its outcome.
+        let operations = store.0.load(Ordering::Relaxed);
+        assert!((1..=2).contains(&operations), "{operations}");
+        if operations == 1 || waited >= TIMEOUT * 3 {
+            return false;
+        }
+        assert!(matches!(
+            refused,
+            Err(RefreshError::Service(ServiceError::Store(StoreError::UnknownOutcome(_))))
+        ));
+        // The same request may not wait any longer.
+        let spent = block_on(sessions.end_all(&context, &subject(), None, EndReason::LogoutAll));
+        assert!(matches!(spent, Err(StoreError::Unreachable(_))), "{spent:?}");
+        assert_eq!(store.0.load(Ordering::Relaxed), 2);
+        true
+    });
+    assert!(in_time.is_some(), "every refresh waited longer");
 }
