@@ -300,6 +300,9 @@ fn logged(url: &str) -> String {
     let lines = Lines::default();
     let writer = lines.clone();
     let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    // With a single subscriber, the first test that reaches a log line decides for all threads
+    // whether it is enabled; a second subscriber with all levels prevents that.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     tracing::subscriber::with_default(log, || run(connect(url, &prefix())));
     let bytes = lines.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()

@@ -121,7 +121,7 @@ impl<'s, E: Engine> TestDatabase<'s, E> {
 
     /// Waits until the server counts at least one row in `from`.
     pub(crate) fn wait_for(&self, from: &str) {
-        for _ in 0..1_000 {
+        for _ in 0..3_000 {
             if self.value(&format!("SELECT count(*) FROM {from}")) != "0" {
                 return;
             }

@@ -232,7 +232,7 @@ fn a_dropped_caller_leaves_no_open_transaction<E: Engine>() {
             dropped += usize::from(futures_util::poll!(&mut caller).is_pending());
             drop(caller);
             // The operation is applied all the same, and the only connection is free again.
-            let mut tries = 0..1_000;
+            let mut tries = 0..3_000;
             while store.find(&id(1)).await.unwrap().unwrap().generation != generation(from + 1) {
                 assert!(tries.next().is_some(), "the advance is never applied");
                 std::thread::park_timeout(Duration::from_millis(10));
@@ -243,7 +243,7 @@ fn a_dropped_caller_leaves_no_open_transaction<E: Engine>() {
         }
         assert!(dropped > 0, "each operation ended before its caller was dropped");
         // The connection of the opening is closed as well, by now or a moment later.
-        let mut tries = 0..1_000;
+        let mut tries = 0..3_000;
         while proxy.open() != 1 {
             assert!(tries.next().is_some(), "{} connections are open", proxy.open());
             std::thread::park_timeout(Duration::from_millis(10));
@@ -413,7 +413,7 @@ fn a_refresh_on_postgresql_writes_to_no_index() {
          WHERE schemaname = '{}' AND relname = 'sessions'",
         database.name
     );
-    for _ in 0..100 {
+    for _ in 0..300 {
         let rows = database.ask(&counts);
         let row = rows.last().unwrap();
         let (all, hot): (f64, f64) = (row[0].parse().unwrap(), row[1].parse().unwrap());

@@ -164,7 +164,7 @@ fn read_and_release(database: &TestDatabase<'_, Postgresql>) -> u64 {
         }
     });
     drop(store);
-    for _ in 0..100 {
+    for _ in 0..300 {
         let now = scans(database);
         // Counts come in when a connection is done.
         if now[1] >= before[1] + 40 {
