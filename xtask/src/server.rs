@@ -169,6 +169,11 @@ refresh_per_session = "unlimited"
 
 [clients.strict]
 retry_window = "0s"
+
+[clients.offline]
+retry_window = "0s"
+access_lifetime = "10s"
+refresh_lifetime = "30s"
 "#
     )
 }

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -110,15 +112,17 @@ struct Session {
   }
 
   // The state of a client that has an access token or whose session has ended.
-  static State decided(Client& client) {
+  static State decided(Client& client, uint32_t shift = 0) {
     for (int tries = 0; tries < 3000; ++tries) {
-      if (client.token(now())) return State::LoggedIn;
+      if (client.token(now() + shift)) return State::LoggedIn;
       const State state = client.state();
       if (state != State::Unavailable && state != State::Rejected) return state;
       wait();
     }
     std::abort();
   }
+
+  bool offline() const { return number == 1 || number == 2; }
 
   void logIn() const {
     const std::string email = variable("CHAOS_NAME") + "-" + std::to_string(number) + "@example.com";
@@ -135,7 +139,7 @@ struct Session {
       if (sent) while (network.read() >= 0) {}
       network.close();
       Client client(network, memory, "x");
-      const char* profile = number % 10 == 5 ? "device" : "strict";
+      const char* profile = offline() ? "offline" : number % 10 == 5 ? "device" : "strict";
       if (client.login(now(), email.c_str(), "seven blue snails", profile) == State::LoggedIn) return;
     }
     std::abort();
@@ -151,6 +155,13 @@ struct Session {
       if (state == State::LoggedIn) continue;
       note("logout", std::to_string(static_cast<int>(state)));
       return note("done");
+    }
+    if (offline()) {
+      const State state = weeksOffline();
+      if (state != State::LoggedIn) {
+        note("logout", std::to_string(static_cast<int>(state)));
+        return note("done");
+      }
     }
     // The live token is the stored one: there is no other branch of the session.
     File memory(path("session"));
@@ -185,6 +196,25 @@ struct Session {
     return second;
   }
 
+  // The board starts again when its access token has expired and its refresh token is near its end,
+  // with millis() at any value.
+  State weeksOffline() const {
+    if (!has("offline")) note("offline");
+    struct stat since{};
+    stat(path("offline").c_str(), &since);
+    const long span = std::stol(variable("CHAOS_OFFLINE"));
+    while (std::time(nullptr) - since.st_mtime < span) wait();
+    File memory(path("session"));
+    Socket network(proxy);
+    const std::vector<uint8_t> before = memory.bytes;
+    Client client(network, memory, "x");
+    const uint32_t day = 86400000;
+    const State state = decided(client, number == 1 ? day : 0u - day);
+    memory.reload();
+    if (memory.bytes != before) note("back");
+    return state;
+  }
+
   // A copy of the memory is used by a thief: before its owner, or after.
   void theft(Client& owner) const {
     note("thief");
@@ -213,9 +243,10 @@ struct Session {
 int main() {
   const unsigned long sessions = std::stoul(variable("CHAOS_SESSIONS"));
   const unsigned long refreshes = std::stoul(variable("CHAOS_REFRESHES"));
+  const unsigned long atOnce = std::stoul(variable("CHAOS_AT_ONCE"));
   std::atomic<unsigned> next(0);
   std::vector<std::thread> workers;
-  for (int worker = 0; worker < 8; ++worker) {
+  for (unsigned long worker = 0; worker < atOnce; ++worker) {
     workers.emplace_back([&] {
       for (unsigned number = next++; number < sessions; number = next++) {
         Session(number).run(refreshes);

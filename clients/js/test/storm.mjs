@@ -62,7 +62,9 @@ async function session(library, number, refreshes) {
     rmSync(file("session"), { force: true });
   }
   const storage = fileStorage(file("session"));
-  const clientId = library.clientId ?? (number % 10 === 5 ? "device" : "strict");
+  const goesOffline = [1, 2].includes(number) && library.shifted;
+  const profile = goesOffline ? "offline" : number % 10 === 5 ? "device" : "strict";
+  const clientId = library.clientId ?? profile;
   const tab = (issuer = proxy) => library.open(issuer, storage, clientId);
   const logIn = async () => {
     const user = { email: `${process.env.CHAOS_NAME}-${number}@example.com`, password: "seven blue snails" };
@@ -107,6 +109,21 @@ async function session(library, number, refreshes) {
     if (chance < 3 || chance === 7) client = tab(); // and the process has ended
     if (storage.get() !== before) appendFileSync(file("count"), ".");
   }
+  if (goesOffline) {
+    // The client returns when its access token has expired and its refresh token is near its end.
+    if (!existsSync(file("offline"))) note("offline");
+    const span = 1_000 * process.env.CHAOS_OFFLINE;
+    await sleep(Math.max(0, statSync(file("offline")).mtimeMs + span - Date.now()));
+    const before = library.shifted(storage.get(), number === 1 ? 86_400_000 : -86_400_000);
+    storage.put(before);
+    try {
+      await persistently(library, () => tab().token());
+      if (storage.get() !== before) note("back");
+    } catch (error) {
+      appendFileSync(file("logout"), `${library.ended(error) || error}\n`);
+      return note("done");
+    }
+  }
   await library.finish?.({ number, storage, tab, note });
   note("done");
 }
@@ -121,6 +138,6 @@ export async function storm(library) {
       await session(library, number, refreshes);
     }
   };
-  await Promise.all(Array.from({ length: 8 }, worker));
+  await Promise.all(Array.from({ length: Number(process.env.CHAOS_AT_ONCE) }, worker));
   process.exit(0);
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Url};
 
 use crate::client::Client;
 use crate::error::BuildError;
@@ -55,7 +55,8 @@ impl Builder {
         self
     }
 
-    /// How long one call retries before it fails with [`Error::Unavailable`]; a minute by default.
+    /// How long one call retries before it fails with [`Error::Unavailable`]; a minute by default. A
+    /// call without patience makes one attempt.
     ///
     /// [`Error::Unavailable`]: crate::Error::Unavailable
     pub const fn patience(mut self, span: Duration) -> Self {
@@ -74,11 +75,23 @@ impl Builder {
     /// # Errors
     /// The issuer or an origin is not a URL, or TLS cannot be set up.
     pub fn build(self) -> Result<Client, BuildError> {
+        self.build_with(|http| http)
+    }
+
+    /// The client, with settings of its HTTP client such as certificates or a proxy. Redirects,
+    /// the timeout and the user agent remain those of this builder.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_with(
+        self,
+        settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Client, BuildError> {
         let issuer = [self.0.issuer.as_str()];
         let urls = issuer.into_iter().chain(self.0.origins.iter().map(String::as_str));
         let origins = urls.map(origin).collect::<Result<_, _>>()?;
         // A redirect could lead the refresh token to another host.
-        let http = reqwest::Client::builder()
+        let http = settings(reqwest::Client::builder())
             .redirect(Policy::none())
             .timeout(self.0.timeout)
             .user_agent(concat!("aquaware-client/", env!("CARGO_PKG_VERSION")))

@@ -299,7 +299,7 @@ impl Client {
 
 /// Waits until the next attempt may be made, unless that is after `end`.
 async fn wait(pace: &Pace, end: Instant) -> Result<(), Error> {
-    let next = pace.not_before.unwrap_or_else(Instant::now).max(Instant::now());
+    let Some(next) = pace.not_before else { return Ok(()) };
     if next > end {
         return Err(Error::Unavailable);
     }

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use aquaware_client::reqwest::ClientBuilder;
+use aquaware_client::reqwest::redirect::Policy;
 use aquaware_client::{AccessToken, Builder, Client, Error, MemoryStorage, Reason, Storage};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -266,6 +268,19 @@ async fn a_call_gives_up_after_its_patience_and_the_next_continues() {
 }
 
 #[tokio::test]
+async fn a_call_without_patience_makes_one_attempt() {
+    let (server, url, storage, _, token) = logged_in().await;
+    let impatient = builder(&url, &storage).patience(Duration::ZERO).backoff(Duration::ZERO);
+    let client = impatient.build().unwrap();
+    let before = server.count();
+    server.plans([Plan::Lost]);
+    assert!(matches!(client.refresh(&token).await, Err(Error::Unavailable)));
+    assert_eq!(server.count(), before + 1);
+    client.refresh(&token).await.unwrap();
+    assert_eq!(server.count(), before + 2);
+}
+
+#[tokio::test]
 async fn calls_of_one_process_share_one_refresh() {
     let (server, _, _, client, token) = logged_in().await;
     let calls: Vec<_> = (0..20)
@@ -388,11 +403,14 @@ async fn a_401_whose_challenge_is_not_about_the_token_is_returned_at_once() {
 
 #[tokio::test]
 async fn redirects_do_not_receive_the_refresh_token() {
-    let (server, _, _, client, token) = logged_in().await;
+    let (server, url, storage, client, token) = logged_in().await;
     let (other, elsewhere) = Server::start().await;
     let location: &'static str = format!("location: {elsewhere}/auth/refresh\r\n").leak();
-    server.plans([Plan::Answer(307, location, String::new())]);
-    assert!(matches!(client.refresh(&token).await, Err(Error::Rejected { status: 307, .. })));
+    let settings = |http: ClientBuilder| http.redirect(Policy::limited(5));
+    for client in [client, builder(&url, &storage).build_with(settings).unwrap()] {
+        server.plans([Plan::Answer(307, location, String::new())]);
+        assert!(matches!(client.refresh(&token).await, Err(Error::Rejected { status: 307, .. })));
+    }
     assert_eq!(other.count(), 0);
 }
 

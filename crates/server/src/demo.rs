@@ -3,6 +3,7 @@
 //! Neither the configuration nor any data of this machine is read or changed.
 
 mod client;
+mod device;
 mod redact;
 mod report;
 mod steps;
@@ -27,6 +28,8 @@ pub(crate) enum DemoError {
     Configuration(#[from] Problems),
     #[error("failed to start the server of the demo")]
     Start(#[from] StartError),
+    #[error("failed to set up the client of the demo")]
+    Client(#[source] io::Error),
     #[error("failed to write the output of the demo")]
     Output(#[from] io::Error),
     #[error("{0} checks of the demo failed")]
@@ -62,13 +65,14 @@ fn no_color() -> bool {
 }
 
 /// Runs all steps against the server at `base`; returns the number of failed checks.
-fn run_against(base: &str, output: &mut dyn Write, format: Format) -> io::Result<usize> {
+fn run_against(base: &str, output: &mut dyn Write, format: Format) -> Result<usize, DemoError> {
+    let client = Client::new(base.to_owned()).map_err(DemoError::Client)?;
     let mut report = Report::new(output, format);
     report.open(base)?;
-    let mut demo = Demo { client: Client::new(base.to_owned()), report: &mut report };
+    let mut demo = Demo { client, report: &mut report };
     match demo.run() {
         Ok(()) => {}
-        Err(StepError::Output(error)) => return Err(error),
+        Err(StepError::Output(error)) => return Err(error.into()),
         Err(error) => {
             report.check("the demo can continue", true.into(), error.to_string().into())?;
         }

@@ -74,6 +74,7 @@ class Storm:
 
     def tab(self, issuer=PROXY):
         client = "device" if self.number % 10 == 5 else "strict"
+        client = "offline" if self.number in (1, 2) else client
         return Fragile(issuer, self.path("session"), client_id=client, **OPTIONS)
 
     def count(self):
@@ -91,6 +92,12 @@ class Storm:
         while self.count() < refreshes:
             try:
                 client = self.renew(client)
+            except LoggedOut as error:
+                self.note("logout", str(error))
+                return self.note("done")
+        if self.number in (1, 2):
+            try:
+                self.weeks_offline()
             except LoggedOut as error:
                 self.note("logout", str(error))
                 return self.note("done")
@@ -123,8 +130,7 @@ class Storm:
             with ThreadPoolExecutor(5) as pool:
                 list(pool.map(lambda tab: persistently(lambda: tab.refresh(rejected)), tabs))
         elif chance < 7:
-            shift = DAY if chance == 5 else -DAY  # the clock is set by a day
-            client.save({**before, "sent": [clock + shift for clock in before["sent"]]})
+            self.shift(client, DAY if chance == 5 else -DAY)
             persistently(client.token)
         else:
             persistently(lambda: client.refresh(rejected))
@@ -135,6 +141,25 @@ class Storm:
             with open(self.path("count"), "a", encoding="utf-8") as file:
                 file.write(".")
         return self.tab() if chance < 3 or chance == 7 else client
+
+    def shift(self, client, span):
+        """The clock is set by a day."""
+        record = client.load()
+        client.save({**record, "sent": [clock + span for clock in record["sent"]]})
+
+    def weeks_offline(self):
+        """The client returns when its access token has expired and its refresh token is near its
+        end, with a clock that is off by a day."""
+        if not os.path.exists(self.path("offline")):
+            self.note("offline")
+        span = float(os.environ["CHAOS_OFFLINE"])
+        time.sleep(max(0, os.path.getmtime(self.path("offline")) + span - time.time()))
+        client = self.tab()
+        self.shift(client, DAY if self.number == 1 else -DAY)
+        before = client.load()
+        persistently(client.token)
+        if client.load() != before:
+            self.note("back")
 
     def theft(self, owner):
         """A copy of the refresh token is used by a thief: before its owner, or after."""
@@ -155,8 +180,9 @@ class Storm:
 
 
 def main():
-    sessions, refreshes = (int(os.environ[f"CHAOS_{it}"]) for it in ("SESSIONS", "REFRESHES"))
-    with ThreadPoolExecutor(8) as pool:
+    names = ("SESSIONS", "REFRESHES", "AT_ONCE")
+    sessions, refreshes, at_once = (int(os.environ[f"CHAOS_{name}"]) for name in names)
+    with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(lambda number: Storm(number).run(refreshes), range(sessions)))
 
 

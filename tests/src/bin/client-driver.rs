@@ -152,6 +152,12 @@ impl Session {
                 return self.note("done", "");
             }
         }
+        if (1..=2).contains(&self.number)
+            && let Err(error) = self.weeks_offline().await
+        {
+            self.note("logout", &error.to_string());
+            return self.note("done", "");
+        }
         // The live token is the stored one: there is no other branch of the session.
         let direct = client_of("CHAOS_SERVER", self.storage.clone());
         let last = direct.token().await.unwrap();
@@ -167,7 +173,11 @@ impl Session {
     async fn log_in(&self) {
         let email = format!("{}-{}@example.com", var("CHAOS_NAME").unwrap(), self.number);
         let signup = format!("{}/auth/signup", var("CHAOS_SERVER").unwrap());
-        let profile = if self.number % 10 == 5 { "device" } else { "strict" };
+        let profile = match self.number {
+            1 | 2 => "offline",
+            number if number % 10 == 5 => "device",
+            _ => "strict",
+        };
         let client = builder("CHAOS_SERVER", self.storage.clone()).client_id(profile);
         let client = client.build().unwrap();
         let body = json!({ "email": email, "password": PASSWORD }).to_string();
@@ -233,6 +243,24 @@ impl Session {
         }
     }
 
+    /// The client returns when its access token has expired and its refresh token is near its end,
+    /// with a clock that is off by a day.
+    async fn weeks_offline(&self) -> Result<(), Error> {
+        if !self.path("offline").exists() {
+            self.note("offline", "");
+        }
+        let span = Duration::from_secs(var("CHAOS_OFFLINE").unwrap().parse().unwrap());
+        let since = fs::metadata(self.path("offline")).unwrap().modified().unwrap();
+        tokio::time::sleep(span.saturating_sub(since.elapsed().unwrap())).await;
+        self.shift(if self.number == 1 { DAY } else { -DAY });
+        let (client, before) = (self.tab(), self.storage.refresh_token());
+        persistently(async || client.token().await).await?;
+        if self.storage.refresh_token() != before {
+            self.note("back", "");
+        }
+        Ok(())
+    }
+
     /// A copy of the refresh token is used by a thief: before its owner, or after.
     async fn theft(&self, owner: Client) {
         self.note("thief", "");
@@ -265,7 +293,7 @@ fn main() {
     let (sessions, refreshes) = (number("CHAOS_SESSIONS"), number("CHAOS_REFRESHES"));
     let next = AtomicU64::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..8 {
+        for _ in 0..number("CHAOS_AT_ONCE") {
             scope.spawn(|| {
                 let mut builder = tokio::runtime::Builder::new_current_thread();
                 let runtime = builder.enable_all().build().unwrap();

@@ -3,8 +3,9 @@
 //!
 //! The process is the library's *driver*, a program in its own language. It receives
 //! `CHAOS_PROXY` and `CHAOS_SERVER` (the server's addresses through and beside the bad network),
-//! `CHAOS_DIRECTORY`, `CHAOS_NAME`, `CHAOS_SESSIONS` and `CHAOS_REFRESHES` (of each session). For
-//! each session `N` it keeps these files in the directory, so that it continues after a kill:
+//! `CHAOS_DIRECTORY`, `CHAOS_NAME`, `CHAOS_SESSIONS`, `CHAOS_REFRESHES` (of each session),
+//! `CHAOS_AT_ONCE` (how many sessions) and `CHAOS_OFFLINE` (in seconds). For each session `N` it
+//! keeps these files in the directory, so that it continues after a kill:
 //!
 //! | file | content |
 //! | --- | --- |
@@ -12,13 +13,16 @@
 //! | `N.count` | one byte for each refresh |
 //! | `N.logout` | a line for each end of the session although its token was not stolen: why |
 //! | `N.fork` | the stored token was not the live one in the end |
+//! | `N.offline` | its age is the time that the client has spent offline, after its refreshes |
+//! | `N.back` | it has renewed after that |
 //! | `N.thief` | a thief is at work: in every tenth session, after its refreshes |
 //! | `N.caught`, `N.escaped` | whether thief and owner were both logged out |
 //! | `N.done` | the session is complete |
 //!
-//! Every tenth session, from the fifth on, is of the client `device`, without rotation; the others
-//! are of the client `strict`. During the refreshes the driver also lets its storage fail and lose
-//! the last write, shares the session between five clients, and shifts the clock by a day.
+//! Every tenth session, from the fifth on, is of the client `device`, without rotation. Sessions 1
+//! and 2 are of the client `offline`, the others of the client `strict`. During the refreshes the
+//! driver also lets its storage fail and lose the last write, shares the session between five
+//! clients, and shifts the clock by a day.
 
 use std::fmt;
 use std::fs;
@@ -40,6 +44,9 @@ const KILLS: u32 = 6;
 /// The pause between two kills of the server, and of the driver.
 const SERVER_LIVES: Duration = Duration::from_millis(2_300);
 const DRIVER_LIVES: Duration = Duration::from_millis(1_700);
+/// The sessions that go offline, and for how many seconds: longer than an access token of the client
+/// `offline` lives, and more than half of the life of its refresh token.
+const OFFLINE: (u64, u64) = (2, 16);
 /// Every library must manage so many refreshes in a second, even on a busy machine.
 const MIN_RATE: u64 = 5;
 
@@ -65,6 +72,12 @@ impl Extent {
         };
         (sessions, self.refreshes.div_ceil(sessions))
     }
+
+    /// How many sessions the driver runs at once. Those that are offline take no turn.
+    const fn at_once(self) -> u64 {
+        let share = self.sessions().0 / 10;
+        OFFLINE.0 + if share < 8 { 8 } else { share }
+    }
 }
 
 /// What was found in the directory.
@@ -74,6 +87,7 @@ struct Findings {
     refreshes: u64,
     logouts: u64,
     forks: u64,
+    back: u64,
     caught: u64,
     escaped: u64,
 }
@@ -105,6 +119,8 @@ pub(super) fn run(
         .env("CHAOS_NAME", format!("storm-{}", extent.seed))
         .env("CHAOS_SESSIONS", sessions.to_string())
         .env("CHAOS_REFRESHES", each.to_string())
+        .env("CHAOS_AT_ONCE", extent.at_once().to_string())
+        .env("CHAOS_OFFLINE", OFFLINE.1.to_string())
         .env("NO_PROXY", "127.0.0.1")
         .env("no_proxy", "127.0.0.1")
         .stdin(Stdio::null());
@@ -177,6 +193,7 @@ impl Findings {
                     eprintln!("{name}: {}", reasons.lines().collect::<Vec<_>>().join(", "));
                 }
                 Some("fork") => found.forks += 1,
+                Some("back") => found.back += 1,
                 Some("caught") => found.caught += 1,
                 Some("escaped") => found.escaped += 1,
                 _ => {}
@@ -190,6 +207,7 @@ impl Findings {
             done: sessions,
             refreshes: self.refreshes.max(sessions * each),
             logouts: if is_rival { self.logouts } else { 0 },
+            back: if is_rival { 0 } else { OFFLINE.0.min(sessions) },
             caught: if is_rival { 0 } else { sessions.div_ceil(10) },
             ..Self::default()
         };
@@ -202,11 +220,11 @@ impl Findings {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { done, refreshes, logouts, forks, caught, escaped } = self;
+        let Self { done, refreshes, logouts, forks, back, caught, escaped } = self;
         write!(
             f,
             "{done} sessions, {refreshes} refreshes, {logouts} logouts, {forks} forks, \
-             {caught} thieves caught, {escaped} escaped"
+             {back} back after weeks offline, {caught} thieves caught, {escaped} escaped"
         )
     }
 }
@@ -228,19 +246,20 @@ mod tests {
     fn what_a_driver_left_is_counted_and_compared() {
         let directory = TempDir::new().unwrap();
         let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
-        for name in ["0.done", "1.done", "0.caught", "0.thief", "1.session"] {
+        for name in ["0.done", "1.done", "0.back", "1.back", "0.caught", "0.thief", "1.session"] {
             write(name, "");
         }
         write("0.count", "...");
         write("1.count", "....");
         let found = Findings::read(directory.path()).unwrap();
-        let expected = Findings { done: 2, refreshes: 7, caught: 1, ..Findings::default() };
+        let expected =
+            Findings { done: 2, refreshes: 7, back: 2, caught: 1, ..Findings::default() };
         assert_eq!(found, expected);
         assert!(found.check(2, 3, false).is_ok());
-        for (sessions, each) in [(3, 3), (2, 4), (12, 1)] {
+        for (sessions, each) in [(3, 3), (2, 4), (1, 7), (12, 1)] {
             assert!(found.check(sessions, each, false).is_err());
         }
-        for name in ["1.logout", "1.fork", "1.escaped"] {
+        for name in ["1.logout", "1.fork", "2.back", "1.escaped"] {
             write(name, "");
             let found = Findings::read(directory.path()).unwrap();
             assert!(found.check(2, 3, false).is_err(), "{name}");

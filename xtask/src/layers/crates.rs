@@ -49,7 +49,7 @@ const LAYERS: [Layer; 11] = [
     layer(HTTP, &[CORE, TOKEN], &[KIT]),
     layer(VERIFIER, &[TOKEN], &[]),
     layer(CLIENT, &[], &[]),
-    layer("aquaware", &[CORE, TOKEN, SQL, REDIS, KEYS, HTTP, VERIFIER], &[KIT]),
+    layer("aquaware", &[CLIENT, CORE, TOKEN, SQL, REDIS, KEYS, HTTP, VERIFIER], &[KIT]),
 ];
 
 /// Crates on top, which may depend on all others and on which no other may depend.

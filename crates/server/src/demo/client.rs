@@ -1,14 +1,17 @@
 //! HTTP as the demo uses it: requests and responses as data, so that they can be printed.
 
+use std::io;
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Method, StatusCode};
 use serde_json::{Map, Value};
-use ureq::http::{self, HeaderMap, Method, StatusCode};
+use tokio::runtime::{Builder, Runtime};
 
 /// Generous, for a machine that is busy with other things.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-#[derive(Clone)]
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) path: &'static str,
@@ -16,14 +19,12 @@ pub(super) struct Request {
     pub(super) body: Option<Value>,
     /// The device or person that sends it.
     pub(super) sender: &'static str,
-    /// Whether the client never receives the response.
-    pub(super) loses_response: bool,
 }
 
 impl Request {
     pub(super) fn get(sender: &'static str, path: &'static str) -> Self {
         let (method, headers) = (Method::GET, Map::new());
-        Self { method, path, headers, body: None, sender, loses_response: false }
+        Self { method, path, headers, body: None, sender }
     }
 
     pub(super) fn post(sender: &'static str, path: &'static str) -> Self {
@@ -65,43 +66,56 @@ impl Response {
     }
 }
 
-/// A client of the server at one address.
+/// Sends requests to the server at one address.
 pub(super) struct Client {
-    agent: ureq::Agent,
+    http: reqwest::Client,
+    runtime: Runtime,
     /// As in `http://127.0.0.1:8080`; also the issuer of the server's tokens.
     pub(super) base: String,
 }
 
 impl Client {
-    pub(super) fn new(base: String) -> Self {
-        // A proxy from the environment must not see requests to this machine.
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
+    pub(super) fn new(base: String) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let http = local(reqwest::Client::builder())
+            .redirect(Policy::none())
+            .timeout(TIMEOUT)
             .user_agent("aquaware-demo")
-            .timeout_global(Some(TIMEOUT))
             .build();
-        Self { agent: config.into(), base }
+        Ok(Self { http: http.map_err(io::Error::other)?, runtime, base })
     }
 
     /// Sends a request. Every status is a response, not an error.
-    pub(super) fn send(&self, request: &Request) -> Result<Response, ureq::Error> {
+    pub(super) fn send(&self, request: &Request) -> Result<Response, reqwest::Error> {
         let uri = format!("{}{}", self.base, request.path);
-        let mut builder = http::Request::builder().method(request.method.clone()).uri(uri);
+        let mut builder = self.http.request(request.method.clone(), uri);
         for (name, value) in &request.headers {
             builder = builder.header(name, value.as_str().unwrap_or_default());
         }
-        let mut response = match &request.body {
-            Some(body) => self.agent.run(builder.body(body.to_string())?),
-            None => self.agent.run(builder.body(())?),
-        }?;
-        let text = response.body_mut().read_to_string()?;
-        let body = match serde_json::from_str(&text) {
-            Ok(json) => json,
-            Err(_) if text.is_empty() => Value::Null,
-            Err(_) => Value::String(text),
-        };
-        Ok(Response { status: response.status(), headers: response.headers().clone(), body })
+        if let Some(body) = &request.body {
+            builder = builder.body(body.to_string());
+        }
+        self.wait(async {
+            let response = builder.send().await?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let text = response.text().await?;
+            let body = match serde_json::from_str(&text) {
+                Ok(json) => json,
+                Err(_) if text.is_empty() => Value::Null,
+                Err(_) => Value::String(text),
+            };
+            Ok(Response { status, headers, body })
+        })
     }
+
+    /// Waits for a call of the client library.
+    pub(super) fn wait<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
+    }
+}
+
+/// For a server on this machine: a proxy from the environment must not see the requests, certificates
+/// are not needed, and connections do not wait while the demo pauses.
+pub(super) fn local(http: ClientBuilder) -> ClientBuilder {
+    http.no_proxy().tls_certs_only([]).pool_max_idle_per_host(0)
 }

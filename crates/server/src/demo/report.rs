@@ -75,7 +75,7 @@ impl<'a> Report<'a> {
         self.steps += 1;
         self.step = json!({
             "step": self.steps, "title": title, "ok": true,
-            "exchanges": [], "tokens": [], "checks": [],
+            "exchanges": [], "refreshes": [], "tokens": [], "checks": [],
         });
         let heading = format!("── {} · {title} ", self.steps);
         let rule = "─".repeat(WIDTH.saturating_sub(heading.chars().count()));
@@ -93,18 +93,32 @@ impl<'a> Report<'a> {
         let exchange = json!({
             "sender": request.sender, "method": method.as_str(), "path": path,
             "request_headers": request.headers, "request_body": request.body,
-            "status": status.as_u16(), "lost": request.loses_response,
-            "response_headers": headers, "response_body": response.body,
+            "status": status.as_u16(), "response_headers": headers,
+            "response_body": response.body,
         });
         self.push("exchanges", exchange);
         let sender = request.sender;
         self.line("36", &format!("\n  {sender} → {method} {path}"))?;
         self.members(&request.headers)?;
         self.body(request.body.as_ref().unwrap_or(&Value::Null))?;
-        let lost = if request.loses_response { " (lost on the way)" } else { "" };
-        self.line("36", &format!("  {sender} ← {status}{lost}"))?;
+        self.line("36", &format!("  {sender} ← {status}"))?;
         self.members(&headers)?;
         self.body(&response.body)
+    }
+
+    /// A refresh by the client library, and what it has stored then.
+    pub(super) fn refresh(
+        &mut self,
+        sender: &str,
+        outcome: &str,
+        session: &Value,
+    ) -> io::Result<()> {
+        let entry = json!({ "sender": sender, "outcome": outcome, "stored": session });
+        self.push("refreshes", entry);
+        self.line("36", &format!("\n  {sender} → refresh by aquaware-client"))?;
+        let storage = if session.is_null() { "is empty" } else { "contains:" };
+        self.line("36", &format!("  {sender} ← {outcome}, and its storage {storage}"))?;
+        self.body(session)
     }
 
     pub(super) fn token(&mut self, name: &str, token: &Unverified) -> io::Result<()> {

@@ -1,16 +1,19 @@
 //! The steps of the demo: each explains itself, sends requests and checks the responses.
 
 use std::io;
+use std::slice;
 use std::thread;
 use std::time::Duration;
 
 use aquaware_core::id::{Audience, Issuer};
 use aquaware_core::jwt::{AccessCheck, KeySet, TokenError, inspect};
 use aquaware_core::time::{Clock as _, Leeway, SystemClock};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::client::{Client, Request, Response};
+use super::device::{Device, Disk};
 use super::report::Report;
 
 /// The lifetime of access tokens of the client `web` in the demo.
@@ -22,22 +25,27 @@ const MARGIN: Duration = Duration::from_millis(150);
 
 const EMAIL: &str = "ann@example.com";
 const PASSWORD: &str = "nine snails on a wet lamp";
+/// The outcome of a successful call of the client library.
+const REFRESHED: &str = "refreshed";
 
 /// Why the demo cannot continue.
 #[derive(Debug, Error)]
 pub(super) enum StepError {
     #[error("no response from the server: {0}")]
-    NoResponse(#[from] ureq::Error),
+    NoResponse(#[from] reqwest::Error),
     #[error("the response with status {status} has no {field}")]
     Missing { field: &'static str, status: u16 },
     #[error("the server issued an invalid token: {0}")]
     Token(#[from] TokenError),
+    #[error("failed to set up the client library: {0}")]
+    Library(#[from] aquaware_client::BuildError),
+    #[error("the client library: {0}")]
+    Adopt(#[from] aquaware_client::Error),
     #[error("failed to write the output")]
     Output(#[from] io::Error),
 }
 
 /// The tokens of a session.
-#[derive(Clone)]
 struct Tokens {
     access: String,
     refresh: String,
@@ -51,6 +59,13 @@ impl Tokens {
             refresh: text(response, "refresh_token")?,
             session: text(response, "session_id")?,
         })
+    }
+
+    /// Those in the storage of a device; empty if there are none.
+    fn stored(session: &Value) -> Self {
+        let at = |path: &str| session.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let [access, refresh, session] = ["/access/token", "/refresh", "/session"].map(at);
+        Self { access: access.into(), refresh: refresh.into(), session: session.into() }
     }
 
     fn generation(&self) -> Result<u64, StepError> {
@@ -81,11 +96,11 @@ impl Demo<'_, '_> {
         self.verify_offline(&laptop)?;
         self.let_the_access_token_expire(&laptop)?;
         let laptop = self.refresh(&laptop)?;
-        let laptop = self.lose_a_response(&laptop)?;
-        let laptop = self.refresh_in_tabs(&laptop)?;
         let phone = self.log_in_on_phone(&laptop)?;
-        let laptop = self.steal(&laptop)?;
-        let phone = self.after_the_theft(&laptop, &phone)?;
+        let device = self.lose_a_response(&laptop)?;
+        let mut device = self.refresh_in_tabs(&device)?;
+        self.steal(&mut device)?;
+        let phone = self.after_the_theft(device, &phone)?;
         let controller = self.keep_one_token()?;
         let tablet = self.list_sessions()?;
         self.log_out(&phone)?;
@@ -199,44 +214,52 @@ impl Demo<'_, '_> {
         Ok(renewed)
     }
 
-    fn lose_a_response(&mut self, laptop: &Tokens) -> Done<Tokens> {
+    fn lose_a_response(&mut self, laptop: &Tokens) -> Done<Device> {
         self.report.step(
             "Lose a response and retry",
-            "The server refreshes, but the response is lost: the train was in a tunnel. The laptop \
-             still holds the superseded refresh token, and many systems would log Ann out now. \
-             Here the laptop repeats the request. Its Idempotency-Key proves that it is the same \
-             client, no matter how late.",
+            "The server refreshes, but the laptop is killed before it saves the response. It still \
+             holds the superseded refresh token, and many systems would log Ann out now. The client \
+             library had stored an Idempotency-Key beside the token before it sent the request. \
+             After the restart it repeats the request. The key proves that it is the same client, no \
+             matter how late.",
         )?;
-        let key = "a-random-key-for-this-attempt-7Hq2mVtX";
-        let request = refresh("laptop", laptop).header("Idempotency-Key", key);
-        let lost = self.send(Request { loses_response: true, ..request.clone() })?;
+        let mut device = self.device("laptop", laptop)?;
+        let disk = device.disk.clone();
+        disk.kill();
+        let lost = "cannot use the storage of the session";
+        self.refresh_on(slice::from_mut(&mut device), "the response is lost", lost)?;
         self.pause(RETRY_WINDOW, "for the retry window to pass, so that only the key counts")?;
-        let retried = self.send(request)?;
-        self.expect_status(&retried, 200, "the retry succeeds")?;
-        let (lost, retried) = (Tokens::of(&lost)?, Tokens::of(&retried)?);
+        device = Device::start(&self.client.base, "laptop", disk.clone())?;
+        self.refresh_on(slice::from_mut(&mut device), "the retry succeeds", REFRESHED)?;
+        let (lost, retried) = (Tokens::stored(&disk.lost()), Tokens::stored(&disk.saved()));
         let same = lost.refresh == retried.refresh;
         self.expect("it returns the refresh token that was lost", true, same)?;
         self.expect("and a new access token", true, lost.access != retried.access)?;
         self.expect_successor(laptop, &retried)?;
-        Ok(retried)
+        Ok(device)
     }
 
-    fn refresh_in_tabs(&mut self, laptop: &Tokens) -> Done<Tokens> {
+    fn refresh_in_tabs(&mut self, laptop: &Device) -> Done<Device> {
         self.report.step(
             "Refresh in five tabs at once",
             "Ann's browser wakes up with five tabs, and all of them use the same refresh token at \
-             the same moment. One request is first. The others arrive within the retry window (1 s \
-             in this demo, 30 s by default) and receive the same refresh token.",
+             the same moment, each with a key of its own. One request is first. The others arrive \
+             within the retry window (1 s in this demo, 30 s by default) and receive the same \
+             refresh token.",
         )?;
-        let requests =
-            ["tab 1", "tab 2", "tab 3", "tab 4", "tab 5"].map(|tab| refresh(tab, laptop));
-        let responses = self.send_together(&requests)?;
-        let tokens = responses.iter().map(Tokens::of).collect::<Result<Vec<_>, _>>()?;
-        let [first, others @ ..] = tokens.as_slice() else { return Ok(laptop.clone()) };
+        let old = Tokens::stored(&laptop.disk.saved());
+        let tabs = ["tab 1", "tab 2", "tab 3", "tab 4", "tab 5"];
+        let tabs = tabs.iter().map(|tab| self.device(tab, &old));
+        let mut tabs = tabs.collect::<Result<Vec<_>, _>>()?;
+        self.refresh_on(&mut tabs, "the tab refreshes", REFRESHED)?;
+        let tokens: Vec<_> = tabs.iter().map(|tab| Tokens::stored(&tab.disk.saved())).collect();
+        let mut laptop = tabs.swap_remove(0);
+        laptop.sender = "laptop";
+        let [first, others @ ..] = tokens.as_slice() else { return Ok(laptop) };
         let same = others.iter().all(|other| other.refresh == first.refresh);
         self.expect("all five have the same refresh token", true, same)?;
-        self.expect_successor(laptop, first)?;
-        Ok(first.clone())
+        self.expect_successor(&old, first)?;
+        Ok(laptop)
     }
 
     fn log_in_on_phone(&mut self, laptop: &Tokens) -> Done<Tokens> {
@@ -252,31 +275,31 @@ impl Demo<'_, '_> {
         Ok(phone)
     }
 
-    fn steal(&mut self, laptop: &Tokens) -> Done<Tokens> {
+    fn steal(&mut self, laptop: &mut Device) -> Done {
         self.report.step(
             "Steal a refresh token and be detected",
             "A thief has copied the laptop's refresh token. The copy looks like the original, but \
              each refresh token can be used only once. Sooner or later the thief and the laptop use \
              the same one, and the second use reveals the theft.",
         )?;
-        let response = self.send(refresh("laptop", laptop))?;
+        let stolen = Tokens::stored(&laptop.disk.saved());
+        let laptop = slice::from_mut(laptop);
+        self.refresh_on(laptop, "the laptop refreshed as usual", REFRESHED)?;
         self.pause(RETRY_WINDOW, "for the retry window to pass, so that this is not a retry")?;
-        let theft = self.send(refresh("thief", laptop))?;
-        self.expect_status(&response, 200, "the laptop refreshed as usual")?;
+        let theft = self.send(refresh("thief", &stolen))?;
         self.expect_rejection(&theft, "refresh_token_reused", "the thief is rejected")?;
         let token = theft.field("refresh_token").clone();
-        self.expect("the thief receives no token", Value::Null, token)?;
-        Tokens::of(&response)
+        self.expect("the thief receives no token", Value::Null, token)
     }
 
-    fn after_the_theft(&mut self, laptop: &Tokens, phone: &Tokens) -> Done<Tokens> {
+    fn after_the_theft(&mut self, mut laptop: Device, phone: &Tokens) -> Done<Tokens> {
         self.report.step(
             "See what the theft ended",
             "The server cannot know which of the two was the thief, so it ended the whole session, \
              and Ann has to log in again on the laptop. The session of the phone is not affected.",
         )?;
-        let rejected = self.send(refresh("laptop", laptop))?;
-        self.expect_rejection(&rejected, "session_revoked", "the laptop's session has ended")?;
+        let ended = "not logged in: session_revoked";
+        self.refresh_on(slice::from_mut(&mut laptop), "the laptop's session has ended", ended)?;
         let response = self.send(refresh("phone", phone))?;
         self.expect_status(&response, 200, "the phone's session is live")?;
         Tokens::of(&response)
@@ -359,20 +382,22 @@ impl Demo<'_, '_> {
         Ok(response)
     }
 
-    /// Sends all requests at the same moment over separate connections.
-    fn send_together(&mut self, requests: &[Request]) -> Done<Vec<Response>> {
-        let client = &self.client;
-        let responses = thread::scope(|scope| {
-            let send = |request| scope.spawn(move || client.send(request));
-            let threads: Vec<_> = requests.iter().map(send).collect();
-            let panicked = |_| Err(ureq::Error::Other("the sending thread panicked".into()));
-            let responses = threads.into_iter().map(|it| it.join().unwrap_or_else(panicked));
-            responses.collect::<Result<Vec<_>, _>>()
-        })?;
-        for (request, response) in requests.iter().zip(&responses) {
-            self.report.exchange(request, response)?;
+    /// A device with the client library, to which the refresh token was handed over.
+    fn device(&self, sender: &'static str, tokens: &Tokens) -> Done<Device> {
+        let device = Device::start(&self.client.base, sender, Disk::default())?;
+        self.client.wait(device.adopt(&tokens.refresh))?;
+        Ok(device)
+    }
+
+    /// Lets all devices refresh at the same moment.
+    fn refresh_on(&mut self, devices: &mut [Device], what: &str, outcome: &str) -> Done {
+        let outcomes = self.client.wait(join_all(devices.iter_mut().map(Device::refresh)));
+        for (device, found) in devices.iter().zip(outcomes) {
+            let found = found.map_or_else(|error| error.to_string(), |()| REFRESHED.to_owned());
+            self.report.refresh(device.sender, &found, &device.disk.saved())?;
+            self.expect(what, outcome, found)?;
         }
-        Ok(responses)
+        Ok(())
     }
 
     fn pause(&mut self, length: Duration, reason: &str) -> Done {
