@@ -49,7 +49,7 @@ impl Load {
             store.is_some()
         })
         .await;
-        let store = store.expect("the loop ends with one");
+        let store = store.unwrap();
         let settings =
             ProfileSettings { retry_window: Duration::ZERO, ..ProfileSettings::default() };
         let snapshot = fixture::snapshot(fixture::policy_with([fixture::profile("web", settings)]));
@@ -78,7 +78,7 @@ impl Load {
             opened.is_some()
         })
         .await;
-        let granted = opened.expect("the loop ends with one");
+        let granted = opened.unwrap();
         let session = granted.session.id;
         let mut tokens = vec![granted.refresh.unwrap().token];
         let refreshes = Arc::new(AtomicU64::new(0));
@@ -161,7 +161,7 @@ impl Load {
                 if error.is_transient())
         })
         .await;
-        answer.expect("the store was asked")
+        answer.unwrap()
     }
 }
 
