@@ -89,6 +89,7 @@ fn versions(records: &[KeyRecord]) -> Versions {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
     use std::time::Duration;
 
     use aquaware_core::jwt::{Algorithm, TokenType};
@@ -98,6 +99,19 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
     const SECOND: Duration = Duration::from_secs(1);
+
+    /// Waits until a change of the directory gets another modification time: a file system's clock
+    /// ticks every few milliseconds.
+    fn wait_for_a_tick(directory: &Path) {
+        let modified = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+        let probe = directory.with_extension("probe");
+        loop {
+            fs::write(&probe, "").unwrap();
+            if modified(&probe) > modified(directory) {
+                return;
+            }
+        }
+    }
 
     fn poll(follower: &mut KeyFollower, now: Timestamp) -> Result<bool, KeyDirectoryError> {
         follower.poll(now, |_| Ok(()))
@@ -110,6 +124,7 @@ mod tests {
         let directory = KeyDirectory::new(&path, Algorithm::EdDsa).rotate_every(RELOAD_EVERY * 60);
         let mut follower = directory.follow(&directory.load(NOW).unwrap());
         assert!(!poll(&mut follower, NOW).unwrap(), "these are the keys that were loaded");
+        wait_for_a_tick(&path);
         let mut keys = LockedKeys::open(&path).unwrap().unwrap();
         let _ = keys.generate(TokenType::Access, Algorithm::EdDsa, NOW).unwrap();
         drop(keys);

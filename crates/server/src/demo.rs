@@ -102,7 +102,7 @@ fn start_server(directory: &Path) -> Result<Running, DemoError> {
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
-    use std::net::TcpListener;
+    use std::net::{Shutdown, TcpListener};
     use std::thread;
 
     use super::*;
@@ -115,6 +115,9 @@ mod tests {
             let mut connection = listener.accept().unwrap().0;
             let _ = connection.read(&mut [0; 4096]).unwrap();
             connection.write_all(response.as_bytes()).unwrap();
+            // The rest of the request: closing with unread bytes would take the response back.
+            connection.shutdown(Shutdown::Write).unwrap();
+            let _ = std::io::copy(&mut connection, &mut std::io::sink());
         });
         let mut output = Vec::new();
         let failed = run_against(&base, &mut output, format).unwrap();

@@ -49,6 +49,7 @@ pub(crate) struct TlsAcceptor {
     config: Arc<ArcSwap<ServerConfig>>,
     certificate: PathBuf,
     key: PathBuf,
+    opened: FileVersions,
 }
 
 /// What tells one version of the two files from another, without reading them.
@@ -60,8 +61,15 @@ impl TlsAcceptor {
     /// # Errors
     /// [`TlsError`], naming the file to look at.
     pub(crate) fn open(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        // Looked at before the files are read: a change in between is noticed afterwards.
+        let opened = versions(certificate, key);
         let config = Arc::new(ArcSwap::from_pointee(server_config(certificate, key)?));
-        Ok(Self { config, certificate: certificate.to_owned(), key: key.to_owned() })
+        Ok(Self { config, certificate: certificate.to_owned(), key: key.to_owned(), opened })
+    }
+
+    /// The versions of the two files that [`TlsAcceptor::open`] read.
+    pub(crate) const fn opened_versions(&self) -> FileVersions {
+        self.opened
     }
 
     /// Reads both files again, for [`TlsAcceptor::replace`].
@@ -79,10 +87,7 @@ impl TlsAcceptor {
 
     /// The versions of the two files as they are now; a file that cannot be read has none.
     pub(crate) fn file_versions(&self) -> FileVersions {
-        [&self.certificate, &self.key].map(|file| {
-            let metadata = std::fs::metadata(file).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        })
+        versions(&self.certificate, &self.key)
     }
 
     /// Performs the handshake on an accepted connection.
@@ -92,6 +97,13 @@ impl TlsAcceptor {
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         tokio_rustls::TlsAcceptor::from(self.config.load_full()).accept(stream).await
     }
+}
+
+fn versions(certificate: &Path, key: &Path) -> FileVersions {
+    [certificate, key].map(|file| {
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    })
 }
 
 /// The server's side of TLS 1.2 and 1.3 with this chain (leaf first) and its key.
@@ -175,6 +187,15 @@ mod tests {
     fn a_certificate_and_its_key_make_a_configuration() {
         let files = Files::new();
         assert!(server_config(&files.path("cert.pem"), &files.path("key.pem")).is_ok());
+    }
+
+    #[test]
+    fn files_that_change_after_they_were_opened_have_another_version() {
+        let files = Files::new();
+        let tls = TlsAcceptor::open(&files.path("cert.pem"), &files.path("key.pem")).unwrap();
+        assert_eq!(tls.opened_versions(), tls.file_versions());
+        files.write("key.pem", b"a shorter key");
+        assert_ne!(tls.opened_versions(), tls.file_versions());
     }
 
     #[test]

@@ -9,10 +9,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use crate::data_dir;
 use crate::error::ServersError;
 
-/// The first port and how many there are.
-const FIRST: u16 = 10_000;
-const COUNT: u16 = 10_000;
-/// The distance of a Redis Cluster node's bus port from its port.
+/// Where ports begin and how many there are. The end-to-end tests take those below for the servers
+/// under test, so that neither takes a port of the other between two starts.
+const FIRST: u16 = 30_000;
+const COUNT: u16 = 2_700;
+/// The same for nodes of a Redis Cluster.
+const FIRST_NODE: u16 = 10_000;
+const NODE_COUNT: u16 = 10_000;
+/// The distance of such a node's bus port from its port.
 const BUS: u16 = 10_000;
 
 /// A TCP port of the loopback that is reserved as long as this value lives.
@@ -26,20 +30,34 @@ pub struct Port {
 }
 
 impl Port {
-    /// Claims a free port whose bus port is free as well.
+    /// Claims a free port.
     ///
     /// # Errors
     /// None is found.
     pub fn claim() -> Result<Self, ServersError> {
-        let start = u16::try_from(data_dir::random()? % u64::from(COUNT)).unwrap_or_default();
-        let numbers = (0..COUNT).map(|step| FIRST + (start + step) % COUNT);
-        numbers.filter_map(Self::try_claim).next().ok_or(ServersError::NoPort)
+        Self::claim_in(FIRST, COUNT, |number| vec![number])
     }
 
-    fn try_claim(number: u16) -> Option<Self> {
+    /// Claims a free port whose bus port is free as well.
+    pub(crate) fn claim_with_bus() -> Result<Self, ServersError> {
+        Self::claim_in(FIRST_NODE, NODE_COUNT, with_bus)
+    }
+
+    fn claim_in(
+        first: u16,
+        count: u16,
+        used: impl Fn(u16) -> Vec<u16>,
+    ) -> Result<Self, ServersError> {
+        let start = u16::try_from(data_dir::random()? % u64::from(count)).unwrap_or_default();
+        let numbers = (0..count).map(|step| first + (start + step) % count);
+        let claimed = numbers.filter_map(|number| Self::try_claim(number, &used(number))).next();
+        claimed.ok_or(ServersError::NoPort)
+    }
+
+    fn try_claim(number: u16, used: &[u16]) -> Option<Self> {
         let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-        for number in [number, number + BUS] {
-            TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
+        for number in used {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, *number)).ok()?;
         }
         Some(Self { number, _claim: claim })
     }
@@ -57,6 +75,11 @@ impl Port {
     }
 }
 
+/// The ports of a node of a Redis Cluster.
+fn with_bus(number: u16) -> Vec<u16> {
+    vec![number, number + BUS]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,20 +87,20 @@ mod tests {
     #[test]
     fn a_claimed_port_is_unique_and_can_be_bound() {
         let port = Port::claim().unwrap();
-        assert!(Port::try_claim(port.number()).is_none());
+        assert!(Port::try_claim(port.number(), &[port.number()]).is_none());
         TcpListener::bind(port.address()).unwrap();
         let number = port.number();
         drop(port);
-        assert!(Port::try_claim(number).is_some());
+        assert!(Port::try_claim(number, &[number]).is_some());
     }
 
     #[test]
     fn ports_in_use_are_not_claimed() {
-        let port = Port::claim().unwrap();
+        let port = Port::claim_with_bus().unwrap();
         let bus = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number() + BUS)).unwrap();
         let number = port.number();
         drop(port);
-        assert!(Port::try_claim(number).is_none());
+        assert!(Port::try_claim(number, &with_bus(number)).is_none());
         drop(bus);
     }
 }

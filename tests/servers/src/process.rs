@@ -149,7 +149,7 @@ impl Process {
 
     /// Kills it and its descendants immediately, as a power failure would.
     pub(crate) fn kill(&mut self) {
-        let descendants = descendants::below(self.id);
+        let descendants = self.halt();
         self.signal(Signal::SIGKILL);
         for id in &descendants {
             let _ = kill(*id, Signal::SIGKILL);
@@ -163,10 +163,16 @@ impl Process {
 
     /// Suspends it and its descendants until [`Self::resume`].
     pub(crate) fn pause(&self) {
-        self.signal(Signal::SIGSTOP);
-        for id in descendants::below(self.id) {
+        for id in self.halt() {
             let _ = kill(id, Signal::SIGSTOP);
         }
+    }
+
+    /// Suspends it, and returns its descendants: from then on it starts no others.
+    fn halt(&self) -> Vec<Pid> {
+        self.signal(Signal::SIGSTOP);
+        let _ = until(TIMEOUT, || Ok(descendants::is_still(self.id).then_some(())));
+        descendants::below(self.id)
     }
 
     pub(crate) fn resume(&self) {

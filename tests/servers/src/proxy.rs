@@ -123,13 +123,16 @@ impl Proxy {
     fn switch(&self, refusing: bool) {
         self.shared.lock().refusing = refusing;
         self.shared.changed.notify_all();
-        self.wake();
+        if refusing {
+            self.wake();
+        }
         let state = self.shared.lock();
         let waiting = self.shared.changed.wait_while(state, |state| state.listening == refusing);
         drop(waiting);
     }
 
-    /// The thread may be waiting for a connection.
+    /// The thread may be waiting for a connection. This one is not counted, because the thread sees
+    /// first that it must end.
     fn wake(&self) {
         let _ = TcpStream::connect_timeout(&self.address(), Duration::from_secs(1));
     }

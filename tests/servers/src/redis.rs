@@ -75,7 +75,8 @@ impl Redis {
     ) -> Result<Self, ServersError> {
         let server = program(Kind::Redis, "redis-server")?;
         let directory = dir.directory(name)?;
-        let port = Port::claim()?;
+        let is_node = options.settings.iter().any(|(name, _)| name == "cluster-enabled");
+        let port = if is_node { Port::claim_with_bus() } else { Port::claim() }?;
         let tls = options.tls.as_ref().map(|_| Port::claim()).transpose()?;
         let file = directory.join("redis.conf");
         if let Some(tls) = &options.tls {
@@ -145,6 +146,11 @@ impl Redis {
     /// # Errors
     /// There is no reply, or it is an error.
     pub fn command(&self, words: &[&str]) -> Result<Reply, ServersError> {
+        resp::request_within(resp::PATIENCE, self.address(), self.password.as_deref(), words)
+    }
+
+    /// The same for a question that is asked again.
+    fn ask(&self, words: &[&str]) -> Result<Reply, ServersError> {
         resp::request(self.address(), self.password.as_deref(), words)
     }
 
@@ -206,7 +212,7 @@ impl Redis {
 
     /// One line of `INFO SECTION`.
     fn info(&self, section: &str, field: &str) -> Option<String> {
-        let reply = self.command(&["INFO", section]).ok()?;
+        let reply = self.ask(&["INFO", section]).ok()?;
         let line = reply.text()?.lines().find_map(|line| line.strip_prefix(field))?;
         line.strip_prefix(':').map(|value| value.trim().to_owned())
     }

@@ -151,7 +151,7 @@ fn password_grants_count_towards_the_limit_per_address() {
 
 #[test]
 fn client_credentials_tokens_expire() {
-    let server = setup().set("clients.robot.access_lifetime", "2s").start();
+    let server = setup().set("clients.robot.access_lifetime", "10s").start();
     let client = server.client();
     let token = granted(robot_token(&client, "feed")).text_of("access_token");
     let active = || {

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use aquaware_tests::{Jws, Setup, Stopped, pause, retry_key, wait_for};
+use aquaware_tests::{Client, Jws, Server, Setup, Stopped, retry_key, wait_for};
 use serde_json::json;
 
 #[test]
@@ -114,6 +114,16 @@ fn put_back(stopped: &Stopped, copy: &Copy) {
     }
 }
 
+/// How often an account was looked up so far.
+fn lookups(server: &Server) -> u64 {
+    let metrics = Client::of(server.management()).get("/metrics").send();
+    let is_one = |line: &&str| {
+        line.starts_with("aquaware_store_operations_total") && line.contains("store=\"accounts\"")
+    };
+    let lines = metrics.text().lines().filter(is_one);
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
 #[test]
 fn requests_in_flight_are_answered_before_the_server_stops() {
     let server = Setup::new()
@@ -132,16 +142,19 @@ fn requests_in_flight_are_answered_before_the_server_stops() {
     // On a connection that the server has already accepted.
     stream.write_all(b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert!(stream.read(&mut [0; 8192]).unwrap() > 0);
+    let before = lookups(&server);
     stream.write_all(request.as_bytes()).unwrap();
-    // Long enough to be read, but too short to be answered.
-    pause(Duration::from_millis(150));
+    // It was read and its account was looked up, but its password is still being hashed.
+    wait_for("the request to be read", Duration::from_secs(20), || {
+        (lookups(&server) > before).then_some(())
+    });
     server.ask_to_stop();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     assert!(response.contains("HTTP/1.1 200"), "{response}");
     assert!(response.contains("\"access_token\""), "{response}");
     let address = server.public();
-    wait_for("the end of listening", Duration::from_secs(10), || {
+    wait_for("the end of listening", Duration::from_secs(30), || {
         TcpStream::connect(address).is_err().then_some(())
     });
     let _ = server.stop();

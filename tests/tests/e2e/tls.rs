@@ -58,13 +58,13 @@ fn a_renewed_certificate_is_used_after_a_reload_and_an_invalid_one_changes_nothi
 
     write(&second, &file, &key);
     server.ask_to_reload();
-    wait_for("the new certificate", Duration::from_secs(20), || {
+    wait_for("the new certificate", Duration::from_secs(60), || {
         uses(&server, &second, &first).then_some(())
     });
 
     std::fs::write(&key, "no key").unwrap();
     server.ask_to_reload();
-    wait_for("the failed reload", Duration::from_secs(20), || {
+    wait_for("the failed reload", Duration::from_secs(60), || {
         server.log().contains("reload failed").then_some(())
     });
     assert!(uses(&server, &second, &first));

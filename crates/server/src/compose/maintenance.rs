@@ -165,7 +165,7 @@ impl Maintenance {
     /// Follows the files of the TLS certificate, which are renewed while the server runs.
     pub(super) async fn follow_certificate(self: Rc<Self>) {
         let Some(tls) = &self.tls else { return };
-        let mut current = tls.file_versions();
+        let mut current = tls.opened_versions();
         let mut every = interval(FOLLOW_CERTIFICATE_EVERY);
         loop {
             every.tick().await;

@@ -212,6 +212,15 @@ mod tests {
         writer.write_all(line.as_bytes()).unwrap();
     }
 
+    /// Flushes, which takes a bounded time, until the queue is where the test needs it.
+    fn flush_until(queue: &LogQueue, is_so: impl Fn() -> bool) {
+        let end = Instant::now() + FLUSH_TIMEOUT * 30;
+        while !is_so() {
+            assert!(Instant::now() < end, "the lines were not written");
+            queue.flush();
+        }
+    }
+
     #[test]
     fn a_log_that_is_not_read_blocks_no_thread_and_drops_lines() {
         let output = Output::default();
@@ -222,11 +231,12 @@ mod tests {
         }
         let start = Instant::now();
         queue.flush();
-        assert!(start.elapsed() < FLUSH_TIMEOUT * 3);
+        assert!(start.elapsed() < FLUSH_TIMEOUT * 20);
         drop(unread);
-        queue.flush();
+        // What the thread held already, and what was queued.
+        flush_until(&queue, || text(&output).lines().count() >= MAX_QUEUED);
         log(&queue, "{\"a\":2}\n");
-        queue.flush();
+        flush_until(&queue, || text(&output).contains("{\"a\":2"));
         let text = text(&output);
         let written = text.lines().count() as u64;
         let dropped: u64 = text
@@ -246,11 +256,11 @@ mod tests {
         output.broken.store(1, Ordering::SeqCst);
         log(&queue, "{\"a\":1}\n");
         log(&queue, "{\"a\":2}\n");
-        queue.flush();
+        flush_until(&queue, || queue.dropped()() == 2);
         output.broken.store(0, Ordering::SeqCst);
         log(&queue, "{\"a\":3}\n");
         log(&queue, "{\"a\":4}\n");
-        queue.flush();
+        flush_until(&queue, || text(&output).ends_with("{\"a\":4}\n"));
         assert_eq!(text(&output), "{\"\n{\"a\":3,\"dropped\":2}\n{\"a\":4}\n");
         assert_eq!(queue.dropped()(), 2, "a reported line stays counted");
     }

@@ -16,6 +16,16 @@ struct Entry {
     parent: i32,
     /// It has ended, but its parent has not waited for it.
     is_dead: bool,
+    /// A signal has suspended it.
+    is_stopped: bool,
+}
+
+impl Entry {
+    fn new(id: i32, parent: &str, state: &str) -> Option<Self> {
+        let is_dead = state.starts_with(['Z', 'X']);
+        let is_stopped = state.starts_with(['T', 't']);
+        Some(Self { id, parent: parent.parse().ok()?, is_dead, is_stopped })
+    }
 }
 
 /// All processes below this one, parents before children.
@@ -40,6 +50,12 @@ pub(super) fn is_alive(id: Pid) -> bool {
     processes().iter().any(|entry| entry.id == id.as_raw() && !entry.is_dead)
 }
 
+/// Whether a process is suspended, or has ended.
+pub(super) fn is_still(id: Pid) -> bool {
+    let found = processes().into_iter().find(|entry| entry.id == id.as_raw());
+    found.is_none_or(|entry| entry.is_stopped || entry.is_dead)
+}
+
 fn processes() -> Vec<Entry> {
     let Ok(names) = fs::read_dir("/proc") else { return from_ps() };
     let stats =
@@ -54,7 +70,7 @@ fn of_stat(stat: &str) -> Option<Entry> {
     let id = start.split_once(' ')?.0.parse().ok()?;
     let mut words = rest.split_whitespace();
     let state = words.next()?;
-    Some(Entry { id, parent: words.next()?.parse().ok()?, is_dead: matches!(state, "Z" | "X") })
+    Entry::new(id, words.next()?, state)
 }
 
 /// For systems without `/proc`.
@@ -67,8 +83,8 @@ fn from_ps() -> Vec<Entry> {
 fn of_ps(line: &str) -> Option<Entry> {
     let mut words = line.split_whitespace();
     let id = words.next()?.parse().ok()?;
-    let is_dead = words.next()?.starts_with('Z');
-    Some(Entry { id, parent: words.next()?.parse().ok()?, is_dead })
+    let state = words.next()?;
+    Entry::new(id, words.next()?, state)
 }
 
 #[cfg(test)]
@@ -78,15 +94,16 @@ mod tests {
     #[test]
     fn process_names_may_contain_blanks_and_brackets() {
         let entry = of_stat("12 (a) b (c) S 7 12 12 0").unwrap();
-        assert_eq!(entry, Entry { id: 12, parent: 7, is_dead: false });
+        assert_eq!(Some(entry), Entry::new(12, "7", "S"));
         assert!(of_stat("12 (a) Z 7 12").unwrap().is_dead);
         assert_eq!(of_stat("no stat"), None);
     }
 
     #[test]
     fn both_sources_of_process_information_agree() {
-        assert_eq!(of_ps("  12 Ss  7"), Some(Entry { id: 12, parent: 7, is_dead: false }));
+        assert_eq!(of_ps("  12 Ss  7"), Entry::new(12, "7", "S"));
         assert!(of_ps("12 Z+ 7").unwrap().is_dead);
+        assert!(of_ps("12 T 7").unwrap().is_stopped && of_stat("12 (a) T 7").unwrap().is_stopped);
     }
 
     #[test]

@@ -125,6 +125,7 @@ fn a_black_hole_forwards_nothing_and_closes_nothing() {
     (&stream).write_all(b"lost\n").unwrap();
     let error = (&stream).read(&mut [0]).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+    until(TIMEOUT, || Ok((proxy.faults() == 1).then_some(()))).unwrap().unwrap();
     proxy.pass();
     (&stream).write_all(b"lost as well\n").unwrap();
     assert!((&stream).read(&mut [0]).is_err());
@@ -156,6 +157,7 @@ fn a_refusing_proxy_cuts_connections_and_can_accept_again() {
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     proxy.accept();
     assert_eq!(say(&connect(&proxy), "three"), "three\n");
+    assert_eq!(proxy.connections(), 2, "the proxy's own connections are not counted");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub struct ClusterOptions {
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        let node_timeout = Duration::from_secs(2);
+        let node_timeout = Duration::from_secs(3);
         Self { password: None, appendonly: true, node_timeout, settings: Vec::new() }
     }
 }
@@ -235,8 +235,8 @@ impl Cluster {
 
     fn known_master_of(&self, key: &str) -> Option<SocketAddr> {
         self.nodes.iter().filter(|node| node.is_running()).find_map(|node| {
-            let slot = node.command(&["CLUSTER", "KEYSLOT", key]).ok()?.number()?;
-            let ranges = node.command(&["CLUSTER", "SLOTS"]).ok()?;
+            let slot = node.ask(&["CLUSTER", "KEYSLOT", key]).ok()?.number()?;
+            let ranges = node.ask(&["CLUSTER", "SLOTS"]).ok()?;
             ranges.list().iter().find_map(|range| owner(range, slot))
         })
     }
@@ -245,7 +245,7 @@ impl Cluster {
 impl Redis {
     /// One line of `CLUSTER INFO`.
     fn cluster_info(&self, field: &str) -> Option<String> {
-        let reply = self.command(&["CLUSTER", "INFO"]).ok()?;
+        let reply = self.ask(&["CLUSTER", "INFO"]).ok()?;
         let line = reply.text()?.lines().find_map(|line| line.strip_prefix(field))?;
         line.strip_prefix(':').map(|value| value.trim().to_owned())
     }
@@ -278,7 +278,7 @@ fn is_master(node: &Redis) -> bool {
 
 /// Whether a node shows a master and a replica for each range of slots.
 fn shows_pairs(node: &Redis) -> bool {
-    let Ok(ranges) = node.command(&["CLUSTER", "SLOTS"]) else { return false };
+    let Ok(ranges) = node.ask(&["CLUSTER", "SLOTS"]) else { return false };
     ranges.list().iter().all(|range| range.list().len() == 4)
 }
 

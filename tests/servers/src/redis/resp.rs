@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crate::error::ServersError;
 
-/// The timeout for one reply.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// The timeout for a reply to a question that is asked again.
+pub(super) const POLL: Duration = Duration::from_secs(2);
+/// The timeout for other replies: a busy machine takes seconds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The maximum depth of nested replies.
 const DEPTH: u8 = 8;
 
@@ -44,27 +46,38 @@ impl Reply {
     }
 }
 
-/// Executes one command on a new connection.
+/// Executes one command on a new connection, within the time of a poll.
 pub(super) fn request(
     address: SocketAddr,
     password: Option<&str>,
     words: &[&str],
 ) -> Result<Reply, ServersError> {
+    request_within(POLL, address, password, words)
+}
+
+/// Executes one command on a new connection.
+pub(super) fn request_within(
+    timeout: Duration,
+    address: SocketAddr,
+    password: Option<&str>,
+    words: &[&str],
+) -> Result<Reply, ServersError> {
     let command = || words.join(" ").chars().take(60).collect::<String>();
-    let answer = exchange(address, password, words).map_err(|source| {
+    let answer = exchange(timeout, address, password, words).map_err(|source| {
         ServersError::io(format!("send a command to {address}: {}", command()), source)
     })?;
     answer.map_err(|reply| ServersError::Reply { command: command(), reply })
 }
 
 fn exchange(
+    timeout: Duration,
     address: SocketAddr,
     password: Option<&str>,
     words: &[&str],
 ) -> io::Result<Result<Reply, String>> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
+    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     if let Some(password) = password {
         stream.write_all(&encoded(&["AUTH", password]))?;
@@ -133,7 +146,7 @@ mod tests {
             assert_eq!(&request, b"*1\r\n$4\r\nPING\r\n");
             stream.write_all(text.as_bytes()).unwrap();
         });
-        let result = request(address, None, &["PING"]);
+        let result = request_within(PATIENCE, address, None, &["PING"]);
         server.join().unwrap();
         result
     }

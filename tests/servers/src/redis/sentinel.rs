@@ -40,7 +40,7 @@ pub struct SentinelOptions {
 
 impl Default for SentinelOptions {
     fn default() -> Self {
-        let down_after = Duration::from_secs(2);
+        let down_after = Duration::from_secs(4);
         Self { password: None, appendonly: true, down_after, settings: Vec::new() }
     }
 }

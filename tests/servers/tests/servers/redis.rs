@@ -74,7 +74,7 @@ fn a_paused_server_answers_when_it_is_resumed() {
     redis.pause().unwrap();
     let start = Instant::now();
     redis.kill().unwrap();
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
