@@ -77,7 +77,7 @@ fn concurrent_guesses_at_the_password_change_get_no_more_responses_than_the_limi
         .set("limits.failed_logins_per_account", "10/15m")
         // Slow enough that all guesses have begun before the first one ends.
         .set("accounts.argon2.memory_kib", "16384")
-        .set("accounts.argon2.iterations", "4")
+        .set("accounts.argon2.iterations", "1")
         .set("accounts.argon2.max_concurrent", "1")
         .set("accounts.argon2.max_waiting", "1000")
         .start();

@@ -98,6 +98,7 @@ fn an_address_changes_when_the_new_one_is_verified_and_the_old_one_is_told(store
     client.try_log_in(&new, &person.password).is(200);
     // The former address is free, and one that is taken is only reported by its owner's token.
     client.sign_up(&Person { email: person.email, ..Person::new() }).is(201);
+    let _ = mail.mails(&other.email, 1);
     change(&other.email, &person.password).is(202);
     verify(&mail.last(&other.email, 2).token()).is_problem(409, "account_exists");
 }

@@ -16,10 +16,11 @@ use super::client::{Client, Request, Response};
 use super::device::{Device, Disk};
 use super::report::Report;
 
-/// The lifetime of access tokens of the client `web` in the demo.
-pub(super) const ACCESS_LIFETIME: Duration = Duration::from_secs(2);
-/// The retry window of the client `web` in the demo.
-pub(super) const RETRY_WINDOW: Duration = Duration::from_secs(1);
+/// The lifetime of access tokens of the client `web` in the demo. On a busy machine, the steps that
+/// use one take a while.
+pub(super) const ACCESS_LIFETIME: Duration = Duration::from_secs(5);
+/// The retry window of the client `web` in the demo. Requests of several tabs must arrive within it.
+pub(super) const RETRY_WINDOW: Duration = Duration::from_secs(3);
 /// Added to every pause, so that the instant has passed for certain.
 const MARGIN: Duration = Duration::from_millis(150);
 
@@ -129,7 +130,7 @@ impl Demo<'_, '_> {
         self.report.step(
             "Log in",
             "Ann's password is sent once and exchanged for two tokens. The access token accompanies \
-             every request and expires soon: after 2 seconds in this demo, after 5 minutes by \
+             every request and expires soon: after 5 seconds in this demo, after 5 minutes by \
              default. The refresh token replaces it without another login. Both tokens are signed, \
              not encrypted, and contain nothing secret.",
         )?;
@@ -244,7 +245,7 @@ impl Demo<'_, '_> {
             "Refresh in five tabs at once",
             "Ann's browser wakes up with five tabs, and all of them use the same refresh token at \
              the same moment, each with a key of its own. One request is first. The others arrive \
-             within the retry window (1 s in this demo, 30 s by default) and receive the same \
+             within the retry window (3 s in this demo, 30 s by default) and receive the same \
              refresh token.",
         )?;
         let old = Tokens::stored(&laptop.disk.saved());
