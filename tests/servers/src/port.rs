@@ -5,19 +5,21 @@
 //! to itself and keep the server from coming back.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Once;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::data_dir;
 use crate::error::ServersError;
 
-/// Where ports begin and how many there are. The end-to-end tests take those below for the servers
-/// under test, so that neither takes a port of the other between two starts.
-const FIRST: u16 = 30_000;
-const COUNT: u16 = 2_700;
-/// The same for nodes of a Redis Cluster.
-const FIRST_NODE: u16 = 10_000;
-const NODE_COUNT: u16 = 10_000;
-/// The distance of such a node's bus port from its port.
+/// Where ports begin and how many there are.
+const FIRST: u16 = 10_000;
+const COUNT: u16 = 10_000;
+/// The distance of the bus port of a Redis Cluster's node from its port.
 const BUS: u16 = 10_000;
+
+/// How many descriptors a process may have open that claims ports.
+const DESCRIPTORS: u64 = 16_384;
 
 /// A TCP port of the loopback that is reserved as long as this value lives.
 ///
@@ -35,21 +37,18 @@ impl Port {
     /// # Errors
     /// None is found.
     pub fn claim() -> Result<Self, ServersError> {
-        Self::claim_in(FIRST, COUNT, |number| vec![number])
+        Self::claim_using(|number| vec![number])
     }
 
     /// Claims a free port whose bus port is free as well.
     pub(crate) fn claim_with_bus() -> Result<Self, ServersError> {
-        Self::claim_in(FIRST_NODE, NODE_COUNT, with_bus)
+        Self::claim_using(with_bus)
     }
 
-    fn claim_in(
-        first: u16,
-        count: u16,
-        used: impl Fn(u16) -> Vec<u16>,
-    ) -> Result<Self, ServersError> {
-        let start = u16::try_from(data_dir::random()? % u64::from(count)).unwrap_or_default();
-        let numbers = (0..count).map(|step| first + (start + step) % count);
+    fn claim_using(used: impl Fn(u16) -> Vec<u16>) -> Result<Self, ServersError> {
+        allow_many_descriptors();
+        let start = u16::try_from(data_dir::random()? % u64::from(COUNT)).unwrap_or_default();
+        let numbers = (0..COUNT).map(|step| FIRST + (start + step) % COUNT);
         let claimed = numbers.filter_map(|number| Self::try_claim(number, &used(number))).next();
         claimed.ok_or(ServersError::NoPort)
     }
@@ -73,6 +72,19 @@ impl Port {
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.number))
     }
+}
+
+/// A claim is a descriptor, and the tests of one process claim more ports than the usual soft limit.
+fn allow_many_descriptors() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+        let wanted = hard.min(DESCRIPTORS);
+        if soft < wanted {
+            // Without it, claiming a port fails when the limit is reached.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
+        }
+    });
 }
 
 /// The ports of a node of a Redis Cluster.
