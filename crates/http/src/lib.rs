@@ -61,7 +61,9 @@ pub use self::events::{EVENT_TARGET, Event, EventKind, Events, UnknownEventError
 pub use self::hashing::{HashingPool, PoolSize};
 pub use self::limits::{Limits, Rate};
 pub use self::metrics::{Channel, DeliveryOutcome, Metrics};
-pub use self::middleware::{RequestTrace, RequestTracer, UnroutedResponse, management_middleware};
+pub use self::middleware::{
+    AnsweredRequest, RequestTracer, TraceContext, UnroutedResponse, management_middleware,
+};
 pub use self::origin::Origin;
 pub use self::problem::{FieldError, Problem};
 pub use self::route::not_found;

@@ -9,6 +9,7 @@ mod chain;
 mod cors;
 mod problem_documents;
 mod request_id;
+mod trace;
 mod tracer;
 mod unrouted;
 
@@ -30,7 +31,8 @@ use tracing::Instrument as _;
 pub(crate) use self::chain::Chain;
 pub(crate) use self::cors::{cors, publish};
 use self::request_id::RequestId;
-pub use self::tracer::{RequestTrace, RequestTracer};
+pub use self::trace::TraceContext;
+pub use self::tracer::{AnsweredRequest, RequestTracer};
 pub use self::unrouted::UnroutedResponse;
 use crate::client_address::TrustedProxies;
 use crate::error_code::ErrorCode;
@@ -91,9 +93,12 @@ async fn handle<B: MessageBody + 'static>(
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(client);
     let method = known(request.method());
-    let trace = tracer.as_ref().map(|tracer| tracer.begin(method, request.headers()));
-    let trace_id = trace.as_ref().map(|trace| trace.trace_id());
-    let span = tracing::info_span!("request", request_id = %id, trace_id);
+    let traced = tracer.as_ref().map(|tracer| (tracer, TraceContext::of(request.headers())));
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        trace_id = traced.as_ref().map(|(_, it)| display(format!("{:032x}", it.trace_id))),
+    );
     async {
         let mut outcome = respond(request, next).await;
         let (status, headers) = match &mut outcome {
@@ -107,8 +112,9 @@ async fn handle<B: MessageBody + 'static>(
         let duration = started.elapsed();
         let milliseconds = (duration.as_secs_f64() * 1e6).round() / 1e3;
         log(method, &route, status, milliseconds, &client.address.to_string());
-        if let Some(trace) = trace {
-            trace.answered(&route, status.as_u16());
+        if let Some((tracer, trace)) = traced.filter(|(_, trace)| trace.is_sampled) {
+            let (trace, route, status) = (&trace, &*route, status.as_u16());
+            tracer.answered(&AnsweredRequest { trace, method, route, status, duration });
         }
         if let Some(metrics) = metrics {
             metrics.request(route, method, status.as_u16(), duration);

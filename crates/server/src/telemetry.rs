@@ -5,31 +5,26 @@
 //! object with the fields of the event and of its spans (`request_id`), so log tools need not look
 //! into arrays.
 
+mod json;
 mod queue;
 #[cfg(feature = "otlp")]
 mod traces;
 
-use std::fmt::{self, Debug};
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
 
-use aquaware_core::time::Clock as _;
-use serde_json::{Map, Value as Json};
 use thiserror::Error;
-use tracing::field::{Field, Visit};
+use tracing::Subscriber;
 use tracing::subscriber::SetGlobalDefaultError;
-use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::{FormatEvent, JsonFields, Writer};
-use tracing_subscriber::fmt::{FmtContext, FormattedFields, MakeWriter};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::fmt::MakeWriter;
 
+use self::json::FlatJson;
 pub(crate) use self::queue::LogQueue;
 #[cfg(feature = "otlp")]
 pub(crate) use self::traces::{Tracer, Traces};
 use crate::config::{Log, LogFormat};
-use aquaware_core::time::SystemClock;
 use aquaware_http::EVENT_TARGET;
 
 /// Why the log could not be started.
@@ -112,9 +107,7 @@ where
         .log_internal_errors(false);
     Ok(match format {
         LineFormat::Human { colours } => Box::new(lines.with_ansi(colours).finish()),
-        LineFormat::Json => {
-            Box::new(lines.fmt_fields(JsonFields::new()).event_format(FlatJson).finish())
-        }
+        LineFormat::Json => Box::new(lines.fmt_fields(FlatJson).event_format(FlatJson).finish()),
     })
 }
 
@@ -133,79 +126,12 @@ fn log_panics() {
     }));
 }
 
-/// One event as one flat JSON object on one line.
-#[derive(Clone, Copy, Debug)]
-struct FlatJson;
-
-impl<S> FormatEvent<S, JsonFields> for FlatJson
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, JsonFields>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut line = Fields::default();
-        // Inner spans win over outer ones, the event over all.
-        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
-            if let Some(fields) = span.extensions().get::<FormattedFields<JsonFields>>() {
-                line.0
-                    .extend(serde_json::from_str::<Map<String, Json>>(fields).unwrap_or_default());
-            }
-        }
-        event.record(&mut line);
-        let about = [
-            ("time", SystemClock.now().to_rfc3339()),
-            ("level", event.metadata().level().as_str().to_ascii_lowercase()),
-            ("target", event.metadata().target().to_owned()),
-        ];
-        line.0.extend(about.map(|(name, value)| (name.to_owned(), value.into())));
-        writeln!(writer, "{}", Json::Object(line.0))
-    }
-}
-
-/// The fields of an event as JSON values.
-#[derive(Default)]
-struct Fields(Map<String, Json>);
-
-impl Fields {
-    fn set(&mut self, field: &Field, value: impl Into<Json>) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-}
-
-impl Visit for Fields {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value);
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field, value);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.set(field, format!("{value:?}"));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
+
+    use serde_json::{Map, Value as Json};
 
     use super::*;
 
@@ -255,6 +181,7 @@ mod tests {
         });
         assert_eq!(lines.len(), 1, "{lines:?}");
         let line: Map<String, Json> = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(lines[0].matches("\"status\":").count(), 1, "the event's: {lines:?}");
         assert!(line.values().all(|value| !value.is_object() && !value.is_array()), "{line:?}");
         assert_eq!(line["request_id"], "r1");
         assert_eq!(line["session"], "s1");

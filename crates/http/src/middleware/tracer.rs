@@ -1,20 +1,28 @@
 //! Traces of requests, by whatever exports them.
 
 use std::fmt;
+use std::time::Duration;
 
-use actix_web::http::header::HeaderMap;
+use super::trace::TraceContext;
 
-/// Makes each request part of a trace.
+/// Exports the spans of requests.
 pub trait RequestTracer: Send + Sync + fmt::Debug {
-    /// A request with these headers begins. `method` is a known method or `other`.
-    fn begin(&self, method: &'static str, headers: &HeaderMap) -> Box<dyn RequestTrace>;
+    /// A request of a sampled trace was answered just now. This is called on the request's path, so
+    /// it must not wait. A request whose client hung up has no span.
+    fn answered(&self, request: &AnsweredRequest<'_>);
 }
 
-/// One request in its trace. Dropped without an answer if the client hangs up.
-pub trait RequestTrace {
-    /// The id of the trace, for the log.
-    fn trace_id(&self) -> String;
-
-    /// The request was answered. `route` is a pattern, never a path.
-    fn answered(self: Box<Self>, route: &str, status: u16);
+/// What the span of a request contains.
+#[derive(Clone, Copy, Debug)]
+pub struct AnsweredRequest<'a> {
+    /// Its place in its trace.
+    pub trace: &'a TraceContext,
+    /// A known method or `other`.
+    pub method: &'static str,
+    /// A pattern, never a path.
+    pub route: &'a str,
+    /// The status of the response.
+    pub status: u16,
+    /// How long the request took until its response was ready to be sent.
+    pub duration: Duration,
 }

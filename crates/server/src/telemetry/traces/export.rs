@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::environment;
 use super::error::TracesError;
-use super::otlp::{Span, encode};
+use super::otlp;
 
 /// A batch is sent when so many spans wait, or so much time has passed.
 const BATCH: usize = 512;
@@ -29,44 +29,53 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(1500);
 /// What is read of a response, so that its connection can be used again.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024;
 
+/// Encoded spans.
+#[derive(Debug, Default)]
+struct Batch {
+    spans: Vec<u8>,
+    count: usize,
+}
+
 /// The spans that wait.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    spans: Mutex<Vec<Span>>,
+    waiting: Mutex<Batch>,
     /// Notified when a batch is complete, and at the end.
     ready: Condvar,
     is_ending: AtomicBool,
 }
 
 impl Queue {
-    /// Adds a span, or drops it if too many wait.
-    pub(super) fn push(&self, span: Span) {
-        let mut spans = self.lock();
-        if spans.len() < MAX_WAITING {
-            spans.push(span);
+    /// Adds an encoded span, or drops it if too many wait.
+    pub(super) fn push(&self, span: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.count == MAX_WAITING {
+            return;
         }
-        if spans.len() == BATCH {
-            drop(spans);
+        waiting.spans.extend_from_slice(span);
+        waiting.count += 1;
+        if waiting.count == BATCH {
+            drop(waiting);
             self.ready.notify_one();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Span>> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Batch> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a batch. `None` at the end, when no span is left.
-    fn next(&self) -> Option<Vec<Span>> {
+    fn next(&self) -> Option<Batch> {
         loop {
-            let is_waiting = |spans: &mut Vec<Span>| {
-                spans.len() < BATCH && !self.is_ending.load(Ordering::Acquire)
+            let is_waiting = |waiting: &mut Batch| {
+                waiting.count < BATCH && !self.is_ending.load(Ordering::Acquire)
             };
             let waited = self.ready.wait_timeout_while(self.lock(), INTERVAL, is_waiting);
-            let (mut spans, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            if !spans.is_empty() {
+            let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if waiting.count > 0 {
                 // The next batch is probably as long as this one.
-                let room = Vec::with_capacity(spans.len());
-                return Some(std::mem::replace(&mut *spans, room));
+                let spans = Vec::with_capacity(waiting.spans.len());
+                return Some(std::mem::replace(&mut *waiting, Batch { spans, count: 0 }));
             }
             if self.is_ending.load(Ordering::Acquire) {
                 return None;
@@ -76,9 +85,9 @@ impl Queue {
 
     fn end(&self) {
         // Under the lock: the thread must not check the flag before, and wait after this.
-        let spans = self.lock();
+        let waiting = self.lock();
         self.is_ending.store(true, Ordering::Release);
-        drop(spans);
+        drop(waiting);
         self.ready.notify_one();
     }
 }
@@ -136,8 +145,8 @@ fn send_all(
     runtime: &Runtime,
 ) {
     let mut is_failing = false;
-    while let Some(spans) = queue.next() {
-        let sent = runtime.block_on(collector.send(encode(&spans, attributes)));
+    while let Some(batch) = queue.next() {
+        let sent = runtime.block_on(collector.send(otlp::request(&batch.spans, attributes)));
         if let (Err(error), false) = (&sent, is_failing) {
             tracing::warn!(cause = error_chain(error), "traces could not be exported");
         }
@@ -187,39 +196,24 @@ impl Collector {
 mod tests {
     use super::*;
 
-    fn span(id: u64) -> Span {
-        Span {
-            trace_id: 1,
-            id,
-            parent: None,
-            state: None,
-            method: "GET",
-            route: "/".to_owned(),
-            status: 200,
-            start: 0,
-            end: 1,
-        }
-    }
-
     #[test]
     fn a_complete_batch_is_taken_at_once_and_the_rest_at_the_end() {
         let queue = Queue::default();
-        let count = u64::try_from(BATCH).unwrap();
-        (0..count).for_each(|id| queue.push(span(id)));
-        assert_eq!(queue.next().unwrap().len(), BATCH);
-        queue.push(span(9));
+        (0..BATCH).for_each(|_| queue.push(b"ab"));
+        let batch = queue.next().unwrap();
+        assert_eq!((batch.count, batch.spans.len()), (BATCH, 2 * BATCH));
+        queue.push(b"last");
         queue.end();
-        let ids = |spans: Option<Vec<Span>>| spans.map(|it| it.iter().map(|it| it.id).collect());
-        assert_eq!(ids(queue.next()), Some(vec![9]));
-        assert_eq!(ids(queue.next()), None::<Vec<u64>>);
+        assert_eq!(queue.next().unwrap().spans, b"last");
+        assert!(queue.next().is_none());
     }
 
     #[test]
     fn spans_beyond_the_limit_are_dropped() {
         let queue = Queue::default();
-        let count = u64::try_from(MAX_WAITING).unwrap();
-        (0..count + 10).for_each(|id| queue.push(span(id)));
-        let spans = queue.next().unwrap();
-        assert_eq!((spans.len(), spans.last().map(|it| it.id)), (MAX_WAITING, Some(count - 1)));
+        (0..MAX_WAITING).for_each(|_| queue.push(b"a"));
+        (0..10).for_each(|_| queue.push(b"b"));
+        let batch = queue.next().unwrap();
+        assert_eq!((batch.count, batch.spans), (MAX_WAITING, vec![b'a'; MAX_WAITING]));
     }
 }

@@ -3,6 +3,10 @@
 //! Every span here has the same fields, so they are written directly. The numbers are those of the
 //! fields in the `.proto` files; a test decodes the result with the published definitions.
 
+use std::time::Duration;
+
+use aquaware_http::AnsweredRequest;
+
 /// The name of the service, and of the scope of its spans.
 const NAME: &str = "aquaware";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -21,26 +25,49 @@ const FIXED_64: u64 = 1;
 const LENGTH: u64 = 2;
 const FIXED_32: u64 = 5;
 
-/// A request that was answered.
-#[derive(Clone, Debug)]
-pub(super) struct Span {
-    pub(super) trace_id: u128,
-    pub(super) id: u64,
-    pub(super) parent: Option<u64>,
-    /// `tracestate` of the caller.
-    pub(super) state: Option<String>,
-    pub(super) method: &'static str,
-    /// The pattern of the route.
-    pub(super) route: String,
-    pub(super) status: u16,
-    /// Nanoseconds since the epoch.
-    pub(super) start: u64,
-    pub(super) end: u64,
+/// The span of a request that ended so long after the epoch, as an element of `ScopeSpans.spans`.
+pub(super) fn span(request: &AnsweredRequest<'_>, end: Duration) -> Vec<u8> {
+    let AnsweredRequest { trace, method, route, status, duration } = *request;
+    let mut out = Vec::with_capacity(256);
+    message(&mut out, 2, |out| {
+        bytes(out, 1, &trace.trace_id.to_be_bytes());
+        bytes(out, 2, &trace.span_id.to_be_bytes());
+        if let Some(state) = &trace.state {
+            text(out, 3, state);
+        }
+        if let Some(parent) = trace.parent_id {
+            bytes(out, 4, &parent.to_be_bytes());
+        }
+        let name = [method, " ", route];
+        tag(out, 5, LENGTH);
+        varint(out, name.iter().map(|part| length(part.len())).sum());
+        name.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        number(out, 6, SERVER);
+        for (field, at) in [(7, end.saturating_sub(duration)), (8, end)] {
+            tag(out, field, FIXED_64);
+            out.extend_from_slice(&nanoseconds(at).to_le_bytes());
+        }
+        attribute(out, 9, "http.request.method", method);
+        attribute(out, 9, "http.route", route);
+        // Span.attributes with an AnyValue.int_value
+        message(out, 9, |out| {
+            text(out, 1, "http.response.status_code");
+            message(out, 2, |out| number(out, 3, status.into()));
+        });
+        if status >= 500 {
+            // Span.status, Status.code
+            message(out, 15, |out| number(out, 3, ERROR));
+        }
+        let remote = if trace.parent_id.is_some() { KNOWN | REMOTE } else { KNOWN };
+        tag(out, 16, FIXED_32);
+        out.extend_from_slice(&(SAMPLED | remote).to_le_bytes());
+    });
+    out
 }
 
 /// A request that exports these spans of a process with these further attributes.
-pub(super) fn encode(spans: &[Span], attributes: &[(String, String)]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256 * (spans.len() + 1));
+pub(super) fn request(spans: &[u8], attributes: &[(String, String)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(spans.len() + 512);
     // ExportTraceServiceRequest.resource_spans
     message(&mut out, 1, |out| {
         // ResourceSpans.resource
@@ -54,45 +81,14 @@ pub(super) fn encode(spans: &[Span], attributes: &[(String, String)]) -> Vec<u8>
         message(out, 2, |out| {
             // ScopeSpans.scope
             message(out, 1, |out| text(out, 1, NAME));
-            // ScopeSpans.spans
-            spans.iter().for_each(|it| message(out, 2, |out| span(out, it)));
+            out.extend_from_slice(spans);
         });
     });
     out
 }
 
-fn span(out: &mut Vec<u8>, span: &Span) {
-    bytes(out, 1, &span.trace_id.to_be_bytes());
-    bytes(out, 2, &span.id.to_be_bytes());
-    if let Some(state) = &span.state {
-        text(out, 3, state);
-    }
-    if let Some(parent) = span.parent {
-        bytes(out, 4, &parent.to_be_bytes());
-    }
-    let name = [span.method, " ", &span.route];
-    tag(out, 5, LENGTH);
-    varint(out, name.iter().map(|part| length(part.len())).sum());
-    name.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
-    number(out, 6, SERVER);
-    for (field, at) in [(7, span.start), (8, span.end)] {
-        tag(out, field, FIXED_64);
-        out.extend_from_slice(&at.to_le_bytes());
-    }
-    attribute(out, 9, "http.request.method", span.method);
-    attribute(out, 9, "http.route", &span.route);
-    // Span.attributes with an AnyValue.int_value
-    message(out, 9, |out| {
-        text(out, 1, "http.response.status_code");
-        message(out, 2, |out| number(out, 3, span.status.into()));
-    });
-    if span.status >= 500 {
-        // Span.status, Status.code
-        message(out, 15, |out| number(out, 3, ERROR));
-    }
-    let remote = if span.parent.is_some() { KNOWN | REMOTE } else { KNOWN };
-    tag(out, 16, FIXED_32);
-    out.extend_from_slice(&(SAMPLED | remote).to_le_bytes());
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A KeyValue with an AnyValue.string_value.
@@ -108,9 +104,12 @@ fn message(out: &mut Vec<u8>, field: u64, write: impl FnOnce(&mut Vec<u8>)) {
     tag(out, field, LENGTH);
     let start = out.len();
     write(out);
-    let mut prefix = Vec::with_capacity(4);
-    varint(&mut prefix, length(out.len() - start));
-    out.splice(start..start, prefix);
+    let end = out.len();
+    varint(out, length(end - start));
+    let prefix = out.len() - end;
+    if let Some(message) = out.get_mut(start..) {
+        message.rotate_right(prefix);
+    }
 }
 
 fn text(out: &mut Vec<u8>, field: u64, value: &str) {
@@ -147,6 +146,8 @@ fn length(bytes: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+    use aquaware_http::TraceContext;
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
     use prost::Message as _;
@@ -167,27 +168,28 @@ mod tests {
 
     #[test]
     fn the_published_definitions_decode_what_is_encoded() {
-        let first = Span {
-            trace_id: 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736,
-            id: 7,
-            parent: Some(0x00f0_67aa_0ba9_02b7),
-            state: Some("vendor=opaque".to_owned()),
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            ("tracestate", "vendor=opaque"),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let (known, new) = (TraceContext::of(&headers), TraceContext::of(&HeaderMap::new()));
+        let end = Duration::from_nanos(1_790_000_000_000_500_001);
+        let first = AnsweredRequest {
+            trace: &known,
             method: "POST",
-            route: "/auth/refresh".to_owned(),
+            route: "/auth/refresh",
             status: 503,
-            start: 1_790_000_000_000_000_001,
-            end: 1_790_000_000_000_500_000,
+            duration: Duration::from_micros(500),
         };
-        let second = Span {
-            parent: None,
-            state: None,
-            status: 200,
-            route: "/".repeat(300),
-            ..first.clone()
-        };
+        let long = "/".repeat(300);
+        let second = AnsweredRequest { trace: &new, status: 200, route: &long, ..first };
         let attributes = [("service.name", "other"), ("deployment.environment", "test")];
         let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let encoded = encode(&[first.clone(), second], &attributes);
+        let spans = [span(&first, end), span(&second, end)].concat();
+        let encoded = super::request(&spans, &attributes);
 
         let request = ExportTraceServiceRequest::decode(encoded.as_slice()).unwrap();
         assert_eq!(
@@ -206,12 +208,13 @@ mod tests {
         let [scope_spans] = &resource_spans.scope_spans[..] else { panic!("{request:?}") };
         assert_eq!(scope_spans.scope.as_ref().unwrap().name, "aquaware");
         let [one, two] = &scope_spans.spans[..] else { panic!("{request:?}") };
-        assert_eq!(one.trace_id, first.trace_id.to_be_bytes());
-        assert_eq!(one.span_id, first.id.to_be_bytes());
-        assert_eq!(one.parent_span_id, first.parent.unwrap().to_be_bytes());
+        assert_eq!(one.trace_id, known.trace_id.to_be_bytes());
+        assert_eq!(one.span_id, known.span_id.to_be_bytes());
+        assert_eq!(one.parent_span_id, 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes());
         assert_eq!(one.trace_state, "vendor=opaque");
         assert_eq!((one.name.as_str(), one.kind), ("POST /auth/refresh", 2));
-        assert_eq!((one.start_time_unix_nano, one.end_time_unix_nano), (first.start, first.end));
+        let times = (one.start_time_unix_nano, one.end_time_unix_nano);
+        assert_eq!(times, (1_790_000_000_000_000_001, 1_790_000_000_000_500_001));
         assert_eq!((one.status.as_ref().unwrap().code, one.flags), (2, 0x301));
         let expected = [
             ("http.request.method".to_owned(), string("POST")),
@@ -219,6 +222,7 @@ mod tests {
             ("http.response.status_code".to_owned(), Value::IntValue(503)),
         ];
         assert_eq!(values(&one.attributes), expected);
+        assert_eq!(two.trace_id, new.trace_id.to_be_bytes());
         assert_eq!(two.name, format!("POST {}", "/".repeat(300)));
         assert_eq!((&two.status, two.flags, two.parent_span_id.len()), (&None, 0x101, 0));
     }
