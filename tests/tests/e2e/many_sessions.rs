@@ -125,10 +125,10 @@ fn a_hundred_thousand_sessions_end_in_repeated_calls_that_all_make_progress() {
     assert_eq!(ids(&first)[0], tokens.session, "the newest");
 
     // A replica that does not wait as long. Ends take 500 sessions at a time, and each time takes a
-    // while: within six seconds, which a request may wait for the store, not all of them can end.
+    // while: within twelve seconds, which a request may wait for the store, not all of them can end.
     let network = Proxy::to(redis.address()).unwrap();
     let setup = setup.set("store.sessions", &redis.url_at(network.address()));
-    let server = setup.set("store.timeout", "3s").start();
+    let server = setup.set("store.timeout", "6s").start();
     network.set(Fault::Delay(Duration::from_millis(150)));
     let client = server.client();
     let new = Person::new().password;
