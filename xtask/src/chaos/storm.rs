@@ -47,6 +47,9 @@ const DRIVER_LIVES: Duration = Duration::from_millis(1_700);
 /// The sessions that go offline, and for how many seconds: longer than an access token of the client
 /// `offline` lives, and more than half of the life of its refresh token.
 const OFFLINE: (u64, u64) = (2, 16);
+/// How many sessions the driver runs at once. More do not end sooner, and those that are offline take
+/// no turn.
+const AT_ONCE: u64 = OFFLINE.0 + 8;
 /// Every library must manage so many refreshes in a second, even on a busy machine.
 const MIN_RATE: u64 = 5;
 
@@ -71,12 +74,6 @@ impl Extent {
             _ => 400,
         };
         (sessions, self.refreshes.div_ceil(sessions))
-    }
-
-    /// How many sessions the driver runs at once. Those that are offline take no turn.
-    const fn at_once(self) -> u64 {
-        let share = self.sessions().0 / 10;
-        OFFLINE.0 + if share < 8 { 8 } else { share }
     }
 }
 
@@ -119,7 +116,7 @@ pub(super) fn run(
         .env("CHAOS_NAME", format!("storm-{}", extent.seed))
         .env("CHAOS_SESSIONS", sessions.to_string())
         .env("CHAOS_REFRESHES", each.to_string())
-        .env("CHAOS_AT_ONCE", extent.at_once().to_string())
+        .env("CHAOS_AT_ONCE", AT_ONCE.to_string())
         .env("CHAOS_OFFLINE", OFFLINE.1.to_string())
         .env("NO_PROXY", "127.0.0.1")
         .env("no_proxy", "127.0.0.1")

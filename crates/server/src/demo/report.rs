@@ -65,7 +65,7 @@ impl<'a> Report<'a> {
             &format!(
                 "A server is running at {base}. Its database and keys are in a temporary directory, \
                  which is removed at the end. The requests (→) and responses (←) are real; tokens \
-                 are abbreviated and passwords are masked. The demo takes about five seconds."
+                 are abbreviated and passwords are masked. The demo takes about twelve seconds."
             ),
         )
     }
