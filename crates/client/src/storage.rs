@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -39,9 +39,9 @@ pub trait Storage: fmt::Debug + Send + Sync {
     }
 }
 
-/// Keeps the session in the memory of the process.
-#[derive(Default)]
-pub struct MemoryStorage(Mutex<Option<Zeroizing<String>>>);
+/// Keeps the session in the memory of the process. Clones share it.
+#[derive(Clone, Default)]
+pub struct MemoryStorage(Arc<Mutex<Option<Zeroizing<String>>>>);
 
 impl Storage for MemoryStorage {
     fn load(&self) -> io::Result<Option<String>> {

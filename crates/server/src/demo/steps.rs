@@ -5,6 +5,7 @@ use std::slice;
 use std::thread;
 use std::time::Duration;
 
+use aquaware_client::{MemoryStorage, Storage as _};
 use aquaware_core::id::{Audience, Issuer};
 use aquaware_core::jwt::{AccessCheck, KeySet, TokenError, inspect};
 use aquaware_core::time::{Clock as _, Leeway, SystemClock};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::client::{Client, Request, Response};
-use super::device::{Device, Disk};
+use super::device::Device;
 use super::report::Report;
 
 /// The lifetime of access tokens of the client `web` in the demo. On a busy machine, the steps that
@@ -42,7 +43,7 @@ pub(super) enum StepError {
     Library(#[from] aquaware_client::BuildError),
     #[error("the client library: {0}")]
     Adopt(#[from] aquaware_client::Error),
-    #[error("failed to write the output")]
+    #[error("failed to write the output, or to use the storage of a device")]
     Output(#[from] io::Error),
 }
 
@@ -218,21 +219,21 @@ impl Demo<'_, '_> {
     fn lose_a_response(&mut self, laptop: &Tokens) -> Done<Device> {
         self.report.step(
             "Lose a response and retry",
-            "The server refreshes, but the laptop is killed before it saves the response. It still \
-             holds the superseded refresh token, and many systems would log Ann out now. The client \
-             library had stored an Idempotency-Key beside the token before it sent the request. \
-             After the restart it repeats the request. The key proves that it is the same client, no \
-             matter how late.",
+            "The server refreshes, but the laptop loses power before the new tokens are on its disk. \
+             It still holds the superseded refresh token, and many systems would log Ann out now. The \
+             client library had stored an Idempotency-Key beside the token before it sent the \
+             request. After the restart it repeats the request. The key proves that it is the same \
+             client, no matter how late.",
         )?;
         let mut device = self.device("laptop", laptop)?;
-        let disk = device.disk.clone();
-        disk.kill();
-        let lost = "cannot use the storage of the session";
-        self.refresh_on(slice::from_mut(&mut device), "the response is lost", lost)?;
+        let before = device.storage.load()?;
+        self.refresh_on(slice::from_mut(&mut device), "the server refreshes", REFRESHED)?;
+        let lost = Tokens::stored(&device.saved());
+        device.storage.save(before.as_deref())?;
         self.pause(RETRY_WINDOW, "for the retry window to pass, so that only the key counts")?;
-        device = Device::start(&self.client.base, "laptop", disk.clone())?;
+        device = Device::start(&self.client.base, "laptop", device.storage)?;
         self.refresh_on(slice::from_mut(&mut device), "the retry succeeds", REFRESHED)?;
-        let (lost, retried) = (Tokens::stored(&disk.lost()), Tokens::stored(&disk.saved()));
+        let retried = Tokens::stored(&device.saved());
         let same = lost.refresh == retried.refresh;
         self.expect("it returns the refresh token that was lost", true, same)?;
         self.expect("and a new access token", true, lost.access != retried.access)?;
@@ -248,12 +249,12 @@ impl Demo<'_, '_> {
              within the retry window (3 s in this demo, 30 s by default) and receive the same \
              refresh token.",
         )?;
-        let old = Tokens::stored(&laptop.disk.saved());
+        let old = Tokens::stored(&laptop.saved());
         let tabs = ["tab 1", "tab 2", "tab 3", "tab 4", "tab 5"];
         let tabs = tabs.iter().map(|tab| self.device(tab, &old));
         let mut tabs = tabs.collect::<Result<Vec<_>, _>>()?;
         self.refresh_on(&mut tabs, "the tab refreshes", REFRESHED)?;
-        let tokens: Vec<_> = tabs.iter().map(|tab| Tokens::stored(&tab.disk.saved())).collect();
+        let tokens: Vec<_> = tabs.iter().map(|tab| Tokens::stored(&tab.saved())).collect();
         let mut laptop = tabs.swap_remove(0);
         laptop.sender = "laptop";
         let [first, others @ ..] = tokens.as_slice() else { return Ok(laptop) };
@@ -283,7 +284,7 @@ impl Demo<'_, '_> {
              each refresh token can be used only once. Sooner or later the thief and the laptop use \
              the same one, and the second use reveals the theft.",
         )?;
-        let stolen = Tokens::stored(&laptop.disk.saved());
+        let stolen = Tokens::stored(&laptop.saved());
         let laptop = slice::from_mut(laptop);
         self.refresh_on(laptop, "the laptop refreshed as usual", REFRESHED)?;
         self.pause(RETRY_WINDOW, "for the retry window to pass, so that this is not a retry")?;
@@ -385,7 +386,7 @@ impl Demo<'_, '_> {
 
     /// A device with the client library, to which the refresh token was handed over.
     fn device(&self, sender: &'static str, tokens: &Tokens) -> Done<Device> {
-        let device = Device::start(&self.client.base, sender, Disk::default())?;
+        let device = Device::start(&self.client.base, sender, MemoryStorage::default())?;
         self.client.wait(device.adopt(&tokens.refresh))?;
         Ok(device)
     }
@@ -395,7 +396,7 @@ impl Demo<'_, '_> {
         let outcomes = self.client.wait(join_all(devices.iter_mut().map(Device::refresh)));
         for (device, found) in devices.iter().zip(outcomes) {
             let found = found.map_or_else(|error| error.to_string(), |()| REFRESHED.to_owned());
-            self.report.refresh(device.sender, &found, &device.disk.saved())?;
+            self.report.refresh(device.sender, &found, &device.saved())?;
             self.expect(what, outcome, found)?;
         }
         Ok(())
