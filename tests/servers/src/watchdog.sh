@@ -20,9 +20,9 @@ exec >&2
     read -r _ <&3
     kill -s "$signal" "$program"
     n=0
-    while [ "$n" -lt 50 ] && kill -s 0 "$program"; do
+    while [ "$n" -lt 10 ] && kill -s 0 "$program"; do
         n=$((n + 1))
-        sleep 0.2
+        sleep 1
     done
     kill -s KILL "$program"
 } 2>/dev/null &
