@@ -75,7 +75,7 @@ fn the_cookie_has_exactly_the_attributes_of_the_contract() {
         let [rest @ .., age] = attributes.as_slice() else { panic!("{attributes:?}") };
         assert_eq!(rest, ["Path=/", "HttpOnly", "Secure", "SameSite=Strict"]);
         let seconds = age.strip_prefix("Max-Age=").expect("Max-Age").parse::<u64>().unwrap();
-        assert!((30 * 86_400 - 5..=30 * 86_400).contains(&seconds), "{seconds}");
+        assert!((30 * 86_400 - 60..=30 * 86_400).contains(&seconds), "{seconds}");
     }
     assert_ne!(cookie(&refreshed, NAME).0, token);
 }
@@ -132,7 +132,7 @@ fn retries_and_thefts_are_distinguished_for_cookies_too() {
     let with_key =
         |key: &str| refresh(&client, NAME, &token).header("origin", ISSUER).key(Some(key)).send();
     let (first, again) = (with_key(&key).expect(200), with_key(&key).expect(200));
-    assert_eq!(cookie(&first, NAME), cookie(&again, NAME));
+    assert_eq!(cookie(&first, NAME).0, cookie(&again, NAME).0);
     with_key(&retry_key()).is_problem(401, "refresh_token_reused");
 }
 
